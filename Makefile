@@ -1,0 +1,52 @@
+# `make demo` and `make test` make the environment they need. Without a GPU nothing here pulls CUDA packages where a
+# CPU build of torch can be had; name PyTorch's CPU index with TORCH_INDEX=<url> if your pip finds only CUDA builds.
+PYTHON ?= python3.11
+VENV ?= .venv
+TORCH ?= torch==2.13.0
+TORCH_INDEX ?=
+# 2 processes on 2 cores; torch with one thread each, because two contended threads are slower than one.
+export OMP_NUM_THREADS ?= 1
+export TOKENIZERS_PARALLELISM ?= false
+
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+RUN ?= runs/demo
+ROUNDS ?= 12
+
+.PHONY: help demo test test-slow test-gpu check format model clean
+
+help: ## what can be made
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
+
+$(READY): pyproject.toml constraints-cpu.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) $(TORCH)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints-cpu.txt -e '.[dev]'
+	touch $@
+
+demo: $(READY) ## the whole pipeline on a CPU: the tiny model plays, trains and improves
+	$(BIN)/vz iterate --recipe tiny --rounds $(ROUNDS) --out $(RUN)
+
+test: $(READY) ## the default tests (under 6 minutes on 2 cores)
+	$(BIN)/pytest -n 2 --dist loadscope
+
+test-slow: $(READY) ## the long proofs
+	$(BIN)/pytest -m slow -n 2
+
+test-gpu: $(READY) ## the checks that need a CUDA device
+	$(BIN)/pytest -m gpu
+
+check: $(READY) ## ruff and mypy --strict
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+model: $(READY) ## make data/tiny-model again
+	$(BIN)/vz init-model --recipe tiny --out data/tiny-model --overwrite
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,265 @@
+"""A stage's output folder: atomic, described by a manifest, resumable, locked.
+
+`produce` gives every stage the same manners. Work happens in a hidden sibling (`.name.partial`) that is renamed when
+whole. The same inputs and settings again are "up to date"; other ones are refused unless `overwrite`; an interrupted
+stage finds its hidden folder again and goes on.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import platform
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from stages.core.errors import InputError
+from stages.core.files import read_json, sha256_file, sha256_text, to_json, write_json
+
+MANIFEST = "manifest.json"
+FORMAT = 1
+HASHED_SUFFIXES = {".parquet", ".json", ".jsonl", ".safetensors", ".jinja", ".model"}
+NOT_COMPARABLE = {MANIFEST, "timings.json"}
+REPORTED_PACKAGES = ["vz-selfplay", "polars", "torch", "transformers", "trl", "accelerate", "peft", "mitsuba", "vllm"]
+
+Settings = Mapping[str, Any]
+
+
+@dataclass
+class Outcome:
+    """What a stage's work came to: counts that add up, warnings for the reader, figures that take time."""
+
+    counts: dict[str, Any] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    timings: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Report:
+    """What `run` of every stage returns, and `--json` prints."""
+
+    stage: str
+    out: Path
+    status: str  # "done" or "up to date"
+    counts: dict[str, Any]
+    warnings: list[str]
+    timings: dict[str, float]
+
+    def as_dict(self) -> dict[str, Any]:
+        return {**asdict(self), "out": str(self.out)}
+
+
+def produce(
+    out: Path,
+    *,
+    stage: str,
+    settings: Settings,
+    inputs: Mapping[str, Path | str],
+    make: Callable[[Path], Outcome],
+    overwrite: bool = False,
+) -> Report:
+    """Run `make(work_folder)` and publish the folder as `out`. `make` finds its own unfinished files on resuming.
+
+    `settings` is all that decides the result besides `inputs` (resolved recipe sections, the seed). An input that is
+    a string is a hub name. Raises `InputError` when `out` holds something else and `overwrite` is not given.
+    """
+    out = Path(os.path.abspath(out))
+    claim = _claim(stage, settings, inputs)
+    with locked(out):
+        if up_to_date(out, claim["fingerprint"]):
+            return _report(out, read_json(out / MANIFEST), "up to date")
+        _refuse_foreign(out, overwrite)
+        work = _open_work(out, claim, overwrite)
+        started = time.time()
+        outcome = make(work)
+        manifest = _manifest(claim, work, outcome, out, inputs, started)
+        write_json(work / MANIFEST, manifest)
+        (work / "claim.json").unlink()
+        _publish(work, out)
+        return _report(out, manifest, "done")
+
+
+def up_to_date(out: Path, fingerprint: str) -> bool:
+    """Whether `out` was made whole from the same inputs and settings."""
+    if not (out / MANIFEST).is_file():
+        return False
+    manifest = read_json(out / MANIFEST)
+    if manifest.get("fingerprint") != fingerprint:
+        return False
+    for name, what in manifest["outputs"].items():
+        if not (out / name).is_file() or (out / name).stat().st_size != what["bytes"]:
+            raise InputError(f"{out / name}: missing or changed since it was made; use --overwrite to make it again")
+    return True
+
+
+def manifest_of(folder: Path, stage: str | None = None) -> dict[str, Any]:
+    """The manifest of a stage's folder; `InputError` if it is none, or another stage's."""
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder")
+    if not (folder / MANIFEST).is_file():
+        raise InputError(f"{folder}: holds no {MANIFEST}, so it is no finished output of a stage")
+    manifest: dict[str, Any] = read_json(folder / MANIFEST)
+    if stage is not None and manifest["stage"] != stage:
+        raise InputError(f"{folder}: is an output of '{manifest['stage']}', but one of '{stage}' is needed here")
+    return manifest
+
+
+def input_of(folder: Path, name: str) -> Path:
+    """Where the input `name` of the stage that made `folder` lies, as its manifest records it."""
+    manifest = manifest_of(folder)
+    if name not in manifest["inputs"]:
+        raise InputError(f"{folder}: its manifest names no input '{name}'; give the folder on the command line")
+    path = Path(os.path.normpath(folder / manifest["inputs"][name]["path"]))
+    if not path.exists():
+        raise InputError(f"{path}: the {name} that {folder} was made from is gone; give its place on the command line")
+    return path
+
+
+def content_hash(source: Path | str) -> str:
+    """What an input holds, as a hash: a file's bytes, a folder's comparable files, or a hub name."""
+    path = Path(source)
+    if isinstance(source, str) and not path.exists():
+        return sha256_text(source)
+    if path.is_file():
+        return sha256_file(path)
+    if not path.is_dir():
+        raise InputError(f"{path}: no such file or folder")
+    files = sorted(file for file in path.rglob("*") if file.is_file() and not _hidden(file.relative_to(path)))
+    lines = [f"{file.relative_to(path)} {_hash_or_size(file)}" for file in files if file.name not in NOT_COMPARABLE]
+    return sha256_text("\n".join(lines))
+
+
+def _hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
+
+
+def _hash_or_size(file: Path) -> str:
+    # Pictures are covered by the hashes in pairs.parquet; reading them all again would cost minutes.
+    return sha256_file(file) if file.suffix in HASHED_SUFFIXES else str(file.stat().st_size)
+
+
+def _claim(stage: str, settings: Settings, inputs: Mapping[str, Path | str]) -> dict[str, Any]:
+    hashes = {name: content_hash(source) for name, source in inputs.items()}
+    body = {"format": FORMAT, "stage": stage, "settings": dict(settings), "inputs": hashes}
+    return {**body, "fingerprint": sha256_text(to_json(body))}
+
+
+def _refuse_foreign(out: Path, overwrite: bool) -> None:
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        return
+    if not (out / MANIFEST).is_file():
+        raise InputError(f"{out}: exists and was not made by vz; choose another --out or move it away")
+    if not overwrite:
+        raise InputError(f"{out}: holds the result of other inputs or settings; use --overwrite or another --out")
+
+
+def _open_work(out: Path, claim: dict[str, Any], overwrite: bool) -> Path:
+    work = out.with_name(f".{out.name}.partial")
+    if (work / "claim.json").is_file():
+        if read_json(work / "claim.json")["fingerprint"] == claim["fingerprint"]:
+            return work
+        if not overwrite:
+            raise InputError(
+                f"{work}: an unfinished run with other inputs or settings lies here; "
+                "repeat that command to finish it, or use --overwrite to discard it"
+            )
+    if work.exists():
+        shutil.rmtree(work)
+    work.mkdir(parents=True)
+    write_json(work / "claim.json", claim)
+    return work
+
+
+def _publish(work: Path, out: Path) -> None:
+    old = out.with_name(f".{out.name}.old")
+    if old.exists():
+        shutil.rmtree(old)
+    if out.exists():
+        out.replace(old)
+    work.replace(out)
+    if old.exists():
+        shutil.rmtree(old)
+
+
+def _manifest(
+    claim: dict[str, Any],
+    work: Path,
+    outcome: Outcome,
+    out: Path,
+    inputs: Mapping[str, Path | str],
+    started: float,
+) -> dict[str, Any]:
+    return {
+        **claim,
+        "inputs": {
+            name: {"path": _relative(source, out), "sha256": claim["inputs"][name]} for name, source in inputs.items()
+        },
+        "outputs": _outputs(work),
+        "counts": outcome.counts,
+        "warnings": outcome.warnings,
+        "versions": {"python": platform.python_version(), **_versions()},
+        "git": _git_state(),
+        "timings": {"seconds": round(time.time() - started, 3), **outcome.timings},
+        "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }
+
+
+def _relative(source: Path | str, out: Path) -> str:
+    if isinstance(source, str) and not Path(source).exists():
+        return source
+    return os.path.relpath(os.path.abspath(source), out)
+
+
+def _outputs(work: Path) -> dict[str, dict[str, Any]]:
+    tables = [file for file in sorted(work.rglob("*")) if file.is_file() and file.suffix in HASHED_SUFFIXES]
+    return {
+        str(file.relative_to(work)): {"bytes": file.stat().st_size, "sha256": sha256_file(file)}
+        for file in tables
+        if file.name not in {*NOT_COMPARABLE, "claim.json"} and not _hidden(file.relative_to(work))
+    }
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in REPORTED_PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _git_state() -> str | None:
+    """The commit of the working copy that vz runs from, or null for an installed wheel."""
+    here = Path(__file__).resolve().parent
+    command = ["git", "-C", str(here), "describe", "--always", "--dirty", "--abbrev=12"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None
+
+
+def _report(out: Path, manifest: dict[str, Any], status: str) -> Report:
+    return Report(manifest["stage"], out, status, manifest["counts"], manifest["warnings"], manifest["timings"])
+
+
+@contextmanager
+def locked(out: Path) -> Iterator[None]:
+    """One writer an output folder. The kernel drops the lock of a killed process."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    path = out.with_name(f".{out.name}.lock")
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise InputError(f"{out}: another vz process is writing it; wait for it to end") from error
+        yield
+        path.unlink(missing_ok=True)

@@ -1,0 +1,107 @@
+"""What every engine promises."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+from stages.core.errors import InputError
+from stages.core.game.prompting import Message
+from stages.core.pictures import Picture
+from stages.core.recipe.rollout import Rollout
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How the tokens of a completion are drawn."""
+
+    temperature: float
+    top_p: float
+    max_tokens: int
+    min_tokens: int
+    repetition_penalty: float
+
+    @classmethod
+    def of(cls, recipe: Rollout, phase: str) -> Sampling:
+        """The recipe's sampling of clues or of votes."""
+        clue = phase == "clue"
+        return cls(
+            recipe.temperature,
+            recipe.top_p,
+            recipe.max_clue_tokens if clue else recipe.max_vote_tokens,
+            recipe.min_clue_tokens if clue else recipe.min_vote_tokens,
+            recipe.clue_repetition_penalty if clue else recipe.vote_repetition_penalty,
+        )
+
+
+@dataclass(frozen=True)
+class Request:
+    """`n` completions of one prompt; sample i is drawn with `seed + i`, in every engine and whatever the batch."""
+
+    order: tuple[int, int]  # (game's place, turn): the order in which a deterministic engine batches
+    messages: list[Message]
+    pictures: list[Picture]
+    n: int
+    seed: int
+    sampling: Sampling
+    policy: str
+
+
+@dataclass(frozen=True)
+class Completion:
+    """One answer; `token_ids` ends with the stop token unless `finish_reason` is "length"."""
+
+    text: str
+    token_ids: list[int]
+    logprobs: list[float]  # of the sampled tokens, at the sampling temperature, before any truncation
+    finish_reason: str
+    prompt_tokens: int
+    prompt_sha256: str
+
+
+class Engine(ABC):
+    """Policies by name, an event loop that outlives a stage, and `generate`."""
+
+    def __init__(self) -> None:
+        self._runner = asyncio.Runner()
+        self._versions: dict[str, str] = {}
+        self.calls = 0  # completions computed so far; what a resumed run is measured by
+
+    @abstractmethod
+    async def generate(self, request: Request) -> list[Completion]:
+        """Answer one request; many may wait at once."""
+
+    @abstractmethod
+    def load(self, policy: str, model: str | Path, version: str) -> None:
+        """Give `policy` these weights, in place of those it may have."""
+
+    def sleep(self) -> None:  # noqa: B027 - an engine without an accelerator has nothing to free
+        """Free the accelerator for training. Optional."""
+
+    def wake(self) -> None:  # noqa: B027
+        """Undo `sleep`."""
+
+    def version(self, policy: str) -> str:
+        """The version of a loaded policy, as rows record it."""
+        if policy not in self._versions:
+            raise InputError(f"a seat wants the policy '{policy}', but only {sorted(self._versions)} are loaded")
+        return self._versions[policy]
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine on the engine's own loop, which stays between stages."""
+        return self._runner.run(work)
+
+    def close(self) -> None:
+        self._runner.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -1,0 +1,52 @@
+"""Scripted answers, for tests of the game and the loop: no model, milliseconds."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+from stages.core.engines.base import Completion, Engine, Request
+from stages.core.seeds import rng
+
+Script = Callable[[Request, int], str]
+
+
+def plausible(request: Request, sample: int) -> str:
+    """A clue or a vote drawn from the request's seed; some answers are N/A, unreadable or cut off."""
+    draw = rng("fake", request.seed + sample)
+    text = " ".join(part["text"] or "" for message in request.messages for part in message["content"])
+    if "who" in text.lower().split("said")[-1] or "Find the spy" in text:
+        return draw.choice(["\\boxed{1}", "\\boxed{2}", "\\boxed{3}", "\\boxed{4}", "\\boxed{N/A}", "no idea"])
+    colour, shape = draw.choice(["red", "blue", "gray"]), draw.choice(["cube", "sphere", "cylinder"])
+    return f"I look. \\boxed{{a {colour} {shape}}}"
+
+
+class FakeEngine(Engine):
+    """Answers by a script; a token is a byte of the text, with made-up log-probs."""
+
+    def __init__(self, script: Script = plausible) -> None:
+        super().__init__()
+        self.script = script
+
+    def load(self, policy: str, model: str | Path, version: str) -> None:
+        self._versions[policy] = version
+
+    async def generate(self, request: Request) -> list[Completion]:
+        self.version(request.policy)
+        self.calls += request.n
+        return [self._answer(request, sample) for sample in range(request.n)]
+
+    def _answer(self, request: Request, sample: int) -> Completion:
+        text = self.script(request, sample)
+        ids = list(text.encode()[: request.sampling.max_tokens])
+        cut = len(text.encode()) > len(ids)
+        prompt = repr([(part["type"], part["text"]) for message in request.messages for part in message["content"]])
+        return Completion(
+            bytes(ids).decode(errors="replace"),
+            ids if cut else [*ids, 0],
+            [-0.5] * (len(ids) + (not cut)),
+            "length" if cut else "stop",
+            len(prompt),
+            hashlib.sha256(prompt.encode()).hexdigest(),
+        )

@@ -1,0 +1,147 @@
+"""Judging a set-up: versions against the tested ranges, GPU, memory, extras; each fault with its remedy."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from typing import Literal
+
+from packaging.specifiers import SpecifierSet
+from packaging.version import Version
+
+DISTRIBUTION = "vz-selfplay"
+EXTRAS = ["render", "train", "vllm", "server", "ray", "charts", "blender"]
+MINIMUM_MEMORY_GIB = 4  # the tiny recipe's demo peaks below this
+MINIMUM_DISK_GIB = 5
+
+Verdict = Literal["ok", "warn", "fail", "absent"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at."""
+
+    verdict: Verdict
+    what: str
+    found: str
+    remedy: str = ""
+
+    def as_dict(self) -> dict[str, str]:
+        return asdict(self)
+
+
+def examine(needed: Iterable[str] = ()) -> list[Finding]:
+    """All findings. An extra that is not installed is `absent`, or a failure when it is `needed`."""
+    wanted = set(needed)
+    findings = [_python(), *_memory()]
+    findings += [_package(name, ranges, "core", True) for name, ranges in _requirements(None)]
+    for extra in EXTRAS:
+        findings += [_package(name, ranges, extra, extra in wanted) for name, ranges in _requirements(extra)]
+    unknown = wanted - set(EXTRAS)
+    findings += [Finding("fail", f"extra '{name}'", "unknown", f"one of {', '.join(EXTRAS)}") for name in unknown]
+    return [*findings, *_torch(), *_torchvision(), *_renderer()]
+
+
+def _python() -> Finding:
+    # pip refuses an older Python than the one that pyproject.toml names; a newer one is worth a word.
+    found, newest = platform.python_version(), (3, 12)
+    if sys.version_info[:2] > newest:
+        return Finding("warn", "Python", found, "tested with 3.11 and 3.12; other versions may lack wheels")
+    return Finding("ok", "Python", found)
+
+
+def _memory() -> list[Finding]:
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    disk = shutil.disk_usage(".").free / 2**30
+    return [
+        Finding("ok", "memory", f"{memory:.0f} GiB, {os.cpu_count()} cores")
+        if memory >= MINIMUM_MEMORY_GIB
+        else Finding("warn", "memory", f"{memory:.1f} GiB", f"the tiny recipe wants {MINIMUM_MEMORY_GIB} GiB"),
+        Finding("ok", "free disk here", f"{disk:.0f} GiB")
+        if disk >= MINIMUM_DISK_GIB
+        else Finding("warn", "free disk here", f"{disk:.1f} GiB", "free some space, or work on another disk"),
+    ]
+
+
+def _requirements(extra: str | None) -> list[tuple[str, SpecifierSet]]:
+    """The distribution's own requirements: those of the core (None) or of one extra."""
+    from packaging.requirements import Requirement
+
+    found = []
+    for line in metadata.requires(DISTRIBUTION) or []:
+        requirement = Requirement(line)
+        marker = requirement.marker
+        in_core = marker is None or marker.evaluate({"extra": ""})
+        in_extra = marker is not None and extra is not None and marker.evaluate({"extra": extra})
+        if (extra is None and in_core) or (in_extra and not in_core):
+            found.append((requirement.name, requirement.specifier))
+    return found
+
+
+def _package(name: str, tested: SpecifierSet, extra: str, needed: bool) -> Finding:
+    install = f"pip install '{DISTRIBUTION}[{extra}]'" if extra != "core" else f"pip install {DISTRIBUTION}"
+    label = f"{name} ({extra})"
+    try:
+        version = metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return Finding("fail" if needed else "absent", label, "not installed", install)
+    if not tested.contains(Version(version).base_version, prereleases=True):
+        return Finding("fail", label, f"{version}; tested with {tested}", f"pip install '{name}{tested}'")
+    return Finding("ok", label, version)
+
+
+def _torch() -> list[Finding]:
+    try:
+        torch = importlib.import_module("torch")
+    except ModuleNotFoundError:
+        return []
+    except (ImportError, OSError) as error:
+        return [Finding("fail", "torch", f"does not load: {error}", "install torch again")]
+    if torch.version.cuda is None:
+        return [
+            Finding("warn", "GPU", "torch is a CPU build", "for GPUs install PyTorch's CUDA build; else all is well")
+        ]
+    if not torch.cuda.is_available():
+        remedy = "check nvidia-smi and that the driver is new enough for this CUDA version"
+        return [Finding("warn", "GPU", f"torch is built for CUDA {torch.version.cuda}, but sees no GPU", remedy)]
+    found = []
+    for index in range(torch.cuda.device_count()):
+        free, total = torch.cuda.mem_get_info(index)
+        name = torch.cuda.get_device_name(index)
+        found.append(Finding("ok", f"GPU {index}", f"{name}, {free / 2**30:.0f} of {total / 2**30:.0f} GiB free"))
+    return found
+
+
+def _torchvision() -> list[Finding]:
+    """A torchvision built for CUDA beside a CPU torch breaks even transformers' AutoProcessor."""
+    try:
+        metadata.version("torchvision")
+    except metadata.PackageNotFoundError:
+        return []
+    try:
+        importlib.import_module("torchvision")
+    except (ImportError, RuntimeError, OSError) as error:
+        remedy = "pip uninstall torchvision, or install the build that belongs to this torch"
+        return [Finding("fail", "torchvision", f"does not load: {error}", remedy)]
+    return [Finding("ok", "torchvision", "loads")]
+
+
+def _renderer() -> list[Finding]:
+    try:
+        mitsuba = importlib.import_module("mitsuba")
+    except ModuleNotFoundError:
+        return []
+    except (ImportError, OSError) as error:
+        return [Finding("fail", "mitsuba", f"does not load: {error}", "install the extra 'render' again")]
+    usable = "scalar_rgb" in mitsuba.variants()
+    return [
+        Finding("ok", "renderer", "mitsuba scalar_rgb")
+        if usable
+        else Finding("fail", "renderer", "no scalar_rgb variant", "install mitsuba from its wheels")
+    ]

@@ -1,0 +1,37 @@
+"""What goes wrong, said once and clearly: every message names the thing and the remedy."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from types import ModuleType
+
+
+class VzError(Exception):
+    """A failure with a message meant for the user. The command ends with `exit_code` and no traceback."""
+
+    exit_code = 1
+
+
+class InputError(VzError):
+    """Bad input or usage: a file, row, key or option that the user can mend. Exit code 2."""
+
+    exit_code = 2
+
+
+class MissingExtra(InputError):
+    """A stage needs packages that the light install leaves out."""
+
+    def __init__(self, extra: str, package: str) -> None:
+        super().__init__(
+            f"this needs the package '{package}', which is not installed: pip install 'vz-selfplay[{extra}]'"
+        )
+
+
+def require(package: str, extra: str) -> ModuleType:
+    """Import `package`, or say which extra brings it."""
+    try:
+        return import_module(package)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.split(".")[0] != package.split(".", maxsplit=1)[0]:
+            raise
+        raise MissingExtra(extra, package) from error

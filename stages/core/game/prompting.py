@@ -1,0 +1,77 @@
+"""Prompts from templates: per prompt set, domain, role and kind of spy's picture.
+
+A template is rendered to one user message; `{{ image }}` marks where the voter's or player's picture stands. The fixed
+part comes first, then the picture, then the transcript, then a player's own thoughts, so that the beginnings of a
+game's prompts are equal and an engine's prefix cache hits.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import yaml
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from stages.core.errors import InputError
+from stages.core.game.rules import Deal, Transcript, Turn
+from stages.core.recipe.game import Game as GameRules
+from stages.core.recipe.load import prompt_folder
+
+Message = dict[str, Any]  # {"role": str, "content": [{"type": "text" | "image", "text": str | None}]}
+
+_IMAGE = "\x00image\x00"  # cannot occur in a clue: control characters are removed when it is read
+
+
+@cache
+def _environment(prompt_set: str) -> Environment:
+    loader = FileSystemLoader(prompt_folder(prompt_set))
+    return Environment(loader=loader, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False)
+
+
+@cache
+def _domain_words(prompt_set: str, domain: str, spy_view: str) -> dict[str, str]:
+    """The few words in which domains differ, from the set's `domains.yaml` (a set may do without)."""
+    path = prompt_folder(prompt_set) / "domains.yaml"
+    if not path.is_file():
+        return {}
+    words = yaml.safe_load(path.read_text(encoding="utf-8"))
+    if domain not in words:
+        raise InputError(f"{path}: has no words for the domain '{domain}'; it knows {sorted(words)}")
+    return {**words[domain], **(words["blank"] if spy_view == "blank" else {})}
+
+
+def render_prompt(game: Deal, domain: str, rules: GameRules, turn: Turn, transcript: Transcript) -> list[Message]:
+    """The messages of one turn: a list with one user message of text and image parts."""
+    environment = _environment(rules.prompts)
+    template = environment.get_template("clue.j2" if turn.phase == "clue" else "vote.j2")
+    text = template.render(
+        game=game,
+        domain=domain,
+        words=_domain_words(rules.prompts, domain, game.spy_view),
+        role=turn.role,
+        player=turn.player,
+        clue_round=turn.clue_round,
+        clues=transcript.clues,
+        spy_view=game.spy_view,
+        own_thoughts=_own_thoughts(rules, turn, transcript),
+        image=_IMAGE,
+    )
+    return [{"role": "user", "content": _parts(text, rules.prompts)}]
+
+
+def _own_thoughts(rules: GameRules, turn: Turn, transcript: Transcript) -> list[tuple[int, str]]:
+    """(clue round, reasoning) of the player's earlier turns; never another seat's."""
+    if not rules.own_thoughts or turn.player is None:
+        return []
+    own = [clue for clue in transcript.clues if clue.player == turn.player and clue.thoughts]
+    return [(clue.clue_round, clue.thoughts[: rules.own_thoughts_chars]) for clue in own]
+
+
+def _parts(text: str, prompt_set: str) -> list[dict[str, str | None]]:
+    before, mark, after = text.partition(_IMAGE)
+    if not mark or _IMAGE in after:
+        raise InputError(f"{prompt_folder(prompt_set)}: each template must hold {{{{ image }}}} exactly once")
+    texts: list[dict[str, str | None]] = [{"type": "text", "text": part.strip()} for part in (before, after)]
+    parts: list[dict[str, str | None]] = [texts[0], {"type": "image", "text": None}, texts[1]]
+    return [part for part in parts if part["type"] == "image" or part["text"]]

@@ -1,0 +1,111 @@
+r"""Reading what a model wrote: the last `\boxed{…}`, made safe. What a model says is untrusted."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+UNREADABLE_CLUE = "(no readable clue)"
+VoteKind = Literal["seat", "na", "unreadable"]
+
+_BRACES = re.compile(r"\\boxed\s*\{|\{|\}")
+_TEXT_COMMAND = re.compile(r"\\(?:text|textbf|textit|mathrm|mathbf|mbox|textrm|texttt)\s*\{([^{}]*)\}")
+_NA = re.compile(r"n\s*/?\s*a\.?|not applicable", re.IGNORECASE)
+_NUMBER = re.compile(r"[0-9]+")
+_SEAT = re.compile(
+    r"(?:the\s+)?(?:spy\s+is\s+)?(?:player|seat|spy|number|no\.?|#)?\s*[#:]?\s*([0-9]{1,3})\s*[.!]?", re.IGNORECASE
+)
+_HARMLESS = str.maketrans("{}<>[]\\|`\"", "()()()//''")
+_MAX_BOX = 20_000  # characters; an answer longer than any token limit allows is garbage
+_FORGED = re.compile(r"(?:player|seat|spieler|system|user|assistant|analyst|human)\s*#?\s*[0-9]*\s*:", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Vote:
+    """A vote as read: the seat when `kind` is "seat", else None."""
+
+    kind: VoteKind
+    seat: int | None = None
+
+
+def last_box(text: str) -> str | None:
+    r"""The content of the last complete `\boxed{…}`, nested braces included; None when there is none."""
+    span = _last_box_span(text)
+    return text[span.content : span.end] if span else None
+
+
+def thoughts_before_box(text: str) -> str:
+    """The reasoning: all that stands before the last box."""
+    span = _last_box_span(text)
+    return (text[: span.start] if span else text).strip()
+
+
+def read_clue(text: str, max_chars: int) -> str | None:
+    """One safe line of at most `max_chars` characters, or None when nothing readable was boxed."""
+    content = last_box(text)
+    if content is None:
+        return None
+    line = one_line(_unwrap(content))
+    return line[:max_chars].rstrip() or None
+
+
+def read_vote(text: str, players: int) -> Vote:
+    """A seat from 1 to `players`, N/A, or unreadable (no box, a seat beyond the players, two different seats)."""
+    content = last_box(text)
+    if content is None or len(content) > _MAX_BOX:
+        return Vote("unreadable")
+    answer = one_line(_unwrap(content)).strip(" .*_'\"$()[]")
+    if _NA.fullmatch(answer):
+        return Vote("na")
+    numbers = {int(number) for number in _NUMBER.findall(answer) if len(number) <= 3}
+    if len(numbers) != 1 or len(_NUMBER.findall(answer)) != len(numbers):
+        return Vote("unreadable")
+    seat = numbers.pop()
+    if not _SEAT.fullmatch(answer) or not 1 <= seat <= players:
+        return Vote("unreadable")
+    return Vote("seat", seat)
+
+
+def one_line(text: str) -> str:
+    """Visible characters on one line: no control, format (bidi) or line-breaking characters, single spaces.
+
+    Braces and brackets go too, so that no box, tag or template can be smuggled into the next prompt, and
+    a forged speaker ("Player 3:") loses its colon.
+    """
+    kept = [" " if _breaks(char) else char for char in unicodedata.normalize("NFKC", text)]
+    line = " ".join("".join(kept).split())
+    line = line.translate(_HARMLESS)
+    return _FORGED.sub(lambda match: match.group().rstrip(": ") + ",", line)
+
+
+def _breaks(char: str) -> bool:
+    return unicodedata.category(char) in {"Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp"}
+
+
+class _Span(NamedTuple):
+    start: int  # of `\boxed`
+    content: int  # first character inside
+    end: int  # the closing brace
+
+
+def _last_box_span(text: str) -> _Span | None:
+    """One pass over the braces, so that reading is linear in the text whatever it holds."""
+    open_braces: list[re.Match[str]] = []
+    last: _Span | None = None
+    for brace in _BRACES.finditer(text):
+        if brace.group() != "}":
+            open_braces.append(brace)
+        elif open_braces:
+            opened = open_braces.pop()
+            if opened.group() != "{" and (last is None or opened.start() > last.start):
+                last = _Span(opened.start(), opened.end(), brace.start())
+    return last
+
+
+def _unwrap(content: str) -> str:
+    """`\\text{N/A}` → `N/A`; a few levels are enough for what models write."""
+    for _ in range(3):
+        content = _TEXT_COMMAND.sub(r"\1", content)
+    return content

@@ -1,0 +1,175 @@
+"""A game from first clue to last vote, and many of them at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stages.core.engines.base import Completion, Engine, Request, Sampling
+from stages.core.game.prompting import render_prompt
+from stages.core.game.readers import UNREADABLE_CLUE, read_clue, read_vote, thoughts_before_box
+from stages.core.game.rules import Clue, Deal, Role, Transcript, Turn, next_turns
+from stages.core.pictures import Picture, blank_ref, picture_size
+from stages.core.recipe.game import Game as GameRules
+from stages.core.recipe.rollout import Rollout, Seats
+from stages.core.seeds import derive
+
+Row = dict[str, Any]
+OnFinished = Callable[[int, Deal, list[Row]], None]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A game with what is needed to play it: its place in the order, its words and its pictures."""
+
+    place: int
+    deal: Deal
+    domain: str
+    civilians_view: Picture
+    spy_view: Picture
+
+    def picture(self, role: Role) -> Picture:
+        return self.spy_view if role == "spy" else self.civilians_view
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What all games of a run share."""
+
+    game: GameRules
+    rollout: Rollout
+
+    def policy(self, role: Role) -> str:
+        return str(getattr(self.rollout.seats, role))
+
+
+def policies(seats: Seats) -> list[str]:
+    """The policies that the seats name, each once."""
+    return sorted({seats.civilian, seats.spy, seats.analyst})
+
+
+def set_table(place: int, deal: Deal, pair: Row, folder: Path) -> Table:
+    """A dealt game with the pictures of its pair (a row of `pairs.parquet` in `folder`)."""
+    original = Picture(folder, pair["original"], pair["original_sha256"])
+    if deal.spy_view == "blank":
+        spy = Picture(folder, blank_ref(*picture_size(folder, pair["original"])), None)
+    else:
+        spy = Picture(folder, pair["modified"], pair["modified_sha256"])
+    return Table(place, deal, pair["domain"], original, spy)
+
+
+async def play_game(table: Table, rules: Rules, engine: Engine) -> list[Row]:
+    """Play one game: clues in seat order, then all votes. Returns its rows, in key order."""
+    transcript = Transcript()
+    rows: list[Row] = []
+    while True:
+        turns = next_turns(table.deal, rules.game, transcript)
+        answered = await asyncio.gather(*(_ask(table, turn, transcript, rules, engine) for turn in turns))
+        rows += [row for turn_rows in answered for row in turn_rows]
+        if turns[0].phase == "decision":
+            return rows
+        transcript.clues.append(_heard(turns[0], answered[0][0]))
+
+
+async def play_games(
+    tables: Sequence[Table],
+    rules: Rules,
+    engine: Engine,
+    on_finished: OnFinished,
+    *,
+    deterministic: bool,
+) -> None:
+    """Play all games, `rollout.concurrent_games` at once; `on_finished(place, deal, rows)` is called game by game.
+
+    Deterministic: games go in fixed blocks of that size, so that what is batched together does not depend on which
+    games were finished before a kill, and a block's games are reported together, in order. Otherwise a new game
+    starts as soon as one ends.
+    """
+    if deterministic:
+        for block in blocks(tables, rules.rollout.concurrent_games):
+            played = await asyncio.gather(*(play_game(table, rules, engine) for table in block))
+            for table, rows in zip(block, played, strict=True):
+                on_finished(table.place, table.deal, rows)
+        return
+    waiting = iter(tables)
+
+    async def chair() -> None:
+        for table in waiting:
+            on_finished(table.place, table.deal, await play_game(table, rules, engine))
+
+    async with asyncio.TaskGroup() as room:
+        for _ in range(min(rules.rollout.concurrent_games, len(tables))):
+            room.create_task(chair())
+
+
+def blocks(tables: Sequence[Table], size: int) -> Iterator[list[Table]]:
+    """Games by their place in the whole deal, `size` places a block; blocks that are finished are simply absent."""
+    block: list[Table] = []
+    for table in tables:
+        if block and table.place // size != block[0].place // size:
+            yield block
+            block = []
+        block.append(table)
+    if block:
+        yield block
+
+
+async def _ask(table: Table, turn: Turn, transcript: Transcript, rules: Rules, engine: Engine) -> list[Row]:
+    prompt = render_prompt(table.deal, table.domain, rules.game, turn, transcript)
+    picture = table.picture(turn.role)
+    request = Request(
+        order=(table.place, turn.index),
+        messages=prompt,
+        pictures=[picture],
+        n=turn.samples,
+        seed=derive(table.deal.seed, turn.index),
+        sampling=Sampling.of(rules.rollout, turn.phase),
+        policy=rules.policy(turn.role),
+    )
+    completions = await engine.generate(request)
+    version = engine.version(request.policy)
+    return [
+        _row(table, turn, request, version, sample, completion, rules) for sample, completion in enumerate(completions)
+    ]
+
+
+def _row(
+    table: Table, turn: Turn, request: Request, version: str, sample: int, completion: Completion, rules: Rules
+) -> Row:
+    clue = vote = kind = None
+    if turn.phase == "clue":
+        clue = read_clue(completion.text, rules.game.clue_chars) or UNREADABLE_CLUE
+    else:
+        read = read_vote(completion.text, table.deal.players)
+        vote, kind = read.seat, read.kind
+    return {
+        "game_id": table.deal.game_id,
+        "turn": turn.index,
+        "sample": sample,
+        "phase": turn.phase,
+        "clue_round": turn.clue_round,
+        "player": turn.player,
+        "role": turn.role,
+        "policy": request.policy,
+        "policy_version": version,
+        "prompt": request.messages,
+        "images": [picture.ref for picture in request.pictures],
+        "prompt_tokens": completion.prompt_tokens,
+        "prompt_sha256": completion.prompt_sha256,
+        "completion": completion.text,
+        "completion_ids": completion.token_ids,
+        "completion_logprobs": completion.logprobs,
+        "finish_reason": completion.finish_reason,
+        "clue": clue,
+        "vote": vote,
+        "vote_kind": kind,
+        "seed": request.seed + sample,
+    }
+
+
+def _heard(turn: Turn, row: Row) -> Clue:
+    assert turn.player is not None and turn.clue_round is not None  # clue turns have both
+    return Clue(turn.player, turn.clue_round, row["clue"], thoughts_before_box(row["completion"]))

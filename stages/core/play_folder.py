@@ -1,0 +1,58 @@
+"""Dealt games played into a folder: finished games are saved as they end, and sorted into tables when all are."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import polars as pl
+
+from stages.core import tables
+from stages.core.engines.base import Engine
+from stages.core.game.rules import Deal
+from stages.core.journal import Journal
+from stages.core.play import Row, Rules, play_games, set_table
+from stages.core.progress import progress_bar
+from stages.core.recipe import Recipe
+from stages.core.recipe.rollout import Seats
+
+
+def play_folder(
+    folder: Path,
+    recipe: Recipe,
+    deals: Sequence[Deal],
+    pairs: pl.DataFrame,
+    games: Path,
+    engine: Engine,
+    *,
+    seats: Seats | None = None,
+    title: str = "playing",
+) -> tuple[int, float]:
+    """Write `part-*.parquet` and `games.parquet` of the deals into `folder`; games already in its journal stay.
+
+    `pairs` is the table of the games folder `games`; `seats` overrides the recipe's. Returns how many games were
+    finished before, and the seconds played.
+    """
+    rollout = recipe.rollout if seats is None else recipe.rollout.model_copy(update={"seats": seats})
+    by_id = {pair["pair_id"]: pair for pair in pairs.iter_rows(named=True)}
+    journal = Journal(folder / "journal", recipe.rollout, recipe.deterministic)
+    waiting = [
+        set_table(place, game, by_id[game.pair_id], games)
+        for place, game in enumerate(deals)
+        if game.game_id not in journal.finished
+    ]
+    before, started = len(deals) - len(waiting), time.monotonic()
+    with progress_bar(title, len(deals), before) as progress:
+
+        def on_finished(place: int, _: Deal, rows: list[Row]) -> None:
+            journal.add(place, rows)
+            progress.advance()
+
+        rules = Rules(recipe.game, rollout)
+        engine.run(play_games(waiting, rules, engine, on_finished, deterministic=recipe.deterministic))
+    journal.close()
+    journal.publish(folder, expected=[game.game_id for game in deals])
+    rows: list[Row] = [vars(game) for game in deals]
+    tables.write(tables.from_rows(rows, tables.GAMES), folder / "games.parquet", tables.GAMES)
+    return before, time.monotonic() - started

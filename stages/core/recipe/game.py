@@ -1,0 +1,35 @@
+"""The `game` section: the rules of "Who is the spy?" that a run plays by."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from stages.core.recipe.base import Section
+
+
+class Game(Section):
+    """Players, clue rounds, voters and what the spy sees."""
+
+    players: int = Field(5, ge=3, le=99, description="Seats, the one spy included. Paper: 4 civilians + 1 spy.")
+    clue_rounds: int = Field(2, ge=1, le=9, description="Clues that every seat gives (R; paper and code: 2).")
+    voters: Literal["analyst", "civilians"] = Field(
+        "analyst",
+        description="Who votes: one neutral analyst (prompt printed in the paper's A.2.1; released code), or each civilian.",
+    )
+    votes: int = Field(8, ge=1, le=256, description="Votes sampled from the analyst (G; paper and code: 8).")
+    votes_per_civilian: int = Field(
+        1, ge=1, le=64, description="Votes sampled from each civilian, with voters: civilians."
+    )
+    spy_view: Literal["modified", "blank"] = Field(
+        "modified", description="The spy's picture: the modified one (paper v1, code) or an empty one (paper v2)."
+    )
+    own_thoughts: bool = Field(True, description="A player sees its own earlier reasoning again (released code: yes).")
+    own_thoughts_chars: int = Field(
+        2000, ge=0, description="Length in characters to which own earlier reasoning is cut."
+    )
+    prompts: str = Field("standard", description="Prompt set: a name (standard, compact) or a folder of templates.")
+    clue_chars: int = Field(
+        400, ge=20, description="Length in characters to which a clue is cut before others read it."
+    )

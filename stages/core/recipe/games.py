@@ -1,0 +1,140 @@
+"""The `games` section of a recipe: the pairs of pictures that a run plays with."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from stages.core.recipe.base import Section
+
+Shape = Literal["cube", "sphere", "cylinder"]
+Size = Literal["large", "small"]
+Color = Literal["gray", "red", "blue", "green", "brown", "purple", "cyan", "yellow"]
+Material = Literal["rubber", "metal"]
+
+
+class CameraSettings(Section):
+    """Where pictures are taken from."""
+
+    position: tuple[float, float, float] | None = Field(
+        None,
+        description="Place in scene units; it looks at the origin, z is up. Null: CLEVR's own (7.48, -6.51, 5.34), or, "
+        "with layout: grid, 12.6 units away and 50 degrees high.",
+    )
+    fov: float | None = Field(
+        None,
+        gt=1,
+        lt=120,
+        description="Field of view along the longer side, degrees. Null: CLEVR's 49.13, or 28 with layout: grid.",
+    )
+    jitter: float = Field(0.5, ge=0, description="The place moves by up to this much along each axis (CLEVR: 0.5).")
+
+
+class Placement(Section):
+    """Where objects may stand. The defaults are those of clevr-dataset-gen."""
+
+    reach: float = Field(3.0, gt=0, description="Centres lie within ± this much in x and y, scene units (CLEVR: 3).")
+    gap: float = Field(0.25, ge=0, description="Least free ground between two objects, scene units (CLEVR: 0.25).")
+    margin: float = Field(
+        0.4,
+        ge=0,
+        description="Least difference along left-right and front-behind, so that relations are clear, scene units "
+        "(CLEVR: 0.4).",
+    )
+    tries: int = Field(50, ge=1, description="Places tried for one object before the scene starts again (CLEVR: 50).")
+    restarts: int = Field(
+        1000,
+        ge=1,
+        description="Fresh starts of one scene before its settings count as impossible (vz's own limit).",
+    )
+    cells: int = Field(3, ge=1, le=9, description="Layout grid: cells along each side of the picture (vz: 3).")
+    cell_jitter: float = Field(
+        0.1,
+        ge=0,
+        lt=0.5,
+        description="Layout grid: objects stand off a cell's centre by up to this share of its side.",
+    )
+
+
+class Games(Section):
+    """How many pairs, of what, and how they are drawn. The defaults are CLEVR's and the paper's."""
+
+    pairs: int = Field(
+        2000,
+        ge=1,
+        description="Pairs to make; of given scenes or pairs, the most that are taken (paper: 2,000).",
+    )
+    domain: Literal["clevr", "chart", "photo"] = Field(
+        "clevr",
+        description="What the pictures show; it chooses the prompts' wording. Only clevr can be drawn by vz.",
+    )
+    objects_min: int = Field(4, ge=1, le=81, description="Fewest objects in a scene (paper: 4; CLEVR: 3).")
+    objects_max: int = Field(6, ge=1, le=81, description="Most objects in a scene (paper: 6; CLEVR: 10).")
+    shapes: tuple[Shape, ...] = Field(
+        ("cube", "sphere", "cylinder"),
+        min_length=1,
+        description="Shapes, drawn uniformly (CLEVR: all three).",
+    )
+    colors: tuple[Color, ...] = Field(
+        ("gray", "red", "blue", "green", "brown", "purple", "cyan", "yellow"),
+        min_length=1,
+        description="Colours, drawn uniformly (CLEVR: all eight).",
+    )
+    sizes: tuple[Size, ...] = Field(
+        ("large", "small"),
+        min_length=1,
+        description="Sizes, drawn uniformly; radius 0.7 and 0.35 (CLEVR: both).",
+    )
+    materials: tuple[Material, ...] = Field(
+        ("rubber", "metal"), min_length=1, description="Materials, drawn uniformly (CLEVR: both)."
+    )
+    changes: int = Field(2, ge=1, description="Objects that differ in the spy's picture (paper: 2).")
+    change_attributes: tuple[Literal["color", "shape", "material"], ...] = Field(
+        ("color", "shape"),
+        min_length=1,
+        description="What differs in each of them (paper: colour and shape).",
+    )
+    layout: Literal["free", "grid"] = Field(
+        "free",
+        description="free: CLEVR's placement; grid: one object in a cell of the picture, for small models.",
+    )
+    placement: Placement = Field(default_factory=Placement, description="Where objects may stand.")
+    camera: CameraSettings = Field(default_factory=CameraSettings, description="Where pictures are taken from.")
+    light_jitter: float = Field(
+        1.0, ge=0, description="Key, fill and back lamp move by up to this much along each axis (CLEVR: 1)."
+    )
+    width: int = Field(480, ge=16, le=4096, description="Width of a drawn picture, pixels (CLEVR v1.0: 480).")
+    height: int = Field(320, ge=16, le=4096, description="Height of a drawn picture, pixels (CLEVR v1.0: 320).")
+    samples: int = Field(
+        16,
+        ge=1,
+        le=4096,
+        description="Light paths a pixel; with denoising 16 are close to 128 of CLEVR's renderer.",
+    )
+    denoise: bool = Field(True, description="Remove the noise of few samples (Open Image Denoise).")
+    min_pixels: int = Field(
+        200,
+        ge=0,
+        description="Pixels of every object that must be in sight in a picture 320 wide; scaled to other sizes "
+        "(CLEVR: 200).",
+    )
+    dev_fraction: float = Field(0.05, ge=0, lt=1, description="Share of pairs in split dev, on average (vz: 0.05).")
+    test_fraction: float = Field(0.05, ge=0, lt=1, description="Share of pairs in split test, on average (vz: 0.05).")
+    processes: int = Field(
+        0,
+        ge=0,
+        description="Processes that draw pictures, one thread each; 0 for one a core. Changes no byte.",
+    )
+    picture_format: Literal["png"] = Field("png", description="Format of the pictures written (published data: png).")
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.objects_min > self.objects_max:
+            raise ValueError(f"objects_min {self.objects_min} is above objects_max {self.objects_max}")
+        if self.dev_fraction + self.test_fraction >= 1:
+            raise ValueError("dev_fraction and test_fraction leave nothing for train; together they must be below 1")
+        cells = self.placement.cells**2
+        if self.layout == "grid" and self.objects_max > cells:
+            raise ValueError(f"objects_max {self.objects_max} is above the grid's {cells} cells (placement.cells)")
+        return self

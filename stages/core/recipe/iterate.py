@@ -1,0 +1,48 @@
+"""The `iterate` and `evaluate` sections: Iterative-SPO's rounds, and how a policy is judged."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from stages.core.recipe.base import Section
+
+
+class Iterate(Section):
+    """Which phase trains when (eq. 7–10, algorithm 1), and what a run keeps."""
+
+    rounds: int = Field(100, ge=1, description="Iterations of play, score, filter, train (paper: 100).")
+    games: int = Field(128, ge=1, description="Games an iteration (our reading of the paper's batch size 128).")
+    plays_per_game: int = Field(1, ge=1, description="Plays of each deal (released code: 8).")
+    switching: Literal["adaptive", "cycle", "clue", "decision"] = Field(
+        "adaptive", description="Thresholds of eq. 10; a fixed cycle (released code); pure clue; pure decision."
+    )
+    cycle_length: int = Field(1, ge=1, description="Rounds a phase lasts with switching: cycle (released code: 1).")
+    start: Literal["decision", "clue"] = Field("decision", description="First phase (algorithm 1: decision).")
+    rho: float = Field(0.95, ge=0, lt=1, description="Memory ρ of the EMAs, which start at 0 (eq. 8–9; 0.95).")
+    acc_high: float = Field(0.9, ge=0, le=1, description="τ_acc↑: decision → clue when the accuracy EMA reaches it …")
+    na_low: float = Field(0.1, ge=0, le=1, description="τ_na↓: … and the N/A EMA is at most this.")
+    err_high: float = Field(0.4, ge=0, le=1, description="τ_err↑: clue → decision when 1 − accuracy EMA reaches it …")
+    na_high: float = Field(0.5, ge=0, le=1, description="τ_na↑: … or the N/A EMA does.")
+    dwell: int = Field(5, ge=1, description="K_min: least iterations in a phase before it may change (5).")
+    patience: int | None = Field(
+        20, ge=1, description="P: iterations in a phase after which it must change (20); null: never."
+    )
+    signal: Literal["batch", "heldout"] = Field(
+        "batch", description="acc and na of the batch itself (algorithm 1) or of games on dev pairs (the text)."
+    )
+    signal_games: int = Field(32, ge=1, description="Games of the held-out signal, with signal: heldout.")
+    keep_checkpoints: int = Field(2, ge=1, description="Latest checkpoints kept; older ones are pruned …")
+    keep_every: int = Field(0, ge=0, description="… except every this many rounds (0: none) and the best one.")
+
+
+class Evaluate(Section):
+    """Held-out games of two policies against each other."""
+
+    games: int = Field(
+        100, ge=2, description="Games, half of them with the roles mirrored (paper's Figure 6: 50 + 50)."
+    )
+    split: Literal["dev", "test", "train"] = Field("test", description="Pairs that are played.")
+    opponent: str = Field("base", description="Whom the policy meets: base, or a model folder or hub name.")
+    confidence: float = Field(0.95, gt=0, lt=1, description="Level of the Wilson intervals.")

@@ -1,0 +1,138 @@
+"""Finding, reading, overriding and writing recipes."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from stages.core.errors import InputError
+from stages.core.recipe.schema import Recipe
+
+DEFAULT_RECIPE = "tiny"
+
+
+def shared_folder(name: str) -> Path:
+    """`recipes` or `data`: beside the packages in a checkout, inside them in an installed wheel."""
+    packages = Path(__file__).resolve().parents[3]
+    checkout, installed = packages / name, packages / "stages" / "_share" / name
+    if (packages / "pyproject.toml").is_file() and checkout.is_dir():
+        return checkout
+    if installed.is_dir():
+        return installed
+    raise InputError(f"{installed}: missing; the installation is not whole: install vz-selfplay again")
+
+
+def known_recipes() -> dict[str, Path]:
+    return {path.stem: path for path in sorted(shared_folder("recipes").glob("*.yaml"))}
+
+
+def find_recipe(name: str) -> Path:
+    """A recipe by file name or by the name of one that comes with vz."""
+    path = Path(name)
+    if path.is_file():
+        return path
+    known = known_recipes()
+    if name in known:
+        return known[name]
+    raise InputError(f"no recipe '{name}'{_nearest(name, known)}; `vz recipe list` shows those that come with vz")
+
+
+def load(name: str = DEFAULT_RECIPE, overrides: Iterable[str] = ()) -> Recipe:
+    """Read a recipe and apply `section.key=value` overrides (values are YAML). `InputError` names what is off."""
+    path = find_recipe(name)
+    body = _read_yaml(path)
+    for override in overrides:
+        _override(body, override)
+    return parse(body, str(path))
+
+
+def parse(body: dict[str, Any], where: str) -> Recipe:
+    """Validate plain data as a recipe."""
+    try:
+        recipe = Recipe.model_validate(body)
+    except ValidationError as error:
+        raise InputError(f"{where}: {_explain(error)}") from error
+    return recipe
+
+
+def dump(recipe: Recipe) -> str:
+    """The resolved recipe as YAML, every field present."""
+    body = recipe.model_dump(mode="json", by_alias=True)
+    return yaml.safe_dump(body, sort_keys=False, allow_unicode=True, width=100)
+
+
+def resolve_model(name: str) -> str:
+    """A model's place: `tiny-model` and such stand for the folders that come with vz in `data/`."""
+    if Path(name).exists():
+        return name
+    shipped = shared_folder("data") / name.removeprefix("data/")
+    return str(shipped) if shipped.is_dir() else name
+
+
+def prompt_folder(name: str) -> Path:
+    """The templates of a prompt set: its name, or a folder of one's own."""
+    sets = Path(__file__).resolve().parents[1] / "game" / "prompts"
+    for folder in (sets / name, Path(name)):
+        if (folder / "clue.j2").is_file() and (folder / "vote.j2").is_file():
+            return folder
+    known = sorted(folder.name for folder in sets.iterdir() if folder.is_dir())
+    raise InputError(f"game.prompts: '{name}' is neither one of {known} nor a folder with clue.j2 and vote.j2")
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        body = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+        raise InputError(f"{path}: not a readable YAML file ({' '.join(str(error).split())})") from error
+    if body is None:
+        return {}
+    if not isinstance(body, dict):
+        raise InputError(f"{path}: a recipe is a mapping of sections, but this is a {type(body).__name__}")
+    return body
+
+
+def _override(body: dict[str, Any], override: str) -> None:
+    key, sign, text = override.partition("=")
+    if not sign or not key.strip():
+        raise InputError(f"--set {override}: write it as section.key=value, for example rollout.temperature=0.7")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise InputError(f"--set {override}: '{text}' is not a YAML value") from error
+    *parents, last = key.strip().split(".")
+    for parent in parents:
+        if body.get(parent) is None:
+            body[parent] = {}
+        body = body[parent]
+        if not isinstance(body, dict):
+            raise InputError(f"--set {override}: '{parent}' is a value, not a section")
+    body[last] = value
+
+
+def _explain(error: ValidationError) -> str:
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        return f"unknown key '{key}'{_nearest(str(first['loc'][-1]), _siblings(first['loc']))}"
+    message = first["msg"].removeprefix("Value error, ")
+    return f"'{key}': {message} (given: {first['input']!r})" if key else message
+
+
+def _siblings(location: tuple[int | str, ...]) -> list[str]:
+    model: type[BaseModel] | None = Recipe
+    for part in location[:-1]:
+        field = model.model_fields.get(str(part)) if model else None
+        model = field.annotation if field and isinstance(field.annotation, type) else None
+        if model is not None and not issubclass(model, BaseModel):
+            model = None
+    return [field.alias or name for name, field in model.model_fields.items()] if model else []
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    found = difflib.get_close_matches(name, list(known), n=1)
+    return f" (did you mean '{found[0]}'?)" if found else ""

@@ -1,0 +1,45 @@
+"""The `model` section: which policy plays and learns, and how it is loaded."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from stages.core.recipe.base import Section
+
+
+class Lora(Section):
+    """A low-rank adapter (PEFT); only its weights train."""
+
+    rank: int = Field(64, ge=1, description="Rank of the update. A common choice for 7B policies.")
+    alpha: int = Field(128, ge=1, description="Scale of the update is alpha / rank.")
+    dropout: float = Field(
+        0.0, ge=0, lt=1, description="Dropout on the adapter's input; 0 keeps sampler and trainer alike."
+    )
+    target_modules: list[str] | str = Field(
+        "all-linear", description="Modules that get an adapter: names, or PEFT's 'all-linear' (language model only)."
+    )
+
+
+class Model(Section):
+    """The policy: any Hugging Face image-text-to-text model."""
+
+    path: str = Field("Qwen/Qwen2.5-VL-7B-Instruct", description="A folder or a hub name. Default: the paper's model.")
+    revision: str | None = Field(None, description="Branch, tag or commit on the hub; null for the default branch.")
+    dtype: Literal["float32", "bfloat16", "float16"] = Field(
+        "bfloat16", description="Precision of sampling and of exported checkpoints (paper: bf16)."
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="Where it runs; auto takes a GPU if there is one."
+    )
+    min_pixels: int | None = Field(None, ge=1, description="Least picture area in pixels, for processors that resize.")
+    max_pixels: int | None = Field(
+        None, ge=1, description="Largest picture area in pixels, for processors that resize."
+    )
+    chat_template: str | None = Field(
+        None, description="A file with a Jinja chat template that replaces the model's own."
+    )
+    processor: dict[str, Any] = Field(default_factory=dict, description="Further options of the processor, by name.")
+    attention: str | None = Field(None, description="transformers' attn_implementation; null for its own choice.")
+    lora: Lora | None = Field(None, description="Train a LoRA adapter; null trains all weights (paper).")

@@ -1,0 +1,47 @@
+"""The `rollout` section: how games are played and completions sampled."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from stages.core.recipe.base import Section
+
+
+class Seats(Section):
+    """Which policy plays which role. `current` is the one in training, `base` the run's first; others are paths."""
+
+    civilian: str = Field("current", description="Policy of the civilians (their votes too, with voters: civilians).")
+    spy: str = Field("current", description="Policy of the spy.")
+    analyst: str = Field("current", description="Policy of the analyst who votes.")
+
+
+class Rollout(Section):
+    """Sampling and batching."""
+
+    engine: Literal["transformers", "fake"] = Field(
+        "transformers", description="Who answers: Hugging Face generate (CPU and CUDA), or scripted answers for tests."
+    )
+    temperature: float = Field(0.8, ge=0, description="Sampling temperature (released code: 0.8); 0 is greedy.")
+    top_p: float = Field(1.0, gt=0, le=1, description="Nucleus; 1 samples untruncated, which importance ratios need.")
+    max_clue_tokens: int = Field(
+        512, ge=1, description="Longest clue answer in tokens (paper's completion length: 512)."
+    )
+    max_vote_tokens: int = Field(
+        512, ge=1, description="Longest vote answer in tokens (paper's completion length: 512)."
+    )
+    min_clue_tokens: int = Field(0, ge=0, description="Shortest clue answer in tokens (released code: 20).")
+    min_vote_tokens: int = Field(0, ge=0, description="Shortest vote answer in tokens (released code: 100).")
+    clue_repetition_penalty: float = Field(1.0, gt=0, description="Of clues; 1 leaves the distribution alone.")
+    vote_repetition_penalty: float = Field(1.0, gt=0, description="Of votes (released code: 1.1).")
+    max_prompt_tokens: int = Field(8000, ge=16, description="A longer prompt is an error, never cut (paper: 8000).")
+    concurrent_games: int = Field(256, ge=1, description="Games in play at once; bounds memory.")
+    batch_size: int = Field(64, ge=1, description="Completions computed together by the transformers engine.")
+    save_every: int = Field(64, ge=1, description="Finished games a journal file; a kill loses at most these.")
+    games_per_part: int = Field(2000, ge=1, description="Games in one part of the finished table.")
+    seats: Seats = Field(default_factory=Seats, description="Which policy plays which role.")
+    truncated_warning: float = Field(0.1, ge=0, le=1, description="Warn above this share of truncated answers.")
+    unreadable_warning: float = Field(
+        0.1, ge=0, le=1, description="Warn above this share of unreadable clues or votes."
+    )

@@ -1,0 +1,49 @@
+"""The `score` and `filter` sections: rewards, baselines, advantages, and which rows train."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import ConfigDict, Field
+
+from stages.core.recipe.base import Section
+
+
+class Score(Section):
+    """The equations' constants, and the points where paper, code and literature differ."""
+
+    beta: float = Field(0.1, description="Weight β of the zero-sum clue reward (eq. 1; paper and code: 0.1).")
+    lambda_: float = Field(0.1, alias="lambda", description="Weight λ of a civilian's own votes (eq. 1; 0.1).")
+    alpha: float = Field(0.95, ge=0, lt=1, description="Memory α of the role baselines (eq. 2; paper 0.95, code 0.9).")
+    role_baselines: bool = Field(True, description="Subtract the role's baseline (RAE, eq. 2; Table 13 has it off).")
+    baseline_phases: Literal["clue", "both"] = Field(
+        "clue", description="Iterations that move the baselines: clue only (algorithm 1), or both (released code)."
+    )
+    baseline_games: int = Field(
+        1, ge=1, description="Games averaged into one baseline update, in game_id order (paper 1; released code 8)."
+    )
+    baseline_subtracted: Literal["after", "before"] = Field(
+        "after", description="Subtract the baseline after its update (as printed) or before (unbiased)."
+    )
+    decision_reward: Literal["paper", "code"] = Field(
+        "paper", description="Eq. 4, or the released code's 1.2 × eq. 4 + 0.3 × format + 0.99 when right."
+    )
+    vote_right: float = Field(1.0, description="Reward of a vote for the spy (eq. 4).")
+    vote_na: float = Field(-0.5, description="Reward of N/A (eq. 4).")
+    vote_wrong: float = Field(-1.0, description="Reward of any other vote, unreadable ones too (eq. 4).")
+    divide_by_std: bool = Field(True, description="Divide a group's advantages by its population std (eq. 5).")
+    epsilon: float = Field(1e-6, gt=0, description="ε beside the std in eq. 5; the paper gives no value.")
+
+    model_config = ConfigDict(populate_by_name=True)
+
+
+class Filter(Section):
+    """What is kept out of training, each with a reason in `rejected.parquet`."""
+
+    inactive_phase: bool = Field(True, description="Drop the rows of the phase that does not train now.")
+    no_variance: bool = Field(True, description="Drop groups of votes whose rewards are all equal (advantage 0).")
+    truncated: bool = Field(False, description="Drop truncated answers. Off: their reward of −1 is the penalty.")
+    unreadable: bool = Field(
+        False, description="Drop unreadable clues and votes. Off: their reward of −1 is the penalty."
+    )
+    min_abs_advantage: float = Field(0.0, ge=0, description="Drop rows with a smaller |advantage|.")

@@ -1,0 +1,66 @@
+"""The `train` section: the optimisation of which every round is one piece."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from stages.core.recipe.base import Section
+
+
+class Train(Section):
+    """Optimizer, schedule, loss and batch shape. The sampling temperature is read from the rollouts."""
+
+    trainer: Literal["trl", "stub"] = Field("trl", description="TRL's GRPOTrainer, or a stub for tests of the loop.")
+    learning_rate: float = Field(1e-5, gt=0, description="Peak learning rate of AdamW (paper and code: 1e-5).")
+    warmup: float = Field(
+        0.1,
+        ge=0,
+        le=1,
+        description="Share of the run's updates that warm up (paper and code: 0.1), rounded up; update k of W has k / W "
+        "of the peak rate, so that no update is lost to a rate of 0.",
+    )
+    schedule: Literal["cosine", "linear", "constant"] = Field(
+        "cosine", description="After the warm-up (paper: cosine)."
+    )
+    total_updates: int | None = Field(
+        None,
+        ge=1,
+        description="Updates the schedule spans; null: this run's planned rounds × updates a round. Raised later, the "
+        "schedule is computed anew from the update reached. A falling schedule refuses updates beyond it.",
+    )
+    kl: float = Field(0.04, ge=0, description="Weight τ of the KL to the run's base model (eq. 3 and 6; 0.04).")
+    loss: Literal["grpo", "dapo", "dr_grpo", "bnpo"] = Field(
+        "grpo",
+        description="How tokens are averaged: grpo is the mean per completion (paper and code); dapo over all tokens "
+        "of the update; dr_grpo divides by the longest answer allowed; bnpo over the tokens of each micro-batch.",
+    )
+    clip: float = Field(0.2, gt=0, description="PPO clip range ε; without effect when one update uses fresh rows.")
+    rows_per_update: int | None = Field(
+        None,
+        ge=1,
+        description="Completions an optimizer step; null: all of the round in one (paper: one update a batch).",
+    )
+    ratio: Literal["auto", "on-policy", "sampled"] = Field(
+        "auto",
+        description="Importance ratio against: the policy itself, or the stored log-probs. auto: on-policy for the only "
+        "update of a round, stored log-probs when a round makes several or its rows are another policy's.",
+    )
+    micro_batch: int = Field(1, ge=1, description="Rows a device holds at once; the rest is gradient accumulation.")
+    max_grad_norm: float = Field(1.0, gt=0, description="Gradient clipping (transformers' default).")
+    weight_decay: float = Field(0.0, ge=0, description="AdamW's decoupled weight decay.")
+    adam_beta1: float = Field(0.9, ge=0, lt=1, description="AdamW β1.")
+    adam_beta2: float = Field(0.999, ge=0, lt=1, description="AdamW β2.")
+    adam_epsilon: float = Field(1e-8, gt=0, description="AdamW ε (torch's default).")
+    gradient_checkpointing: bool = Field(True, description="Recompute activations to save memory (paper: on).")
+    precision: Literal["auto", "bf16", "fp32"] = Field(
+        "auto",
+        description="Arithmetic: bf16 autocast over fp32 master weights on a GPU, fp32 on a CPU. Frozen weights (a LoRA's "
+        "base, the KL reference) are held in it.",
+    )
+    processes: int = Field(1, ge=1, description="Processes (one a GPU); more than 1 is launched through accelerate.")
+    accelerate_config: str | None = Field(None, description="An accelerate config file, e.g. for FSDP2.")
+    logprob_gap_limit: float = Field(
+        1.0, gt=0, description="Largest mean |sampler − trainer| log-prob difference, nats, before training refuses."
+    )

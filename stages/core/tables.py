@@ -1,0 +1,155 @@
+"""The tables between the stages: names, types and order of every column, checked at each reading and writing.
+
+Key of a completion everywhere: (`game_id`, `turn`, `sample`). All tables are Parquet with zstd.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import polars.exceptions
+
+from stages.core.errors import InputError
+
+Schema = dict[str, pl.DataType]
+
+KEY = ["game_id", "turn", "sample"]
+
+CHANGE = pl.Struct({"object": pl.Int32(), "attribute": pl.String(), "before": pl.String(), "after": pl.String()})
+MESSAGE = pl.Struct({"role": pl.String(), "content": pl.List(pl.Struct({"type": pl.String(), "text": pl.String()}))})
+
+PAIRS: Schema = {
+    "pair_id": pl.String(),
+    "domain": pl.String(),  # clevr, chart, photo
+    "original": pl.String(),  # path of the civilians' picture, relative to the games folder
+    "modified": pl.String(),  # the spy's picture; null where only blank spies are possible
+    "original_sha256": pl.String(),
+    "modified_sha256": pl.String(),
+    "changes": pl.List(CHANGE),
+    "scene": pl.String(),  # JSON text, CLEVR only
+    "modified_scene": pl.String(),
+    "source": pl.String(),
+    "seed": pl.Int64(),
+    "split": pl.String(),  # train, dev, test
+}
+
+GAMES: Schema = {
+    "game_id": pl.String(),
+    "pair_id": pl.String(),
+    "iteration": pl.Int32(),
+    "players": pl.Int32(),
+    "clue_rounds": pl.Int32(),
+    "spy": pl.Int32(),  # seat, from 1
+    "spy_view": pl.String(),  # modified, blank
+    "seed": pl.Int64(),
+}
+
+ROLLOUTS: Schema = {
+    "game_id": pl.String(),
+    "turn": pl.Int32(),
+    "sample": pl.Int32(),
+    "phase": pl.String(),  # clue, decision
+    "clue_round": pl.Int32(),  # from 1; null for votes
+    "player": pl.Int32(),  # seat, from 1; null for the analyst
+    "role": pl.String(),  # civilian, spy, analyst
+    "policy": pl.String(),
+    "policy_version": pl.String(),
+    "prompt": pl.List(MESSAGE),
+    "images": pl.List(pl.String()),  # relative to the games folder, in the prompt's order
+    "prompt_tokens": pl.Int32(),
+    "prompt_sha256": pl.String(),  # of the prompt's token ids
+    "completion": pl.String(),
+    "completion_ids": pl.List(pl.Int32()),  # the stop token included
+    "completion_logprobs": pl.List(pl.Float32()),  # of the sampled tokens, at the sampling temperature
+    "finish_reason": pl.String(),  # stop, length
+    "clue": pl.String(),  # what the others hear; null for votes
+    "vote": pl.Int32(),  # the seat voted for; null unless vote_kind is seat
+    "vote_kind": pl.String(),  # seat, na, unreadable; null for clues
+    "seed": pl.Int64(),
+}
+
+SCORED: Schema = {
+    "game_id": pl.String(),
+    "turn": pl.Int32(),
+    "sample": pl.Int32(),
+    "phase": pl.String(),
+    "role": pl.String(),
+    "reward": pl.Float64(),
+    "reward_parts": pl.Struct({"accuracy": pl.Float64(), "format": pl.Float64(), "zero_sum": pl.Float64()}),
+    "baseline": pl.Float64(),  # clue: the role's; decision: the group's mean
+    "advantage": pl.Float64(),
+    "group_id": pl.String(),
+    "votes_received": pl.Float64(),  # clue rows: votes for this seat
+    "correct": pl.Boolean(),  # decision rows: the vote names the spy
+    "truncated": pl.Boolean(),
+}
+
+SCORED_GAMES: Schema = {
+    "game_id": pl.String(),
+    "spy": pl.Int32(),
+    "votes": pl.List(pl.Float64()),  # by seat, seat 1 first
+    "na_votes": pl.Int32(),
+    "unreadable_votes": pl.Int32(),
+    "cast_votes": pl.Int32(),
+    "winner": pl.String(),  # civilians, spy
+    "acc": pl.Boolean(),  # the spy alone has the most votes
+    "na": pl.Float64(),  # share of N/A among the votes cast
+}
+
+KEPT: Schema = dict(SCORED)
+REJECTED: Schema = {**SCORED, "reason": pl.String()}
+
+
+def check(frame: pl.DataFrame, schema: Schema, where: object) -> pl.DataFrame:
+    """`frame` with its columns in the schema's order; `InputError` names the first column that is off."""
+    for name, wanted in schema.items():
+        if name not in frame.columns:
+            raise InputError(f"{where}: column '{name}' is missing; was the file written by another version of vz?")
+        if frame.schema[name] != wanted:
+            raise InputError(f"{where}: column '{name}' is {frame.schema[name]}, but must be {wanted}")
+    extra = [name for name in frame.columns if name not in schema]
+    if extra:
+        raise InputError(f"{where}: column '{extra[0]}' does not belong here; drop it")
+    return frame.select(list(schema))
+
+
+def from_rows(rows: list[dict[str, object]], schema: Schema) -> pl.DataFrame:
+    """A table from row dictionaries; types are the schema's, never guessed."""
+    return pl.DataFrame(rows, schema=schema, strict=True)
+
+
+def write(frame: pl.DataFrame, path: Path, schema: Schema) -> None:
+    """Check, then write in one step: the file is whole or not there."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    check(frame, schema, path).write_parquet(temporary, compression="zstd")
+    temporary.replace(path)
+
+
+def read(path: Path, schema: Schema, columns: list[str] | None = None) -> pl.DataFrame:
+    """Read and check one table, all of it or some columns; `InputError` names the file and what is off."""
+    wanted = schema if columns is None else {name: schema[name] for name in columns}
+    try:
+        present = pl.read_parquet_schema(path)
+        check(pl.DataFrame(schema=present), schema, path)
+        return pl.read_parquet(path, columns=list(wanted), hive_partitioning=False).select(list(wanted))
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such table; run the stage that makes it first") from error
+    except (polars.exceptions.PolarsError, OSError) as error:
+        raise InputError(f"{path}: not a readable Parquet file ({error}); make it again") from error
+
+
+def read_parts(folder: Path, schema: Schema, columns: list[str] | None = None) -> pl.DataFrame:
+    """All `part-*.parquet` of a table, in name order. None at all is an `InputError`."""
+    parts = sorted(folder.glob("part-*.parquet"))
+    if not parts:
+        raise InputError(f"{folder}: holds no part-*.parquet; is it a folder of rollouts?")
+    return pl.concat([read(part, schema, columns) for part in parts])
+
+
+def unique_key(frame: pl.DataFrame, key: list[str], where: object) -> pl.DataFrame:
+    """`frame`, unless two rows share `key`: then an `InputError` names it."""
+    twice = frame.filter(frame.select(key).is_duplicated())
+    if len(twice):
+        raise InputError(f"{where}: two rows with the key {dict(zip(key, twice.select(key).row(0), strict=True))}")
+    return frame

@@ -1,0 +1,85 @@
+"""From scored rows to kept and rejected ones, which together are exactly the scored ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import polars as pl
+
+from stages.core import artifact, tables
+from stages.core.artifact import Outcome, Report
+from stages.core.errors import VzError
+from stages.core.game.readers import UNREADABLE_CLUE
+from stages.core.recipe import Recipe
+from stages.core.recipe.scoring import Filter
+
+
+def run(
+    recipe: Recipe,
+    scored: Path,
+    out: Path,
+    *,
+    phase: Literal["clue", "decision", "both"] = "both",
+    overwrite: bool = False,
+) -> Report:
+    """Keep the rows that train in an iteration of `phase`."""
+
+    def make(work: Path) -> Outcome:
+        artifact.manifest_of(scored, "score")
+        rows = tables.read(scored / "scored.parquet", tables.SCORED)
+        unreadable = _unreadable(scored) if recipe.filter.unreadable else rows.head(0).select(tables.KEY)
+        judged = rows.with_columns(reason=reason_to_reject(recipe.filter, phase, unreadable))
+        kept = judged.filter(pl.col("reason").is_null()).drop("reason")
+        rejected = judged.filter(pl.col("reason").is_not_null())
+        tables.write(kept, work / "kept.parquet", tables.KEPT)
+        tables.write(rejected, work / "rejected.parquet", tables.REJECTED)
+        return Outcome(_counts(rows, kept, rejected))
+
+    return artifact.produce(
+        out,
+        stage="filter",
+        settings={**recipe.settings("filter"), "phase": phase},
+        inputs={"scored": scored},
+        make=make,
+        overwrite=overwrite,
+    )
+
+
+def reason_to_reject(recipe: Filter, phase: str, unreadable: pl.DataFrame) -> pl.Expr:
+    """The first reason that applies to a row, or null for a row that is kept."""
+    spread = pl.col("reward").max().over("group_id", "phase") - pl.col("reward").min().over("group_id", "phase")
+    is_unreadable = pl.struct(tables.KEY).is_in(unreadable.select(pl.struct(tables.KEY)).to_series().implode())
+    rules = [
+        (recipe.inactive_phase and phase != "both", pl.col("phase") != phase, "inactive phase"),
+        (recipe.no_variance, (pl.col("phase") == "decision") & (spread == 0), "no variance in the group"),
+        (recipe.truncated, pl.col("truncated"), "truncated"),
+        (recipe.unreadable, is_unreadable, "unreadable"),
+        (recipe.min_abs_advantage > 0, pl.col("advantage").abs() < recipe.min_abs_advantage, "small advantage"),
+    ]
+    reason = pl.lit(None, dtype=pl.String)
+    for on, applies, why in reversed(rules):
+        if on:
+            reason = pl.when(applies).then(pl.lit(why)).otherwise(reason)
+    return reason
+
+
+def _unreadable(scored: Path) -> pl.DataFrame:
+    """Keys of the rows whose clue or vote could not be read."""
+    rollouts = artifact.input_of(scored, "rollouts")
+    rows = tables.read_parts(rollouts, tables.ROLLOUTS, [*tables.KEY, "clue", "vote_kind"])
+    return rows.filter((pl.col("clue") == UNREADABLE_CLUE) | (pl.col("vote_kind") == "unreadable")).select(tables.KEY)
+
+
+def _counts(rows: pl.DataFrame, kept: pl.DataFrame, rejected: pl.DataFrame) -> dict[str, Any]:
+    if len(kept) + len(rejected) != len(rows):
+        raise VzError(f"{len(rows)} rows came in, but {len(kept)} were kept and {len(rejected)} rejected")
+    reasons = rejected.group_by("reason").len().sort("reason")
+    return {
+        "rows": len(rows),
+        "kept": len(kept),
+        "rejected": len(rejected),
+        "reasons": dict(reasons.iter_rows()),
+        "kept_clues": len(kept.filter(pl.col("phase") == "clue")),
+        "kept_votes": len(kept.filter(pl.col("phase") == "decision")),
+    }

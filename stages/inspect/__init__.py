@@ -1,0 +1,1 @@
+"""inspect: look into any output folder."""

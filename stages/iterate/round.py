@@ -1,0 +1,205 @@
+"""One round: deal, play, score, filter, train. Each step is an output folder that is whole or not there."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from stages import filter as filter_stage
+from stages import rollout, score, train
+from stages.core import artifact, tables
+from stages.core.artifact import Outcome, Report
+from stages.core.engines import Engine
+from stages.core.errors import InputError
+from stages.core.game.rules import deal
+from stages.core.recipe import Recipe
+from stages.core.recipe.load import resolve_model
+from stages.core.seeds import derive
+from stages.iterate.schedule import advance
+from stages.iterate.state import Metrics, State
+
+SLOTS = ("training-state/a", "training-state/b")
+
+
+@dataclass(frozen=True)
+class Round:
+    """What a round needs: the run's folder, its recipe, its pictures and a live engine."""
+
+    run: Path
+    recipe: Recipe
+    games: Path
+    engine: Engine
+    number: int
+    state: State
+
+    @property
+    def folder(self) -> Path:
+        return self.run / f"round-{self.number:04d}"
+
+    def play(self) -> tuple[State, Metrics, Metrics]:
+        """The state after the round, its metrics (comparable between runs) and its timings (not comparable)."""
+        clock = _Clock()
+        phase = self.state.schedule.phase
+        dealt = clock.time("deal", lambda: self._deal("games", "train", self.recipe.iterate.games))
+        played = clock.time("rollout", lambda: self._rollout(dealt, "rollouts", "train"))
+        scored = clock.time("score", lambda: self._score(played, "scored", phase))
+        kept = clock.time(
+            "filter", lambda: filter_stage.run(self.recipe, scored.out, self.folder / "kept", phase=phase)
+        )
+        signal = clock.time("signal", self._signal) if self.recipe.iterate.signal == "heldout" else scored
+        trained = clock.time("train", lambda: self._train(kept, played))
+        after = self._state_after(scored, signal, trained)
+        return after, self._metrics(played, scored, signal, kept, trained, after), clock.row(self.number, played)
+
+    def _deal(self, name: str, split: str, count: int) -> Report:
+        def make(work: Path) -> Outcome:
+            pairs = tables.read(self.games / "pairs.parquet", tables.PAIRS, ["pair_id", "split"])
+            ids = pairs.filter(pl.col("split") == split)["pair_id"].to_list()
+            if not ids:
+                raise InputError(
+                    f"{self.games}: has no pairs of the split '{split}'; make more, or change games.splits"
+                )
+            deals = deal(
+                ids,
+                count,
+                self.recipe.game,
+                seed=derive(self.recipe.seed, split),
+                iteration=self.number,
+                plays=self.recipe.iterate.plays_per_game,
+            )
+            rows = [vars(game) for game in deals]
+            tables.write(tables.from_rows(rows, tables.GAMES), work / "games.parquet", tables.GAMES)
+            return Outcome({"games": len(deals)})
+
+        settings = {**self.recipe.settings("game"), "iteration": self.number, "split": split, "count": count}
+        return artifact.produce(
+            self.folder / name, stage="deal", settings=settings, inputs={"games": self.games}, make=make
+        )
+
+    def _rollout(self, dealt: Report, name: str, split: str) -> Report:
+        models = {"current": self.current, "base": self.base}
+        return rollout.run(
+            self.recipe,
+            self.games,
+            self.folder / name,
+            deal=dealt.out,
+            split=split,
+            models=models,
+            engine=self.engine,
+        )
+
+    def _score(self, played: Report, name: str, phase: str) -> Report:
+        before = self.run / f"round-{self.number - 1:04d}" / "scored" / "baselines.json"
+        baselines = before if self.number > 1 else None
+        return score.run(self.recipe, played.out, self.folder / name, phase=phase, baselines=baselines)  # type: ignore[arg-type]
+
+    def _signal(self) -> Report:
+        """acc and na on held-out games: dev pairs, played into a folder of their own, never trained on."""
+        dealt = self._deal("signal/games", "dev", self.recipe.iterate.signal_games)
+        return self._score(self._rollout(dealt, "signal/rollouts", "dev"), "signal/scored", "decision")
+
+    def _train(self, kept: Report, played: Report) -> Report:
+        self.engine.sleep()
+        state_in = self.run / self.state.training_state if self.state.training_state else None
+        report = train.run(
+            self.recipe,
+            kept.out,
+            self.folder / "checkpoint",
+            rollouts=played.out,
+            games=self.games,
+            model=self.current,
+            base=self.base,
+            state_in=state_in,
+            state_out=self.run / self._next_slot(),
+            planned_updates=self.recipe.iterate.rounds * updates_a_round(self.recipe),
+        )
+        self.engine.wake()
+        return report
+
+    def _next_slot(self) -> str:
+        return SLOTS[1] if self.state.training_state == SLOTS[0] else SLOTS[0]
+
+    @property
+    def base(self) -> str | Path:
+        place = resolve_model(self.recipe.model.path)
+        return Path(place) if Path(place).exists() else place
+
+    @property
+    def current(self) -> str | Path:
+        return self.run / self.state.checkpoint if self.state.checkpoint else self.base
+
+    def _state_after(self, scored: Report, signal: Report, trained: Report) -> State:
+        counts = scored.counts
+        schedule = advance(self.state.schedule, signal.counts["acc"], signal.counts["na"], self.recipe.iterate)
+        best = self.state.best
+        if best is None or counts["vote_accuracy"] > best["vote_accuracy"]:
+            best = {"iteration": self.number - 1, "vote_accuracy": counts["vote_accuracy"]}
+        return self.state.after(
+            iteration=self.number,
+            schedule=schedule,
+            checkpoint=str((self.folder / "checkpoint").relative_to(self.run)),
+            training_state=self._next_slot(),
+            updates=self.state.updates + trained.counts["updates"],
+            baselines=counts["baselines"],
+            best=best,
+        )
+
+    def _metrics(
+        self, played: Report, scored: Report, signal: Report, kept: Report, trained: Report, after: State
+    ) -> Metrics:
+        before = self.state.schedule
+        return {
+            "iteration": self.number,
+            "phase": before.phase,
+            "acc": signal.counts["acc"],
+            "na": signal.counts["na"],
+            "acc_ema": after.schedule.acc_ema,
+            "na_ema": after.schedule.na_ema,
+            "dwell": before.dwell + 1,
+            "next_phase": after.schedule.phase,
+            **{name: value for name, value in scored.counts.items() if name not in {"acc", "na"}},
+            "completion_tokens": played.counts["completion_tokens"],
+            "truncated": played.counts["truncated"],
+            "unreadable_clues": played.counts["unreadable_clues"],
+            "kept": kept.counts["kept"],
+            "rejected": kept.counts["reasons"],
+            "train": trained.counts,
+            "warnings": [*played.warnings, *trained.warnings],
+        }
+
+
+def updates_a_round(recipe: Recipe) -> int:
+    """Optimizer steps that a round plans: one, or as many as its largest phase fills. What the schedule spans."""
+    if recipe.train.rows_per_update is None:
+        return 1
+    rules, games = recipe.game, recipe.iterate.games
+    votes = rules.votes if rules.voters == "analyst" else (rules.players - 1) * rules.votes_per_civilian
+    rows = games * max(votes, rules.players * rules.clue_rounds)
+    return -(-rows // recipe.train.rows_per_update)
+
+
+class _Clock:
+    """Seconds of each step."""
+
+    def __init__(self) -> None:
+        self._seconds: dict[str, float] = {}
+
+    def time(self, name: str, step: Callable[[], Report]) -> Report:
+        began = time.monotonic()
+        report = step()
+        self._seconds[name] = round(time.monotonic() - began, 3)
+        return report
+
+    def row(self, iteration: int, played: Report) -> dict[str, Any]:
+        seconds = played.timings.get("play_seconds", 0.0)
+        tokens = played.counts["completion_tokens"] if played.status == "done" else 0
+        return {
+            "iteration": iteration,
+            "seconds": self._seconds,
+            "tokens_per_second": round(tokens / seconds, 1) if seconds and tokens else None,
+        }

@@ -1,0 +1,59 @@
+"""Where a run is: `state.json`, moved forward only by atomic replacement at the end of a round."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from stages.core.errors import InputError
+from stages.core.files import read_json, write_json, write_text
+from stages.iterate.schedule import Schedule
+
+Metrics = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class State:
+    """All that the next round needs to know of those before."""
+
+    iteration: int  # last finished round; 0 before the first
+    schedule: Schedule
+    checkpoint: str | None = None  # of the current policy, relative to the run; None: the base model
+    training_state: str | None = None  # relative to the run; None: training has not begun
+    updates: int = 0  # optimizer steps so far
+    baselines: dict[str, float] = field(default_factory=lambda: {"spy": 0.0, "civilian": 0.0})
+    best: dict[str, float] | None = None  # {"iteration", "vote_accuracy"} of the best policy that has played
+
+    def after(self, **changes: Any) -> State:
+        return replace(self, **changes)
+
+
+def read_state(run: Path) -> State | None:
+    """The state of a run that has begun; None for one that has not."""
+    path = run / "state.json"
+    if not path.is_file():
+        return None
+    body = read_json(path)
+    try:
+        return State(**{**body, "schedule": Schedule(**body["schedule"])})
+    except (KeyError, TypeError) as error:
+        raise InputError(f"{path}: not a state that this version of vz can read ({error})") from error
+
+
+def write_state(run: Path, state: State) -> None:
+    write_json(run / "state.json", asdict(state))
+
+
+def read_lines(path: Path) -> list[Metrics]:
+    """The rows of a JSONL file; none if it does not exist."""
+    if not path.is_file():
+        return []
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def record(path: Path, row: Metrics) -> None:
+    """Put a round's row at the end of a JSONL file, once: a row of that round or later from before a kill goes."""
+    rows = [old for old in read_lines(path) if old["iteration"] < row["iteration"]]
+    write_text(path, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in [*rows, row]))

@@ -1,0 +1,5 @@
+"""make-games: pairs of pictures that differ, and a first game dealt on each."""
+
+from stages.make_games.stage import run
+
+__all__ = ["run"]

@@ -1,0 +1,71 @@
+"""From dealt games and policies to a folder of rollouts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+
+from stages.core import artifact, tables
+from stages.core.artifact import Outcome, Report
+from stages.core.engines import Engine, open_engine
+from stages.core.play import policies
+from stages.core.play_folder import play_folder
+from stages.core.recipe import Recipe
+from stages.core.recipe.load import resolve_model
+from stages.rollout.deals import choose_split, read_deals
+from stages.rollout.summary import summarise
+
+
+def run(
+    recipe: Recipe,
+    games: Path,
+    out: Path,
+    *,
+    deal: Path | None = None,
+    split: str | None = "train",
+    models: Mapping[str, str | Path] | None = None,
+    engine: Engine | None = None,
+    overwrite: bool = False,
+) -> Report:
+    """Play the games that `deal` (default: `games`) holds on the pictures in `games`.
+
+    `split` keeps only games on pairs of that split; None plays all. `models` says where the policies that the seats
+    name are found; `current` and `base` default to the recipe's model, any other seat name is itself a folder or hub
+    name. A lent `engine` keeps running afterwards.
+    """
+    places = {name: _place(recipe, name, models or {}) for name in policies(recipe.rollout.seats)}
+    inputs: dict[str, Path | str] = {"games": games, "deal": deal or games}
+    inputs |= {f"policy {name}": place for name, place in places.items()}
+
+    def make(work: Path) -> Outcome:
+        with ExitStack() as stack:
+            live = engine or stack.enter_context(open_engine(recipe))
+            for name, place in places.items():
+                live.load(name, place, artifact.content_hash(place)[:12])
+            return _play(recipe, games, deal or games, split, work, live)
+
+    return artifact.produce(
+        out,
+        stage="rollout",
+        settings={**recipe.settings("model", "game", "rollout"), "split": split},
+        inputs=inputs,
+        make=make,
+        overwrite=overwrite,
+    )
+
+
+def _place(recipe: Recipe, policy: str, models: Mapping[str, str | Path]) -> str | Path:
+    if policy in models:
+        return models[policy]
+    place = resolve_model(recipe.model.path if policy in {"current", "base"} else policy)
+    return Path(place) if Path(place).exists() else place
+
+
+def _play(recipe: Recipe, games: Path, deal: Path, split: str | None, work: Path, engine: Engine) -> Outcome:
+    pairs = tables.read(games / "pairs.parquet", tables.PAIRS)
+    deals = choose_split(read_deals(deal / "games.parquet", recipe.game), pairs, split)
+    before, seconds = play_folder(work, recipe, deals, pairs, games, engine)
+    outcome = summarise(work, recipe.rollout, seconds)
+    outcome.counts["finished_before"] = before
+    return outcome

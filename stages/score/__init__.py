@@ -1,0 +1,5 @@
+"""score: votes become rewards, rewards become advantages. Pure: rollouts and baselines in, scored rows out."""
+
+from stages.score.stage import run
+
+__all__ = ["run"]

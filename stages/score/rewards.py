@@ -1,0 +1,51 @@
+"""The equations of Vision-Zero (arXiv 2509.25541) as Polars expressions, each with its number.
+
+Symbols: v_s votes for the spy, v_cj for civilian j, v̄_c the civilians' mean, n_c the number of civilians.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from stages.core.recipe.scoring import Score
+
+RIGHT, NA = pl.col("correct"), pl.col("vote_kind") == "na"
+
+
+def spy_reward(v_s: pl.Expr, v_c_mean: pl.Expr, recipe: Score) -> pl.Expr:
+    """Eq. 1: r_s = −β (v_s − v̄_c)."""
+    return -recipe.beta * (v_s - v_c_mean)
+
+
+def civilian_reward(v_s: pl.Expr, v_cj: pl.Expr, v_c_mean: pl.Expr, n_c: pl.Expr, recipe: Score) -> pl.Expr:
+    """Eq. 1: r_cj = (β / n_c)(v_s − v̄_c) − λ (v_cj − v̄_c). With r_s, a game's rewards sum to 0."""
+    return recipe.beta / n_c * (v_s - v_c_mean) - recipe.lambda_ * (v_cj - v_c_mean)
+
+
+def vote_reward(recipe: Score) -> pl.Expr:
+    """Eq. 4: +1 for the spy, −0.5 for N/A, −1 for anything else, unreadable votes too."""
+    return pl.when(RIGHT).then(recipe.vote_right).when(NA).then(recipe.vote_na).otherwise(recipe.vote_wrong)
+
+
+# The released code's decision reward: weights of its parts, and what counts as a well-formed answer.
+CODE_VOTE_WEIGHT, CODE_FORMAT_WEIGHT, CODE_RIGHT_BONUS, CODE_REASONING_CHARS = 1.2, 0.3, 0.99, 10
+
+
+def code_format_reward() -> pl.Expr:
+    """+1 for more than 10 characters of reasoning and an answer, else −1 (released code)."""
+    readable = pl.col("vote_kind") != "unreadable"
+    return pl.when(readable & (pl.col("reasoning_chars") > CODE_REASONING_CHARS)).then(1.0).otherwise(-1.0)
+
+
+def code_vote_reward(accuracy: pl.Expr, form: pl.Expr) -> pl.Expr:
+    """1.2 × eq. 4 + 0.3 × format + 0.99 when right (released code)."""
+    bonus = pl.when(RIGHT).then(CODE_RIGHT_BONUS).otherwise(0.0)
+    return CODE_VOTE_WEIGHT * accuracy + CODE_FORMAT_WEIGHT * form + bonus
+
+
+def group_advantage(reward: pl.Expr, group: str, recipe: Score) -> pl.Expr:
+    """Eq. 5: (r − mean) / (std + ε) over the votes of one game, population std; 0 where all are equal."""
+    centred = reward - reward.mean().over(group)
+    equal = reward.max().over(group) == reward.min().over(group)
+    scaled = centred / (reward.std(ddof=0).over(group) + recipe.epsilon) if recipe.divide_by_std else centred
+    return pl.when(equal).then(0.0).otherwise(scaled)

@@ -1,0 +1,163 @@
+"""From rollouts to scored rows: who got which votes, what each completion earned, and its advantage."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import polars as pl
+
+from stages.core import artifact, tables
+from stages.core.artifact import Outcome, Report
+from stages.core.errors import InputError
+from stages.core.files import write_json
+from stages.core.recipe import Recipe
+from stages.core.recipe.scoring import Score
+from stages.core.votes import count_votes, judge_games
+from stages.score import rewards
+from stages.score.baselines import move, read_baselines
+
+ActivePhase = Literal["clue", "decision", "both"]
+
+_COLUMNS = ["game_id", "turn", "sample", "phase", "player", "role", "completion", "finish_reason", "vote", "vote_kind"]
+
+
+def run(
+    recipe: Recipe,
+    rollouts: Path,
+    out: Path,
+    *,
+    phase: ActivePhase = "both",
+    baselines: Path | None = None,
+    overwrite: bool = False,
+) -> Report:
+    """Score every row. `phase` is what trains in this iteration: role baselines move in clue iterations only, unless
+    the recipe says both. `baselines` is the `baselines.json` of the iteration before; zeros without it."""
+    rules = recipe.game
+
+    def make(work: Path) -> Outcome:
+        rows, games = read_rollouts(rollouts)
+        votes = count_votes(rows, games, rules)
+        judged = judge_games(rows, votes, rules)
+        moves = phase != "decision" or recipe.score.baseline_phases == "both"
+        clues, after = score_clues(rows, votes, read_baselines(baselines), recipe.score, moves)
+        scored = pl.concat([clues, score_votes(rows, votes, recipe.score)]).sort(tables.KEY)
+        _same_rows(rows, scored)
+        tables.write(scored, work / "scored.parquet", tables.SCORED)
+        tables.write(judged, work / "games.parquet", tables.SCORED_GAMES)
+        write_json(work / "baselines.json", after.as_dict())
+        return Outcome({**_counts(scored, judged), "baselines": after.as_dict()})
+
+    inputs = {"rollouts": rollouts} | ({"baselines": baselines} if baselines else {})
+    settings = {**recipe.settings("game", "score"), "phase": phase}
+    return artifact.produce(out, stage="score", settings=settings, inputs=inputs, make=make, overwrite=overwrite)
+
+
+def read_rollouts(folder: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The rows (without the long columns) and the games of a rollouts folder; each game's seats must fit its rows."""
+    artifact.manifest_of(folder, "rollout")
+    rows = tables.read_parts(folder, tables.ROLLOUTS, _COLUMNS)
+    games = tables.read(folder / "games.parquet", tables.GAMES)
+    tables.unique_key(rows, tables.KEY, folder)
+    spy = games.select("game_id", "spy", "players")
+    joined = rows.join(spy, on="game_id", how="left")
+    off = joined.filter(
+        pl.col("spy").is_null()
+        | ((pl.col("role") == "spy") & (pl.col("player") != pl.col("spy")))
+        | (pl.col("vote") > pl.col("players"))
+        | (pl.col("vote") < 1)
+    )
+    if len(off):
+        key = {name: off[name][0] for name in tables.KEY}
+        raise InputError(f"{folder}: the row {key} does not fit games.parquet (seat, role or game); play it again")
+    reasoning = pl.col("completion").str.split("\\boxed").list.first().str.strip_chars().str.len_chars()
+    return rows.with_columns(reasoning_chars=reasoning).drop("completion"), games
+
+
+def score_clues(
+    rows: pl.DataFrame, votes: pl.DataFrame, before: Any, recipe: Score, moves: bool
+) -> tuple[pl.DataFrame, Any]:
+    """Clue rows in the SCORED schema: eq. 1 and eq. 2. Every clue of a player carries that player's advantage."""
+    is_spy = pl.col("seat") == pl.col("spy")
+    v_s = pl.col("votes").filter(is_spy).first().over("game_id")
+    v_c_mean = pl.col("votes").filter(~is_spy).mean().over("game_id")
+    n_c = (~is_spy).sum().over("game_id")
+    seats = votes.with_columns(
+        reward=pl.when(is_spy)
+        .then(rewards.spy_reward(v_s, v_c_mean, recipe))
+        .otherwise(rewards.civilian_reward(v_s, pl.col("votes"), v_c_mean, n_c, recipe)),
+    )
+    per_game = seats.group_by("game_id").agg(
+        r_s=pl.col("reward").filter(is_spy).first(), r_c=pl.col("reward").filter(~is_spy).mean()
+    )
+    per_game, after = move(per_game, before, recipe, moves)
+    seats = seats.join(per_game, on="game_id").with_columns(
+        baseline=pl.when(is_spy).then(pl.col("b_s")).otherwise(pl.col("b_c"))
+    )
+    clues = rows.filter(pl.col("phase") == "clue").join(
+        seats, left_on=["game_id", "player"], right_on=["game_id", "seat"], how="left"
+    )
+    scored = clues.with_columns(
+        advantage=pl.col("reward") - pl.col("baseline"),
+        reward_parts=_parts(zero_sum=pl.col("reward")),
+        group_id=pl.col("game_id"),
+        votes_received=pl.col("votes"),
+        correct=pl.lit(None, dtype=pl.Boolean),
+        truncated=pl.col("finish_reason") == "length",
+    )
+    return scored.select(list(tables.SCORED)), after
+
+
+def score_votes(rows: pl.DataFrame, votes: pl.DataFrame, recipe: Score) -> pl.DataFrame:
+    """Decision rows in the SCORED schema: eq. 4 (or the released code's reward) and eq. 5 over the game's votes."""
+    spies = votes.select("game_id", "spy").unique()
+    cast = rows.filter(pl.col("phase") == "decision").join(spies, on="game_id", how="left")
+    cast = cast.with_columns(correct=(pl.col("vote") == pl.col("spy")).fill_null(False))
+    cast = cast.with_columns(accuracy=rewards.vote_reward(recipe), format=rewards.code_format_reward())
+    if recipe.decision_reward == "code":
+        cast = cast.with_columns(
+            reward=rewards.code_vote_reward(pl.col("accuracy"), pl.col("format")),
+            reward_parts=_parts(accuracy=pl.col("accuracy"), form=pl.col("format")),
+        )
+    else:
+        cast = cast.with_columns(reward=pl.col("accuracy"), reward_parts=_parts(accuracy=pl.col("accuracy")))
+    scored = cast.with_columns(
+        baseline=pl.col("reward").mean().over("game_id"),
+        advantage=rewards.group_advantage(pl.col("reward"), "game_id", recipe),
+        group_id=pl.col("game_id"),
+        votes_received=pl.lit(None, dtype=pl.Float64),
+        truncated=pl.col("finish_reason") == "length",
+    )
+    return scored.select(list(tables.SCORED))
+
+
+def _parts(accuracy: pl.Expr | None = None, form: pl.Expr | None = None, zero_sum: pl.Expr | None = None) -> pl.Expr:
+    nothing = pl.lit(None, dtype=pl.Float64)
+    parts = {"accuracy": accuracy, "format": form, "zero_sum": zero_sum}
+    return pl.struct([(nothing if part is None else part).alias(name) for name, part in parts.items()])
+
+
+def _same_rows(rows: pl.DataFrame, scored: pl.DataFrame) -> None:
+    if len(rows) != len(scored) or scored["advantage"].null_count() or not scored["advantage"].is_finite().all():
+        raise InputError("a row of the rollouts could not be scored: its game, seat or phase is not in games.parquet")
+
+
+def _counts(scored: pl.DataFrame, judged: pl.DataFrame) -> dict[str, Any]:
+    def mean(role: str) -> float | None:
+        value = scored.filter(pl.col("role") == role, pl.col("phase") == "clue")["reward"].mean()
+        return float(value) if isinstance(value, float) else None
+
+    decision = scored.filter(pl.col("phase") == "decision")
+    return {
+        "games": len(judged),
+        "rows": len(scored),
+        "clues": len(scored) - len(decision),
+        "votes": len(decision),
+        "acc": judged["acc"].mean(),
+        "na": int(judged["na_votes"].sum()) / max(1, int(judged["cast_votes"].sum())),
+        "vote_accuracy": decision["correct"].mean(),
+        "unreadable_votes": int(judged["unreadable_votes"].sum()),
+        "reward_spy": mean("spy"),
+        "reward_civilian": mean("civilian"),
+        "reward_decision": decision["reward"].mean(),
+    }

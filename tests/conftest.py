@@ -1,0 +1,44 @@
+"""Fixtures that many tests share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.helpers import fake_recipe, write_games
+
+SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture
+def games(tmp_path: Path) -> Path:
+    return write_games(tmp_path / "games", fake_recipe(), count=10)
+
+
+@pytest.fixture
+def shared_data() -> Callable[[str], Path]:
+    """A genuine sample beside the checkout; the test is skipped where it is absent."""
+
+    def find(name: str) -> Path:
+        path = SHARED_DATA / name
+        if not path.exists():
+            pytest.skip(f"genuine sample {name} is not here")
+        return path
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def random_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny LLaVA with random weights, saved as a Hugging Face folder."""
+    from stages.core.recipe.init_model import InitModel
+    from stages.init_model.build import build_model, build_processor
+    from stages.init_model.tokenizer import build_tokenizer
+
+    folder = tmp_path_factory.mktemp("random-model")
+    tokenizer, shape = build_tokenizer(), InitModel().body
+    build_model(shape, tokenizer, seed=3).save_pretrained(folder)
+    build_processor(shape, tokenizer).save_pretrained(folder)
+    return folder

@@ -1,0 +1,160 @@
+"""The transformers engine on a tiny random model: what is sampled, and that it does not depend on company."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from stages.core import vlm
+from stages.core.engines.base import Completion, Request, Sampling
+from stages.core.engines.transformers import TransformersEngine
+from stages.core.errors import InputError
+from stages.core.pictures import Picture
+from stages.core.recipe import load
+
+PLAIN = Sampling(temperature=1.0, top_p=1.0, max_tokens=6, min_tokens=0, repetition_penalty=1.0)
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> list[Picture]:
+    folder = tmp_path_factory.mktemp("pictures")
+    found = []
+    for number in range(4):
+        Image.new("RGB", (72, 72), (60 * number, 200 - 40 * number, 90)).save(folder / f"{number}.png")
+        found.append(Picture(folder, f"{number}.png", None))
+    return found
+
+
+def engine_of(model: Path, *overrides: str) -> TransformersEngine:
+    engine = TransformersEngine(load("tiny", ["model.dtype=float32", *overrides]))
+    engine.load("current", model, "v1")
+    return engine
+
+
+def request(picture: Picture, number: int, n: int = 1, sampling: Sampling = PLAIN, words: str = "who") -> Request:
+    content = [{"type": "text", "text": "vote players 4"}, {"type": "image", "text": None},
+               {"type": "text", "text": "1 : red cube . " * number + words}]  # fmt: skip
+    return Request(
+        (number, 0), [{"role": "user", "content": content}], [picture], n, 1000 * number, sampling, "current"
+    )
+
+
+def answers(engine: TransformersEngine, requests: list[Request]) -> list[list[Completion]]:
+    async def ask() -> list[list[Completion]]:
+        return list(await asyncio.gather(*(engine.generate(one) for one in requests)))
+
+    return engine.run(ask())
+
+
+def test_logprobs_are_those_of_a_plain_forward_pass(random_model: Path, pictures: list[Picture]):
+    sampling = Sampling(temperature=0.7, top_p=1.0, max_tokens=6, min_tokens=0, repetition_penalty=1.0)
+    asked = [request(picture, number, 2, sampling) for number, picture in enumerate(pictures)]
+    recipe = load("tiny").model
+    model, processor = vlm.load_model(random_model, recipe, "float32"), vlm.load_processor(random_model, recipe)
+    with engine_of(random_model) as engine:
+        for one, completions in zip(asked, answers(engine, asked), strict=True):
+            for completion in completions:
+                inputs = vlm.encode(processor, [one.messages], [[one.pictures[0].load()]])
+                length = inputs["input_ids"].shape[1]
+                ids = torch.cat([inputs["input_ids"], torch.tensor([completion.token_ids])], 1)
+                with torch.no_grad():
+                    logits = model(
+                        input_ids=ids, attention_mask=torch.ones_like(ids), pixel_values=inputs["pixel_values"]
+                    ).logits[0, length - 1 : -1]
+                logits[:, vlm.placeholder_tokens(model)] = -torch.inf
+                expected = (logits / 0.7).log_softmax(-1)[range(len(completion.token_ids)), completion.token_ids]
+                assert completion.logprobs == pytest.approx(expected.tolist(), abs=2e-5)
+                assert completion.prompt_sha256 == vlm.prompt_hash(inputs["input_ids"][0].tolist())
+                assert completion.prompt_tokens == length
+
+
+@pytest.mark.parametrize("size", [1, 4, 16])
+def test_completions_do_not_depend_on_the_batch(random_model: Path, pictures: list[Picture], size: int):
+    asked = [request(pictures[number % 4], number, 4) for number in range(6)]
+    with engine_of(random_model) as engine:
+        together = answers(engine, asked)
+    with engine_of(random_model, f"rollout.batch_size={size}") as engine:
+        apart = answers(engine, asked)
+    pairs = [(a, b) for left, right in zip(together, apart, strict=True) for a, b in zip(left, right, strict=True)]
+    same = [a.token_ids == b.token_ids for a, b in pairs]
+    assert sum(same) >= len(same) - 1  # a draw on the very edge between two tokens may fall either way
+    for a, b in pairs:
+        if a.token_ids == b.token_ids:
+            assert a.logprobs == pytest.approx(b.logprobs, abs=1e-4)
+
+
+def test_sample_i_uses_seed_plus_i(random_model: Path, pictures: list[Picture]):
+    many = request(pictures[0], 2, n=4)
+    alone = [Request(many.order, many.messages, many.pictures, 1, many.seed + i, PLAIN, "current") for i in range(4)]
+    with engine_of(random_model) as engine:
+        (together,) = answers(engine, [many])
+        apart = answers(engine, alone)
+    assert [one.token_ids for one in together] == [one[0].token_ids for one in apart]
+
+
+def test_samples_follow_the_models_distribution(random_model: Path, pictures: list[Picture]):
+    once = Sampling(temperature=1.0, top_p=1.0, max_tokens=1, min_tokens=0, repetition_penalty=1.0)
+    with engine_of(random_model) as engine:
+        (drawn,) = answers(engine, [request(pictures[1], 1, n=3000, sampling=once)])
+    tokens = torch.tensor([one.token_ids[0] for one in drawn])
+    likely = {one.token_ids[0]: torch.tensor(one.logprobs[0]).exp().item() for one in drawn}
+    token, chance = max(likely.items(), key=lambda item: item[1])
+    share = (tokens == token).float().mean().item()
+    assert abs(share - chance) < 4 * (chance * (1 - chance) / 3000) ** 0.5
+
+
+def test_temperature_zero_is_greedy_and_a_tiny_nucleus_too(random_model: Path, pictures: list[Picture]):
+    greedy = Sampling(temperature=0.0, top_p=1.0, max_tokens=4, min_tokens=0, repetition_penalty=1.0)
+    nucleus = Sampling(temperature=1.0, top_p=1e-6, max_tokens=4, min_tokens=0, repetition_penalty=1.0)
+    with engine_of(random_model) as engine:
+        first, second = answers(engine, [request(pictures[0], 1, 3, greedy), request(pictures[0], 1, 3, nucleus)])
+    assert len({tuple(one.token_ids) for one in [*first, *second]}) == 1
+
+
+def test_an_answer_cut_off_says_so(random_model: Path, pictures: list[Picture]):
+    with engine_of(random_model) as engine:
+        (completions,) = answers(engine, [request(pictures[0], 1, 40)])
+        stops = engine._policies["current"].stop_tokens
+    for one in completions:
+        assert one.finish_reason == ("stop" if one.token_ids[-1] in stops else "length")
+        assert not set(one.token_ids[:-1]) & stops
+
+
+def test_placeholders_are_never_said(random_model: Path, pictures: list[Picture]):
+    with engine_of(random_model) as engine:
+        (completions,) = answers(engine, [request(pictures[0], 1, 200)])
+        suppressed = set(engine._policies["current"].suppressed)
+    assert suppressed and not suppressed & {token for one in completions for token in one.token_ids}
+
+
+def test_new_weights_take_the_place_of_the_old(random_model: Path, tmp_path: Path, pictures: list[Picture]):
+    model = vlm.load_model(random_model, load("tiny").model, "float32")
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.add_(0.05)
+    model.save_pretrained(tmp_path)
+    vlm.load_processor(random_model, load("tiny").model).save_pretrained(tmp_path)
+    with engine_of(random_model) as engine:
+        before = answers(engine, [request(pictures[0], 1, 8)])
+        engine.load("current", tmp_path, "v2")
+        assert engine.version("current") == "v2"
+        assert answers(engine, [request(pictures[0], 1, 8)]) != before
+
+
+def test_a_prompt_that_is_too_long_is_an_error(random_model: Path, pictures: list[Picture]):
+    with (
+        engine_of(random_model, "rollout.max_prompt_tokens=30") as engine,
+        pytest.raises(InputError, match="prompt has"),
+    ):
+        answers(engine, [request(pictures[0], 1), request(pictures[0], 30)])
+
+
+def test_an_unknown_policy_and_a_folder_without_model_are_errors(tmp_path: Path, pictures: list[Picture]):
+    with TransformersEngine(load("tiny")) as engine, pytest.raises(InputError, match="only \\[\\] are loaded"):
+        answers(engine, [request(pictures[0], 1)])
+    with TransformersEngine(load("tiny")) as engine, pytest.raises(InputError, match="cannot be loaded"):
+        engine.load("current", tmp_path, "v")

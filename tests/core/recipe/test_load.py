@@ -1,0 +1,94 @@
+import pytest
+import yaml
+
+from stages.core.errors import InputError
+from stages.core.recipe import Recipe, dump, known_recipes, load
+from stages.core.recipe.describe import describe_fields
+from stages.core.recipe.load import parse
+
+
+@pytest.mark.parametrize("name", ["tiny", "paper", "released-code"])
+def test_recipes_load_and_survive_being_written(name: str):
+    recipe = load(name)
+    assert parse(yaml.safe_load(dump(recipe)), "again") == recipe
+
+
+@pytest.mark.parametrize("path", known_recipes().values(), ids=str)
+def test_a_recipe_begins_with_the_command_that_runs_it(path):
+    assert path.read_text().startswith(f"# vz iterate --recipe {path.stem}")
+
+
+def test_the_paper_recipe_has_the_papers_values():
+    recipe = load("paper")
+    assert (recipe.game.players - 1, recipe.game.clue_rounds, recipe.game.votes) == (4, 2, 8)
+    assert (recipe.score.beta, recipe.score.lambda_, recipe.score.alpha) == (0.1, 0.1, 0.95)
+    i = recipe.iterate
+    assert (i.rho, i.acc_high, i.err_high, i.na_high, i.na_low, i.dwell, i.patience) == (
+        0.95,
+        0.9,
+        0.4,
+        0.5,
+        0.1,
+        5,
+        20,
+    )
+    assert (i.rounds, i.games, recipe.train.kl, recipe.train.learning_rate) == (100, 128, 0.04, 1e-5)
+    assert (recipe.train.warmup, recipe.train.schedule, recipe.games.pairs) == (0.1, "cosine", 2000)
+
+
+def test_the_released_codes_recipe_has_its_values():
+    recipe = load("released-code")
+    assert (recipe.game.players - 1, recipe.score.alpha, recipe.score.decision_reward) == (3, 0.9, "code")
+    assert (recipe.rollout.temperature, recipe.rollout.min_clue_tokens, recipe.rollout.min_vote_tokens) == (
+        0.8,
+        20,
+        100,
+    )
+    assert (recipe.rollout.vote_repetition_penalty, recipe.rollout.max_vote_tokens) == (1.1, 1024)
+    assert (recipe.iterate.switching, recipe.iterate.cycle_length, recipe.iterate.rounds) == ("cycle", 1, 280)
+    assert (recipe.iterate.games, recipe.iterate.plays_per_game, recipe.score.baseline_games) == (64, 8, 8)
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("game.player=4", r"unknown key 'game.player' \(did you mean 'players'\?\)"),
+        ("gmae.players=4", r"unknown key 'gmae' \(did you mean 'game'\?\)"),
+        ("score.lamda=1", r"did you mean 'lambda'"),
+        ("rollout.temperature=hot", r"'rollout.temperature': .*valid number"),
+        ("rollout.temperature=.nan", r"'rollout.temperature'"),
+        ("game.players=2", r"greater than or equal to 3"),
+        ("rollout.temperature=0", r"set a temperature above 0"),
+        ("seed", r"section.key=value"),
+        ("seed.more=1", r"'seed' is a value, not a section"),
+    ],
+)
+def test_a_bad_override_is_one_clear_error(override: str, message: str):
+    with pytest.raises(InputError, match=message):
+        load("tiny", [override])
+
+
+def test_an_unknown_recipe_names_the_nearest():
+    with pytest.raises(InputError, match="did you mean 'tiny'"):
+        load("tinny")
+
+
+def test_a_recipe_that_is_no_mapping_is_named(tmp_path):
+    path = tmp_path / "r.yaml"
+    path.write_text("- a\n- b\n")
+    with pytest.raises(InputError, match="r.yaml: a recipe is a mapping"):
+        load(str(path))
+    path.write_text("a: [")
+    with pytest.raises(InputError, match="r.yaml: not a readable YAML"):
+        load(str(path))
+
+
+def test_overrides_reach_their_field():
+    assert load("tiny", ["score.lambda=0.3", "iterate.patience=null"]).score.lambda_ == 0.3
+    assert load("tiny", ["iterate.patience=null"]).iterate.patience is None
+
+
+def test_every_field_is_described():
+    lines = list(describe_fields(Recipe()))
+    assert len(lines) > 100
+    assert not [line for line in lines if line.endswith("None") and "\n    None" in line]

@@ -1,0 +1,125 @@
+import json
+import multiprocessing
+import time
+from pathlib import Path
+
+import pytest
+
+from stages.core import artifact
+from stages.core.artifact import Outcome, produce
+from stages.core.errors import InputError
+
+
+class Maker:
+    """Counts how often it works."""
+
+    def __init__(self) -> None:
+        self.worked = 0
+
+    def __call__(self, work: Path) -> Outcome:
+        self.worked += 1
+        (work / "data.json").write_text('{"a": 1}')
+        return Outcome({"rows": 3}, ["careful"])
+
+
+def make(out: Path, maker, settings=None, **options):
+    return produce(out, stage="test", settings=settings or {"x": 1}, inputs={}, make=maker, **options)
+
+
+def test_the_same_again_is_up_to_date(tmp_path: Path):
+    maker = Maker()
+    first, second = (make(tmp_path / "out", maker) for _ in range(2))
+    assert (first.status, second.status, maker.worked) == ("done", "up to date", 1)
+    assert second.counts == {"rows": 3} and second.warnings == ["careful"]
+
+
+def test_other_settings_are_refused_unless_overwritten(tmp_path: Path):
+    maker = Maker()
+    make(tmp_path / "out", maker)
+    with pytest.raises(InputError, match="--overwrite"):
+        make(tmp_path / "out", maker, {"x": 2})
+    assert make(tmp_path / "out", maker, {"x": 2}, overwrite=True).status == "done"
+    assert json.loads((tmp_path / "out/manifest.json").read_text())["settings"] == {"x": 2}
+
+
+def test_an_interrupted_stage_goes_on_in_the_same_folder(tmp_path: Path):
+    def half(work: Path) -> Outcome:
+        (work / "part").write_text("done")
+        raise KeyboardInterrupt
+
+    def rest(work: Path) -> Outcome:
+        assert (work / "part").read_text() == "done"
+        return Outcome()
+
+    with pytest.raises(KeyboardInterrupt):
+        make(tmp_path / "out", half)
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(InputError, match="unfinished run with other inputs"):
+        make(tmp_path / "out", rest, {"x": 2})
+    make(tmp_path / "out", rest)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]
+
+
+def test_a_failed_overwrite_leaves_the_old_result(tmp_path: Path):
+    make(tmp_path / "out", Maker())
+
+    def fails(work: Path) -> Outcome:
+        raise RuntimeError("no")
+
+    with pytest.raises(RuntimeError):
+        make(tmp_path / "out", fails, {"x": 2}, overwrite=True)
+    assert json.loads((tmp_path / "out/data.json").read_text()) == {"a": 1}
+
+
+def test_a_folder_of_somebody_else_is_never_replaced(tmp_path: Path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/thesis.txt").write_text("years of work")
+    with pytest.raises(InputError, match="was not made by vz"):
+        make(tmp_path / "out", Maker(), overwrite=True)
+
+
+def test_a_changed_input_makes_a_result_out_of_date(tmp_path: Path):
+    source = tmp_path / "in.json"
+    source.write_text("1")
+    options = {"stage": "test", "settings": {}, "inputs": {"source": source}, "make": Maker()}
+    produce(tmp_path / "out", **options)
+    source.write_text("2")
+    with pytest.raises(InputError, match="other inputs"):
+        produce(tmp_path / "out", **options)
+
+
+def test_a_lost_output_is_not_up_to_date(tmp_path: Path):
+    make(tmp_path / "out", Maker())
+    (tmp_path / "out/data.json").unlink()
+    with pytest.raises(InputError, match="missing or changed"):
+        make(tmp_path / "out", Maker())
+
+
+def test_inputs_are_found_again_after_both_folders_moved(tmp_path: Path):
+    (tmp_path / "a").mkdir()
+    make(tmp_path / "a/first", Maker())
+    produce(tmp_path / "a/second", stage="t", settings={}, inputs={"first": tmp_path / "a/first"}, make=Maker())
+    (tmp_path / "a").rename(tmp_path / "b")
+    assert artifact.input_of(tmp_path / "b/second", "first") == tmp_path / "b/first"
+
+
+def _hold(out: Path, ready) -> None:
+    def slow(work: Path) -> Outcome:
+        ready.set()
+        time.sleep(30)
+        return Outcome()
+
+    make(out, slow)
+
+
+def test_a_second_writer_is_refused(tmp_path: Path):
+    context = multiprocessing.get_context("fork")
+    ready = context.Event()
+    other = context.Process(target=_hold, args=(tmp_path / "out", ready))
+    other.start()
+    assert ready.wait(20)
+    with pytest.raises(InputError, match="another vz process"):
+        make(tmp_path / "out", Maker())
+    other.kill()
+    other.join()
+    assert make(tmp_path / "out", Maker()).status == "done"

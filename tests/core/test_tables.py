@@ -1,0 +1,56 @@
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from stages.core import tables
+from stages.core.errors import InputError
+
+ROW = {
+    "game_id": "g", "pair_id": "p", "iteration": 1, "players": 4, "clue_rounds": 2,
+    "spy": 3, "spy_view": "blank", "seed": 9,
+}  # fmt: skip
+
+
+def test_a_table_comes_back_as_it_was_written(tmp_path: Path):
+    frame = tables.from_rows([ROW], tables.GAMES)
+    tables.write(frame, tmp_path / "games.parquet", tables.GAMES)
+    assert tables.read(tmp_path / "games.parquet", tables.GAMES).equals(frame)
+
+
+def test_equal_tables_are_equal_bytes(tmp_path: Path):
+    frame = tables.from_rows([ROW] * 50, tables.GAMES)
+    for name in ("a", "b"):
+        tables.write(frame, tmp_path / name, tables.GAMES)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda frame: frame.drop("spy"), "column 'spy' is missing"),
+        (lambda frame: frame.with_columns(pl.col("spy").cast(pl.String)), "column 'spy' is String, but must be Int32"),
+        (lambda frame: frame.with_columns(more=1), "column 'more' does not belong here"),
+    ],
+)
+def test_a_wrong_column_is_named(tmp_path: Path, change, message: str):
+    path = tmp_path / "games.parquet"
+    change(tables.from_rows([ROW], tables.GAMES)).write_parquet(path)
+    with pytest.raises(InputError, match=message) as caught:
+        tables.read(path, tables.GAMES)
+    assert str(path) in str(caught.value)
+
+
+def test_a_file_that_is_no_parquet_is_named(tmp_path: Path):
+    path = tmp_path / "games.parquet"
+    path.write_text("not a table")
+    with pytest.raises(InputError, match="not a readable Parquet file"):
+        tables.read(path, tables.GAMES)
+    with pytest.raises(InputError, match="no such table"):
+        tables.read(tmp_path / "other.parquet", tables.GAMES)
+
+
+def test_a_key_that_occurs_twice_is_named():
+    frame = tables.from_rows([ROW, ROW], tables.GAMES)
+    with pytest.raises(InputError, match="two rows with the key .*'g'"):
+        tables.unique_key(frame, ["game_id"], "here")

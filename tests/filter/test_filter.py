@@ -1,0 +1,52 @@
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from stages import filter as stage
+from stages import score
+from stages.core import tables
+from stages.core.recipe import load
+from tests.helpers import write_rollouts
+
+GAMES = {"a": (2, ["2", "1", "na"]), "b": (2, ["1", "1", "3"]), "c": (3, ["3", "unreadable", "na"])}
+
+
+def filtered(tmp_path: Path, *overrides: str, phase: str = "decision"):
+    recipe = load("tiny", list(overrides))
+    rollouts = write_rollouts(tmp_path / "rollouts", GAMES)
+    scored = score.run(recipe, rollouts, tmp_path / "scored").out
+    report = stage.run(recipe, scored, tmp_path / "kept", phase=phase)
+    kept = tables.read(report.out / "kept.parquet", tables.KEPT)
+    rejected = tables.read(report.out / "rejected.parquet", tables.REJECTED)
+    both = pl.concat([kept, rejected.drop("reason")]).sort(tables.KEY)
+    assert both.equals(tables.read(scored / "scored.parquet", tables.SCORED).sort(tables.KEY))
+    return report, kept, rejected
+
+
+def test_kept_and_rejected_are_exactly_scored_and_counts_add_up(tmp_path: Path):
+    report, kept, rejected = filtered(tmp_path)
+    assert report.counts["rows"] == 21 == len(kept) + len(rejected)
+    assert report.counts["reasons"] == {"inactive phase": 12, "no variance in the group": 3}
+    assert set(kept["game_id"]) == {"a", "c"} and set(kept["phase"]) == {"decision"}
+
+
+def test_unreadable_votes_keep_their_penalty_by_default(tmp_path: Path):
+    _, kept, _ = filtered(tmp_path)
+    assert kept.filter(pl.col("game_id") == "c")["reward"].sort().to_list() == [-1.0, -0.5, 1.0]
+
+
+def test_unreadable_votes_can_be_dropped(tmp_path: Path):
+    report, _, _ = filtered(tmp_path, "filter.unreadable=true")
+    assert report.counts["reasons"]["unreadable"] == 1
+
+
+def test_clues_train_in_the_clue_phase_whatever_their_variance(tmp_path: Path):
+    report, kept, _ = filtered(tmp_path, phase="clue")
+    assert report.counts["kept_clues"] == 12 and set(kept["phase"]) == {"clue"}
+
+
+@pytest.mark.parametrize("phase", ["clue", "decision", "both"])
+def test_each_row_has_one_reason_or_none(tmp_path: Path, phase: str):
+    _, _, rejected = filtered(tmp_path, "filter.min_abs_advantage=0.2", "filter.truncated=true", phase=phase)
+    assert rejected["reason"].null_count() == 0

@@ -1,0 +1,101 @@
+"""What many tests need: the fast recipe, a games folder without a renderer, rollouts written by hand."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from PIL import Image
+
+from stages.core import artifact, tables
+from stages.core.artifact import Outcome
+from stages.core.game.rules import deal
+from stages.core.recipe import Recipe, load
+
+# The whole loop without a model: scripted answers, a trainer that only counts.
+FAKE = ["rollout.engine=fake", "train.trainer=stub", "game.prompts=standard", "rollout.max_clue_tokens=100"]
+
+
+def fake_recipe(*overrides: str) -> Recipe:
+    """The tiny recipe with a fake engine and a stub trainer."""
+    return load("tiny", [*FAKE, *overrides])
+
+
+def write_games(folder: Path, recipe: Recipe, count: int = 6, side: int = 24) -> Path:
+    """A games folder of plain coloured squares, as make-games would write it; two pairs of ten are dev and test."""
+
+    def make(work: Path) -> Outcome:
+        (work / "images").mkdir()
+        pairs = []
+        for number in range(count):
+            pair_id = f"pair-{number:03d}"
+            names = {kind: f"images/{pair_id}_{kind}.png" for kind in ("original", "modified")}
+            for shade, name in enumerate(names.values()):
+                Image.new("RGB", (side, side), (20 * number % 250, 90 * shade, 60)).save(work / name)
+            pairs.append(
+                {
+                    "pair_id": pair_id,
+                    "domain": "clevr",
+                    **names,
+                    **{f"{kind}_sha256": _sha256(work / name) for kind, name in names.items()},
+                    "changes": [{"object": 0, "attribute": "color", "before": "red", "after": "blue"}],
+                    "scene": None,
+                    "modified_scene": None,
+                    "source": "test",
+                    "seed": number,
+                    "split": {8: "dev", 9: "test"}.get(number % 10, "train"),
+                }
+            )
+        ids = [str(pair["pair_id"]) for pair in pairs]
+        deals = deal(ids, len(ids), recipe.game, seed=recipe.seed, iteration=0)
+        tables.write(tables.from_rows(pairs, tables.PAIRS), work / "pairs.parquet", tables.PAIRS)
+        tables.write(
+            tables.from_rows([vars(game) for game in deals], tables.GAMES), work / "games.parquet", tables.GAMES
+        )
+        return Outcome({"pairs": count})
+
+    settings = {**recipe.settings("game"), "count": count, "side": side}
+    return artifact.produce(folder, stage="make-games", settings=settings, inputs={}, make=make).out
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def write_rollouts(
+    folder: Path, games: dict[str, tuple[int, list[str]]], players: int = 4, clue_rounds: int = 1
+) -> Path:
+    """Rollouts by hand: game_id → (spy's seat, votes as "1"…, "na" or "unreadable"); clues are all alike."""
+
+    def make(work: Path) -> Outcome:
+        deals, rows = [], []
+        for game_id, (spy, votes) in games.items():
+            deals.append(
+                {"game_id": game_id, "pair_id": "p", "iteration": 1, "players": players, "clue_rounds": clue_rounds,
+                 "spy": spy, "spy_view": "modified", "seed": 1}
+            )  # fmt: skip
+            for turn in range(players * clue_rounds):
+                seat = turn % players + 1
+                role = "spy" if seat == spy else "civilian"
+                rows.append(_row(game_id, turn, 0, "clue", role, seat) | {"clue": "a red cube", "clue_round": 1})
+            for sample, vote in enumerate(votes):
+                kind = vote if vote in {"na", "unreadable"} else "seat"
+                row = _row(game_id, players * clue_rounds, sample, "decision", "analyst", None)
+                rows.append(row | {"vote": int(vote) if kind == "seat" else None, "vote_kind": kind})
+        tables.write(tables.from_rows(rows, tables.ROLLOUTS), work / "part-00000.parquet", tables.ROLLOUTS)
+        tables.write(tables.from_rows(deals, tables.GAMES), work / "games.parquet", tables.GAMES)
+        return Outcome()
+
+    settings = {"rollout": {"temperature": 1.0}, "games": {name: list(map(str, what)) for name, what in games.items()}}
+    return artifact.produce(folder, stage="rollout", settings=settings, inputs={}, make=make).out
+
+
+def _row(game_id: str, turn: int, sample: int, phase: str, role: str, player: int | None) -> dict[str, object]:
+    text = "Some reasoning, long enough. \\boxed{x}"
+    return {
+        "game_id": game_id, "turn": turn, "sample": sample, "phase": phase, "clue_round": None, "player": player,
+        "role": role, "policy": "current", "policy_version": "v", "images": ["a.png"], "prompt_tokens": 3,
+        "prompt": [{"role": "user", "content": [{"type": "text", "text": "hello"}]}], "prompt_sha256": "0",
+        "completion": text, "completion_ids": [1, 2], "completion_logprobs": [-0.1, -0.2], "finish_reason": "stop",
+        "clue": None, "vote": None, "vote_kind": None, "seed": 5,
+    }  # fmt: skip

@@ -1,0 +1,1 @@
+"""The `vz` command: one file a subcommand; each parses, calls one stage and prints."""

@@ -1,0 +1,102 @@
+"""vz iterate"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from vzcli import options as opt
+
+_COLUMNS = (
+    "round",
+    "phase",
+    "acc",
+    "N/A",
+    "votes right",
+    "r spy",
+    "r civ",
+    "r vote",
+    "loss",
+    "KL",
+    "grad",
+    "rows",
+    "tok/s",
+)
+
+
+def command(
+    rounds: Annotated[
+        int | None, typer.Option("--rounds", "-n", help="Rounds in all (recipe: iterate.rounds).")
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="The run's folder.")] = Path("runs/tiny"),
+    games: Annotated[
+        Path | None, typer.Option("--games", help="A folder of vz make-games; made in the run if not given.")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", "-m", help="The policy to start from (recipe: model.path).")
+    ] = None,
+    recipe: opt.RecipeName = "tiny",
+    overrides: opt.Overrides = None,
+    seed: opt.Seed = None,
+    overwrite: opt.Overwrite = False,
+    as_json: opt.AsJson = False,
+    dry_run: opt.DryRun = False,
+) -> None:
+    """Play, score, filter and train, round after round. A killed run goes on by the same command."""
+    from stages import iterate
+
+    extra = ([] if rounds is None else [f"iterate.rounds={rounds}"]) + (
+        [] if model is None else [f"model.path={model}"]
+    )
+    loaded = opt.load_recipe(recipe, [*(overrides or []), *extra], seed)
+    opt.run_stage(
+        lambda: iterate.run(loaded, out, games=games, on_round=None if as_json else _print_round, overwrite=overwrite),
+        recipe=loaded,
+        sections=tuple(type(loaded).model_fields),
+        reads={"games": games, "model": loaded.model.path},
+        out=out,
+        as_json=as_json,
+        dry_run=dry_run,
+    )
+    if not as_json and not dry_run:
+        print(
+            f"\nlook next:  vz inspect {out}   ·   vz inspect {out}/round-0001/scored --game 1"
+        )
+
+
+def _print_round(metrics: dict[str, Any], timings: dict[str, Any]) -> None:
+    """One line of the table a round; the head before the first."""
+    train = metrics["train"]
+    values = (
+        metrics["iteration"],
+        metrics["phase"],
+        metrics["acc"],
+        metrics["na"],
+        metrics["vote_accuracy"],
+        metrics["reward_spy"],
+        metrics["reward_civilian"],
+        metrics["reward_decision"],
+        train.get("loss"),
+        train.get("kl"),
+        train.get("grad_norm"),
+        metrics["kept"],
+        timings["tokens_per_second"],
+    )
+    if not getattr(_print_round, "begun", False):
+        print("  ".join(f"{name:>{_width(name)}}" for name in _COLUMNS))
+        _print_round.begun = True  # type: ignore[attr-defined]
+    print(
+        "  ".join(f"{_short(value):>{_width(name)}}" for name, value in zip(_COLUMNS, values, strict=True)), flush=True
+    )
+
+
+def _width(name: str) -> int:
+    return max(len(name), 8 if name == "phase" else 6)
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3f}"
+    return "–" if value is None else str(value)

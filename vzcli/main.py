@@ -1,0 +1,101 @@
+"""The `vz` command itself: its subcommands, and how failures end."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Annotated
+
+import click
+import typer
+
+from vzcli import (
+    doctor,
+    evaluate,
+    filter,
+    init_model,
+    inspect,
+    iterate,
+    make_games,
+    recipe,
+    rollout,
+    score,
+    train,
+)
+
+app = typer.Typer(
+    name="vz",
+    help="Vision–language models improve themselves by playing 'Who is the spy?' (Vision-Zero, arXiv 2509.25541).",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+
+COMMANDS: dict[str, Callable[..., None]] = {
+    "make-games": make_games.command,
+    "rollout": rollout.command,
+    "score": score.command,
+    "filter": filter.command,
+    "train": train.command,
+    "iterate": iterate.command,
+    "evaluate": evaluate.command,
+    "inspect": inspect.command,
+    "init-model": init_model.command,
+    "doctor": doctor.command,
+}
+for _name, _command in COMMANDS.items():
+    app.command(_name)(_command)
+app.add_typer(recipe.app, name="recipe")
+
+
+@app.callback()
+def _options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of a failure (any place).")] = False,
+) -> None:
+    """Options before the subcommand."""
+
+
+def main() -> None:
+    """Run `vz`. Exit codes: 0 done, 1 failed, 2 bad input or usage, 130 interrupted."""
+    debug = "--debug" in sys.argv
+    sys.argv = [argument for argument in sys.argv if argument != "--debug"]
+    try:
+        code = app(standalone_mode=False)
+    except click.exceptions.Abort:
+        code = _say("interrupted; the same command goes on from what is finished", 130)
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except KeyboardInterrupt:
+        code = _say("interrupted; the same command goes on from what is finished", 130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    except Exception as error:
+        if debug:
+            raise
+        code = _failure(error)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _failure(error: Exception) -> int:
+    from stages.core.errors import VzError
+
+    while isinstance(error, ExceptionGroup):  # games fail in a group; the first says why
+        error = error.exceptions[0]
+    if isinstance(error, VzError):
+        return _say(str(error), error.exit_code)
+    if isinstance(error, OSError) and error.strerror:
+        return _say(f"{error.filename or 'a file'}: {error.strerror}", 1)
+    return _say(f"{type(error).__name__}: {error} (an error inside vz; --debug shows where)", 1)
+
+
+def _say(message: str, code: int) -> int:
+    print(f"vz: {message}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    main()

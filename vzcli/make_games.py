@@ -1,0 +1,45 @@
+"""vz make-games"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vzcli import options as opt
+
+
+def command(
+    out: Annotated[Path, typer.Option("--out", "-o", help="The games folder to write.")] = Path("games"),
+    scenes: Annotated[
+        Path | None, typer.Option("--scenes", help="Genuine CLEVR scenes: a file (single or merged) or a folder.")
+    ] = None,
+    from_folder: Annotated[
+        Path | None, typer.Option("--from-folder", help="Ready pairs: <base>_original.png with <base>_modified.png.")
+    ] = None,
+    pairs: Annotated[int | None, typer.Option("--pairs", "-n", help="How many pairs (recipe: games.pairs).")] = None,
+    processes: Annotated[int | None, typer.Option("--processes", "-p", help="Render processes.")] = None,
+    recipe: opt.RecipeName = "tiny",
+    overrides: opt.Overrides = None,
+    seed: opt.Seed = None,
+    overwrite: opt.Overwrite = False,
+    as_json: opt.AsJson = False,
+    dry_run: opt.DryRun = False,
+) -> None:
+    """Make pairs of pictures and deal a game on each."""
+    from stages import make_games
+
+    extra = [] if pairs is None else [f"games.pairs={pairs}"]
+    loaded = opt.load_recipe(recipe, [*(overrides or []), *extra], seed)
+    opt.run_stage(
+        lambda: make_games.run(
+            loaded, out, scenes=scenes, folder=from_folder, overwrite=overwrite, processes=processes
+        ),
+        recipe=loaded,
+        sections=("games", "game"),
+        reads={"scenes": scenes, "folder": from_folder},
+        out=out,
+        as_json=as_json,
+        dry_run=dry_run,
+    )

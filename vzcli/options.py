@@ -1,0 +1,105 @@
+"""Options that the subcommands share, and how a report or a plan is printed."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from stages.core.artifact import Report
+    from stages.core.recipe import Recipe
+
+RecipeName = Annotated[
+    str, typer.Option("--recipe", "-r", help="A recipe file, or the name of one that comes with vz (vz recipe list).")
+]
+Overrides = Annotated[
+    list[str] | None, typer.Option("--set", help="Override a value: section.key=value. Repeatable.", show_default=False)
+]
+Seed = Annotated[int | None, typer.Option("--seed", help="The run's seed (recipe: seed).", show_default=False)]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a result of other inputs or settings.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the report as one JSON object on stdout.")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Show the resolved recipe, what is read and written; do nothing.")
+]
+Phase = Annotated[str, typer.Option("--phase", help="What trains in this iteration: clue, decision or both.")]
+
+
+def load_recipe(name: str, overrides: list[str] | None, seed: int | None) -> Recipe:
+    """The recipe with `--set` and `--seed` applied."""
+    from stages.core.recipe import load
+
+    extra = [] if seed is None else [f"seed={seed}"]
+    return load(name, [*(overrides or []), *extra])
+
+
+def choice(value: str, allowed: tuple[str, ...], option: str) -> Any:
+    """`value`, if it is one of the allowed ones."""
+    from stages.core.errors import InputError
+
+    if value not in allowed:
+        raise InputError(f"{option} {value}: must be one of {', '.join(allowed)}")
+    return value
+
+
+def run_stage(
+    run: Callable[[], Report],
+    *,
+    recipe: Recipe,
+    sections: tuple[str, ...],
+    reads: dict[str, Any],
+    out: Path,
+    as_json: bool,
+    dry_run: bool,
+) -> None:
+    """Do it, or say what would be done."""
+    if dry_run:
+        _print_plan(recipe.settings(*sections), reads, out, as_json)
+        return
+    print_report(run(), as_json)
+
+
+def _print_plan(settings: dict[str, Any], reads: dict[str, Any], out: Path, as_json: bool) -> None:
+    import yaml
+
+    plan = {
+        "dry_run": True,
+        "reads": {name: str(place) for name, place in reads.items() if place is not None},
+        "writes": str(out),
+        "exists": out.exists(),
+        "recipe": settings,
+    }
+    print(json.dumps(plan) if as_json else yaml.safe_dump(plan, sort_keys=False, allow_unicode=True), end="")
+    if as_json:
+        print()
+
+
+def print_report(report: Report, as_json: bool) -> None:
+    """As JSON on stdout, or for people: status, counts, warnings."""
+    if as_json:
+        print(json.dumps(report.as_dict(), ensure_ascii=False))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(soft_wrap=True)
+    console.print(f"[bold]{report.stage}[/bold]: {report.status} → {report.out}", highlight=False)
+    table = Table(box=None, show_header=False, padding=(0, 2))
+    for name, value in report.counts.items():
+        table.add_row(name.replace("_", " "), shown(value))
+    console.print(table)
+    for warning in report.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+
+
+def shown(value: Any) -> str:
+    """A count or figure, short."""
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {shown(part)}" for name, part in value.items()) or "none"
+    return "–" if value is None else str(value)

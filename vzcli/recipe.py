@@ -1,0 +1,55 @@
+"""vz recipe list | show | check"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vzcli import options as opt
+
+app = typer.Typer(help="List, show and check recipes.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_recipes() -> None:
+    """The recipes that come with vz, each with its first lines."""
+    from stages.core.recipe import known_recipes
+
+    for name, path in known_recipes().items():
+        print(f"{name:16} {_purpose(path)}")
+
+
+@app.command()
+def show(
+    name: Annotated[str, typer.Argument(help="A recipe's name or file.")] = "tiny",
+    overrides: opt.Overrides = None,
+    describe: Annotated[bool, typer.Option("--describe", help="What every field means, its unit and source.")] = False,
+) -> None:
+    """A recipe with every value resolved, as YAML."""
+    from stages.core.recipe import dump
+    from stages.core.recipe.describe import describe_fields
+
+    recipe = opt.load_recipe(name, overrides, None)
+    print("\n".join(describe_fields(recipe)) if describe else dump(recipe), end="\n" if describe else "")
+
+
+@app.command()
+def check(
+    names: Annotated[list[str], typer.Argument(help="Recipes to check: names or files.")],
+    overrides: opt.Overrides = None,
+) -> None:
+    """Check recipes; the first fault is named and the exit code is 2."""
+    for name in names:
+        opt.load_recipe(name, overrides, None)
+        print(f"{name}: good")
+
+
+def _purpose(path: Path) -> str:
+    """The first comment line of a recipe that is no command."""
+    for line in path.read_text(encoding="utf-8").splitlines():
+        text = line.lstrip("# ").strip()
+        if line.startswith("#") and text and not text.startswith("vz "):
+            return text
+    return ""

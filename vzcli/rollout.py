@@ -1,0 +1,56 @@
+"""vz rollout"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vzcli import options as opt
+
+
+def command(
+    games: Annotated[Path, typer.Argument(help="A folder of vz make-games.")] = Path("games"),
+    out: Annotated[Path, typer.Option("--out", "-o", help="The rollouts folder to write.")] = Path("rollouts"),
+    deal: Annotated[Path | None, typer.Option("--deal", help="Another deal on the same pictures.")] = None,
+    split: Annotated[str, typer.Option("--split", help="Pairs to play: train, dev, test or all.")] = "train",
+    model: Annotated[
+        str | None, typer.Option("--model", "-m", help="Policy: a folder or hub name (model.path).")
+    ] = None,
+    recipe: opt.RecipeName = "tiny",
+    overrides: opt.Overrides = None,
+    seed: opt.Seed = None,
+    overwrite: opt.Overwrite = False,
+    as_json: opt.AsJson = False,
+    dry_run: opt.DryRun = False,
+) -> None:
+    """Play the games and write every completion."""
+    from stages import rollout
+
+    loaded = opt.load_recipe(recipe, overrides, seed)
+    chosen = opt.choice(split, ("train", "dev", "test", "all"), "--split")
+    opt.run_stage(
+        lambda: rollout.run(
+            loaded,
+            games,
+            out,
+            deal=deal,
+            split=None if chosen == "all" else chosen,
+            models={"current": _place(model)} if model else None,
+            overwrite=overwrite,
+        ),
+        recipe=loaded,
+        sections=("model", "game", "rollout"),
+        reads={"games": games, "deal": deal, "model": model or loaded.model.path},
+        out=out,
+        as_json=as_json,
+        dry_run=dry_run,
+    )
+
+
+def _place(model: str) -> str | Path:
+    from stages.core.recipe.load import resolve_model
+
+    place = resolve_model(model)
+    return Path(place) if Path(place).exists() else place

@@ -1,0 +1,39 @@
+"""vz score"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vzcli import options as opt
+
+
+def command(
+    rollouts: Annotated[Path, typer.Argument(help="A folder of vz rollout.")] = Path("rollouts"),
+    out: Annotated[Path, typer.Option("--out", "-o", help="The folder to write.")] = Path("scored"),
+    phase: opt.Phase = "both",
+    baselines: Annotated[
+        Path | None, typer.Option("--baselines", help="baselines.json of the iteration before; zeros without it.")
+    ] = None,
+    recipe: opt.RecipeName = "tiny",
+    overrides: opt.Overrides = None,
+    overwrite: opt.Overwrite = False,
+    as_json: opt.AsJson = False,
+    dry_run: opt.DryRun = False,
+) -> None:
+    """Turn votes into rewards and advantages."""
+    from stages import score
+
+    loaded = opt.load_recipe(recipe, overrides, None)
+    chosen = opt.choice(phase, ("clue", "decision", "both"), "--phase")
+    opt.run_stage(
+        lambda: score.run(loaded, rollouts, out, phase=chosen, baselines=baselines, overwrite=overwrite),
+        recipe=loaded,
+        sections=("game", "score"),
+        reads={"rollouts": rollouts, "baselines": baselines},
+        out=out,
+        as_json=as_json,
+        dry_run=dry_run,
+    )

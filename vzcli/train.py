@@ -1,0 +1,56 @@
+"""vz train"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vzcli import options as opt
+
+
+def command(
+    kept: Annotated[Path, typer.Argument(help="A folder of vz filter.")] = Path("kept"),
+    out: Annotated[Path, typer.Option("--out", "-o", help="The checkpoint folder to write.")] = Path("checkpoint"),
+    rollouts: Annotated[Path | None, typer.Option("--rollouts", help="Where the rollouts lie, if they moved.")] = None,
+    games: Annotated[Path | None, typer.Option("--games", help="Where the games lie, if they moved.")] = None,
+    model: Annotated[str | None, typer.Option("--model", "-m", help="Policy that trains (recipe: model.path).")] = None,
+    base: Annotated[str | None, typer.Option("--base", help="Reference of the KL (recipe: model.path).")] = None,
+    state: Annotated[Path | None, typer.Option("--state", help="Training state to go on from.")] = None,
+    state_out: Annotated[Path | None, typer.Option("--state-out", help="Where to write the training state.")] = None,
+    processes: Annotated[
+        int | None, typer.Option("--processes", "-p", help="Processes, started through accelerate.")
+    ] = None,
+    recipe: opt.RecipeName = "tiny",
+    overrides: opt.Overrides = None,
+    seed: opt.Seed = None,
+    overwrite: opt.Overwrite = False,
+    as_json: opt.AsJson = False,
+    dry_run: opt.DryRun = False,
+) -> None:
+    """Train on the kept rows with the advantages they carry."""
+    from stages import train
+
+    extra = [] if processes is None else [f"train.processes={processes}"]
+    loaded = opt.load_recipe(recipe, [*(overrides or []), *extra], seed)
+    opt.run_stage(
+        lambda: train.run(
+            loaded,
+            kept,
+            out,
+            rollouts=rollouts,
+            games=games,
+            model=model,
+            base=base,
+            state_in=state,
+            state_out=state_out,
+            overwrite=overwrite,
+        ),
+        recipe=loaded,
+        sections=("model", "train"),
+        reads={"kept": kept, "rollouts": rollouts, "games": games, "model": model or loaded.model.path, "state": state},
+        out=out,
+        as_json=as_json,
+        dry_run=dry_run,
+    )
