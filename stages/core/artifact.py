@@ -24,6 +24,7 @@ from stages.core.errors import InputError
 from stages.core.files import read_json, sha256_file, sha256_text, to_json, write_json
 
 MANIFEST = "manifest.json"
+CLAIM = ".claim.json"  # in the work folder: what is being made, until it is
 FORMAT = 1
 HASHED_SUFFIXES = {".parquet", ".json", ".jsonl", ".safetensors", ".jinja", ".model"}
 NOT_COMPARABLE = {MANIFEST, "timings.json"}
@@ -81,8 +82,8 @@ def produce(
         outcome = make(work)
         manifest = _manifest(claim, work, outcome, out, inputs, started)
         write_json(work / MANIFEST, manifest)
-        (work / "claim.json").unlink()
         _publish(work, out)
+        (out / CLAIM).unlink()  # only now: a kill before the renaming must find whose work this is
         return _report(out, manifest, "done")
 
 
@@ -162,8 +163,8 @@ def _refuse_foreign(out: Path, overwrite: bool) -> None:
 
 def _open_work(out: Path, claim: dict[str, Any], overwrite: bool) -> Path:
     work = out.with_name(f".{out.name}.partial")
-    if (work / "claim.json").is_file():
-        if read_json(work / "claim.json")["fingerprint"] == claim["fingerprint"]:
+    if (work / CLAIM).is_file():
+        if read_json(work / CLAIM)["fingerprint"] == claim["fingerprint"]:
             return work
         if not overwrite:
             raise InputError(
@@ -173,7 +174,7 @@ def _open_work(out: Path, claim: dict[str, Any], overwrite: bool) -> Path:
     if work.exists():
         shutil.rmtree(work)
     work.mkdir(parents=True)
-    write_json(work / "claim.json", claim)
+    write_json(work / CLAIM, claim)
     return work
 
 
@@ -222,7 +223,7 @@ def _outputs(work: Path) -> dict[str, dict[str, Any]]:
     return {
         str(file.relative_to(work)): {"bytes": file.stat().st_size, "sha256": sha256_file(file)}
         for file in tables
-        if file.name not in {*NOT_COMPARABLE, "claim.json"} and not _hidden(file.relative_to(work))
+        if file.name not in NOT_COMPARABLE and not _hidden(file.relative_to(work))
     }
 
 

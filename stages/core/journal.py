@@ -42,7 +42,7 @@ class Journal:
             self._flush()
 
     def publish(self, work: Path, expected: list[str]) -> None:
-        """Sort all games into `part-*.parquet` of `games_per_part` games and drop the journal."""
+        """Sort all games into `part-*.parquet` of `games_per_part` games. The journal stays until `drop`."""
         files = sorted(self._folder.glob("*.parquet"))
         played = pl.scan_parquet(files, hive_partitioning=False)
         ids = played.select("game_id").unique().collect()["game_id"].sort().to_list()
@@ -54,6 +54,9 @@ class Journal:
             frame = played.filter(inside).collect().sort(tables.KEY)
             tables.unique_key(frame, tables.KEY, self._folder)
             tables.write(frame, work / f"part-{number:05d}.parquet", tables.ROLLOUTS)
+
+    def drop(self) -> None:
+        """Forget the journal, once the tables are whole."""
         shutil.rmtree(self._folder)
 
     def _flush(self) -> None:

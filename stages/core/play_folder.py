@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
@@ -18,6 +19,20 @@ from stages.core.recipe import Recipe
 from stages.core.recipe.rollout import Seats
 
 
+@dataclass(frozen=True)
+class Played:
+    """How many games were finished before this call, and what this call took."""
+
+    before: int
+    seconds: float = 0.0
+    tokens_in: int = 0
+    tokens_out: int = 0
+
+    def timings(self) -> dict[str, float]:
+        rate = self.tokens_out / self.seconds if self.seconds else 0.0
+        return {"play_seconds": round(self.seconds, 3), "tokens_per_second": round(rate, 1)}
+
+
 def play_folder(
     folder: Path,
     recipe: Recipe,
@@ -28,12 +43,14 @@ def play_folder(
     *,
     seats: Seats | None = None,
     title: str = "playing",
-) -> tuple[int, float]:
-    """Write `part-*.parquet` and `games.parquet` of the deals into `folder`; games already in its journal stay.
+) -> Played:
+    """Write `part-*.parquet` and `games.parquet` of the deals into `folder`.
 
-    `pairs` is the table of the games folder `games`; `seats` overrides the recipe's. Returns how many games were
-    finished before, and the seconds played.
+    `pairs` is the table of the games folder `games`; `seats` overrides the recipe's. What a killed call finished is
+    kept: games in the journal are not played again, and a folder with its `games.parquet` is whole.
     """
+    if (folder / "games.parquet").is_file():
+        return Played(len(deals))
     rollout = recipe.rollout if seats is None else recipe.rollout.model_copy(update={"seats": seats})
     by_id = {pair["pair_id"]: pair for pair in pairs.iter_rows(named=True)}
     journal = Journal(folder / "journal", recipe.rollout, recipe.deterministic)
@@ -43,6 +60,7 @@ def play_folder(
         if game.game_id not in journal.finished
     ]
     before, started = len(deals) - len(waiting), time.monotonic()
+    tokens = engine.tokens_in, engine.tokens_out
     with progress_bar(title, len(deals), before) as progress:
 
         def on_finished(place: int, _: Deal, rows: list[Row]) -> None:
@@ -51,8 +69,10 @@ def play_folder(
 
         rules = Rules(recipe.game, rollout)
         engine.run(play_games(waiting, rules, engine, on_finished, deterministic=recipe.deterministic))
+    seconds = time.monotonic() - started
     journal.close()
     journal.publish(folder, expected=[game.game_id for game in deals])
     rows: list[Row] = [vars(game) for game in deals]
     tables.write(tables.from_rows(rows, tables.GAMES), folder / "games.parquet", tables.GAMES)
-    return before, time.monotonic() - started
+    journal.drop()
+    return Played(before, seconds, engine.tokens_in - tokens[0], engine.tokens_out - tokens[1])

@@ -55,8 +55,7 @@ def run(
                 live.load(name, place, artifact.content_hash(place)[:12])
             for side, seats in SIDES.items():
                 (work / side).mkdir(exist_ok=True)
-                if not (work / side / "games.parquet").is_file():  # written last, so the side is whole
-                    play_folder(work / side, recipe, deals, pairs, games, live, seats=seats, title=f"as {side}")
+                play_folder(work / side, recipe, deals, pairs, games, live, seats=seats, title=f"as {side}")
         figures = _figures(recipe, work)
         write_json(work / "evaluation.json", figures)
         return Outcome(figures)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -116,7 +117,7 @@ class Round:
             base=self.base,
             state_in=state_in,
             state_out=self.run / self._next_slot(),
-            planned_updates=self.recipe.iterate.rounds * updates_a_round(self.recipe),
+            planned_updates=planned_updates(self.recipe),
         )
         self.engine.wake()
         return report
@@ -173,14 +174,19 @@ class Round:
         }
 
 
-def updates_a_round(recipe: Recipe) -> int:
-    """Optimizer steps that a round plans: one, or as many as its largest phase fills. What the schedule spans."""
+def planned_updates(recipe: Recipe) -> int | None:
+    """Optimizer steps that the schedule spans: of all rounds, each one step or as many as its largest phase fills.
+
+    None where the recipe fixes the number.
+    """
+    if recipe.train.total_updates is not None:
+        return None
     if recipe.train.rows_per_update is None:
-        return 1
+        return recipe.iterate.rounds
     rules, games = recipe.game, recipe.iterate.games
     votes = rules.votes if rules.voters == "analyst" else (rules.players - 1) * rules.votes_per_civilian
     rows = games * max(votes, rules.players * rules.clue_rounds)
-    return -(-rows // recipe.train.rows_per_update)
+    return recipe.iterate.rounds * math.ceil(rows / recipe.train.rows_per_update)
 
 
 class _Clock:
@@ -196,10 +202,5 @@ class _Clock:
         return report
 
     def row(self, iteration: int, played: Report) -> dict[str, Any]:
-        seconds = played.timings.get("play_seconds", 0.0)
-        tokens = played.counts["completion_tokens"] if played.status == "done" else 0
-        return {
-            "iteration": iteration,
-            "seconds": self._seconds,
-            "tokens_per_second": round(tokens / seconds, 1) if seconds and tokens else None,
-        }
+        rate = played.timings["tokens_per_second"] if played.status == "done" else None
+        return {"iteration": iteration, "seconds": self._seconds, "tokens_per_second": rate}

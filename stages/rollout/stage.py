@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -65,7 +66,9 @@ def _place(recipe: Recipe, policy: str, models: Mapping[str, str | Path]) -> str
 def _play(recipe: Recipe, games: Path, deal: Path, split: str | None, work: Path, engine: Engine) -> Outcome:
     pairs = tables.read(games / "pairs.parquet", tables.PAIRS)
     deals = choose_split(read_deals(deal / "games.parquet", recipe.game), pairs, split)
-    before, seconds = play_folder(work, recipe, deals, pairs, games, engine)
-    outcome = summarise(work, recipe.rollout, seconds)
-    outcome.counts["finished_before"] = before
+    played = play_folder(work, recipe, deals, pairs, games, engine)
+    shutil.rmtree(work / "journal", ignore_errors=True)  # a kill may have left it beside whole tables
+    outcome = summarise(work, recipe.rollout)
+    outcome.counts["finished_before"] = played.before
+    outcome.timings |= played.timings()
     return outcome

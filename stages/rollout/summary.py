@@ -15,7 +15,7 @@ from stages.core.recipe.rollout import Rollout
 _COLUMNS = ["game_id", "phase", "prompt_tokens", "completion_ids", "finish_reason", "clue", "vote_kind"]
 
 
-def summarise(folder: Path, recipe: Rollout, seconds: float) -> Outcome:
+def summarise(folder: Path, recipe: Rollout) -> Outcome:
     """Counts of rows, tokens and faults; a warning where a share of faults is above the recipe's limit."""
     rows = tables.read_parts(folder, tables.ROLLOUTS, _COLUMNS)
     is_clue = pl.col("phase") == "clue"
@@ -31,7 +31,7 @@ def summarise(folder: Path, recipe: Rollout, seconds: float) -> Outcome:
         na_votes=(pl.col("vote_kind") == "na").sum(),
         unreadable_votes=(pl.col("vote_kind") == "unreadable").sum(),
     ).row(0, named=True)
-    return Outcome(figures, _warnings(figures, recipe), {"play_seconds": round(seconds, 3)})
+    return Outcome(figures, _warnings(figures, recipe))
 
 
 def _warnings(figures: dict[str, Any], recipe: Rollout) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -71,7 +71,9 @@ class Engine(ABC):
     def __init__(self) -> None:
         self._runner = asyncio.Runner()
         self._versions: dict[str, str] = {}
-        self.calls = 0  # completions computed so far; what a resumed run is measured by
+        self.calls = 0  # completions computed so far
+        self.tokens_in = 0
+        self.tokens_out = 0
 
     @abstractmethod
     async def generate(self, request: Request) -> list[Completion]:
@@ -92,6 +94,12 @@ class Engine(ABC):
         if policy not in self._versions:
             raise InputError(f"a seat wants the policy '{policy}', but only {sorted(self._versions)} are loaded")
         return self._versions[policy]
+
+    def count(self, completions: Sequence[Completion]) -> None:
+        """Engines report here what they computed, so that throughput can be told."""
+        self.calls += len(completions)
+        self.tokens_in += sum(completion.prompt_tokens for completion in completions)
+        self.tokens_out += sum(len(completion.token_ids) for completion in completions)
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine on the engine's own loop, which stays between stages."""

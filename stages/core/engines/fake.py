@@ -16,7 +16,7 @@ def plausible(request: Request, sample: int) -> str:
     """A clue or a vote drawn from the request's seed; some answers are N/A, unreadable or cut off."""
     draw = rng("fake", request.seed + sample)
     text = " ".join(part["text"] or "" for message in request.messages for part in message["content"])
-    if "who" in text.lower().split("said")[-1] or "Find the spy" in text:
+    if "Find the spy" in text or text.endswith("who"):
         return draw.choice(["\\boxed{1}", "\\boxed{2}", "\\boxed{3}", "\\boxed{4}", "\\boxed{N/A}", "no idea"])
     colour, shape = draw.choice(["red", "blue", "gray"]), draw.choice(["cube", "sphere", "cylinder"])
     return f"I look. \\boxed{{a {colour} {shape}}}"
@@ -34,8 +34,9 @@ class FakeEngine(Engine):
 
     async def generate(self, request: Request) -> list[Completion]:
         self.version(request.policy)
-        self.calls += request.n
-        return [self._answer(request, sample) for sample in range(request.n)]
+        completions = [self._answer(request, sample) for sample in range(request.n)]
+        self.count(completions)
+        return completions
 
     def _answer(self, request: Request, sample: int) -> Completion:
         text = self.script(request, sample)

@@ -47,8 +47,6 @@ class TransformersEngine(Engine):
         self._queue: list[_Waiting] = []
         self._worker: asyncio.Task[None] | None = None
         self._policies: dict[str, _Policy] = {}
-        self.tokens_in = 0
-        self.tokens_out = 0
 
     def load(self, policy: str, model: str | Path, version: str) -> None:
         from stages.core import vlm
@@ -144,9 +142,7 @@ class TransformersEngine(Engine):
             suppressed=policy.suppressed,
             max_prompt_tokens=self._recipe.rollout.max_prompt_tokens,
         )
-        self.calls += len(completions)
-        self.tokens_in += sum(completion.prompt_tokens for completion in completions)
-        self.tokens_out += sum(len(completion.token_ids) for completion in completions)
+        self.count(completions)
         return completions
 
     def _move(self, device: str | torch.device) -> None:

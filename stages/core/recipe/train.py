@@ -18,8 +18,8 @@ class Train(Section):
         0.1,
         ge=0,
         le=1,
-        description="Share of the run's updates that warm up (paper and code: 0.1), rounded up; update k of W has k / W "
-        "of the peak rate, so that no update is lost to a rate of 0.",
+        description="Share of the run's updates that warm up (paper and code: 0.1), rounded up; update k of W has "
+        "k / W of the peak rate, so that no update is lost to a rate of 0.",
     )
     schedule: Literal["cosine", "linear", "constant"] = Field(
         "cosine", description="After the warm-up (paper: cosine)."
@@ -44,8 +44,8 @@ class Train(Section):
     )
     ratio: Literal["auto", "on-policy", "sampled"] = Field(
         "auto",
-        description="Importance ratio against: the policy itself, or the stored log-probs. auto: on-policy for the only "
-        "update of a round, stored log-probs when a round makes several or its rows are another policy's.",
+        description="Importance ratio against: the policy itself, or the stored log-probs. auto: on-policy for the "
+        "only update of a round, stored log-probs when a round makes several or its rows are another policy's.",
     )
     micro_batch: int = Field(1, ge=1, description="Rows a device holds at once; the rest is gradient accumulation.")
     max_grad_norm: float = Field(1.0, gt=0, description="Gradient clipping (transformers' default).")
@@ -56,8 +56,8 @@ class Train(Section):
     gradient_checkpointing: bool = Field(True, description="Recompute activations to save memory (paper: on).")
     precision: Literal["auto", "bf16", "fp32"] = Field(
         "auto",
-        description="Arithmetic: bf16 autocast over fp32 master weights on a GPU, fp32 on a CPU. Frozen weights (a LoRA's "
-        "base, the KL reference) are held in it.",
+        description="Arithmetic: bf16 autocast over fp32 master weights on a GPU, fp32 on a CPU. Frozen weights (a "
+        "LoRA's base, the KL reference) are held in it.",
     )
     processes: int = Field(1, ge=1, description="Processes (one a GPU); more than 1 is launched through accelerate.")
     accelerate_config: str | None = Field(None, description="An accelerate config file, e.g. for FSDP2.")
