@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any
 
-import click
 import typer
 
 from vzcli import (
@@ -32,6 +31,9 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
+
+# Newer releases of typer carry a copy of click, older ones import it; this is the class of either.
+UsageError: type[Any] = typer.BadParameter.__bases__[0]
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "make-games": make_games.command,
@@ -63,12 +65,10 @@ def main() -> None:
     sys.argv = [argument for argument in sys.argv if argument != "--debug"]
     try:
         code = app(standalone_mode=False)
-    except click.exceptions.Abort:
-        code = _say("interrupted; the same command goes on from what is finished", 130)
-    except click.ClickException as error:
+    except UsageError as error:
         error.show()
         code = error.exit_code
-    except KeyboardInterrupt:
+    except (typer.Abort, KeyboardInterrupt):
         code = _say("interrupted; the same command goes on from what is finished", 130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

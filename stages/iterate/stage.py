@@ -41,6 +41,8 @@ def run(
     `on_round(metrics, timings)` is called after each. The same call goes on where a killed one stopped; it may ask
     for more rounds, but a recipe that differs otherwise is refused.
     """
+    if games is not None:
+        artifact.manifest_of(games, "make-games")
     with artifact.locked(out):
         if overwrite and out.exists():
             _discard(out)

@@ -1,0 +1,60 @@
+from pathlib import Path
+
+import pytest
+
+from stages import filter as filter_stage
+from stages import iterate, rollout, score
+from stages.core.errors import InputError
+from stages.inspect import look
+from tests.helpers import fake_recipe
+
+
+@pytest.fixture
+def outputs(games: Path, tmp_path: Path) -> dict[str, Path]:
+    recipe = fake_recipe()
+    rollouts = rollout.run(recipe, games, tmp_path / "rollouts").out
+    scored = score.run(recipe, rollouts, tmp_path / "scored").out
+    return {"games": games, "rollouts": rollouts, "scored": scored,
+            "kept": filter_stage.run(recipe, scored, tmp_path / "kept").out}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["games", "rollouts", "scored", "kept"])
+def test_any_folder_says_what_it_is(outputs: dict[str, Path], name: str):
+    view = look.overview(outputs[name], limit=3)
+    assert view.facts["stage"] in view.title and view.tables
+    assert all(len(table) <= 3 for table in view.tables.values())
+
+
+@pytest.mark.parametrize("name", ["rollouts", "scored", "kept"])
+def test_a_transcript_has_clues_votes_and_rewards(outputs: dict[str, Path], name: str):
+    view = look.transcript(outputs[name], "2")
+    assert len(view.tables["clues"]) == 4 and len(view.tables["votes"]) == 8
+    assert {"reward", "advantage", "votes_received"} <= set(view.tables["clues"].columns)
+    assert view.facts["winner"] in {"civilians", "spy"} and view.facts["changes"] == ["object 0 color: red → blue"]
+
+
+def test_one_row_is_shown_whole(outputs: dict[str, Path]):
+    view = look.one_row(outputs["scored"], "1", 0, 0)
+    assert view.facts["role"] in {"civilian", "spy"} and "reward" in view.facts
+    assert any("Who is the spy" in text for text in view.text)
+
+
+def test_a_run_shows_its_rounds(games: Path, tmp_path: Path):
+    run = iterate.run(fake_recipe("iterate.rounds=2", "iterate.games=3"), tmp_path / "run", games=games).out
+    view = look.overview(run, limit=10)
+    assert view.tables["rounds"]["iteration"].to_list() == [1, 2] and "loss" in view.tables["rounds"].columns
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda o, tmp: look.overview(tmp / "nothing", 3), "no such folder"),
+        (lambda o, tmp: look.overview(tmp, 3), "no finished output of a stage"),
+        (lambda o, tmp: look.transcript(o["rollouts"], "99"), "number from 1 to 8"),
+        (lambda o, tmp: look.transcript(o["games"], "1"), "holds no played games"),
+        (lambda o, tmp: look.one_row(o["scored"], "1", 77, 0), "no row with turn 77"),
+    ],
+)
+def test_what_is_not_there_is_named(outputs: dict[str, Path], tmp_path: Path, call, message: str):
+    with pytest.raises(InputError, match=message):
+        call(outputs, tmp_path)

@@ -1,0 +1,128 @@
+"""The `vz` command as a user meets it: exit codes, one-line errors, --json, --dry-run, speed of --help."""
+
+import json
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.helpers import FAKE
+
+FAST = [option for override in FAKE for option in ("--set", override)]
+
+
+def vz(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "vzcli.main", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
+
+
+COMMANDS = ["make-games", "rollout", "score", "filter", "train", "iterate", "evaluate", "inspect", "recipe", "init-model",
+            "doctor"]  # fmt: skip
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_subcommand_has_help(command: str):
+    done = vz(command, "--help")
+    assert done.returncode == 0 and "Usage" in done.stdout
+
+
+def test_help_is_quick():
+    took = []
+    for _ in range(5):
+        began = time.monotonic()
+        assert vz("--help").returncode == 0
+        took.append(time.monotonic() - began)
+    # The bound of the design is 0.5 s on a quiet machine; test runs share theirs.
+    assert statistics.median(took) < 1.0, took
+
+
+def test_nothing_heavy_is_imported_at_the_top():
+    code = (
+        "import sys, vzcli.main; "
+        "print(sorted({'torch', 'transformers', 'trl', 'polars', 'pydantic', 'numpy', 'mitsuba', 'yaml', 'PIL', 'jinja2'}"
+        " & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+
+
+def test_the_pipeline_stage_by_stage(games: Path, tmp_path: Path):
+    for command in (
+        ["rollout", games, "--out", tmp_path / "rollouts", *FAST],
+        ["score", tmp_path / "rollouts", "--out", tmp_path / "scored"],
+        ["filter", tmp_path / "scored", "--out", tmp_path / "kept", "--phase", "decision"],
+        ["train", tmp_path / "kept", "--out", tmp_path / "checkpoint", *FAST],
+        ["inspect", tmp_path / "kept", "--game", "1"],
+    ):
+        done = vz(*command)
+        assert done.returncode == 0, done.stderr
+    assert (tmp_path / "checkpoint/manifest.json").is_file()
+
+
+def test_json_is_one_object_on_stdout_and_the_same_again_is_up_to_date(games: Path, tmp_path: Path):
+    command = ["iterate", "--games", games, "--out", tmp_path / "run", "--rounds", "2", "--json", *FAST]
+    first, second = (json.loads(vz(*command).stdout) for _ in range(2))
+    assert (first["status"], second["status"]) == ("done", "up to date")
+    assert first["counts"]["rounds"] == 2
+
+
+def test_a_round_is_a_line_and_the_end_says_where_to_look(games: Path, tmp_path: Path):
+    done = vz("iterate", "--games", games, "--out", tmp_path / "run", "--rounds", "2", *FAST)
+    lines = done.stdout.splitlines()
+    assert lines[0].split()[:3] == ["round", "phase", "acc"] and lines[1].split()[:2] == ["1", "decision"]
+    assert "vz inspect" in lines[-1] and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("command", ["make-games", "rollout", "score", "filter", "train", "iterate", "evaluate", "init-model"])
+def test_a_dry_run_starts_nothing(command: str, tmp_path: Path):
+    done = vz(command, "--out", tmp_path / "out", "--dry-run", "--json", cwd=tmp_path)
+    plan = json.loads(done.stdout)
+    assert plan["dry_run"] and plan["writes"] == str(tmp_path / "out") and plan["recipe"]
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["rollout", "nothing"], "nothing: no such file or folder"),
+        (["score", "nothing"], "nothing: no such file or folder"),
+        (["filter", ".", "--phase", "third"], "--phase third: must be one of"),
+        (["train", "nothing"], "nothing: no such folder"),
+        (["inspect", "nothing"], "nothing: no such folder"),
+        (["iterate", "--recipe", "tinny"], "did you mean 'tiny'"),
+        (["iterate", "--set", "game.player=3"], "did you mean 'players'"),
+        (["iterate", "--set", "model.path=no/such-model", "--games", "nothing"], "nothing"),
+        (["recipe", "show", "nope"], "no recipe 'nope'"),
+        (["make-games", "--scenes", "nothing.json"], "nothing.json"),
+        (["rollout", "--nonsense"], "No such option"),
+        (["nonsense"], "No such command"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(arguments: list[str], message: str, tmp_path: Path):
+    done = vz(*arguments, cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert message in done.stderr and "Traceback" not in done.stderr
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_debug_shows_the_traceback_of_a_failure_inside(tmp_path: Path):
+    assert "Traceback" in vz("inspect", "nothing", "--debug", cwd=tmp_path).stderr
+
+
+def test_recipes_are_listed_shown_and_checked():
+    listed = vz("recipe", "list").stdout
+    assert {line.split()[0] for line in listed.splitlines()} >= {"tiny", "paper", "released-code"}
+    assert "temperature: 0.5" in vz("recipe", "show", "tiny", "--set", "rollout.temperature=0.5").stdout
+    assert "eq. 1" in vz("recipe", "show", "paper", "--describe").stdout
+    assert vz("recipe", "check", "tiny", "paper", "released-code").returncode == 0
+
+
+def test_doctor_judges_this_set_up():
+    done = vz("doctor", "--json", "--need", "train")
+    findings = json.loads(done.stdout)
+    assert done.returncode == 0, [finding for finding in findings if finding["verdict"] == "fail"]
+    assert {"Python", "torch (train)", "polars (core)"} <= {finding["what"] for finding in findings}
+    missing = vz("doctor", "--need", "nonsense")
+    assert missing.returncode == 1 and "unknown" in missing.stdout
