@@ -32,7 +32,7 @@ def command(
 
 
 def _print(findings: list[Finding]) -> None:
-    from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     colours = {"ok": "green", "warn": "yellow", "fail": "red", "absent": "dim"}
@@ -40,5 +40,5 @@ def _print(findings: list[Finding]) -> None:
     for finding in findings:
         body = finding.as_dict()
         mark = f"[{colours[body['verdict']]}]{body['verdict']}[/]"
-        table.add_row(mark, body["what"], body["found"], body["remedy"])
-    Console().print(table)
+        table.add_row(mark, *(escape(body[name]) for name in ("what", "found", "remedy")))
+    opt.console().print(table)

@@ -44,20 +44,17 @@ def command(
 
 
 def _print(view: View) -> None:
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
-    console = Console(highlight=False)
-    console.print(f"[bold]{escape(view.title)}[/bold]")
-    facts = Table(box=None, show_header=False, padding=(0, 2))
-    for name, value in view.facts.items():
-        facts.add_row(name.replace("_", " "), escape(opt.shown(value)))
-    console.print(facts)
+    screen = opt.console()
+    screen.print(f"[bold]{escape(view.title)}[/bold]")
+    screen.print(opt.facts_table(view.facts))
     for text in view.text:
-        console.print(escape(text), style="cyan")
+        screen.print(escape(text), style="cyan")
     for name, frame in view.tables.items():
-        table = Table(*frame.columns, title=name, title_justify="left", box=None, padding=(0, 1))
+        heads = [column.replace("_", " ") for column in frame.columns]
+        table = Table(*heads, title=f"\n{name}", title_justify="left", box=None, padding=(0, 1))
         for row in frame.iter_rows():
             table.add_row(*(escape(opt.shown(value)) for value in row))
-        console.print(table)
+        screen.print(table)

@@ -11,8 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
     from stages.core.artifact import Report
     from stages.core.recipe import Recipe
+
+WIDTH_WITHOUT_TERMINAL = 160
 
 RecipeName = Annotated[
     str, typer.Option("--recipe", "-r", help="A recipe file, or the name of one that comes with vz (vz recipe list).")
@@ -83,23 +88,37 @@ def print_report(report: Report, as_json: bool) -> None:
     if as_json:
         print(json.dumps(report.as_dict(), ensure_ascii=False))
         return
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console(soft_wrap=True)
-    console.print(f"[bold]{report.stage}[/bold]: {report.status} → {report.out}", highlight=False)
-    table = Table(box=None, show_header=False, padding=(0, 2))
-    for name, value in report.counts.items():
-        table.add_row(name.replace("_", " "), shown(value))
-    console.print(table)
+    screen = console()
+    screen.print(f"[bold]{report.stage}[/bold]: {report.status} → {report.out}")
+    screen.print(facts_table(report.counts))
     for warning in report.warnings:
         print(f"warning: {warning}", file=sys.stderr)
+
+
+def console() -> Console:
+    """stdout; as wide as the terminal, or wide enough for our tables where there is none."""
+    from rich.console import Console
+
+    return Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH_WITHOUT_TERMINAL)
+
+
+def facts_table(facts: dict[str, Any]) -> Table:
+    """Names and values, a line each."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(box=None, show_header=False, padding=(0, 2))
+    for name, value in facts.items():
+        table.add_row(name.replace("_", " "), escape(shown(value)))
+    return table
 
 
 def shown(value: Any) -> str:
     """A count or figure, short."""
     if isinstance(value, float):
-        return f"{value:.4g}"
+        return f"{value:.3g}"
     if isinstance(value, dict):
         return ", ".join(f"{name} {shown(part)}" for name, part in value.items()) or "none"
+    if isinstance(value, list):
+        return "; ".join(shown(part) for part in value)
     return "–" if value is None else str(value)

@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from stages.core.errors import InputError, require
@@ -26,7 +27,7 @@ ADAPTER_CONFIG = "adapter_config.json"
 
 def load_processor(path: str | Path, recipe: ModelRecipe) -> ProcessorMixin:
     """The processor of a model folder or hub name, with the recipe's pixel limits, options and chat template."""
-    transformers = require("transformers", "train")
+    transformers = _transformers()
     place = resolve_model(str(path))
     options = dict(recipe.processor)
     if recipe.min_pixels is not None:
@@ -51,7 +52,7 @@ def load_processor(path: str | Path, recipe: ModelRecipe) -> ProcessorMixin:
 
 def load_model(path: str | Path, recipe: ModelRecipe, dtype: str | None = None) -> PreTrainedModel:
     """The policy's weights on its device, in eval mode. A PEFT adapter folder loads its base model and the adapter."""
-    transformers = require("transformers", "train")
+    transformers = _transformers()
     torch = require("torch", "train")
     place = resolve_model(str(path))
     options: dict[str, Any] = {"dtype": getattr(torch, dtype or recipe.dtype)}
@@ -161,6 +162,13 @@ def _special_tokens(processor: ProcessorMixin, text: str) -> dict[str, bool]:
     # A chat template that writes <bos> itself must not get a second one from the tokenizer.
     bos = processor.tokenizer.bos_token
     return {"add_special_tokens": False} if bos and text.startswith(bos) else {}
+
+
+def _transformers() -> ModuleType:
+    """transformers, without its own progress bars: ours say how far a stage is."""
+    library = require("transformers", "train")
+    library.utils.logging.disable_progress_bar()
+    return library
 
 
 def _revision(place: str, recipe: ModelRecipe) -> str | None:

@@ -109,7 +109,7 @@ def _first_tables(folder: Path, manifest: dict[str, Any], limit: int) -> dict[st
 
 
 def _is_short(column: str, kind: pl.DataType) -> bool:
-    return not isinstance(kind, pl.Struct) and "sha256" not in column and column not in {"scene", "modified_scene"}
+    return not kind.is_nested() and "sha256" not in column and column not in {"scene", "modified_scene"}
 
 
 def _folders(folder: Path) -> tuple[Path, Path | None]:
@@ -154,7 +154,7 @@ def _pair_facts(rollouts: Path, pair_id: str) -> dict[str, Any]:
     columns = ["pair_id", "original", "modified", "changes"]
     pair = tables.read(games / "pairs.parquet", tables.PAIRS, columns).filter(pl.col("pair_id") == pair_id)
     facts = pair.drop("pair_id").row(0, named=True)
-    changes = [f"object {c['object']} {c['attribute']}: {c['before']} → {c['after']}" for c in facts["changes"] or []]
+    changes = [f"object {one['object']} {one['attribute']}: {one['before']} → {one['after']}" for one in facts["changes"]]
     return {
         "pictures": [str(games / facts[name]) for name in ("original", "modified") if facts[name]],
         "changes": changes,

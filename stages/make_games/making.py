@@ -118,7 +118,7 @@ def _copy(task: ReadyPair, work: Path) -> Row:
 
 
 def rgb_png(file: Path) -> bytes:
-    """The picture as the bytes of an RGB PNG: the file's own where it is one, else converted; clear parts turn white."""
+    """The picture as the bytes of an RGB PNG: the file's own where it is one, else converted; clear parts in white."""
     try:
         data = file.read_bytes()
         with Image.open(io.BytesIO(data)) as image:
@@ -159,7 +159,7 @@ def _add_picture(row: Row, role: str, pair_id: str, data: bytes, work: Path) -> 
     ref = f"{IMAGES}/{pair_id}_{role}.png"
     temporary = work / f"{IMAGES}/.{pair_id}_{role}.{os.getpid()}.tmp"
     temporary.write_bytes(data)
-    os.replace(temporary, work / ref)
+    temporary.replace(work / ref)
     row[role] = ref
     row[f"{role}_sha256"] = hashlib.sha256(data).hexdigest()
 

@@ -64,9 +64,7 @@ def _from_folder(recipe: Recipe, folder: Path) -> list[ReadyPair]:
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder of pairs")
     pictures = folder / PICTURE_FOLDER if (folder / PICTURE_FOLDER).is_dir() else folder
-    files = {
-        file.stem: file for file in sorted(pictures.iterdir()) if file.is_file() and file.suffix.lower() in SUFFIXES
-    }
+    files = _pictures_in(pictures)
     blank = recipe.game.spy_view == "blank"
     originals = {stem.removesuffix(ORIGINAL): file for stem, file in files.items() if stem.endswith(ORIGINAL)}
     if blank and not originals:
@@ -80,6 +78,18 @@ def _from_folder(recipe: Recipe, folder: Path) -> list[ReadyPair]:
     return [
         _ready(recipe, folder, base, file, None if blank else _counterpart(base, file, files)) for base, file in chosen
     ]
+
+
+def _pictures_in(folder: Path) -> dict[str, Path]:
+    """The folder's pictures by name without suffix, in name order."""
+    files: dict[str, Path] = {}
+    for file in sorted(folder.iterdir()):
+        if file.suffix.lower() not in SUFFIXES or file.name.startswith(".") or not file.is_file():
+            continue
+        if file.stem in files:
+            raise InputError(f"{file}: {files[file.stem].name} has the same name but for the suffix; keep one of them")
+        files[file.stem] = file
+    return files
 
 
 def _counterpart(base: str, original: Path, files: dict[str, Path]) -> Path:

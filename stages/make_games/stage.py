@@ -64,9 +64,8 @@ def _settings(recipe: Recipe, tasks: Sequence[Task]) -> dict[str, Any]:
         "games": recipe.games.model_dump(mode="json", exclude={"processes"}),
         "game": recipe.game.model_dump(mode="json", include={"players", "clue_rounds", "spy_view"}),
     }
-    pictures = [
-        file for task in tasks if isinstance(task, ReadyPair) for file in (task.original, task.modified) if file
-    ]
+    ready = [task for task in tasks if isinstance(task, ReadyPair)]
+    pictures = [file for task in ready for file in (task.original, task.modified) if file is not None]
     if pictures:
         settings["pictures"] = sha256_text("\n".join(sha256_file(file) for file in pictures))
     return settings

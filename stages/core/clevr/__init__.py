@@ -1,0 +1,18 @@
+"""CLEVR scenes: drawing, reading, changing and rendering them."""
+
+from stages.core.clevr.change import Change, change_objects
+from stages.core.clevr.placement import cell_centers, sample_scene
+from stages.core.clevr.rendering import render
+from stages.core.clevr.scene import Camera, Lights, Scene, SceneObject
+
+__all__ = [
+    "Camera",
+    "Change",
+    "Lights",
+    "Scene",
+    "SceneObject",
+    "cell_centers",
+    "change_objects",
+    "render",
+    "sample_scene",
+]

@@ -1,0 +1,110 @@
+"""The three meshes of the CLEVR look, as arrays: cube and cylinder with rounded edges, and the curved ground."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+import numpy as np
+from numpy.typing import NDArray
+
+CUBE_BEVEL = 0.2  # of half a side
+CYLINDER_BEVEL = 0.1  # of the radius
+# The ground is a strip: flat under the objects, rising into a wall behind them, seen from the camera.
+GROUND_DIRECTION = (-0.9032076597, 0.4292037785)  # the way in which it rises, in x and y
+GROUND_SIDES = (-27.0, 30.0)  # how far it reaches across that way
+
+
+@dataclass(frozen=True)
+class Mesh:
+    """Vertices and unit normals (N, 3), triangles (M, 3) of vertex numbers, counter-clockwise from outside."""
+
+    vertices: NDArray[np.float64]
+    normals: NDArray[np.float64]
+    faces: NDArray[np.int64]
+
+
+@cache
+def cube(bevel_steps: int) -> Mesh:
+    """A cube of half side 1 at the origin; its edges are rounded in twice `bevel_steps` steps."""
+    core = 1 - CUBE_BEVEL
+    bend = core + CUBE_BEVEL * np.tan(np.linspace(0, 1, bevel_steps + 1)[1:] * np.pi / 4)
+    line = np.concatenate([-bend[::-1], [-core, core], bend])
+    first, second = np.meshgrid(line, line, indexing="ij")
+    sides = [_cube_side(axis, sign, first, second) for axis in range(3) for sign in (-1, 1)]
+    surface = np.concatenate([points for points, _ in sides])
+    inner = np.clip(surface, -core, core)
+    normals = surface - inner
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    faces = np.concatenate([side + number * line.size**2 for number, (_, side) in enumerate(sides)])
+    return Mesh(inner + CUBE_BEVEL * normals, normals, faces)
+
+
+def _cube_side(
+    axis: int, sign: int, first: NDArray[np.float64], second: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    points = np.empty((*first.shape, 3))
+    points[..., axis] = sign
+    points[..., (axis + 1) % 3] = first
+    points[..., (axis + 2) % 3] = second
+    faces = _grid_faces(*first.shape)
+    return points.reshape(-1, 3), faces if sign > 0 else faces[:, ::-1]
+
+
+@cache
+def cylinder(bevel_steps: int, around: int) -> Mesh:
+    """A cylinder of radius and half height 1 about z, in `around` segments, its rims rounded."""
+    angle = np.linspace(0, np.pi / 2, bevel_steps + 1)
+    core = 1 - CYLINDER_BEVEL
+    rim = np.stack(
+        [
+            core + CYLINDER_BEVEL * np.sin(angle),
+            core + CYLINDER_BEVEL * np.cos(angle),
+            np.sin(angle),
+            np.cos(angle),
+        ],
+        axis=1,
+    )
+    upper = np.concatenate([[[0.0, 1.0, 0.0, 1.0]], rim])
+    outline = np.concatenate([upper, upper[::-1] * (1, -1, 1, -1)])  # radius, z, and the normal's radius, z
+    turn = np.linspace(0, 2 * np.pi, around + 1)
+    return Mesh(
+        _revolve(outline[:, 0], outline[:, 1], turn),
+        _revolve(outline[:, 2], outline[:, 3], turn),
+        _grid_faces(len(outline), around + 1),
+    )
+
+
+def _revolve(
+    radius: NDArray[np.float64], height: NDArray[np.float64], turn: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    x, y = radius[:, None] * np.cos(turn), radius[:, None] * np.sin(turn)
+    return np.stack([x, y, np.repeat(height[:, None], len(turn), axis=1)], axis=2).reshape(-1, 3)
+
+
+@cache
+def ground() -> Mesh:
+    """The ground of CLEVR's base scene, from the profile in `ground_profile.csv` (t along the strip, height z)."""
+    text = files("stages.core.clevr").joinpath("ground_profile.csv").read_text(encoding="utf-8")
+    profile = np.array([[float(row["t"]), float(row["z"])] for row in csv.DictReader(text.splitlines())])
+    slope = np.gradient(profile, axis=0)
+    upward = np.stack([-slope[:, 1], slope[:, 0]], axis=1)
+    upward /= np.linalg.norm(upward, axis=1, keepdims=True)
+    along = np.array([*GROUND_DIRECTION, 0.0])
+    across = np.array([along[1], -along[0], 0.0])
+    up = np.array([0.0, 0.0, 1.0])
+    rail = profile[:, :1] * along + profile[:, 1:] * up
+    vertices = np.stack([rail + side * across for side in GROUND_SIDES], axis=1).reshape(-1, 3)
+    normals = np.repeat(upward[:, :1] * along + upward[:, 1:] * up, len(GROUND_SIDES), axis=0)
+    return Mesh(vertices, normals, _grid_faces(len(profile), len(GROUND_SIDES))[:, ::-1])
+
+
+def _grid_faces(rows: int, columns: int) -> NDArray[np.int64]:
+    """Two triangles for each cell of a grid of vertices numbered row by row."""
+    cell = np.arange((rows - 1) * (columns - 1))
+    corner = cell // (columns - 1) * columns + cell % (columns - 1)
+    lower = np.stack([corner, corner + columns, corner + 1], axis=1)
+    upper = np.stack([corner + 1, corner + columns, corner + columns + 1], axis=1)
+    return np.concatenate([lower, upper])

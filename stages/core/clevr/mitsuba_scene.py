@@ -1,0 +1,187 @@
+"""A CLEVR scene in Mitsuba's terms: camera, lamps and sun, ground, meshes and materials.
+
+The numbers are those of clevr-dataset-gen's base scene and materials, with Blender's watts turned into radiance.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.core.clevr import meshes
+from stages.core.clevr.scene import Camera, Lights, Scene, SceneObject, Vector
+from stages.core.clevr.vocabulary import COLORS
+from stages.core.errors import require
+
+VARIANT = "scalar_rgb"  # the only one that is the same bit by bit on every processor and quick at small sizes
+EXTRA = "render"
+MAX_DEPTH = 6  # path vertices; more changes no pixel by a grey level
+GROUND_REFLECTANCE = 0.8
+SUN_DIRECTION = (-0.4145, 0.1946, -0.8890)
+SUN_IRRADIANCE = 0.45
+# Lamps are squares that face the origin: place, side, radiance, colour (linear).
+LAMPS: dict[str, tuple[Vector, float, float, Vector]] = {
+    "key": ((6.4467, -2.9052, 4.2584), 0.5, 100.0, (1.0, 0.9323, 0.8167)),
+    "fill": ((-4.6711, -4.0136, 3.0112), 0.5, 30.0, (0.7617, 0.8177, 1.0)),
+    "back": ((-1.1685, 2.6460, 5.8157), 1.0, 12.5, (1.0, 1.0, 1.0)),
+}
+FINE_PICTURE = 200  # pixels along the longer side from which round edges need the fine meshes
+FINE, COARSE = (10, 128), (2, 24)  # steps of a bevel, segments of a circle
+
+# The scene is turned about z before it is rendered, so that the ground's strips lie along the axes of the ray
+# tracer's boxes: casts are a third cheaper, and the picture is the same.
+_ALONG = meshes.GROUND_DIRECTION
+_TURN = np.array([[_ALONG[0], _ALONG[1], 0.0], [-_ALONG[1], _ALONG[0], 0.0], [0.0, 0.0, 1.0]])
+
+
+@cache
+def load_mitsuba() -> Any:
+    """Mitsuba, set to render with one thread. `MissingExtra` if it is not installed."""
+    mitsuba: Any = require("mitsuba", EXTRA)
+    mitsuba.set_variant(VARIANT)
+    mitsuba.set_log_level(mitsuba.LogLevel.Error)
+    # Samples are dealt to threads, so that only one thread gives the same picture everywhere.
+    require("drjit", EXTRA).set_thread_count(1)
+    return mitsuba
+
+
+def describe(scene: Scene) -> dict[str, Any]:
+    """The scene as the dictionary that Mitsuba loads. Pictures below `FINE_PICTURE` get coarser meshes."""
+    parts: dict[str, Any] = {
+        "type": "scene",
+        # volpath lets rays pass through the lamps, whose surface is 'null': Blender's lamps are unseen too.
+        "integrator": {"type": "volpath", "max_depth": MAX_DEPTH, "hide_emitters": True},
+        "sensor": _sensor(scene.camera, scene.width, scene.height),
+        "sun": {
+            "type": "directional",
+            "direction": _turned(SUN_DIRECTION),
+            "irradiance": _rgb(SUN_IRRADIANCE),
+        },
+        "ground": _ground(),
+    }
+    parts |= {name: _lamp(name, scene.lights) for name in LAMPS}
+    detail = FINE if max(scene.width, scene.height) >= FINE_PICTURE else COARSE
+    parts |= {f"object{number}": _shape(item, detail) for number, item in enumerate(scene.objects)}
+    return parts
+
+
+def _sensor(camera: Camera, width: int, height: int) -> dict[str, Any]:
+    film = {
+        "type": "hdrfilm",
+        "width": width,
+        "height": height,
+        "pixel_format": "rgb",
+        # A box keeps pixels independent: other filters leave grain behind the denoiser.
+        "rfilter": {"type": "box"},
+    }
+    return {
+        "type": "perspective",
+        "fov_axis": "larger",
+        "fov": camera.fov,
+        "to_world": _facing_origin(camera.position),
+        "film": film,
+        "sampler": {"type": "multijitter"},  # even samples: less noise than independent ones
+    }
+
+
+def _lamp(name: str, lights: Lights) -> dict[str, Any]:
+    place, side, radiance, color = LAMPS[name]
+    moved: Vector = getattr(lights, name)
+    position = (place[0] + moved[0], place[1] + moved[1], place[2] + moved[2])
+    return {
+        "type": "rectangle",
+        "to_world": _facing_origin(position) @ load_mitsuba().ScalarTransform4f().scale(side / 2),
+        "bsdf": {"type": "null"},
+        "emitter": {"type": "area", "radiance": _rgb([radiance * part for part in color])},
+    }
+
+
+def _facing_origin(position: Vector) -> Any:
+    return load_mitsuba().ScalarTransform4f().look_at(origin=_turned(position), target=[0, 0, 0], up=[0, 0, 1])
+
+
+@cache
+def _ground() -> Any:
+    flat = {"type": "diffuse", "reflectance": _rgb(GROUND_REFLECTANCE)}
+    bsdf = load_mitsuba().load_dict({"type": "twosided", "below": flat})
+    mesh = meshes.ground()
+    return _to_mesh("ground", mesh.vertices @ _TURN.T, mesh.normals @ _TURN.T, mesh.faces, bsdf)
+
+
+def _shape(item: SceneObject, detail: tuple[int, int]) -> Any:
+    bsdf = material(item.material, item.color)
+    radius = item.coords[2]
+    if item.shape == "sphere":
+        return load_mitsuba().load_dict(
+            {"type": "sphere", "center": _turned(item.coords), "radius": radius, "bsdf": bsdf}
+        )
+    steps, around = detail
+    mesh = meshes.cube(steps) if item.shape == "cube" else meshes.cylinder(steps, around)
+    # CLEVR drew its rotation in degrees, but its renderer took the number as radians.
+    cos, sin = np.cos(item.rotation), np.sin(item.rotation)
+    turn = _TURN @ np.array([[cos, -sin, 0.0], [sin, cos, 0.0], [0.0, 0.0, 1.0]])
+    vertices = radius * (mesh.vertices @ turn.T) + _TURN @ np.asarray(item.coords)
+    return _to_mesh(item.shape, vertices, mesh.normals @ turn.T, mesh.faces, bsdf)
+
+
+@cache
+def material(name: str, color: str) -> Any:
+    """Mitsuba's BSDF of a CLEVR material and colour; made once in a process."""
+    tint = _rgb([part / 255 for part in COLORS[color]])
+    if name == "rubber":
+        surface: dict[str, Any] = {
+            "type": "roughplastic",
+            "distribution": "beckmann",
+            "alpha": 0.35,
+            "int_ior": 1.2,
+            "diffuse_reflectance": tint,
+            "specular_reflectance": _rgb(0.8),
+        }
+    else:
+        surface = {
+            "type": "blendbsdf",
+            "weight": 0.6,
+            "dull": _metal(tint, 0.2),
+            "bright": _metal(tint, 0.03),
+        }
+    return load_mitsuba().load_dict({"type": "twosided", "below": surface})
+
+
+def _metal(tint: dict[str, Any], roughness: float) -> dict[str, Any]:
+    return {
+        "type": "roughconductor",
+        "distribution": "ggx",
+        "alpha": roughness,
+        "material": "none",
+        "specular_reflectance": tint,
+    }
+
+
+def _to_mesh(
+    name: str,
+    vertices: NDArray[np.float64],
+    normals: NDArray[np.float64],
+    faces: NDArray[np.int64],
+    bsdf: Any,
+) -> Any:
+    mitsuba = load_mitsuba()
+    properties = mitsuba.Properties()
+    properties["bsdf"] = bsdf
+    mesh = mitsuba.Mesh(name, len(vertices), len(faces), has_vertex_normals=True, props=properties)
+    arrays = mitsuba.traverse(mesh)
+    arrays["vertex_positions"] = np.ascontiguousarray(vertices, dtype=np.float32).ravel()
+    arrays["vertex_normals"] = np.ascontiguousarray(normals, dtype=np.float32).ravel()
+    arrays["faces"] = np.ascontiguousarray(faces, dtype=np.uint32).ravel()
+    arrays.update()
+    return mesh
+
+
+def _turned(point: Vector) -> list[float]:
+    return [float(part) for part in _TURN @ np.asarray(point)]
+
+
+def _rgb(value: float | list[float]) -> dict[str, Any]:
+    return {"type": "rgb", "value": value}

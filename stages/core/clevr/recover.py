@@ -1,0 +1,80 @@
+"""Finding the camera of a given scene from where its objects appear.
+
+CLEVR stores no camera: `directions` belongs to the camera before its jitter. But every object's `pixel_coords` do
+follow the jittered camera, and that one looks at the origin through a known lens, so that only its place is unknown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from stages.core.clevr.camera import Array, project
+from stages.core.clevr.scene import CAMERA_POSITION, Camera
+
+# What the errors are measured in: pixels are rounded to whole ones, depths to float32, and the jitter is ±0.5.
+PIXEL_UNIT, DEPTH_UNIT, JITTER_UNIT = 0.5, 1e-5, 0.5
+# Least squares first, from anywhere; then a steep norm for the pixels, since a rounding error has a hard limit.
+POWERS = (1, 5)
+STEPS = 60  # of Gauss-Newton for each power; genuine scenes settle in a few
+NUDGE = 1e-6  # scene units, for the numerical derivative
+SHORTEST_STEP = 1e-7  # scene units
+LEAST_GAIN = 1e-4  # relative; below it no hundredth of a pixel changes any more
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """The camera found; the largest error in pixels; and how unlikely the whole fit is (a sum of squares)."""
+
+    camera: Camera
+    residual: float
+    cost: float
+
+
+def recover_camera(
+    coords: Sequence[Sequence[float]], seen: Sequence[Sequence[float]], size: tuple[int, int]
+) -> Recovery:
+    """The camera of CLEVR's lens that sees `coords` (N, 3), scene units, at `seen` (N, 3): pixel x, y and depth.
+
+    `size` is the picture's width and height. The expected jitter is a further, weak term: it decides what few objects
+    leave open. The caller judges `residual`: above half a pixel the scene is not one of CLEVR's.
+    """
+    points, target = np.asarray(coords, dtype=np.float64), np.asarray(seen, dtype=np.float64)
+    start = np.asarray(CAMERA_POSITION)
+
+    def errors(place: Array, power: int) -> Array:
+        off = project(points, _camera(place), *size) - target
+        pixels = off[:, :2].ravel() / PIXEL_UNIT
+        return np.concatenate([pixels**power, off[:, 2] / DEPTH_UNIT, (place - start) / JITTER_UNIT])
+
+    place, cost = start, 0.0
+    for power in POWERS:
+        place = _minimise(partial(errors, power=power), place)
+        cost = cost or float((errors(place, power) ** 2).sum())
+    residual = float(np.abs(project(points, _camera(place), *size) - target)[:, :2].max())
+    return Recovery(_camera(place), residual, cost)
+
+
+def _minimise(errors: Callable[[Array], Array], place: Array) -> Array:
+    """Gauss-Newton on the sum of squared errors; a step is halved until it helps."""
+    nudges = np.eye(3) * NUDGE
+    best = float((errors(place) ** 2).sum())
+    for _ in range(STEPS):
+        slope = np.stack([(errors(place + nudge) - errors(place - nudge)) / (2 * NUDGE) for nudge in nudges], axis=1)
+        step = np.linalg.lstsq(slope, -errors(place), rcond=None)[0]
+        while (worth := float((errors(place + step) ** 2).sum())) >= best:
+            step = step / 2
+            if np.linalg.norm(step) < SHORTEST_STEP:
+                return place
+        gained, place, best = best - worth, place + step, worth
+        if gained < LEAST_GAIN * best:
+            return place
+    return place
+
+
+def _camera(place: Array) -> Camera:
+    x, y, z = (float(part) for part in place)
+    return Camera((x, y, z))

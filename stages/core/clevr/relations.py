@@ -1,0 +1,37 @@
+"""Left, right, front and behind in a CLEVR scene, by the rules of clevr-dataset-gen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from stages.core.clevr.scene import SceneObject, Vector
+
+RELATION_THRESHOLD = 0.2  # scene units; nearer than that, an object is on neither side
+HORIZONTAL = ("left", "right", "front", "behind")
+
+
+def directions(viewpoint: Vector) -> dict[str, Vector]:
+    """Unit vectors on the ground as seen from `viewpoint`, the camera's place BEFORE its jitter, and up and down."""
+    x, y = np.asarray(viewpoint[:2]) / np.hypot(viewpoint[0], viewpoint[1])
+    behind, right = (-float(x), -float(y), 0.0), (-float(y), float(x), 0.0)
+    return {
+        "right": right,
+        "behind": behind,
+        "above": (0.0, 0.0, 1.0),
+        "below": (0.0, 0.0, -1.0),
+        "left": (-right[0], -right[1], 0.0),
+        "front": (-behind[0], -behind[1], 0.0),
+    }
+
+
+def relationships(objects: Sequence[SceneObject], viewpoint: Vector) -> dict[str, list[list[int]]]:
+    """For each direction and each object, the numbers of the objects that lie on that side of it, ascending."""
+    places = np.array([item.coords for item in objects]).reshape(-1, 3)
+    apart = places[None, :, :] - places[:, None, :]
+    ways = directions(viewpoint)
+    return {
+        name: [np.flatnonzero(row > RELATION_THRESHOLD).tolist() for row in apart @ np.asarray(ways[name])]
+        for name in HORIZONTAL
+    }

@@ -1,0 +1,61 @@
+"""How much of each object is in sight, counted on the exact shapes without rendering."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from stages.core.clevr.camera import Array, view_rays
+from stages.core.clevr.scene import Scene, SceneObject
+
+COUNTING_WIDTH = 320  # CLEVR states its limit for pictures of this size
+
+
+def visible_pixels(scene: Scene) -> list[int]:
+    """Pixels of each object in sight when the picture's longer side has 320 pixels.
+
+    Edges are taken as sharp; CLEVR's rounded ones show a few per cent less.
+    """
+    scale = COUNTING_WIDTH / max(scene.width, scene.height)
+    width, height = round(scene.width * scale), round(scene.height * scale)
+    small = replace(scene, width=width, height=height)
+    columns, rows = np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5)
+    rays = view_rays(np.stack([columns.ravel(), rows.ravel()], axis=1), small.camera, width, height)
+    depths = np.stack([_depth(item, np.asarray(scene.camera.position), rays) for item in scene.objects])
+    nearest = np.where(np.isfinite(depths.min(axis=0)), depths.argmin(axis=0), -1)
+    return [int(np.count_nonzero(nearest == number)) for number in range(len(scene.objects))]
+
+
+def _depth(item: SceneObject, origin: Array, rays: Array) -> Array:
+    """How far along each ray (N, 3) the object begins; infinite where the ray misses it."""
+    radius = item.coords[2]
+    start, way = (origin - np.asarray(item.coords)) / radius, rays / radius
+    if item.shape == "cube":
+        cos, sin = np.cos(item.rotation), np.sin(item.rotation)
+        turn = np.array([[cos, sin, 0.0], [-sin, cos, 0.0], [0.0, 0.0, 1.0]])
+        start, way = turn @ start, way @ turn.T
+        spans = [_slab(start[axis], way[:, axis]) for axis in range(3)]
+    elif item.shape == "cylinder":
+        spans = [_ball(start[:2], way[:, :2]), _slab(start[2], way[:, 2])]
+    else:
+        spans = [_ball(start, way)]
+    enter = np.max([span[0] for span in spans], axis=0)
+    leave = np.min([span[1] for span in spans], axis=0)
+    return np.where((enter < leave) & (enter > 0), enter, np.inf)
+
+
+def _slab(start: float, way: Array) -> tuple[Array, Array]:
+    """Where rays are between -1 and 1 along one axis."""
+    with np.errstate(divide="ignore"):
+        first, second = (-1 - start) / way, (1 - start) / way
+    return np.minimum(first, second), np.maximum(first, second)
+
+
+def _ball(start: Array, way: Array) -> tuple[Array, Array]:
+    """Where rays are within 1 of the origin, in as many dimensions as `start` has; nowhere: (inf, -inf)."""
+    square, half, rest = (way**2).sum(axis=1), way @ start, float(start @ start) - 1
+    inside = half**2 - square * rest
+    root = np.sqrt(np.maximum(inside, 0))
+    hit = inside > 0
+    return np.where(hit, (-half - root) / square, np.inf), np.where(hit, (-half + root) / square, -np.inf)
