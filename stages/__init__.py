@@ -1,1 +1,1 @@
-"""The stages of `vz`: each one a function from folders to a folder. No stage imports another; `iterate` composes them."""
+"""The stages of `vz`, each a function from folders to a folder. No stage imports another; `iterate` composes them."""

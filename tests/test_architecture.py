@@ -7,7 +7,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-STAGES = sorted(path.name for path in (ROOT / "stages").iterdir() if path.is_dir() and path.name not in {"core", "__pycache__", "_share"})
+STAGES = sorted(
+    path.name
+    for path in (ROOT / "stages").iterdir()
+    if path.is_dir() and path.name not in {"core", "__pycache__", "_share"}
+)
 TOP = {"vzcli", "stages", "recipes", "data", "tests", "docs", "pyproject.toml", "README.md", "Makefile", "LICENSE",
        "CONTRIBUTING.md", "CHANGELOG.md"}  # fmt: skip
 
@@ -46,6 +50,8 @@ def test_the_game_is_pure():
 
 
 def test_the_top_level_is_what_the_design_says():
-    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\n")
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split(
+        "\n"
+    )
     top = {name.split("/")[0] for name in listed if name}
     assert {name for name in top if not name.startswith(".")} <= TOP

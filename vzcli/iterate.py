@@ -61,9 +61,7 @@ def command(
         dry_run=dry_run,
     )
     if not as_json and not dry_run:
-        print(
-            f"\nlook next:  vz inspect {out}   ·   vz inspect {out}/round-0001/scored --game 1"
-        )
+        print(f"\nlook next:  vz inspect {out}   ·   vz inspect {out}/round-0001/scored --game 1")
 
 
 def _print_round(metrics: dict[str, Any], timings: dict[str, Any]) -> None:

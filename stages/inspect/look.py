@@ -154,7 +154,9 @@ def _pair_facts(rollouts: Path, pair_id: str) -> dict[str, Any]:
     columns = ["pair_id", "original", "modified", "changes"]
     pair = tables.read(games / "pairs.parquet", tables.PAIRS, columns).filter(pl.col("pair_id") == pair_id)
     facts = pair.drop("pair_id").row(0, named=True)
-    changes = [f"object {one['object']} {one['attribute']}: {one['before']} → {one['after']}" for one in facts["changes"]]
+    changes = [
+        f"object {one['object']} {one['attribute']}: {one['before']} → {one['after']}" for one in facts["changes"]
+    ]
     return {
         "pictures": [str(games / facts[name]) for name in ("original", "modified") if facts[name]],
         "changes": changes,

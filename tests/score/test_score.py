@@ -40,20 +40,43 @@ def clue_rewards(rows: pl.DataFrame, game_id: str) -> list[float]:
 #   3 players, spy 1, nobody votes for a seat → all 0
 #   4 players, spy 1, a tie 1,1,2,2 → v = (2, 2, 0, 0), v̄_c = 2/3: r_s = −.1 · 4/3; share = .1/3 · 4/3
 TABLE = [
-    (4, 2, "2 2 2 2 2 1 3 3", [Fraction(4, 30), Fraction(-4, 10), Fraction(4, 30) - Fraction(1, 10), Fraction(4, 30) + Fraction(1, 10)]),
+    (
+        4,
+        2,
+        "2 2 2 2 2 1 3 3",
+        [Fraction(4, 30), Fraction(-4, 10), Fraction(4, 30) - Fraction(1, 10), Fraction(4, 30) + Fraction(1, 10)],
+    ),
     (
         5,
         5,
         "1 1 1 4 na unreadable 5 1",
-        [Fraction(-28125, 10**5), Fraction(11875, 10**5), Fraction(11875, 10**5), Fraction(1875, 10**5), Fraction(25, 1000)],
+        [
+            Fraction(-28125, 10**5),
+            Fraction(11875, 10**5),
+            Fraction(11875, 10**5),
+            Fraction(1875, 10**5),
+            Fraction(25, 1000),
+        ],
     ),
     (3, 1, "na na unreadable na na na na na", [Fraction(0), Fraction(0), Fraction(0)]),
-    (4, 1, "1 1 2 2", [Fraction(-4, 30), Fraction(4, 90) - Fraction(4, 30), Fraction(4, 90) + Fraction(2, 30), Fraction(4, 90) + Fraction(2, 30)]),
+    (
+        4,
+        1,
+        "1 1 2 2",
+        [
+            Fraction(-4, 30),
+            Fraction(4, 90) - Fraction(4, 30),
+            Fraction(4, 90) + Fraction(2, 30),
+            Fraction(4, 90) + Fraction(2, 30),
+        ],
+    ),
 ]
 
 
 @pytest.mark.parametrize(("players", "spy", "votes", "expected"), TABLE)
-def test_clue_rewards_are_those_worked_by_hand(tmp_path: Path, players: int, spy: int, votes: str, expected: list[Fraction]):
+def test_clue_rewards_are_those_worked_by_hand(
+    tmp_path: Path, players: int, spy: int, votes: str, expected: list[Fraction]
+):
     rows, _, _ = scored(tmp_path, {"g": (spy, votes.split())}, players=players)
     got = clue_rewards(rows, "g")
     assert got == pytest.approx([float(reward) for reward in expected], **EXACT)

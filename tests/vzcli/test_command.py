@@ -45,7 +45,9 @@ def test_nothing_heavy_is_imported_at_the_top():
         "print(sorted({'torch', 'transformers', 'trl', 'polars', 'pydantic', 'numpy', 'mitsuba', 'yaml', 'PIL', 'jinja2'}"
         " & set(sys.modules)))"
     )
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    )
 
 
 def test_the_pipeline_stage_by_stage(games: Path, tmp_path: Path):
@@ -75,7 +77,9 @@ def test_a_round_is_a_line_and_the_end_says_where_to_look(games: Path, tmp_path:
     assert "vz inspect" in lines[-1] and "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("command", ["make-games", "rollout", "score", "filter", "train", "iterate", "evaluate", "init-model"])
+@pytest.mark.parametrize(
+    "command", ["make-games", "rollout", "score", "filter", "train", "iterate", "evaluate", "init-model"]
+)
 def test_a_dry_run_starts_nothing(command: str, tmp_path: Path):
     done = vz(command, "--out", tmp_path / "out", "--dry-run", "--json", cwd=tmp_path)
     plan = json.loads(done.stdout)

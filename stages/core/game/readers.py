@@ -17,7 +17,7 @@ _NUMBER = re.compile(r"[0-9]+")
 _SEAT = re.compile(
     r"(?:the\s+)?(?:spy\s+is\s+)?(?:player|seat|spy|number|no\.?|#)?\s*[#:]?\s*([0-9]{1,3})\s*[.!]?", re.IGNORECASE
 )
-_HARMLESS = str.maketrans("{}<>[]\\|`\"", "()()()//''")
+_HARMLESS = str.maketrans('{}<>[]\\|`"', "()()()//''")
 _MAX_BOX = 20_000  # characters; an answer longer than any token limit allows is garbage
 _FORGED = re.compile(r"(?:player|seat|spieler|system|user|assistant|analyst|human)\s*#?\s*[0-9]*\s*:", re.IGNORECASE)
 

@@ -16,7 +16,7 @@ class Game(Section):
     clue_rounds: int = Field(2, ge=1, le=9, description="Clues that every seat gives (R; paper and code: 2).")
     voters: Literal["analyst", "civilians"] = Field(
         "analyst",
-        description="Who votes: one neutral analyst (prompt printed in the paper's A.2.1; released code), or each civilian.",
+        description="Who votes: one neutral analyst (the prompt in the paper's A.2.1; the code), or each civilian.",
     )
     votes: int = Field(8, ge=1, le=256, description="Votes sampled from the analyst (G; paper and code: 8).")
     votes_per_civilian: int = Field(

@@ -66,14 +66,11 @@ class InitModel(Section):
         description="First: colour and shape of every cell, read off the projector by heads that are thrown away.",
     )
     see: Course = Field(
-        Course(steps=1200, rate=1.5e-3), description="Then the language model: list what is there, check claims."
-    )
-    talk: Course = Field(
-        Course(steps=500, rate=1.5e-3),
-        description="Then clues of scripted games; votes only in form, with labels drawn at random.",
+        Course(steps=1300, rate=1.5e-3),
+        description="Then the language model: list what is there, check claims, give clues.",
     )
     vote: Course = Field(
-        Course(steps=600, rate=5e-4, last=1.0),
+        Course(steps=800, rate=1e-3, last=0.5),
         description="Last, votes with true labels (but for lessons.random_votes), ended early: see `stop_at`.",
     )
     look_weight: float = Field(1.0, ge=0, description="Weight of the cell heads' loss after `look`.")
