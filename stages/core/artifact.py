@@ -65,8 +65,11 @@ def produce(
     inputs: Mapping[str, Path | str],
     make: Callable[[Path], Outcome],
     overwrite: bool = False,
+    resumable: bool = False,
 ) -> Report:
-    """Run `make(work_folder)` and publish the folder as `out`. `make` finds its own unfinished files on resuming.
+    """Run `make(work_folder)` and publish the folder as `out`.
+
+    A `resumable` maker finds its own unfinished files again after a kill or a failure; others begin anew.
 
     `settings` is all that decides the result besides `inputs` (resolved recipe sections, the seed). An input that is
     a string is a hub name. Raises `InputError` when `out` holds something else and `overwrite` is not given.
@@ -77,9 +80,14 @@ def produce(
         if up_to_date(out, claim["fingerprint"]):
             return _report(out, read_json(out / MANIFEST), "up to date")
         _refuse_foreign(out, overwrite)
-        work = _open_work(out, claim, overwrite)
+        work = _open_work(out, claim, overwrite, resumable)
         started = time.time()
-        outcome = make(work)
+        try:
+            outcome = make(work)
+        except BaseException:
+            if not resumable:  # nothing in it is worth keeping, and bad input will be mended
+                shutil.rmtree(work)
+            raise
         manifest = _manifest(claim, work, outcome, out, inputs, started)
         write_json(work / MANIFEST, manifest)
         _publish(work, out)
@@ -161,12 +169,13 @@ def _refuse_foreign(out: Path, overwrite: bool) -> None:
         raise InputError(f"{out}: holds the result of other inputs or settings; use --overwrite or another --out")
 
 
-def _open_work(out: Path, claim: dict[str, Any], overwrite: bool) -> Path:
+def _open_work(out: Path, claim: dict[str, Any], overwrite: bool, resumable: bool) -> Path:
     work = out.with_name(f".{out.name}.partial")
     if (work / CLAIM).is_file():
-        if read_json(work / CLAIM)["fingerprint"] == claim["fingerprint"]:
+        same = read_json(work / CLAIM)["fingerprint"] == claim["fingerprint"]
+        if same and resumable:
             return work
-        if not overwrite:
+        if resumable and not overwrite:
             raise InputError(
                 f"{work}: an unfinished run with other inputs or settings lies here; "
                 "repeat that command to finish it, or use --overwrite to discard it"

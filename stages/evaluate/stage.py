@@ -67,6 +67,7 @@ def run(
         inputs={"games": games, **places},
         make=make,
         overwrite=overwrite,
+        resumable=True,
     )
 
 

@@ -28,10 +28,10 @@ def run(
     def make(work: Path) -> Outcome:
         artifact.manifest_of(scored, "score")
         rows = tables.read(scored / "scored.parquet", tables.SCORED)
-        unreadable = _unreadable(scored) if recipe.filter.unreadable else rows.head(0).select(tables.KEY)
-        judged = rows.with_columns(reason=reason_to_reject(recipe.filter, phase, unreadable))
-        kept = judged.filter(pl.col("reason").is_null()).drop("reason")
-        rejected = judged.filter(pl.col("reason").is_not_null())
+        judged = rows.join(_as_played(scored), on=tables.KEY, how="left", validate="1:1", maintain_order="left")
+        judged = judged.with_columns(reason=reason_to_reject(recipe.filter, phase))
+        kept = judged.filter(pl.col("reason").is_null()).select(list(tables.KEPT))
+        rejected = judged.filter(pl.col("reason").is_not_null()).select(list(tables.REJECTED))
         tables.write(kept, work / "kept.parquet", tables.KEPT)
         tables.write(rejected, work / "rejected.parquet", tables.REJECTED)
         return Outcome(_counts(rows, kept, rejected))
@@ -46,15 +46,18 @@ def run(
     )
 
 
-def reason_to_reject(recipe: Filter, phase: str, unreadable: pl.DataFrame) -> pl.Expr:
-    """The first reason that applies to a row, or null for a row that is kept."""
+def reason_to_reject(recipe: Filter, phase: str) -> pl.Expr:
+    """The first reason that applies to a row, or null for a row that is kept.
+
+    What another policy than the current one said never trains: its log-probs are not this policy's.
+    """
     spread = pl.col("reward").max().over("group_id", "phase") - pl.col("reward").min().over("group_id", "phase")
-    is_unreadable = pl.struct(tables.KEY).is_in(unreadable.select(pl.struct(tables.KEY)).to_series().implode())
     rules = [
+        (True, pl.col("policy") != "current", "another policy"),
         (recipe.inactive_phase and phase != "both", pl.col("phase") != phase, "inactive phase"),
         (recipe.no_variance, (pl.col("phase") == "decision") & (spread == 0), "no variance in the group"),
         (recipe.truncated, pl.col("truncated"), "truncated"),
-        (recipe.unreadable, is_unreadable, "unreadable"),
+        (recipe.unreadable, pl.col("is_unreadable"), "unreadable"),
         (recipe.min_abs_advantage > 0, pl.col("advantage").abs() < recipe.min_abs_advantage, "small advantage"),
     ]
     reason = pl.lit(None, dtype=pl.String)
@@ -64,11 +67,12 @@ def reason_to_reject(recipe: Filter, phase: str, unreadable: pl.DataFrame) -> pl
     return reason
 
 
-def _unreadable(scored: Path) -> pl.DataFrame:
-    """Keys of the rows whose clue or vote could not be read."""
+def _as_played(scored: Path) -> pl.DataFrame:
+    """Of every row: who said it, and whether its clue or vote could not be read."""
     rollouts = artifact.input_of(scored, "rollouts")
-    rows = tables.read_parts(rollouts, tables.ROLLOUTS, [*tables.KEY, "clue", "vote_kind"])
-    return rows.filter((pl.col("clue") == UNREADABLE_CLUE) | (pl.col("vote_kind") == "unreadable")).select(tables.KEY)
+    rows = tables.read_parts(rollouts, tables.ROLLOUTS, [*tables.KEY, "policy", "clue", "vote_kind"])
+    unreadable = (pl.col("clue") == UNREADABLE_CLUE) | (pl.col("vote_kind") == "unreadable")
+    return rows.select(*tables.KEY, "policy", is_unreadable=unreadable.fill_null(False))
 
 
 def _counts(rows: pl.DataFrame, kept: pl.DataFrame, rejected: pl.DataFrame) -> dict[str, Any]:

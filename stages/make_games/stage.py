@@ -54,6 +54,7 @@ def run(
         inputs={name: path for name, path in (("scenes", scenes), ("folder", folder)) if path is not None},
         make=make,
         overwrite=overwrite,
+        resumable=True,
     )
 
 

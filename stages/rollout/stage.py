@@ -53,6 +53,7 @@ def run(
         inputs=inputs,
         make=make,
         overwrite=overwrite,
+        resumable=True,
     )
 
 

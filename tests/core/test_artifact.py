@@ -52,12 +52,21 @@ def test_an_interrupted_stage_goes_on_in_the_same_folder(tmp_path: Path):
         return Outcome()
 
     with pytest.raises(KeyboardInterrupt):
-        make(tmp_path / "out", half)
+        make(tmp_path / "out", half, resumable=True)
     assert not (tmp_path / "out").exists()
     with pytest.raises(InputError, match="unfinished run with other inputs"):
-        make(tmp_path / "out", rest, {"x": 2})
-    make(tmp_path / "out", rest)
+        make(tmp_path / "out", rest, {"x": 2}, resumable=True)
+    make(tmp_path / "out", rest, resumable=True)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]
+
+
+def test_bad_input_leaves_nothing_behind(tmp_path: Path):
+    def refuses(work: Path) -> Outcome:
+        raise InputError("bad row")
+
+    with pytest.raises(InputError, match="bad row"):
+        make(tmp_path / "out", refuses)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_failed_overwrite_leaves_the_old_result(tmp_path: Path):

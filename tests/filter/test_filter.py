@@ -4,10 +4,10 @@ import polars as pl
 import pytest
 
 from stages import filter as stage
-from stages import score
+from stages import rollout, score
 from stages.core import tables
 from stages.core.recipe import load
-from tests.helpers import write_rollouts
+from tests.helpers import fake_recipe, write_rollouts
 
 GAMES = {"a": (2, ["2", "1", "na"]), "b": (2, ["1", "1", "3"]), "c": (3, ["3", "unreadable", "na"])}
 
@@ -44,6 +44,15 @@ def test_unreadable_votes_can_be_dropped(tmp_path: Path):
 def test_clues_train_in_the_clue_phase_whatever_their_variance(tmp_path: Path):
     report, kept, _ = filtered(tmp_path, phase="clue")
     assert report.counts["kept_clues"] == 12 and set(kept["phase"]) == {"clue"}
+
+
+def test_what_another_policy_said_never_trains(games: Path, tmp_path: Path):
+    recipe = fake_recipe("rollout.seats.spy=base")
+    rollouts = rollout.run(recipe, games, tmp_path / "rollouts").out
+    scored = score.run(recipe, rollouts, tmp_path / "scored").out
+    report = stage.run(recipe, scored, tmp_path / "kept", phase="clue")
+    kept = tables.read(report.out / "kept.parquet", tables.KEPT)
+    assert report.counts["reasons"]["another policy"] == 8 and set(kept["role"]) == {"civilian"}
 
 
 @pytest.mark.parametrize("phase", ["clue", "decision", "both"])

@@ -86,7 +86,7 @@ def test_a_run_killed_again_and_again_still_ends(games: Path, tmp_path: Path, un
     out = tmp_path / "often" / "run"
     out.parent.mkdir()
     kills = 0
-    while (done := drive(17, out, games)).returncode == -signal.SIGKILL:
+    while (done := drive(24, out, games)).returncode == -signal.SIGKILL:
         kills += 1
         assert kills < 100
     assert done.returncode == 0 and kills > 3

@@ -71,15 +71,19 @@ class InitModel(Section):
     )
     vote: Course = Field(
         Course(steps=800, rate=1e-3, last=0.5),
-        description="Last, votes with true labels (but for lessons.random_votes), ended early: see `stop_at`.",
+        description="Then votes with true labels (but for lessons.random_votes), ended early: see `stop_at`.",
+    )
+    settle: Course = Field(
+        Course(steps=80, rate=5e-4, last=0.0),
+        description="After `vote`, the same lessons at a falling rate: takes out the jitter of the last steps.",
     )
     look_weight: float = Field(1.0, ge=0, description="Weight of the cell heads' loss after `look`.")
     stop_at: float = Field(
-        0.42,
+        0.4,
         gt=0,
         le=1,
         description="`vote` ends when this much probability is on the spy in held-out scripted games: above chance, "
-        "but with room for RL. In games with its own clues, which are worse, the model reaches a little less.",
+        "but with room for RL. `settle` adds a little, its own clues, which are worse, take a little.",
     )
     measure_every: int = Field(10, ge=1, description="Steps of `vote` between looks at `stop_at`.")
     clip: float = Field(1.0, gt=0, description="Largest gradient norm.")

@@ -1,0 +1,5 @@
+"""train: stored completions and their advantages → one or more optimizer steps → a checkpoint (eq. 3 and 6)."""
+
+from stages.train.stage import run
+
+__all__ = ["run"]

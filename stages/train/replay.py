@@ -1,0 +1,276 @@
+"""TRL's GRPOTrainer on stored rows with given advantages.
+
+TRL keeps the loss, the fused log-probs and the loop with its accumulation, autocast, clipping and distribution. Taken
+from it are: where rows come from (nothing is generated), how a short batch is normalised, what the KL reference is, the
+learning-rate schedule (it spans the run, not the call) and the measures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from datasets import Dataset
+from torch.optim.lr_scheduler import LambdaLR
+from torch.utils.data import DataLoader
+from transformers import PrinterCallback, TrainerCallback
+from trl import GRPOConfig, GRPOTrainer
+from trl.trainer.utils import add_fused_lm_head
+
+from stages.core.errors import InputError, VzError
+from stages.core.progress import Progress
+from stages.core.seeds import derive
+from stages.train.encode import encode_rows
+from stages.train.measures import Tally
+from stages.train.plan import MicroBatch, rate
+from stages.train.rows import Row
+from stages.train.state import whole
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, ProcessorMixin
+
+    from stages.core.recipe import Recipe
+
+
+@dataclass
+class Replay:
+    """What is replayed: the rows, their division into updates, and where in the run this call stands."""
+
+    recipe: Recipe
+    rows: Sequence[Row]
+    updates: Sequence[range]
+    batches: Sequence[MicroBatch]  # of this process
+    sampled_ratio: bool  # the importance ratio is against the stored log-probs
+    done: int  # updates of the run before
+    total: int  # that the schedule spans
+    progress: Progress
+
+    def tokens(self, update: int) -> int:
+        return sum(len(self.rows[place].completion_ids) for place in self.updates[update])
+
+
+class ReplayTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no annotations
+    """Minimises eq. 3 and 6 of Vision-Zero over stored rows: −mean(ratio · A) + τ · mean(KL), clipped as PPO does."""
+
+    def __init__(
+        self,
+        policy: PreTrainedModel,
+        processor: ProcessorMixin,
+        config: GRPOConfig,
+        replay: Replay,
+        reference: PreTrainedModel | None,
+    ) -> None:
+        super().__init__(
+            model=policy,
+            reward_funcs=_no_reward,
+            args=config,
+            train_dataset=Dataset.from_dict({"prompt": ["stored"] * 2}),  # asked for, but never read
+            processing_class=processor,
+        )
+        self.replay = replay
+        self.records: list[dict[str, Any]] = []
+        self.tally = Tally(self.accelerator.device, replay.recipe.train.clip)
+        # The configuration names no KL weight: TRL would make a reference of its own, from the policy's last weights.
+        self.beta = replay.recipe.train.kl
+        if reference is not None:
+            add_fused_lm_head(reference, temperature=self.temperature)
+            self.ref_model = self.accelerator.prepare_model(reference, evaluation_mode=True)
+        self.add_callback(_SeedEachUpdate(self))
+        self.remove_callback(PrinterCallback)
+
+    def get_train_dataloader(self) -> DataLoader[MicroBatch]:
+        batches: Any = list(self.replay.batches)
+        return DataLoader(batches, batch_size=None, collate_fn=_as_it_is)
+
+    def _prepare_inputs(self, batch: MicroBatch) -> dict[str, Any]:
+        """The tensors of a micro-batch, with reference log-probs, in the form TRL's loss wants them."""
+        rows = [self.replay.rows[place] for place in batch.rows]
+        filler = [self.replay.rows[self.replay.updates[batch.update].start]] * (batch.size - len(rows))
+        encoded = encode_rows(self.processing_class, rows, filler, self.accelerator.device)
+        self._pictures = encoded.pictures
+        inputs: dict[str, Any] = {
+            "prompt_ids": encoded.prompt_ids,
+            "prompt_mask": encoded.prompt_mask,
+            "completion_ids": encoded.completion_ids,
+            "completion_mask": encoded.completion_mask,
+            "advantages": encoded.advantages,
+            "sampling_per_token_logps": encoded.logprobs,
+            **self._normaliser(batch),
+        }
+        if self.replay.sampled_ratio:
+            inputs["old_per_token_logps"] = encoded.logprobs
+        if self.beta:
+            inputs["ref_per_token_logps"] = self._reference_logprobs(inputs)
+        return inputs
+
+    def _normaliser(self, batch: MicroBatch) -> dict[str, torch.Tensor]:
+        """What makes TRL's means over micro-batches, steps and processes a mean over the update's real rows.
+
+        TRL's loss of a micro-batch of b rows is (their sum) / (b · steps) and processes are averaged; with n real rows
+        the factor is b · steps · processes / n. For dapo TRL divides by a number of tokens that is given here.
+        """
+        loss = self.replay.recipe.train.loss
+        steps, processes = self.current_gradient_accumulation_steps, self.accelerator.num_processes
+        rows = len(self.replay.updates[batch.update])
+        factor = batch.size * steps * processes / rows
+        if loss == "bnpo":
+            factor = steps * processes / -(-rows // self.replay.recipe.train.micro_batch)
+        tokens = self.replay.tokens(batch.update) * self.args.steps_per_generation / steps
+        device = self.accelerator.device
+        return {
+            "loss_factor": torch.tensor(1.0 if loss == "dapo" else factor, device=device),
+            "num_items_in_batch": torch.tensor(tokens, device=device),
+        }
+
+    @torch.no_grad()
+    def _reference_logprobs(self, inputs: dict[str, Any]) -> torch.Tensor:
+        ids = torch.cat([inputs["prompt_ids"], inputs["completion_ids"]], dim=1)
+        mask = torch.cat([inputs["prompt_mask"], inputs["completion_mask"]], dim=1)
+        length = inputs["completion_ids"].shape[1]
+        if self.ref_model is not None:
+            return self._get_per_token_logps_and_entropies(self.ref_model, ids, mask, length)[0]
+        policy = self.accelerator.unwrap_model(self.model)
+        with policy.disable_adapter():
+            return self._get_per_token_logps_and_entropies(self.model, ids, mask, length)[0]
+
+    def _get_per_token_logps_and_entropies(
+        self, model: Any, input_ids: torch.Tensor, attention_mask: torch.Tensor, logits_to_keep: int, **_: Any
+    ) -> tuple[torch.Tensor, torch.Tensor | None, None]:
+        """Log-probs and entropies [B, T] of the completions at the sampling temperature, nats.
+
+        A micro-batch is never split, so all that the processor made goes to the model as it is, under whatever names:
+        tiles, grids, sizes and token types need no bookkeeping.
+        """
+        labels = input_ids.masked_fill(attention_mask == 0, -100)
+        labels[:, :-logits_to_keep] = -100
+        with self.accelerator.autocast():
+            made = model(
+                input_ids=input_ids,
+                attention_mask=attention_mask,
+                **self._pictures,
+                labels=labels,
+                fused_lm_head=True,
+            )
+        entropy = None if made.entropy is None else made.entropy[:, -logits_to_keep:]
+        self._latest = made.log_probs[:, -logits_to_keep:], entropy
+        return *self._latest, None
+
+    def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> torch.Tensor:
+        loss: torch.Tensor = super()._compute_loss(model, inputs) * inputs["loss_factor"]
+        logprobs, entropy = self._latest
+        assert entropy is not None  # only the reference's head leaves it out
+        self.tally.add(inputs, logprobs.detach(), entropy.detach(), loss.detach())
+        return loss
+
+    def _clip_grad_norm(self, model: Any) -> Any:
+        """Clip, record the update, and stop before the weights change if something is off."""
+        norm = super()._clip_grad_norm(model)
+        update = self.replay.done + len(self.records) + 1
+        record: dict[str, Any] = {
+            "update": update,
+            **self.tally.finish(self.accelerator),
+            "grad_norm": float(whole(norm)),
+        }
+        record["learning_rate"] = self.lr_scheduler.get_last_lr()[0]
+        self._refuse(record)
+        self.records.append(record)
+        self.replay.progress.advance(note=f"loss {record['loss']:.4f}")
+        return norm
+
+    def _refuse(self, record: dict[str, Any]) -> None:
+        limit = self.replay.recipe.train.logprob_gap_limit
+        if not self.records and record["logprob_gap_mean"] > limit:
+            raise InputError(
+                f"the sampler's and the trainer's log-probs differ by {record['logprob_gap_mean']:.3f} nats on average "
+                f"(train.logprob_gap_limit is {limit}): were the rows played by this model, at this precision, "
+                "without repetition penalty? Nothing was trained"
+            )
+        if not all(abs(record[name]) < float("inf") for name in ("loss", "grad_norm")):
+            raise VzError(
+                f"update {record['update']}: loss {record['loss']}, gradient norm {record['grad_norm']}: not finite; "
+                "the weights are as they were before this call. Lower train.learning_rate, or set train.precision: fp32"
+            )
+
+    def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> LambdaLR:
+        """The run's schedule, from the update that this call starts at."""
+        replay, train = self.replay, self.replay.recipe.train
+        if self.lr_scheduler is None:
+            inner: Any = getattr(self.optimizer, "optimizer", self.optimizer)
+            self.lr_scheduler: LambdaLR = LambdaLR(
+                inner, lambda step: rate(replay.done + step, replay.total, train.warmup, train.schedule)
+            )
+            self._created_lr_scheduler = True
+        return self.lr_scheduler
+
+    def _get_num_items_in_batch(self, batch_samples: object, device: object) -> None:
+        return None  # the loop's own normaliser, which wants labels; `_normaliser` is ours
+
+    def floating_point_ops(self, inputs: object) -> int:
+        return 0  # the loop asks for a count that nobody reads
+
+
+class _SeedEachUpdate(TrainerCallback):  # type: ignore[misc]
+    """Random numbers of an update (LoRA dropout) depend on its number in the run, not on where a call began."""
+
+    def __init__(self, trainer: ReplayTrainer) -> None:
+        self._trainer = trainer
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        trainer = self._trainer
+        update = trainer.replay.done + state.global_step
+        torch.manual_seed(derive(trainer.replay.recipe.seed, "train", update, trainer.accelerator.process_index))
+
+
+def configuration(
+    recipe: Recipe, *, folder: str, temperature: float, max_tokens: int, steps: int, updates: int, bf16: bool
+) -> GRPOConfig:
+    """TRL's settings. What this trainer decides by itself is set to where TRL stays out of the way."""
+    train = recipe.train
+    return GRPOConfig(
+        output_dir=folder,
+        # data: batches come from get_train_dataloader; TRL wants 2 or more generations of one prompt to be declared
+        per_device_train_batch_size=2,
+        num_generations=2,
+        gradient_accumulation_steps=steps,
+        steps_per_generation=steps,
+        max_steps=updates,
+        remove_unused_columns=False,
+        max_completion_length=max_tokens,
+        # loss
+        beta=0.0,
+        temperature=temperature,
+        loss_type=train.loss,
+        epsilon=train.clip,
+        use_bias_correction_kl=False,
+        router_aux_loss_coef=0.0,
+        # optimisation
+        learning_rate=train.learning_rate,
+        optim="adamw_torch",
+        adam_beta1=train.adam_beta1,
+        adam_beta2=train.adam_beta2,
+        adam_epsilon=train.adam_epsilon,
+        weight_decay=train.weight_decay,
+        max_grad_norm=train.max_grad_norm,
+        gradient_checkpointing=train.gradient_checkpointing,
+        bf16=bf16,
+        fp16=False,
+        use_cpu=recipe.model.device == "cpu" or not torch.cuda.is_available(),
+        seed=recipe.seed % 2**32,
+        # manners: nothing on stdout, no files, no services
+        save_strategy="no",
+        report_to="none",
+        disable_tqdm=True,
+        logging_strategy="no",
+        logging_nan_inf_filter=False,
+        push_to_hub=False,
+    )
+
+
+def _as_it_is(batch: Any) -> Any:
+    return batch
+
+
+def _no_reward(**_: object) -> list[float]:
+    raise RuntimeError("stored rows have their advantages; no reward is ever computed")

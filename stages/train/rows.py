@@ -1,0 +1,143 @@
+"""From kept rows, rollouts and games to the rows that train, with every check that needs no model."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from stages.core import artifact, tables
+from stages.core.errors import InputError
+from stages.core.game.prompting import Message
+from stages.core.pictures import Picture
+
+POLICY = "current"  # the policy in training, as seats name it
+
+_KEPT = [*tables.KEY, "phase", "advantage"]
+_ROLLOUTS = [
+    *tables.KEY,
+    "phase",
+    "policy",
+    "policy_version",
+    "prompt",
+    "images",
+    "prompt_sha256",
+    "completion_ids",
+    "completion_logprobs",
+]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A completion with its given advantage."""
+
+    game_id: str
+    turn: int
+    sample: int
+    phase: str
+    advantage: float
+    policy_version: str
+    prompt: list[Message]
+    pictures: tuple[Picture, ...]
+    prompt_sha256: str
+    completion_ids: list[int]  # T tokens, the stop token included
+    logprobs: list[float]  # T, of the sampler at its temperature, nats
+
+    @property
+    def key(self) -> str:
+        return f"game '{self.game_id}', turn {self.turn}, sample {self.sample}"
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How the rows were sampled, as the rollouts' manifest has it."""
+
+    temperature: float
+    max_tokens: int  # the longest answer allowed, which dr_grpo divides by
+    truncated: bool  # by top_p: stored log-probs are then not quite those of what was drawn
+
+
+def read_rows(kept: Path, rollouts: Path, games: Path) -> list[Row]:
+    """The kept rows in their stored order, each joined with its rollout and its pictures.
+
+    Raises `InputError` naming file and row when a kept row is not in the rollouts exactly once, was played by another
+    policy than the one in training, or holds something that cannot train.
+    """
+    table = kept / "kept.parquet"
+    chosen = tables.unique_key(tables.read(table, tables.KEPT, _KEPT), tables.KEY, table)
+    played = tables.unique_key(tables.read_parts(rollouts, tables.ROLLOUTS, _ROLLOUTS), tables.KEY, rollouts)
+    joined = chosen.join(
+        played.with_columns(found=pl.lit(True)), on=tables.KEY, how="left", suffix="_played", maintain_order="left"
+    )
+    hashes = _picture_hashes(games)
+    return [_row(row, games, hashes, table, rollouts) for row in joined.iter_rows(named=True)]
+
+
+def sampling_of(rollouts: Path) -> Sampling:
+    """The rollouts' own sampling: what training must divide the logits by is never taken from the recipe."""
+    manifest = rollouts / artifact.MANIFEST
+    rollout = artifact.manifest_of(rollouts).get("settings", {}).get("rollout", {})
+    temperature = rollout.get("temperature")
+    if not isinstance(temperature, int | float):
+        raise InputError(f"{manifest}: names no settings.rollout.temperature; play the games again with this vz")
+    if temperature <= 0:
+        raise InputError(
+            f"{manifest}: the rows were sampled greedily (temperature {temperature}), which teaches nothing; "
+            "play with --set rollout.temperature above 0"
+        )
+    longest = max(int(rollout.get(name, 1)) for name in ("max_clue_tokens", "max_vote_tokens"))
+    return Sampling(float(temperature), longest, float(rollout.get("top_p", 1.0)) < 1)
+
+
+def _picture_hashes(games: Path) -> dict[str, str]:
+    pairs = tables.read(
+        games / "pairs.parquet", tables.PAIRS, ["original", "original_sha256", "modified", "modified_sha256"]
+    )
+    original, original_sha, modified, modified_sha = (pairs[name].to_list() for name in pairs.columns)
+    both = [*zip(original, original_sha, strict=True), *zip(modified, modified_sha, strict=True)]
+    return {path: sha for path, sha in both if path is not None}
+
+
+def _row(row: dict[str, Any], games: Path, hashes: dict[str, str], kept: Path, rollouts: Path) -> Row:
+    key = f"game '{row['game_id']}', turn {row['turn']}, sample {row['sample']}"
+    _check(row, key, kept, rollouts)
+    for ref in row["images"]:
+        if ref not in hashes and not ref.startswith("blank:"):
+            raise InputError(f"{games / 'pairs.parquet'}: has no picture '{ref}', which {key} shows; wrong --games?")
+    return Row(
+        row["game_id"],
+        row["turn"],
+        row["sample"],
+        row["phase"],
+        row["advantage"],
+        row["policy_version"],
+        row["prompt"],
+        tuple(Picture(games, ref, hashes.get(ref)) for ref in row["images"]),
+        row["prompt_sha256"],
+        row["completion_ids"],
+        row["completion_logprobs"],
+    )
+
+
+def _check(row: dict[str, Any], key: str, kept: Path, rollouts: Path) -> None:
+    if row["found"] is None:
+        raise InputError(f"{kept}: {key} is not in {rollouts}; give the rollouts these rows were scored from")
+    if row["phase"] != row["phase_played"]:
+        raise InputError(f"{kept}: {key} is a {row['phase']} row, but {rollouts} has it as {row['phase_played']}")
+    if row["policy"] != POLICY:
+        raise InputError(
+            f"{rollouts}: {key} was played by the policy '{row['policy']}', not by the one in training ('{POLICY}'): "
+            "drop such rows from kept, or seat 'current' for what shall train"
+        )
+    ids, logprobs = row["completion_ids"], row["completion_logprobs"]
+    if not ids or logprobs is None or len(ids) != len(logprobs):
+        raise InputError(
+            f"{rollouts}: {key} has {len(ids or [])} tokens and {len(logprobs or [])} log-probs; play again"
+        )
+    if not all(math.isfinite(value) for value in logprobs):
+        raise InputError(f"{rollouts}: {key} has a log-prob that is not finite; play again")
+    if row["advantage"] is None or not math.isfinite(row["advantage"]):
+        raise InputError(f"{kept}: {key} has no finite advantage ({row['advantage']}); score again")

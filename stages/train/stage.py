@@ -1,0 +1,264 @@
+"""From kept rows to a checkpoint and the training state after it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections import Counter
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from stages.core import artifact
+from stages.core.artifact import Outcome, Report
+from stages.core.errors import InputError
+from stages.core.files import sha256_text, to_json, write_json
+from stages.core.recipe import Recipe
+from stages.core.recipe.load import resolve_model
+from stages.train import plan
+from stages.train.job import Job, Trained
+from stages.train.rows import Row, read_rows, sampling_of
+from stages.train.state import STATE, StateInfo, publish, read_info
+
+UPDATES = "training.json"
+_MEANS = ("loss", "kl", "grad_norm", "entropy", "clip_ratio")
+_GAPS = ("logprob_gap_mean", "logprob_gap_max")
+
+
+def run(
+    recipe: Recipe,
+    kept: Path,
+    out: Path,
+    *,
+    rollouts: Path | None = None,
+    games: Path | None = None,
+    model: str | Path | None = None,
+    base: str | Path | None = None,
+    state_in: Path | None = None,
+    state_out: Path | None = None,
+    planned_updates: int | None = None,
+    overwrite: bool = False,
+) -> Report:
+    """Train on the kept rows, each once in stored order, and write a checkpoint to `out`.
+
+    The loss is that of eq. 3 and 6 with the advantages given: −mean(ratio · A) + τ · mean(KL to `base`).
+
+    `rollouts` and `games` default to the folders that `kept` was made from. `model` is the policy that played the
+    rows, and where training starts without `state_in`; `base` is the KL reference in every round; both default to the
+    recipe's model. `state_in` is the training state to go on from; the state after goes to `state_out` (default:
+    the sibling `<out>-state`) in one step and before the checkpoint appears, replacing a state that lies there.
+    `planned_updates` is the length of the schedule where the recipe fixes none.
+
+    Without rows nothing is trained: the state is carried on and its weights are exported. Raises `InputError` for rows
+    that do not belong together or to the model, before any update.
+    """
+    out = Path(out)
+    call = _Call(
+        recipe,
+        Path(kept),
+        rollouts or artifact.input_of(artifact.input_of(kept, "scored"), "rollouts"),
+        games,
+        _place(recipe.model.path if model is None else model),
+        _place(recipe.model.path if base is None else base),
+        state_in,
+        state_out or out.with_name(f"{out.name}-state"),
+        planned_updates,
+    )
+    call.check_state_places()
+    report = artifact.produce(
+        out,
+        stage="train",
+        settings=call.settings,
+        inputs=call.inputs,
+        make=call.make,
+        overwrite=overwrite,
+    )
+    if report.status == "up to date":
+        call.check_state_is_that_of(report)
+    return report
+
+
+@dataclass(frozen=True)
+class _Call:
+    """One call of the stage, its defaults resolved."""
+
+    recipe: Recipe
+    kept: Path
+    rollouts: Path
+    given_games: Path | None
+    model: str | Path
+    base: str | Path
+    state_in: Path | None
+    state_out: Path
+    planned: int | None
+
+    @property
+    def games(self) -> Path:
+        return self.given_games or artifact.input_of(self.rollouts, "games")
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return {**self.recipe.settings("model", "train"), "planned_updates": self.planned}
+
+    @property
+    def inputs(self) -> dict[str, Path | str]:
+        found: dict[str, Path | str] = {
+            "kept": self.kept,
+            "rollouts": self.rollouts,
+            "games": self.games,
+            "model": self.model,
+            "base": self.base,
+        }
+        # A state is large; its state.json carries an identity that covers all that it was made from.
+        return found if self.state_in is None else {**found, "state": self.state_in / STATE}
+
+    def check_state_places(self) -> None:
+        if self.state_in is not None:
+            read_info(self.state_in)
+            if os.path.abspath(self.state_in) == os.path.abspath(self.state_out):
+                raise InputError(
+                    f"{self.state_out}: is the state to go on from and the place of the one after; a kill in between "
+                    "would train the same rows twice: give another --state-out"
+                )
+        if self.state_out.exists() and not (self.state_out / STATE).is_file():
+            raise InputError(f"{self.state_out}: exists and is no training state; give another --state-out")
+
+    def check_state_is_that_of(self, report: Report) -> None:
+        wanted = report.counts["state"]
+        if not (self.state_out / STATE).is_file() or read_info(self.state_out).id != wanted:
+            raise InputError(
+                f"{self.state_out}: the training state that belongs to {report.out} ({wanted}) is no longer there; "
+                "use --overwrite to train it again"
+            )
+
+    def make(self, work: Path) -> Outcome:
+        """Train into `work`; an error leaves no half-written state beside it either."""
+        try:
+            return self._make(work)
+        except BaseException:
+            shutil.rmtree(self._state_work, ignore_errors=True)
+            raise
+
+    @property
+    def _state_work(self) -> Path:
+        return self.state_out.absolute().with_name(f".{self.state_out.name}.partial")
+
+    def _make(self, work: Path) -> Outcome:
+        rows = read_rows(self.kept, self.rollouts, self.games)
+        sampling = sampling_of(self.rollouts)
+        updates = plan.updates_of(len(rows), self.recipe.train.rows_per_update)
+        version = artifact.content_hash(self.model)[:12]
+        foreign = [row for row in rows if row.policy_version != version]
+        job, warnings = self._job(len(updates), bool(foreign), work)
+        if foreign:
+            warnings.append(
+                f"{len(foreign)} of {len(rows)} rows were played by policy version {foreign[0].policy_version}, but "
+                f"{self.model} is version {version}: name what played them as --model if that is wrong"
+            )
+        if sampling.truncated and self.recipe.train.ratio != "on-policy":
+            warnings.append("rows were sampled with rollout.top_p below 1, which biases importance ratios")
+        shutil.rmtree(job.state_out, ignore_errors=True)
+        trained = self._train(job, rows)
+        after = read_info(Path(job.state_out))
+        self._export(job, after)
+        write_json(work / UPDATES, {"updates": trained.updates})
+        publish(Path(job.state_out), self.state_out)
+        counts = _counts(rows, trained, after, len(foreign), self.recipe.train.processes)
+        return Outcome(counts, warnings, {"training_seconds": round(trained.seconds, 3)})
+
+    def _job(self, updates: int, off_policy: bool, work: Path) -> tuple[Job, list[str]]:
+        train, before = self.recipe.train, self._before()
+        done = before.updates if before else 0
+        carried = before.total_updates if before else None
+        total = plan.total_updates(train.total_updates, self.planned, carried, done, updates)
+        estimated = train.total_updates is None and self.planned is not None
+        warnings = plan.check_within_schedule(
+            total, done, updates, train.schedule, planned=estimated, where=str(self.state_in or self.kept)
+        )
+        start = before.id if before else artifact.content_hash(self.model)
+        made_from = [start, artifact.content_hash(self.kept), artifact.content_hash(self.rollouts), self.settings]
+        job = Job(
+            recipe=self.recipe,
+            kept=str(self.kept.resolve()),
+            rollouts=str(self.rollouts.resolve()),
+            games=str(self.games.resolve()),
+            model=str(self.model),
+            base=str(self.base),
+            state_in=str(self.state_in.resolve()) if self.state_in else None,
+            state_out=str(self._state_work),
+            out=str(work),
+            done=done,
+            total=total,
+            state_id=sha256_text(to_json(made_from))[:16],
+            off_policy=off_policy,
+        )
+        return job, warnings
+
+    def _before(self) -> StateInfo | None:
+        if self.state_in is None:
+            return None
+        before = read_info(self.state_in)
+        full = "full" if self.recipe.model.lora is None else "lora"
+        kind = "stub" if self.recipe.train.trainer == "stub" else full
+        if before.kind != kind:
+            raise InputError(
+                f"{self.state_in}: is the state of a '{before.kind}' training, but the recipe trains '{kind}' "
+                "(model.lora, train.trainer); go on with the recipe it was made with"
+            )
+        return before
+
+    def _train(self, job: Job, rows: list[Row]) -> Trained:
+        if not rows and job.state_in is not None:
+            shutil.copytree(job.state_in, job.state_out)
+            return Trained([], 0.0)
+        if self.recipe.train.trainer == "stub":
+            from stages.train.stub import train_stub
+
+            return train_stub(job, rows)
+        from stages.train.launch import launch
+
+        return launch(job if rows else replace(job, recipe=_one_process(job.recipe)))
+
+    def _export(self, job: Job, after: StateInfo) -> None:
+        state, out = Path(job.state_out), Path(job.out)
+        if self.recipe.train.trainer == "stub":
+            from stages.train.stub import export_stub
+
+            export_stub(state, out)
+            return
+        from stages.train.export import export
+        from stages.train.manners import manners
+
+        with manners(self.recipe):
+            export(self.recipe, state, job.model, job.base, out, after.updates)
+
+
+def _place(model: str | Path) -> str | Path:
+    place = resolve_model(str(model))
+    return Path(place).absolute() if Path(place).exists() else place
+
+
+def _one_process(recipe: Recipe) -> Recipe:
+    train = recipe.train.model_copy(update={"processes": 1, "accelerate_config": None})
+    return recipe.model_copy(update={"train": train})
+
+
+def _counts(rows: list[Row], trained: Trained, after: StateInfo, off_policy: int, processes: int) -> dict[str, Any]:
+    updates = trained.updates
+    phases = Counter(row.phase for row in rows)
+    means = {name: sum(each[name] for each in updates) / len(updates) if updates else None for name in _MEANS}
+    return {
+        "rows": len(rows),
+        "clue_rows": phases["clue"],
+        "decision_rows": phases["decision"],
+        "off_policy_rows": off_policy,
+        "tokens": sum(each["tokens"] for each in updates),
+        "updates": len(updates),
+        "run_updates": after.updates,
+        "schedule_updates": after.total_updates,
+        **means,
+        "learning_rate": updates[-1]["learning_rate"] if updates else None,
+        **{name: updates[0][name] if updates else None for name in _GAPS},
+        "processes": processes,
+        "state": after.id,
+    }

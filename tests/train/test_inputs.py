@@ -1,0 +1,137 @@
+"""What is refused before any update, and how it is said."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stages.core.errors import InputError
+from stages.train import run
+from stages.train.rows import read_rows, sampling_of
+from tests.train.world import World, change, recipe, write_kept, write_rollouts, write_scored
+
+Rows = list[dict[str, Any]]
+
+
+@pytest.fixture
+def altered(played: World, tmp_path: Path) -> Callable[[Callable[[Rows], Rows]], World]:
+    """The played rows with the rollouts changed by a function of all rows; kept stays as it was."""
+
+    def alter(edit: Callable[[Rows], Rows]) -> World:
+        rows = edit([dict(row) for row in played.rows])
+        write_rollouts(tmp_path / "rollouts", rows, played.games)
+        scored = write_scored(tmp_path / "scored", tmp_path / "rollouts")
+        kept = write_kept(tmp_path / "kept", played.rows, scored)
+        return World(played.model, played.games, tmp_path / "rollouts", scored, kept, rows)
+
+    return alter
+
+
+def first(**values: Any) -> Callable[[Rows], Rows]:
+    return lambda rows: [{**rows[0], **values}, *rows[1:]]
+
+
+def joined(world: World) -> None:
+    read_rows(world.kept, world.rollouts, world.games)
+
+
+def test_rows_keep_the_order_of_kept(played: World, tmp_path: Path) -> None:
+    backwards = write_kept(tmp_path / "kept", played.rows[::-1], played.scored)
+    rows = read_rows(backwards, played.rollouts, played.games)
+    assert [row.key for row in rows] == [
+        f"game '{row['game_id']}', turn {row['turn']}, sample 0" for row in played.rows[::-1]
+    ]
+
+
+def test_a_kept_row_missing_in_the_rollouts(altered: Any) -> None:
+    with pytest.raises(InputError, match=r"kept\.parquet: game 'g000', turn 0, sample 0 is not in .*rollouts"):
+        joined(altered(lambda rows: rows[1:]))
+
+
+def test_a_row_twice_in_the_rollouts(altered: Any) -> None:
+    with pytest.raises(InputError, match="two rows with the key.*g000"):
+        joined(altered(lambda rows: [*rows, rows[0]]))
+
+
+def test_rows_of_another_policy(altered: Any) -> None:
+    with pytest.raises(InputError, match=r"turn 0, sample 0 was played by the policy 'base'.*seat 'current'"):
+        joined(altered(first(policy="base")))
+
+
+def test_tokens_without_logprobs(altered: Any) -> None:
+    with pytest.raises(InputError, match="has 2 tokens and 1 log-probs"):
+        joined(altered(first(completion_ids=[7, 5], completion_logprobs=[-1.0])))
+
+
+def test_a_logprob_that_is_not_finite(altered: Any) -> None:
+    with pytest.raises(InputError, match="log-prob that is not finite"):
+        joined(altered(first(completion_ids=[7, 5], completion_logprobs=[-1.0, float("-inf")])))
+
+
+def test_a_row_of_the_other_phase(altered: Any) -> None:
+    with pytest.raises(InputError, match="is a clue row, but .* has it as decision"):
+        joined(altered(first(phase="decision")))
+
+
+def test_an_advantage_that_is_not_finite(played: World, tmp_path: Path) -> None:
+    kept = write_kept(tmp_path / "kept", [{**played.rows[0], "advantage": float("nan")}], played.scored)
+    with pytest.raises(InputError, match=r"no finite advantage \(nan\)"):
+        read_rows(kept, played.rollouts, played.games)
+
+
+def test_a_picture_that_the_games_do_not_have(altered: Any) -> None:
+    with pytest.raises(InputError, match=r"has no picture 'images/else\.png'.*wrong --games"):
+        joined(altered(first(images=["images/else.png"])))
+
+
+@pytest.mark.parametrize("temperature", [None, 0.0])
+def test_temperature_missing_or_zero(altered: Any, temperature: float | None) -> None:
+    world = altered(lambda rows: rows)
+
+    def edit(manifest: dict[str, Any]) -> None:
+        manifest["settings"]["rollout"]["temperature"] = temperature
+
+    change(world.rollouts / "manifest.json", edit)
+    with pytest.raises(InputError, match="temperature"):
+        sampling_of(world.rollouts)
+
+
+def test_a_prompt_that_becomes_other_tokens(altered: Any, tmp_path: Path) -> None:
+    world = altered(first(prompt_sha256="0" * 64))
+    with pytest.raises(InputError, match=r"turn 0, sample 0: its prompt becomes other tokens.*play them again"):
+        run(recipe(world.model), world.kept, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_token_outside_the_vocabulary(altered: Any, tmp_path: Path) -> None:
+    world = altered(first(completion_ids=[999, 5], completion_logprobs=[-1.0, -1.0]))
+    with pytest.raises(InputError, match="token 999 is outside the model's vocabulary of 58"):
+        run(recipe(world.model), world.kept, tmp_path / "out")
+
+
+def test_a_token_that_stands_for_a_picture(altered: Any, tmp_path: Path) -> None:
+    world = altered(first(completion_ids=[2, 5], completion_logprobs=[-1.0, -1.0]))
+    with pytest.raises(InputError, match="stands for a picture"):
+        run(recipe(world.model), world.kept, tmp_path / "out")
+
+
+def test_rows_of_other_weights_are_counted_and_warned_of(altered: Any, tmp_path: Path) -> None:
+    world = altered(first(policy_version="older"))
+    report = run(recipe(world.model), world.kept, tmp_path / "out")
+    assert report.counts["off_policy_rows"] == 1
+    assert "1 of 11 rows were played by policy version older" in report.warnings[0]
+
+
+def test_a_lora_start_that_is_not_the_base(played: World, tmp_path: Path) -> None:
+    full = run(recipe(played.model), played.kept, tmp_path / "full")
+    with pytest.raises(InputError, match="must be the base model"):
+        run(recipe(played.model, lora=True), played.kept, tmp_path / "out", model=full.out)
+
+
+def test_the_state_of_another_kind_of_training(played: World, tmp_path: Path) -> None:
+    run(recipe(played.model), played.kept, tmp_path / "full")
+    with pytest.raises(InputError, match="state of a 'full' training, but the recipe trains 'lora'"):
+        run(recipe(played.model, lora=True), played.kept, tmp_path / "out", state_in=tmp_path / "full-state")

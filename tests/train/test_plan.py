@@ -1,0 +1,76 @@
+"""Dividing rows into updates and micro-batches; the learning-rate schedule."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stages.core.errors import InputError
+from stages.train.plan import check_within_schedule, micro_batches, rate, steps_per_update, total_updates, updates_of
+
+
+def test_null_makes_one_update_of_all_rows() -> None:
+    assert updates_of(7, None) == [range(7)]
+
+
+def test_the_last_update_may_be_short() -> None:
+    assert updates_of(7, 3) == [range(3), range(3, 6), range(6, 7)]
+
+
+def test_no_rows_make_no_update() -> None:
+    assert updates_of(0, None) == []
+    assert updates_of(0, 3) == []
+
+
+@given(st.integers(1, 60), st.integers(1, 20), st.integers(1, 5), st.integers(1, 4))
+def test_every_row_trains_once_and_processes_stay_in_step(rows: int, per: int, size: int, processes: int) -> None:
+    updates = updates_of(rows, per)
+    shares = [micro_batches(updates, size, processes, rank) for rank in range(processes)]
+    trained = sorted(row for share in shares for batch in share for row in batch.rows)
+    assert trained == list(range(rows))
+    for together in zip(*shares, strict=True):
+        assert len({(batch.update, batch.size) for batch in together}) == 1
+        assert all(len(batch.rows) <= batch.size <= size for batch in together)
+        assert any(len(batch.rows) == batch.size for batch in together)
+    full = sum(batch.update == 0 for batch in shares[0])
+    assert full == steps_per_update(updates, size, processes)
+
+
+def test_warm_up_reaches_the_peak_and_never_has_rate_zero() -> None:
+    assert [rate(k, 20, 0.2, "constant") for k in range(6)] == [0.25, 0.5, 0.75, 1.0, 1.0, 1.0]
+
+
+def test_cosine_starts_at_the_peak_after_warm_up_and_ends_above_zero() -> None:
+    rates = [rate(k, 10, 0.1, "cosine") for k in range(10)]
+    assert rates[0] == rates[1] == 1.0
+    assert rates[5] == pytest.approx(0.5 * (1 + math.cos(math.pi * 4 / 9)))
+    assert sorted(rates[1:], reverse=True) == rates[1:]
+    assert rates[-1] > 0
+
+
+def test_linear_falls_evenly() -> None:
+    assert [rate(k, 4, 0.0, "linear") for k in range(4)] == [1.0, 0.75, 0.5, 0.25]
+
+
+def test_beyond_the_end_the_last_rate_is_held() -> None:
+    assert rate(12, 10, 0.1, "cosine") == rate(9, 10, 0.1, "cosine") > 0
+
+
+def test_the_recipes_total_comes_before_the_planned_and_the_carried_one() -> None:
+    assert total_updates(5, 6, 7, 1, 1) == 5
+    assert total_updates(None, 6, 7, 1, 1) == 6
+    assert total_updates(None, None, 7, 1, 1) == 7
+    assert total_updates(None, None, None, 1, 2) == 3
+
+
+def test_training_beyond_a_fixed_falling_schedule_is_refused() -> None:
+    with pytest.raises(InputError, match=r"raise train\.total_updates"):
+        check_within_schedule(4, 4, 1, "cosine", planned=False, where="state")
+
+
+def test_training_beyond_an_estimate_is_warned_of() -> None:
+    assert check_within_schedule(4, 4, 1, "cosine", planned=True, where="state")
+    assert not check_within_schedule(4, 4, 1, "constant", planned=False, where="state")

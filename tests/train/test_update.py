@@ -1,0 +1,137 @@
+"""One update against the equations in plain torch, from weights that have left the base."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from stages.core.artifact import Report
+from stages.train import run
+from tests.train import world
+from tests.train.world import World, change, hand, logprobs, make_world, recipe
+
+CLOSE = 1e-5
+
+
+class Start:
+    """A policy after one update, as checkpoint (in fp32, so that it is exact) and as training state."""
+
+    def __init__(self, folder: Path, base: World, *, lora: bool) -> None:
+        from transformers import AutoModelForImageTextToText, AutoProcessor
+
+        self.base, self.lora = base.model, lora
+        # A large step, so that the KL to the base is far from 0.
+        made = run(self.recipe(kl=0.0, learning_rate=0.02), base.kept, folder / "checkpoint")
+        self.checkpoint, self.state = made.out, folder / "checkpoint-state"
+        self.processor = AutoProcessor.from_pretrained(self.checkpoint)
+        self.reference = AutoModelForImageTextToText.from_pretrained(base.model, dtype=torch.float32).eval()
+
+    def recipe(self, **train: Any) -> Any:
+        made = recipe(self.base, lora=self.lora, **{"loss": "grpo", **train})
+        return made.model_copy(update={"model": made.model.model_copy(update={"dtype": "float32"})})
+
+    def policy(self) -> Any:
+        from transformers import AutoModelForImageTextToText
+
+        if not self.lora:
+            return AutoModelForImageTextToText.from_pretrained(self.checkpoint, dtype=torch.float32).eval()
+        from peft import PeftModel
+
+        base = AutoModelForImageTextToText.from_pretrained(self.base, dtype=torch.float32)
+        return PeftModel.from_pretrained(base, str(self.checkpoint), is_trainable=True).eval()
+
+    def train(self, rows: World, out: Path, **train: Any) -> Report:
+        return run(self.recipe(**train), rows.kept, out, model=self.checkpoint, base=self.base, state_in=self.state)
+
+    def by_hand(self, rows: World, **options: Any) -> world.Hand:
+        def reference(row: dict[str, Any]) -> torch.Tensor:
+            return logprobs(self.reference, self.processor, row, rows.games).detach()
+
+        return hand(self.policy(), reference, self.processor, rows.rows, rows.games, **options)
+
+
+@pytest.fixture(scope="module", params=["full", "lora"])
+def start(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, played: World) -> Start:
+    return Start(tmp_path_factory.mktemp(request.param), played, lora=request.param == "lora")
+
+
+@pytest.fixture(scope="module", params=["clue", "decision"])
+def rows(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, start: Start) -> World:
+    """Seven rows played by the start: not a multiple of the micro-batch of 3."""
+    folder = tmp_path_factory.mktemp(request.param)
+    games = world.make_games(folder / "games")
+    return make_world(folder, start.base, games, 7, seed=5, phase=request.param, policy=start.checkpoint)
+
+
+@pytest.mark.parametrize("kl", [0.0, 0.04])
+def test_loss_gradient_norm_and_kl_to_the_base_are_those_of_the_equations(
+    start: Start, rows: World, kl: float, tmp_path: Path
+) -> None:
+    counts = start.train(rows, tmp_path / "out", kl=kl).counts
+    expected = start.by_hand(rows, kl=kl)
+    assert counts["loss"] == pytest.approx(expected.loss, rel=CLOSE)
+    assert counts["grad_norm"] == pytest.approx(expected.grad_norm, rel=CLOSE)
+    assert counts["off_policy_rows"] == 0
+    assert counts["logprob_gap_max"] < 1e-5
+    assert expected.kl > 1e-3  # this is a second round: the policy has left the base
+    assert counts["kl"] == pytest.approx(expected.kl if kl else 0.0, rel=CLOSE)
+
+
+def test_ratio_to_stored_logprobs(start: Start, rows: World, tmp_path: Path) -> None:
+    loss = "dapo" if rows.rows[0]["phase"] == "clue" else "grpo"
+    noisy = _with_noise(rows, tmp_path)
+    counts = start.train(noisy, tmp_path / "out", kl=0.04, ratio="sampled", loss=loss).counts
+    expected = start.by_hand(noisy, kl=0.04, loss=loss, sampled=True)
+    assert counts["loss"] == pytest.approx(expected.loss, rel=CLOSE)
+    assert counts["grad_norm"] == pytest.approx(expected.grad_norm, rel=CLOSE)
+    assert counts["clip_ratio"] > 0
+    gaps = torch.tensor([noise for row in noisy.rows for noise in row["noise"]]).abs()
+    assert counts["logprob_gap_mean"] == pytest.approx(gaps.mean().item(), rel=1e-3)
+    assert counts["logprob_gap_max"] == pytest.approx(gaps.max().item(), rel=1e-3)
+
+
+def test_too_large_a_gap_of_logprobs_is_refused_before_the_update(start: Start, rows: World, tmp_path: Path) -> None:
+    from stages.core.errors import InputError
+
+    noisy = _with_noise(rows, tmp_path)
+    with pytest.raises(InputError, match=r"logprob_gap_limit is 0\.01.*Nothing was trained"):
+        start.train(noisy, tmp_path / "out", logprob_gap_limit=0.01)
+    assert not (tmp_path / "out").exists()
+    assert not (tmp_path / "out-state").exists()
+
+
+def test_another_temperature_in_the_rollouts_is_used_and_noticed(start: Start, rows: World, tmp_path: Path) -> None:
+    def hotter(manifest: dict[str, Any]) -> None:
+        manifest["settings"]["rollout"]["temperature"] = 1.4
+
+    path = rows.rollouts / "manifest.json"
+    before = path.read_text()
+    try:
+        change(path, hotter)
+        counts = start.train(rows, tmp_path / "out", kl=0.0, logprob_gap_limit=9.0).counts
+    finally:
+        path.write_text(before)
+    policy = start.policy()
+    gaps: list[torch.Tensor] = []
+    for row in rows.rows:
+        with torch.no_grad():
+            now = logprobs(policy, start.processor, row, rows.games, temperature=1.4)
+        gaps.append((now - torch.tensor(row["completion_logprobs"])).abs())
+    assert counts["logprob_gap_mean"] == pytest.approx(torch.cat(gaps).mean().item(), rel=1e-4)
+
+
+def _with_noise(rows: World, folder: Path) -> World:
+    """The same rows with log-probs of a sampler that differs from the trainer."""
+    generator = torch.Generator().manual_seed(3)
+    noisy = []
+    for row in rows.rows:
+        noise = (0.3 * torch.randn(len(row["completion_ids"]), generator=generator)).tolist()
+        stored = [value + more for value, more in zip(row["completion_logprobs"], noise, strict=True)]
+        noisy.append({**row, "completion_logprobs": stored, "noise": noise})
+    world.write_rollouts(folder / "rollouts", noisy, rows.games)
+    scored = world.write_scored(folder / "scored", folder / "rollouts")
+    kept = world.write_kept(folder / "kept", noisy, scored)
+    return World(rows.model, rows.games, folder / "rollouts", scored, kept, noisy)

@@ -1,0 +1,283 @@
+"""A small world to train in: a tiny random LLaVA, pictures, and rows sampled by nobody but with true log-probs.
+
+The figures that tests compare with come from `logprobs` and `hand`: plain torch, one unpadded row at a time, plain
+logits. They share no code with the stage.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import torch
+from PIL import Image
+
+from stages.core import tables
+from stages.core.recipe import Recipe
+
+TEMPERATURE = 0.7
+WORDS = ["clue", "vote", "list", "check", "players", "rounds", "seat", "civilian", "spy", "changed", "red", "cube"]
+
+
+def recipe(model: Path, **train: Any) -> Recipe:
+    """A recipe for the tiny model on the CPU; `lora=True` trains an adapter."""
+    lora = train.pop("lora", False)
+    settings = {"learning_rate": 1e-3, "micro_batch": 3, "warmup": 0.0, "schedule": "constant", **train}
+    return Recipe.model_validate(
+        {
+            "deterministic": True,
+            "threads": 1,
+            "model": {
+                "path": str(model),
+                "device": "cpu",
+                "dtype": "bfloat16",
+                "lora": {"rank": 4, "alpha": 8} if lora else None,
+            },
+            "train": settings,
+        }
+    )
+
+
+def build_llava(folder: Path) -> Path:
+    """A LLaVA of some ten thousand random weights, in fp32."""
+    from stages.core.recipe.init_model import Body
+    from stages.init_model.build import build_model, build_processor
+    from stages.init_model.tokenizer import build_tokenizer
+
+    shape = Body(picture=48, patch=24, vision_width=32, vision_layers=1, text_width=32, text_layers=2, head_width=16)
+    tokenizer = build_tokenizer()
+    build_model(shape, tokenizer, 0).save_pretrained(folder)
+    build_processor(shape, tokenizer).save_pretrained(folder)
+    return folder
+
+
+def make_games(folder: Path, sizes: Sequence[tuple[int, int]] = ((40, 52), (49, 52), (58, 52))) -> Path:
+    """A games folder with a pair of pictures of each size, width × height; rows need three."""
+    (folder / "images").mkdir(parents=True)
+    rows = []
+    for pair, size in enumerate(sizes):
+        row: dict[str, Any] = dict.fromkeys(tables.PAIRS)
+        row |= {"pair_id": f"p{pair}", "domain": "clevr", "changes": [], "source": "test", "seed": pair}
+        for kind in ("original", "modified"):
+            path = f"images/p{pair}_{kind}.png"
+            colour = (60 * pair + 20, 90 if kind == "original" else 200, 40)
+            Image.new("RGB", size, colour).save(folder / path)
+            row |= {kind: path, f"{kind}_sha256": hashlib.sha256((folder / path).read_bytes()).hexdigest()}
+        rows.append({**row, "split": "train"})
+    tables.write(tables.from_rows(rows, tables.PAIRS), folder / "pairs.parquet", tables.PAIRS)
+    return folder
+
+
+@dataclass
+class World:
+    """The folders of one set of rows."""
+
+    model: Path
+    games: Path
+    rollouts: Path
+    scored: Path
+    kept: Path
+    rows: list[dict[str, Any]] = field(default_factory=list)
+
+    def choose(self, rows: Sequence[dict[str, Any]], kept: Path) -> Path:
+        """Another kept folder, of some of the rows."""
+        return write_kept(kept, rows, self.scored)
+
+
+def make_world(
+    folder: Path,
+    model: Path,
+    games: Path,
+    rows: int,
+    *,
+    seed: int = 0,
+    phase: str = "mixed",
+    policy: Path | None = None,
+) -> World:
+    """`rows` completions of random tokens with the policy's own log-probs (fp32, at TEMPERATURE) and advantages."""
+    played = [_row(number, random.Random(f"{seed} {number} {phase}"), phase) for number in range(rows)]
+    _fill(played, policy or model, games)
+    rollouts, scored = folder / "rollouts", folder / "scored"
+    write_rollouts(rollouts, played, games)
+    write_scored(scored, rollouts)
+    kept = write_kept(folder / "kept", played, scored)
+    return World(model, games, rollouts, scored, kept, played)
+
+
+def write_rollouts(folder: Path, rows: Sequence[dict[str, Any]], games: Path) -> None:
+    """Rows as the rollout stage writes them, in two parts."""
+    folder.mkdir(parents=True, exist_ok=True)
+    columns = [{name: row.get(name) for name in tables.ROLLOUTS} for row in rows]
+    half = (len(rows) + 1) // 2
+    for part, some in enumerate((columns[:half], columns[half:])):
+        tables.write(tables.from_rows(some, tables.ROLLOUTS), folder / f"part-{part:05d}.parquet", tables.ROLLOUTS)
+    _manifest(folder, "rollout", {"rollout": {"temperature": TEMPERATURE, "max_clue_tokens": 16}}, {"games": games})
+
+
+def write_scored(folder: Path, rollouts: Path) -> Path:
+    """A scored folder: training only asks it where the rollouts are."""
+    folder.mkdir(parents=True)
+    _manifest(folder, "score", {}, {"rollouts": rollouts})
+    return folder
+
+
+def write_kept(folder: Path, rows: Sequence[dict[str, Any]], scored: Path) -> Path:
+    """The kept table of `rows`, in their order."""
+    folder.mkdir(parents=True, exist_ok=True)
+    columns = [{name: row.get(name) for name in tables.KEPT} for row in rows]
+    tables.write(pl.DataFrame(columns, schema=tables.KEPT), folder / "kept.parquet", tables.KEPT)
+    _manifest(folder, "filter", {}, {"scored": scored})
+    return folder
+
+
+def tensors(state: Path) -> dict[str, torch.Tensor]:
+    """All tensors of a training state."""
+    from safetensors.torch import load_file
+
+    return {name: value for part in sorted(state.glob("part-*")) for name, value in load_file(part).items()}
+
+
+def moved(one: Path, other: Path, start: dict[str, torch.Tensor]) -> float:
+    """‖a − b‖ / ‖a − start‖ over master weights: how far two trainings differ, relative to how far they went."""
+    a, b = tensors(one), tensors(other)
+    assert a.keys() == b.keys()
+    assert {f"weight/{name}" for name in start} == {name for name in a if name.startswith("weight/")}
+    apart = _norm([a[f"weight/{name}"] - b[f"weight/{name}"] for name in start])
+    return apart / _norm([a[f"weight/{name}"] - weight for name, weight in start.items()])
+
+
+def _norm(values: list[torch.Tensor]) -> float:
+    return float(sum(value.double().pow(2).sum() for value in values)) ** 0.5
+
+
+def change(path: Path, edit: Callable[[dict[str, Any]], None]) -> None:
+    """Edit a JSON file in place."""
+    body = json.loads(path.read_text())
+    edit(body)
+    path.write_text(json.dumps(body))
+
+
+def logprobs(
+    model: Any, processor: Any, row: dict[str, Any], games: Path, temperature: float = TEMPERATURE
+) -> torch.Tensor:
+    """[T] log-probs of one row's completion: unpadded, alone, from plain logits."""
+    inputs = _prompt(processor, row, games)
+    completion = torch.tensor([row["completion_ids"]])
+    start = inputs["input_ids"].shape[1]
+    inputs["input_ids"] = torch.cat([inputs["input_ids"], completion], dim=1)
+    inputs["attention_mask"] = torch.ones_like(inputs["input_ids"])
+    logits = model(**inputs, use_cache=False).logits[0, start - 1 : -1].float() / temperature
+    return logits.log_softmax(-1).gather(-1, completion[0][:, None])[:, 0]
+
+
+@dataclass
+class Hand:
+    """Loss, KL and gradient norm of one update, written from the equations."""
+
+    loss: float
+    kl: float  # mean over all tokens, nats
+    grad_norm: float
+
+
+def hand(
+    model: Any,
+    reference: Callable[[dict[str, Any]], torch.Tensor],
+    processor: Any,
+    rows: Sequence[dict[str, Any]],
+    games: Path,
+    *,
+    kl: float,
+    loss: str = "grpo",
+    sampled: bool = False,
+    clip: float = 0.2,
+) -> Hand:
+    """Eq. 3 and 6: the mean over completions (or tokens) of −min(ρA, clip(ρ)A) + τ·k3, and its gradient's norm."""
+    model.zero_grad()
+    each, kls = [], []
+    for row in rows:
+        now = logprobs(model, processor, row, games)
+        old = torch.tensor(row["completion_logprobs"]) if sampled else now.detach()
+        base = reference(row)
+        ratio, advantage = (now - old).exp(), row["advantage"]
+        policy = -torch.minimum(ratio * advantage, ratio.clamp(1 - clip, 1 + clip) * advantage)
+        divergence = (base - now).exp() - (base - now) - 1
+        each.append(policy + kl * divergence)
+        kls.append(divergence.detach())
+    if loss == "grpo":
+        total = torch.stack([tokens.mean() for tokens in each]).mean()
+    else:
+        total = torch.cat(each).mean()
+    total.backward()
+    squares = sum(float(weight.grad.double().pow(2).sum()) for weight in model.parameters() if weight.grad is not None)
+    return Hand(total.item(), torch.cat(kls).mean().item(), squares**0.5)
+
+
+def _row(number: int, draw: random.Random, phase: str) -> dict[str, Any]:
+    decision = phase == "decision" or (phase == "mixed" and number % 2 == 1)
+    words = [draw.choice(WORDS) for _ in range(3 + 4 * (number % 3))]
+    picture = f"images/p{number % 3}_{'original' if number % 4 else 'modified'}.png"
+    text = [{"type": "text", "text": " ".join(words)}, {"type": "image", "text": None}, {"type": "text", "text": "say"}]
+    row: dict[str, Any] = dict.fromkeys([*tables.ROLLOUTS, *tables.KEPT])
+    if phase == "decision":  # all votes of a game answer one prompt
+        picture, text[0] = "images/p1_original.png", {"type": "text", "text": "seat list vote clue red"}
+    return row | {
+        "game_id": f"g{number % 4 if phase == 'decision' else number // 4:03d}",
+        "turn": 8 if phase == "decision" else number % 4,
+        "sample": number // 4 if phase == "decision" else 0,
+        "phase": "decision" if decision else "clue",
+        "role": "analyst" if decision else "civilian",
+        "policy": "current",
+        "prompt": [{"role": "user", "content": text}],
+        "images": ["blank:30x50" if number % 5 == 3 and phase != "decision" else picture],
+        "completion_ids": [draw.randrange(6, 30) for _ in range(1 + 2 * (number % 4))] + [5],
+        "completion": "",
+        "finish_reason": "stop",
+        "seed": number,
+        "reward": 0.0,
+        "advantage": draw.uniform(-1.5, 1.5),
+        "truncated": False,
+    }
+
+
+def _fill(rows: Sequence[dict[str, Any]], model: Path, games: Path) -> None:
+    from transformers import AutoModelForImageTextToText, AutoProcessor
+
+    from stages.core.artifact import content_hash
+
+    processor = AutoProcessor.from_pretrained(model)
+    policy = AutoModelForImageTextToText.from_pretrained(model, dtype=torch.float32).eval()
+    version = content_hash(model)[:12]
+    for row in rows:
+        ids = _prompt(processor, row, games)["input_ids"][0].tolist()
+        packed = b"".join(token.to_bytes(4, "little") for token in ids)
+        row |= {"prompt_tokens": len(ids), "prompt_sha256": hashlib.sha256(packed).hexdigest()}
+        with torch.no_grad():
+            row["completion_logprobs"] = logprobs(policy, processor, row, games).tolist()
+        row["policy_version"] = version
+
+
+def _prompt(processor: Any, row: dict[str, Any], games: Path) -> dict[str, torch.Tensor]:
+    messages = [
+        {
+            "role": message["role"],
+            "content": [{"type": "image"} if part["type"] == "image" else part for part in message["content"]],
+        }
+        for message in row["prompt"]
+    ]
+    text = processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+    pictures = [
+        Image.new("RGB", (30, 50), "white") if ref.startswith("blank") else Image.open(games / ref).convert("RGB")
+        for ref in row["images"]
+    ]
+    return dict(processor(text=[text], images=[pictures], return_tensors="pt"))
+
+
+def _manifest(folder: Path, stage: str, settings: dict[str, Any], inputs: dict[str, Path]) -> None:
+    places = {name: {"path": str(path.absolute()), "sha256": ""} for name, path in inputs.items()}
+    (folder / "manifest.json").write_text(json.dumps({"stage": stage, "settings": settings, "inputs": places}))
