@@ -14,7 +14,7 @@ from stages.core.recipe import Recipe, load
 
 # The whole loop without a model: scripted answers, a trainer that only counts.
 FAKE = ["rollout.engine=fake", "train.trainer=stub", "game.prompts=standard", "rollout.max_clue_tokens=100"]
-FAKE += ["rollout.max_vote_tokens=100"]
+FAKE += ["rollout.max_vote_tokens=100", "game.clue_rounds=1"]
 
 
 def fake_recipe(*overrides: str) -> Recipe:

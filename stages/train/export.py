@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from stages.core import vlm
 from stages.core.files import read_json, write_json, write_text
 from stages.core.recipe import Recipe
+from stages.core.save_model import save_model
 from stages.train.policy import trainable, with_adapter
 from stages.train.state import load_weights
 
@@ -43,7 +44,7 @@ def export(recipe: Recipe, state: Path, model: str, base: str, out: Path, update
         _save_adapter(policy, base, recipe, out)
     else:
         load_weights(state, dict(policy.requires_grad_(True).named_parameters()))
-        policy.save_pretrained(out)
+        save_model(policy, out)
     if generation is not None:
         generation.save_pretrained(out)
     vlm.load_processor(model, recipe.model).save_pretrained(out)

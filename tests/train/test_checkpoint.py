@@ -41,6 +41,14 @@ def test_all_weights_load_in_bf16_and_are_the_master_weights_rounded(full: Repor
     assert GenerationConfig.from_pretrained(full.out).eos_token_id == 5
 
 
+def test_weights_have_the_names_that_vllm_loads(full: Report) -> None:
+    from safetensors import safe_open
+
+    with safe_open(full.out / "model.safetensors", "pt") as weights:
+        towers = [name for name in weights.keys() if name.startswith("vision_tower.")]  # noqa: SIM118
+    assert towers and all(name.startswith("vision_tower.vision_model.") for name in towers)
+
+
 def test_the_processor_makes_the_same_tokens_as_the_base(full: Report, adapter: Report, played: World) -> None:
     from transformers import AutoProcessor
 

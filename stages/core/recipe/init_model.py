@@ -79,7 +79,7 @@ class InitModel(Section):
     )
     look_weight: float = Field(1.0, ge=0, description="Weight of the cell heads' loss after `look`.")
     stop_at: float = Field(
-        0.4,
+        0.43,
         gt=0,
         le=1,
         description="`vote` ends when this much probability is on the spy in held-out scripted games: above chance, "

@@ -1,0 +1,142 @@
+"""How well the tiny model plays: whole games on held-out pictures, with its own clues, read by the game's readers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from stages.core.game.prompting import Message
+from stages.core.game.readers import UNREADABLE_CLUE, Vote, read_clue, read_vote
+from stages.core.game.rules import Clue
+from stages.core.recipe.game import Game
+from stages.core.seeds import derive, rng
+from stages.init_model.batches import pad_left, prompt_ids
+from stages.init_model.lessons import Pair, View
+from stages.init_model.prompts import clue_prompt, vote_prompt
+
+if TYPE_CHECKING:
+    from transformers import LlavaForConditionalGeneration, LlavaProcessor
+
+_ANSWER_TOKENS = 12  # an answer of the game has five
+
+
+@dataclass(frozen=True)
+class Quality:
+    """Shares from 0 to 1, sampled at temperature 1 unless said otherwise."""
+
+    games: int
+    vote_accuracy: float  # sampled votes that name the spy; chance is 1 / players
+    vote_accuracy_greedy: float  # the same for the likeliest vote
+    vote_na: float
+    vote_readable: float  # N/A is readable
+    clue_readable: float
+    clue_true_civilian: float  # names a thing of the speaker's own picture
+    clue_true_spy: float
+    clue_new: float  # not said before in the game
+    spy_exposed: float  # games in which the spy said something untrue of the civilians' picture
+
+    def as_dict(self) -> dict[str, float]:
+        return {name: round(value, 4) for name, value in asdict(self).items()}
+
+
+@dataclass
+class Voice:
+    """The model, answering prompts about the held-out pictures `pixels` [pictures, 3, side, side]."""
+
+    model: LlavaForConditionalGeneration
+    processor: LlavaProcessor
+    pixels: Tensor
+
+    @torch.no_grad()
+    def say(
+        self, prompts: Sequence[list[Message]], pictures: Sequence[int], *, samples: int = 1, greedy: bool = False
+    ) -> list[list[str]]:
+        """`samples` answers to each prompt, as text without special tokens."""
+        tokenizer = self.processor.tokenizer
+        ids, mask = pad_left(prompt_ids(self.processor, prompts, self.model.config.image_seq_length), tokenizer)
+        with_picture = {"input_ids": ids, "attention_mask": mask, "pixel_values": self.pixels[list(pictures)]}
+        how = {"do_sample": False} if greedy else {"do_sample": True, "num_return_sequences": samples, "top_k": 0}
+        out = self.model.generate(**with_picture, **how, max_new_tokens=_ANSWER_TOKENS)
+        texts = tokenizer.batch_decode(out[:, ids.shape[1] :], skip_special_tokens=True)
+        return [texts[start : start + samples] for start in range(0, len(texts), samples)]
+
+
+@dataclass
+class _Table:
+    """One game while it is played."""
+
+    pair: Pair
+    spy: int
+    clues: list[Clue]
+
+    def view(self, player: int) -> View:
+        return self.pair.modified if player == self.spy else self.pair.original
+
+
+def play(voice: Voice, pairs: Sequence[Pair], rules: Game, *, seed: int) -> Quality:
+    """One game a pair, all at once, turn by turn. Draws from torch's generator, which it seeds."""
+    torch.manual_seed(derive(seed, "init-model", "measure"))
+    dice = rng(seed, "init-model", "measure", "spies")
+    tables = [_Table(pair, dice.randint(1, rules.players), []) for pair in pairs]
+    for turn in range(rules.players * rules.clue_rounds):
+        _everyone_speaks(voice, tables, rules, turn)
+    prompts = [vote_prompt(rules, table.spy, table.clues) for table in tables]
+    pictures = [table.pair.original.picture for table in tables]
+    sampled = voice.say(prompts, pictures, samples=rules.votes)
+    likeliest = voice.say(prompts, pictures, greedy=True)
+    return _judge(tables, rules, sampled, likeliest)
+
+
+def _everyone_speaks(voice: Voice, tables: Sequence[_Table], rules: Game, turn: int) -> None:
+    player = turn % rules.players + 1
+    prompts = [clue_prompt(rules, table.spy, table.clues) for table in tables]
+    said = voice.say(prompts, [table.view(player).picture for table in tables])
+    for table, (text,) in zip(tables, said, strict=True):
+        clue = read_clue(text, rules.clue_chars) or UNREADABLE_CLUE
+        table.clues.append(Clue(player, turn // rules.players + 1, clue))
+
+
+def _judge(tables: Sequence[_Table], rules: Game, sampled: list[list[str]], likeliest: list[list[str]]) -> Quality:
+    votes = [
+        (table.spy, read_vote(text, rules.players)) for table, own in zip(tables, sampled, strict=True) for text in own
+    ]
+    best = [
+        (table.spy, read_vote(text, rules.players))
+        for table, own in zip(tables, likeliest, strict=True)
+        for text in own
+    ]
+    clues = [(table, clue) for table in tables for clue in table.clues]
+    true = [(clue.player == table.spy, clue.text in table.view(clue.player).things) for table, clue in clues]
+    exposed = [
+        any(clue.player == table.spy and clue.text not in table.pair.original.things for clue in table.clues)
+        for table in tables
+    ]
+    new = [
+        clue.text not in {before.text for before in table.clues[:place]}
+        for table in tables
+        for place, clue in enumerate(table.clues)
+    ]
+    return Quality(
+        games=len(tables),
+        vote_accuracy=_share([_names(spy, vote) for spy, vote in votes]),
+        vote_accuracy_greedy=_share([_names(spy, vote) for spy, vote in best]),
+        vote_na=_share([vote.kind == "na" for _, vote in votes]),
+        vote_readable=_share([vote.kind != "unreadable" for _, vote in votes]),
+        clue_readable=_share([clue.text != UNREADABLE_CLUE for _, clue in clues]),
+        clue_true_civilian=_share([good for spy, good in true if not spy]),
+        clue_true_spy=_share([good for spy, good in true if spy]),
+        clue_new=_share(new),
+        spy_exposed=_share(exposed),
+    )
+
+
+def _names(spy: int, vote: Vote) -> bool:
+    return vote.kind == "seat" and vote.seat == spy
+
+
+def _share(those: Sequence[bool]) -> float:
+    return sum(those) / len(those) if those else 0.0

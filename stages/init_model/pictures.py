@@ -1,0 +1,106 @@
+"""Pictures to learn from: scenes drawn by the recipe's own rules, rendered on the spot, with what they show."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.core.clevr import Scene, change_objects, render, sample_scene
+from stages.core.clevr.camera import project
+from stages.core.errors import InputError
+from stages.core.progress import Progress, Silent
+from stages.core.recipe.games import Games
+from stages.core.recipe.init_model import Body
+from stages.core.seeds import derive, rng
+from stages.init_model.lessons import Pair, View
+
+_CHUNK = 8  # pairs that a process takes at a time
+
+Drawn = tuple[NDArray[np.uint8], tuple[str | None, ...]]
+
+
+@dataclass(frozen=True)
+class Album:
+    """`pairs` with their `pictures`: [2 × pairs, height, width, 3] uint8, original before modified."""
+
+    pairs: list[Pair]
+    pictures: NDArray[np.uint8]
+
+    @property
+    def views(self) -> list[View]:
+        """One a picture, in the pictures' order."""
+        return [view for pair in self.pairs for view in (pair.original, pair.modified)]
+
+    def split(self, count: int) -> tuple[Album, Album]:
+        """The first `count` pairs, and the others."""
+        return self._part(self.pairs[:count]), self._part(self.pairs[count:])
+
+    def _part(self, pairs: Sequence[Pair]) -> Album:
+        rows = [row for pair in pairs for row in (pair.original.picture, pair.modified.picture)]
+        renumbered = [
+            Pair(View(2 * number, pair.original.cells), View(2 * number + 1, pair.modified.cells))
+            for number, pair in enumerate(pairs)
+        ]
+        return Album(renumbered, self.pictures[rows])
+
+
+def check_games(games: Games, body: Body) -> None:
+    """`InputError` unless every visual token shows one cell: the tiny model learns to see nothing else in minutes."""
+    if games.layout != "grid" or games.placement.cells**2 != body.visual_tokens:
+        raise InputError(
+            f"games: the tiny model needs layout: grid with {body.picture // body.patch} cells a side, "
+            f"but this is {games.layout} with {games.placement.cells}; use the recipe tiny"
+        )
+    if (games.width, games.height) != (body.picture, body.picture):
+        raise InputError(
+            f"games: pictures are {games.width}×{games.height}, but init_model.body.picture is {body.picture}; "
+            "make them equal"
+        )
+
+
+def draw_album(games: Games, count: int, *, seed: int, processes: int, progress: Progress | None = None) -> Album:
+    """`count` pairs drawn and rendered; the same whatever the number of processes."""
+    draw = partial(_draw_pair, games, seed)
+    both = []
+    for pair in draw_all(draw, count, processes):
+        both.append(pair)
+        (progress or Silent()).advance()
+    pairs = [Pair(View(2 * number, one[1]), View(2 * number + 1, other[1])) for number, (one, other) in enumerate(both)]
+    return Album(pairs, np.stack([picture for pair in both for picture, _ in pair]))
+
+
+def draw_all(draw: partial[tuple[Drawn, Drawn]], count: int, processes: int) -> Iterator[tuple[Drawn, Drawn]]:
+    """Pairs in order, in this process or in fresh ones (a forked renderer would share its threads' locks)."""
+    if processes == 1:
+        yield from map(draw, range(count))
+        return
+    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
+        yield from pool.map(draw, range(count), chunksize=_CHUNK)
+
+
+def _draw_pair(games: Games, seed: int, number: int) -> tuple[Drawn, Drawn]:
+    dice = rng(seed, "init-model", "scene", number)
+    scene = sample_scene(games, dice, name=f"lesson-{number:06d}", index=number)
+    modified, _ = change_objects(scene, games.changes, games.change_attributes, dice)
+    light = derive(seed, "init-model", "render", number)
+    one, other = (
+        (render(each, samples=games.samples, seed=light, denoise=games.denoise), cells_of(each, games.placement.cells))
+        for each in (scene, modified)
+    )
+    return one, other
+
+
+def cells_of(scene: Scene, cells: int) -> tuple[str | None, ...]:
+    """`colour shape` of each cell in reading order, None where a cell is empty."""
+    found: list[str | None] = [None] * cells**2
+    where = project([item.coords for item in scene.objects], scene.camera, scene.width, scene.height)
+    for item, (x, y, *_) in zip(scene.objects, where, strict=True):
+        row, column = int(y * cells / scene.height), int(x * cells / scene.width)
+        found[row * cells + column] = f"{item.color} {item.shape}"
+    return tuple(found)
