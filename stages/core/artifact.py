@@ -85,7 +85,7 @@ def produce(
         try:
             outcome = make(work)
         except BaseException:
-            if not resumable:  # nothing in it is worth keeping, and bad input will be mended
+            if not resumable or _is_empty(work):  # nothing in it is worth keeping, and bad input will be mended
                 shutil.rmtree(work)
             raise
         manifest = _manifest(claim, work, outcome, out, inputs, started)
@@ -185,6 +185,10 @@ def _open_work(out: Path, claim: dict[str, Any], overwrite: bool, resumable: boo
     work.mkdir(parents=True)
     write_json(work / CLAIM, claim)
     return work
+
+
+def _is_empty(work: Path) -> bool:
+    return not any(path.is_file() and path.name != CLAIM for path in work.rglob("*"))
 
 
 def _publish(work: Path, out: Path) -> None:

@@ -165,7 +165,7 @@ def set_threads(threads: int | None) -> None:
 
 
 def _keep_freed_memory() -> None:
-    """Tell glibc to keep what is freed: giving large blocks back after each step costs a CPU run a third of its time."""
+    """Tell glibc to keep what is freed; giving large blocks back after each step took a third of a CPU run's time."""
     with suppress(OSError, AttributeError):  # another C library has no mallopt, and needs none
         mallopt = ctypes.CDLL(None).mallopt
         for parameter, value in MALLOC_OPTIONS.items():
