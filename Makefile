@@ -11,7 +11,7 @@ export TOKENIZERS_PARALLELISM ?= false
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 RUN ?= runs/demo
-ROUNDS ?= 12
+ROUNDS ?= 24
 
 .PHONY: help demo test test-slow test-gpu check format model clean
 
@@ -26,6 +26,7 @@ $(READY): pyproject.toml .ci/constraints-cpu.txt
 
 demo: $(READY) ## the whole pipeline on a CPU: the tiny model plays, trains and improves
 	$(BIN)/vz iterate --recipe tiny --rounds $(ROUNDS) --out $(RUN)
+	$(BIN)/vz evaluate $(RUN)/games --model $(RUN) --out $(RUN)-evaluation --number 200
 
 test: $(READY) ## the default tests (under 6 minutes on 2 cores)
 	$(BIN)/pytest -n 2 --dist loadscope

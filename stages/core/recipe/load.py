@@ -11,6 +11,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from stages.core.errors import InputError
+from stages.core.files import read_json
 from stages.core.recipe.schema import Recipe
 
 DEFAULT_RECIPE = "tiny"
@@ -67,11 +68,20 @@ def dump(recipe: Recipe) -> str:
 
 
 def resolve_model(name: str) -> str:
-    """A model's place: `tiny-model` and such stand for the folders that come with vz in `data/`."""
+    """A model's place: a run of iterate stands for its latest checkpoint, `tiny-model` for the folder in `data/`."""
+    if (Path(name) / "state.json").is_file():
+        return _latest_checkpoint(Path(name))
     if Path(name).exists():
         return name
     shipped = shared_folder("data") / name.removeprefix("data/")
     return str(shipped) if shipped.is_dir() else name
+
+
+def _latest_checkpoint(run: Path) -> str:
+    checkpoint = read_json(run / "state.json").get("checkpoint")
+    if checkpoint is None:
+        raise InputError(f"{run}: this run has made no checkpoint yet")
+    return str(run / checkpoint)
 
 
 def prompt_folder(name: str) -> Path:

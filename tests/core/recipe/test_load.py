@@ -4,7 +4,7 @@ import yaml
 from stages.core.errors import InputError
 from stages.core.recipe import Recipe, dump, known_recipes, load
 from stages.core.recipe.describe import describe_fields
-from stages.core.recipe.load import parse
+from stages.core.recipe.load import parse, resolve_model
 
 
 @pytest.mark.parametrize("name", ["tiny", "paper", "released-code"])
@@ -92,3 +92,11 @@ def test_every_field_is_described():
     lines = list(describe_fields(Recipe()))
     assert len(lines) > 100
     assert not [line for line in lines if line.endswith("None") and "\n    None" in line]
+
+
+def test_a_run_stands_for_its_latest_checkpoint(tmp_path):
+    (tmp_path / "state.json").write_text('{"checkpoint": "round-0002/checkpoint"}')
+    assert resolve_model(str(tmp_path)) == str(tmp_path / "round-0002/checkpoint")
+    (tmp_path / "state.json").write_text('{"checkpoint": null}')
+    with pytest.raises(InputError, match="no checkpoint yet"):
+        resolve_model(str(tmp_path))
