@@ -11,6 +11,7 @@ from stages.core import artifact, tables
 from stages.core.artifact import Outcome
 from stages.core.game.rules import deal
 from stages.core.recipe import Recipe, load
+from stages.core.recipe.game import Game
 
 # The whole loop without a model: scripted answers, a trainer that only counts.
 FAKE = ["rollout.engine=fake", "train.trainer=stub", "game.prompts=standard", "rollout.max_clue_tokens=100"]
@@ -64,7 +65,11 @@ def _sha256(path: Path) -> str:
 
 
 def write_rollouts(
-    folder: Path, games: dict[str, tuple[int, list[str]]], players: int = 4, clue_rounds: int = 1
+    folder: Path,
+    games: dict[str, tuple[int, list[str]]],
+    players: int = 4,
+    clue_rounds: int = 1,
+    game: dict | None = None,
 ) -> Path:
     """Rollouts by hand: game_id → (spy's seat, votes as "1"…, "na" or "unreadable"); clues are all alike."""
 
@@ -87,7 +92,12 @@ def write_rollouts(
         tables.write(tables.from_rows(deals, tables.GAMES), work / "games.parquet", tables.GAMES)
         return Outcome()
 
-    settings = {"rollout": {"temperature": 1.0}, "games": {name: list(map(str, what)) for name, what in games.items()}}
+    rules = Game(players=players, clue_rounds=clue_rounds, **(game or {}))
+    settings = {
+        "rollout": {"temperature": 1.0},
+        "game": rules.model_dump(mode="json"),
+        "games": {name: list(map(str, what)) for name, what in games.items()},
+    }
     return artifact.produce(folder, stage="rollout", settings=settings, inputs={}, make=make).out
 
 

@@ -14,6 +14,7 @@ def command(
     scored: Annotated[Path, typer.Argument(help="A folder of vz score.")] = Path("scored"),
     out: Annotated[Path, typer.Option("--out", "-o", help="The folder to write.")] = Path("kept"),
     phase: opt.Phase = "both",
+    rollouts: Annotated[Path | None, typer.Option("--rollouts", help="Where the rollouts lie, if they moved.")] = None,
     recipe: opt.RecipeName = "tiny",
     overrides: opt.Overrides = None,
     overwrite: opt.Overwrite = False,
@@ -26,7 +27,7 @@ def command(
     loaded = opt.load_recipe(recipe, overrides, None)
     chosen = opt.choice(phase, ("clue", "decision", "both"), "--phase")
     opt.run_stage(
-        lambda: stage.run(loaded, scored, out, phase=chosen, overwrite=overwrite),
+        lambda: stage.run(loaded, scored, out, phase=chosen, rollouts=rollouts, overwrite=overwrite),
         recipe=loaded,
         sections=("filter",),
         reads={"scored": scored},

@@ -89,7 +89,7 @@ def print_report(report: Report, as_json: bool) -> None:
         print(json.dumps(report.as_dict(), ensure_ascii=False))
         return
     screen = console()
-    screen.print(f"[bold]{report.stage}[/bold]: {report.status} → {report.out}")
+    screen.print(f"{report.stage}: {report.status} → {report.out}", markup=False, style="bold")
     screen.print(facts_table(report.counts))
     for warning in report.warnings:
         print(f"warning: {warning}", file=sys.stderr)

@@ -27,6 +27,7 @@ def command(
 ) -> None:
     """Play the games and write every completion."""
     from stages import rollout
+    from stages.core.recipe.load import place_of
 
     loaded = opt.load_recipe(recipe, overrides, seed)
     chosen = opt.choice(split, ("train", "dev", "test", "all"), "--split")
@@ -37,7 +38,7 @@ def command(
             out,
             deal=deal,
             split=None if chosen == "all" else chosen,
-            models={"current": _place(model)} if model else None,
+            models={"current": place_of(model)} if model else None,
             overwrite=overwrite,
         ),
         recipe=loaded,
@@ -47,10 +48,3 @@ def command(
         as_json=as_json,
         dry_run=dry_run,
     )
-
-
-def _place(model: str) -> str | Path:
-    from stages.core.recipe.load import resolve_model
-
-    place = resolve_model(model)
-    return Path(place) if Path(place).exists() else place

@@ -31,7 +31,7 @@ def command(
     opt.run_stage(
         lambda: score.run(loaded, rollouts, out, phase=chosen, baselines=baselines, overwrite=overwrite),
         recipe=loaded,
-        sections=("game", "score"),
+        sections=("score",),
         reads={"rollouts": rollouts, "baselines": baselines},
         out=out,
         as_json=as_json,

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from stages.core.files import read_json, sha256_file, sha256_text, to_json, writ
 MANIFEST = "manifest.json"
 CLAIM = ".claim.json"  # in the work folder: what is being made, until it is
 FORMAT = 1
-HASHED_SUFFIXES = {".parquet", ".json", ".jsonl", ".safetensors", ".jinja", ".model"}
+PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".bmp"}  # covered by the hashes in pairs.parquet
 NOT_COMPARABLE = {MANIFEST, "timings.json"}
 REPORTED_PACKAGES = ["vz-selfplay", "polars", "torch", "transformers", "trl", "accelerate", "peft", "mitsuba", "vllm"]
 
@@ -74,10 +75,10 @@ def produce(
     `settings` is all that decides the result besides `inputs` (resolved recipe sections, the seed). An input that is
     a string is a hub name. Raises `InputError` when `out` holds something else and `overwrite` is not given.
     """
-    out = Path(os.path.abspath(out))
+    out = out.resolve()
     claim = _claim(stage, settings, inputs)
     with locked(out):
-        if up_to_date(out, claim["fingerprint"]):
+        if up_to_date(out, claim["fingerprint"], overwrite):
             return _report(out, read_json(out / MANIFEST), "up to date")
         _refuse_foreign(out, overwrite)
         work = _open_work(out, claim, overwrite, resumable)
@@ -95,8 +96,8 @@ def produce(
         return _report(out, manifest, "done")
 
 
-def up_to_date(out: Path, fingerprint: str) -> bool:
-    """Whether `out` was made whole from the same inputs and settings."""
+def up_to_date(out: Path, fingerprint: str, overwrite: bool = False) -> bool:
+    """Whether `out` was made from the same inputs and settings. What was lost of it since is an error, or remade."""
     if not (out / MANIFEST).is_file():
         return False
     manifest = read_json(out / MANIFEST)
@@ -104,6 +105,8 @@ def up_to_date(out: Path, fingerprint: str) -> bool:
         return False
     for name, what in manifest["outputs"].items():
         if not (out / name).is_file() or (out / name).stat().st_size != what["bytes"]:
+            if overwrite:
+                return False
             raise InputError(f"{out / name}: missing or changed since it was made; use --overwrite to make it again")
     return True
 
@@ -125,7 +128,7 @@ def input_of(folder: Path, name: str) -> Path:
     manifest = manifest_of(folder)
     if name not in manifest["inputs"]:
         raise InputError(f"{folder}: its manifest names no input '{name}'; give the folder on the command line")
-    path = Path(os.path.normpath(folder / manifest["inputs"][name]["path"]))
+    path = Path(os.path.normpath(folder.resolve() / manifest["inputs"][name]["path"]))
     if not path.exists():
         raise InputError(f"{path}: the {name} that {folder} was made from is gone; give its place on the command line")
     return path
@@ -150,8 +153,18 @@ def _hidden(path: Path) -> bool:
 
 
 def _hash_or_size(file: Path) -> str:
-    # Pictures are covered by the hashes in pairs.parquet; reading them all again would cost minutes.
-    return sha256_file(file) if file.suffix in HASHED_SUFFIXES else str(file.stat().st_size)
+    status = file.stat()
+    return str(status.st_size) if _is_picture(file) else _file_hash(file, status.st_size, status.st_mtime_ns)
+
+
+def _is_picture(file: Path) -> bool:
+    return file.suffix.lower() in PICTURES
+
+
+@lru_cache(maxsize=4096)
+def _file_hash(file: Path, size: int, modified: int) -> str:
+    """Remembered while the file's size and time stay: a round asks for the same weights several times."""
+    return sha256_file(file)
 
 
 def _claim(stage: str, settings: Settings, inputs: Mapping[str, Path | str]) -> dict[str, Any]:
@@ -228,11 +241,11 @@ def _manifest(
 def _relative(source: Path | str, out: Path) -> str:
     if isinstance(source, str) and not Path(source).exists():
         return source
-    return os.path.relpath(os.path.abspath(source), out)
+    return os.path.relpath(Path(source).resolve(), out)
 
 
 def _outputs(work: Path) -> dict[str, dict[str, Any]]:
-    tables = [file for file in sorted(work.rglob("*")) if file.is_file() and file.suffix in HASHED_SUFFIXES]
+    tables = [file for file in sorted(work.rglob("*")) if file.is_file() and not _is_picture(file)]
     return {
         str(file.relative_to(work)): {"bytes": file.stat().st_size, "sha256": sha256_file(file)}
         for file in tables
@@ -270,11 +283,14 @@ def locked(out: Path) -> Iterator[None]:
     """One writer an output folder. The kernel drops the lock of a killed process."""
     out.parent.mkdir(parents=True, exist_ok=True)
     path = out.with_name(f".{out.name}.lock")
+    busy = InputError(f"{out}: another vz process is writing it; wait for it to end")
     with path.open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise InputError(f"{out}: another vz process is writing it; wait for it to end") from error
+            raise busy from error
+        if not path.exists() or path.stat().st_ino != os.fstat(file.fileno()).st_ino:
+            raise busy  # its owner ended between our opening and our locking; a new one may have begun
         try:
             yield
         finally:

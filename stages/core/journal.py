@@ -44,7 +44,7 @@ class Journal:
     def publish(self, work: Path, expected: list[str]) -> None:
         """Sort all games into `part-*.parquet` of `games_per_part` games. The journal stays until `drop`."""
         files = sorted(self._folder.glob("*.parquet"))
-        played = pl.scan_parquet(files, hive_partitioning=False)
+        played = pl.scan_parquet(files, hive_partitioning=False, glob=False)
         ids = played.select("game_id").unique().collect()["game_id"].sort().to_list()
         if ids != sorted(expected):
             raise VzError(f"{self._folder}: holds {len(ids)} games, but {len(expected)} were dealt")
@@ -68,4 +68,4 @@ class Journal:
         files = sorted(self._folder.glob("*.parquet"))
         if not files:
             return set()
-        return set(pl.scan_parquet(files).select("game_id").unique().collect()["game_id"])
+        return set(pl.scan_parquet(files, glob=False).select("game_id").unique().collect()["game_id"])

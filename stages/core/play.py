@@ -10,11 +10,12 @@ from typing import Any
 
 from stages.core.engines.base import Completion, Engine, Request, Sampling
 from stages.core.game.prompting import render_prompt
-from stages.core.game.readers import UNREADABLE_CLUE, read_clue, read_vote, thoughts_before_box
+from stages.core.game.readers import UNREADABLE_CLUE, read_clue, read_thoughts, read_vote
 from stages.core.game.rules import Clue, Deal, Role, Transcript, Turn, next_turns
 from stages.core.pictures import Picture, blank_ref, picture_size
+from stages.core.recipe import Recipe
 from stages.core.recipe.game import Game as GameRules
-from stages.core.recipe.rollout import Rollout, Seats
+from stages.core.recipe.rollout import Rollout
 from stages.core.seeds import derive
 
 Row = dict[str, Any]
@@ -46,9 +47,11 @@ class Rules:
         return str(getattr(self.rollout.seats, role))
 
 
-def policies(seats: Seats) -> list[str]:
-    """The policies that the seats name, each once."""
-    return sorted({seats.civilian, seats.spy, seats.analyst})
+def policies(recipe: Recipe) -> list[str]:
+    """The policies that play, each once; the analyst's only where it votes."""
+    seats = recipe.rollout.seats
+    voter = seats.analyst if recipe.game.voters == "analyst" else seats.civilian
+    return sorted({seats.civilian, seats.spy, voter})
 
 
 def set_table(place: int, deal: Deal, pair: Row, folder: Path) -> Table:
@@ -172,4 +175,4 @@ def _row(
 
 def _heard(turn: Turn, row: Row) -> Clue:
     assert turn.player is not None and turn.clue_round is not None  # clue turns have both
-    return Clue(turn.player, turn.clue_round, row["clue"], thoughts_before_box(row["completion"]))
+    return Clue(turn.player, turn.clue_round, row["clue"], read_thoughts(row["completion"]))

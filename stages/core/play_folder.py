@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -50,6 +51,7 @@ def play_folder(
     kept: games in the journal are not played again, and a folder with its `games.parquet` is whole.
     """
     if (folder / "games.parquet").is_file():
+        shutil.rmtree(folder / "journal", ignore_errors=True)  # a kill may have left it beside whole tables
         return Played(len(deals))
     rollout = recipe.rollout if seats is None else recipe.rollout.model_copy(update={"seats": seats})
     by_id = {pair["pair_id"]: pair for pair in pairs.iter_rows(named=True)}

@@ -130,9 +130,10 @@ def read(path: Path, schema: Schema, columns: list[str] | None = None) -> pl.Dat
     """Read and check one table, all of it or some columns; `InputError` names the file and what is off."""
     wanted = schema if columns is None else {name: schema[name] for name in columns}
     try:
-        present = pl.read_parquet_schema(path)
+        with path.open("rb") as file:
+            present = pl.read_parquet_schema(file)
         check(pl.DataFrame(schema=present), schema, path)
-        return pl.read_parquet(path, columns=list(wanted), hive_partitioning=False).select(list(wanted))
+        return pl.read_parquet(path, columns=list(wanted), hive_partitioning=False, glob=False).select(list(wanted))
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such table; run the stage that makes it first") from error
     except (polars.exceptions.PolarsError, OSError) as error:

@@ -157,6 +157,13 @@ def stop_tokens(model: PreTrainedModel, processor: ProcessorMixin) -> list[int]:
     return sorted(found)
 
 
+def free_accelerator() -> None:
+    """Give the GPU memory that torch holds but does not use back to other processes."""
+    backend = require("torch", "train")
+    if backend.cuda.is_available():
+        backend.cuda.empty_cache()
+
+
 def set_threads(threads: int | None) -> None:
     """CPU threads of torch in this process (None leaves torch's own choice), and memory that is kept between steps."""
     if threads is not None:

@@ -16,7 +16,7 @@ from stages.core.files import write_json
 from stages.core.game.rules import Deal, deal
 from stages.core.play_folder import play_folder
 from stages.core.recipe import Recipe
-from stages.core.recipe.load import resolve_model
+from stages.core.recipe.load import place_of
 from stages.core.recipe.rollout import Seats
 from stages.core.seeds import derive
 from stages.core.votes import count_votes, judge_games
@@ -44,7 +44,7 @@ def run(
     A game is won by the civilians when the spy alone has the most votes (N/A counts as a choice), else by the spy.
     """
     against = opponent or (recipe.model.path if recipe.evaluate.opponent == "base" else recipe.evaluate.opponent)
-    places = {"current": _place(model or recipe.model.path), "opponent": _place(against)}
+    places = {"current": place_of(model or recipe.model.path), "opponent": place_of(against)}
 
     def make(work: Path) -> Outcome:
         pairs = tables.read(games / "pairs.parquet", tables.PAIRS)
@@ -69,11 +69,6 @@ def run(
         overwrite=overwrite,
         resumable=True,
     )
-
-
-def _place(model: str | Path) -> str | Path:
-    place = resolve_model(str(model))
-    return Path(place) if Path(place).exists() else place
 
 
 def _deals(recipe: Recipe, pairs: pl.DataFrame, games: Path) -> list[Deal]:

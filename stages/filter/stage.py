@@ -21,14 +21,21 @@ def run(
     out: Path,
     *,
     phase: Literal["clue", "decision", "both"] = "both",
+    rollouts: Path | None = None,
     overwrite: bool = False,
 ) -> Report:
-    """Keep the rows that train in an iteration of `phase`."""
+    """Keep the rows that train in an iteration of `phase`. `rollouts`: where those lie, if they moved."""
 
     def make(work: Path) -> Outcome:
         artifact.manifest_of(scored, "score")
         rows = tables.read(scored / "scored.parquet", tables.SCORED)
-        judged = rows.join(_as_played(scored), on=tables.KEY, how="left", validate="1:1", maintain_order="left")
+        judged = rows.join(
+            _as_played(rollouts or artifact.input_of(scored, "rollouts")),
+            on=tables.KEY,
+            how="left",
+            validate="1:1",
+            maintain_order="left",
+        )
         judged = judged.with_columns(reason=reason_to_reject(recipe.filter, phase))
         kept = judged.filter(pl.col("reason").is_null()).select(list(tables.KEPT))
         rejected = judged.filter(pl.col("reason").is_not_null()).select(list(tables.REJECTED))
@@ -67,9 +74,8 @@ def reason_to_reject(recipe: Filter, phase: str) -> pl.Expr:
     return reason
 
 
-def _as_played(scored: Path) -> pl.DataFrame:
+def _as_played(rollouts: Path) -> pl.DataFrame:
     """Of every row: who said it, and whether its clue or vote could not be read."""
-    rollouts = artifact.input_of(scored, "rollouts")
     rows = tables.read_parts(rollouts, tables.ROLLOUTS, [*tables.KEY, "policy", "clue", "vote_kind"])
     unreadable = (pl.col("clue") == UNREADABLE_CLUE) | (pl.col("vote_kind") == "unreadable")
     return rows.select(*tables.KEY, "policy", is_unreadable=unreadable.fill_null(False))

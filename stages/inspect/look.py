@@ -12,6 +12,8 @@ from stages.core import artifact, tables
 from stages.core.errors import InputError
 from stages.core.files import read_json
 
+SIDES = ("civilians", "spy")  # of an evaluation
+
 
 @dataclass
 class View:
@@ -29,6 +31,7 @@ class View:
 
 def overview(folder: Path, limit: int) -> View:
     """What the folder is, its counts, and the first `limit` rows of its games (or rounds)."""
+    folder = folder.resolve()
     if (folder / "state.json").is_file():
         return _run_overview(folder, limit)
     manifest = artifact.manifest_of(folder)
@@ -45,7 +48,7 @@ def overview(folder: Path, limit: int) -> View:
 
 def transcript(folder: Path, which: str) -> View:
     """One game from deal to rewards: `which` is a game_id, or a number from 1 in game_id order."""
-    rollouts, scored = _folders(folder)
+    rollouts, scored = _folders(folder.resolve())
     games = tables.read(rollouts / "games.parquet", tables.GAMES).sort("game_id")
     game = _choose(games, which, rollouts)
     rows = _game_rows(rollouts, game["game_id"])
@@ -67,7 +70,7 @@ def transcript(folder: Path, which: str) -> View:
 
 def one_row(folder: Path, which: str, turn: int, sample: int) -> View:
     """One completion with everything the tables know of it."""
-    rollouts, scored = _folders(folder)
+    rollouts, scored = _folders(folder.resolve())
     games = tables.read(rollouts / "games.parquet", tables.GAMES).sort("game_id")
     game_id = _choose(games, which, rollouts)["game_id"]
     rows = _game_rows(rollouts, game_id).filter(pl.col("turn") == turn, pl.col("sample") == sample)
@@ -89,7 +92,11 @@ def one_row(folder: Path, which: str, turn: int, sample: int) -> View:
 def _run_overview(run: Path, limit: int) -> View:
     state = read_json(run / "state.json")
     facts = {**state.pop("schedule"), **state}
-    rounds = pl.read_ndjson(run / "metrics.jsonl") if (run / "metrics.jsonl").is_file() else pl.DataFrame()
+    rounds = (
+        pl.read_ndjson(run / "metrics.jsonl", infer_schema_length=None)
+        if (run / "metrics.jsonl").is_file()
+        else pl.DataFrame()
+    )
     wanted = ["iteration", "phase", "acc", "na", "acc_ema", "na_ema", "vote_accuracy", "reward_spy", "kept"]
     table = rounds.select([name for name in wanted if name in rounds.columns]).tail(limit)
     if "train" in rounds.columns:
@@ -101,8 +108,8 @@ def _run_overview(run: Path, limit: int) -> View:
 def _first_tables(folder: Path, manifest: dict[str, Any], limit: int) -> dict[str, pl.DataFrame]:
     shown = {}
     for name in manifest["outputs"]:
-        if name.endswith(".parquet") and not name.startswith("part-"):
-            frame = pl.scan_parquet(folder / name).head(limit).collect()
+        if name.endswith(".parquet") and not Path(name).name.startswith("part-"):
+            frame = pl.scan_parquet(folder / name, glob=False).head(limit).collect()
             short = [column for column, kind in frame.schema.items() if _is_short(column, kind)]
             shown[name] = frame.select(short)
     return shown
@@ -114,7 +121,11 @@ def _is_short(column: str, kind: pl.DataType) -> bool:
 
 def _folders(folder: Path) -> tuple[Path, Path | None]:
     """The rollouts folder behind any output, and the scored one if there is one."""
+    if folder.name in SIDES and (folder.parent / artifact.MANIFEST).is_file():
+        return folder, None  # one side of an evaluation
     stage = artifact.manifest_of(folder)["stage"]
+    if stage == "evaluate":
+        raise InputError(f"{folder}: two sides were played; give {folder}/civilians or {folder}/spy")
     if stage == "rollout":
         sibling = folder.with_name("scored")
         belongs = (sibling / artifact.MANIFEST).is_file() and artifact.input_of(sibling, "rollouts") == folder
@@ -139,7 +150,7 @@ def _choose(games: pl.DataFrame, which: str, folder: Path) -> dict[str, Any]:
 
 def _game_rows(rollouts: Path, game_id: str) -> pl.DataFrame:
     parts = sorted(rollouts.glob("part-*.parquet"))
-    return pl.scan_parquet(parts).filter(pl.col("game_id") == game_id).collect()
+    return pl.scan_parquet(parts, glob=False).filter(pl.col("game_id") == game_id).collect()
 
 
 def _rewards(scored: Path | None, game_id: str) -> pl.DataFrame | None:
@@ -150,7 +161,7 @@ def _rewards(scored: Path | None, game_id: str) -> pl.DataFrame | None:
 
 
 def _pair_facts(rollouts: Path, pair_id: str) -> dict[str, Any]:
-    games = artifact.input_of(rollouts, "games")
+    games = artifact.input_of(rollouts if (rollouts / artifact.MANIFEST).is_file() else rollouts.parent, "games")
     columns = ["pair_id", "original", "modified", "changes"]
     pair = tables.read(games / "pairs.parquet", tables.PAIRS, columns).filter(pl.col("pair_id") == pair_id)
     facts = pair.drop("pair_id").row(0, named=True)

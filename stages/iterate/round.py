@@ -19,7 +19,7 @@ from stages.core.engines import Engine
 from stages.core.errors import InputError
 from stages.core.game.rules import deal
 from stages.core.recipe import Recipe
-from stages.core.recipe.load import resolve_model
+from stages.core.recipe.load import place_of
 from stages.core.seeds import derive
 from stages.iterate.schedule import advance
 from stages.iterate.state import Metrics, State
@@ -46,13 +46,16 @@ class Round:
         """The state after the round, its metrics (comparable between runs) and its timings (not comparable)."""
         clock = _Clock()
         phase = self.state.schedule.phase
+        heldout = self.recipe.iterate.signal == "heldout"
         dealt = clock.time("deal", lambda: self._deal("games", "train", self.recipe.iterate.games))
+        if heldout:  # dealt before anything is played, so that missing dev pairs are noticed at once
+            clock.time("deal", lambda: self._deal("signal/games", "dev", self.recipe.iterate.signal_games))
         played = clock.time("rollout", lambda: self._rollout(dealt, "rollouts", "train"))
         scored = clock.time("score", lambda: self._score(played, "scored", phase))
         kept = clock.time(
             "filter", lambda: filter_stage.run(self.recipe, scored.out, self.folder / "kept", phase=phase)
         )
-        signal = clock.time("signal", self._signal) if self.recipe.iterate.signal == "heldout" else scored
+        signal = clock.time("signal", self._signal) if heldout else scored
         trained = clock.time("train", lambda: self._train(kept, played))
         after = self._state_after(scored, signal, trained)
         return after, self._metrics(played, scored, signal, kept, trained, after), clock.row(self.number, played)
@@ -63,7 +66,7 @@ class Round:
             ids = pairs.filter(pl.col("split") == split)["pair_id"].to_list()
             if not ids:
                 raise InputError(
-                    f"{self.games}: has no pairs of the split '{split}'; make more, or change games.splits"
+                    f"{self.games}: has no pairs of the split '{split}'; make more, or change games.{split}_fraction"
                 )
             deals = deal(
                 ids,
@@ -71,7 +74,7 @@ class Round:
                 self.recipe.game,
                 seed=derive(self.recipe.seed, split),
                 iteration=self.number,
-                plays=self.recipe.iterate.plays_per_game,
+                plays=self.recipe.iterate.plays_per_game if split == "train" else 1,
             )
             rows = [vars(game) for game in deals]
             tables.write(tables.from_rows(rows, tables.GAMES), work / "games.parquet", tables.GAMES)
@@ -107,7 +110,7 @@ class Round:
     def _train(self, kept: Report, played: Report) -> Report:
         self.engine.sleep()
         state_in = self.run / self.state.training_state if self.state.training_state else None
-        report = train.run(
+        return train.run(
             self.recipe,
             kept.out,
             self.folder / "checkpoint",
@@ -119,16 +122,13 @@ class Round:
             state_out=self.run / self._next_slot(),
             planned_updates=planned_updates(self.recipe),
         )
-        self.engine.wake()
-        return report
 
     def _next_slot(self) -> str:
         return SLOTS[1] if self.state.training_state == SLOTS[0] else SLOTS[0]
 
     @property
     def base(self) -> str | Path:
-        place = resolve_model(self.recipe.model.path)
-        return Path(place) if Path(place).exists() else place
+        return place_of(self.recipe.model.path)
 
     @property
     def current(self) -> str | Path:
@@ -163,6 +163,8 @@ class Round:
             "na_ema": after.schedule.na_ema,
             "dwell": before.dwell + 1,
             "next_phase": after.schedule.phase,
+            "batch_acc": scored.counts["acc"],
+            "batch_na": scored.counts["na"],
             **{name: value for name, value in scored.counts.items() if name not in {"acc", "na"}},
             "completion_tokens": played.counts["completion_tokens"],
             "truncated": played.counts["truncated"],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,7 +12,7 @@ from stages.core.engines import Engine, open_engine
 from stages.core.play import policies
 from stages.core.play_folder import play_folder
 from stages.core.recipe import Recipe
-from stages.core.recipe.load import resolve_model
+from stages.core.recipe.load import place_of, prompt_folder
 from stages.rollout.deals import choose_split, read_deals
 from stages.rollout.summary import summarise
 
@@ -35,9 +34,12 @@ def run(
     name are found; `current` and `base` default to the recipe's model, any other seat name is itself a folder or hub
     name. A lent `engine` keeps running afterwards.
     """
-    places = {name: _place(recipe, name, models or {}) for name in policies(recipe.rollout.seats)}
+    places = {name: _place(recipe, name, models or {}) for name in policies(recipe)}
     inputs: dict[str, Path | str] = {"games": games, "deal": deal or games}
     inputs |= {f"policy {name}": place for name, place in places.items()}
+    inputs["prompts"] = prompt_folder(recipe.game.prompts)
+    if recipe.model.chat_template is not None:
+        inputs["chat template"] = Path(recipe.model.chat_template)
 
     def make(work: Path) -> Outcome:
         with ExitStack() as stack:
@@ -60,15 +62,13 @@ def run(
 def _place(recipe: Recipe, policy: str, models: Mapping[str, str | Path]) -> str | Path:
     if policy in models:
         return models[policy]
-    place = resolve_model(recipe.model.path if policy in {"current", "base"} else policy)
-    return Path(place) if Path(place).exists() else place
+    return place_of(recipe.model.path if policy in {"current", "base"} else policy)
 
 
 def _play(recipe: Recipe, games: Path, deal: Path, split: str | None, work: Path, engine: Engine) -> Outcome:
     pairs = tables.read(games / "pairs.parquet", tables.PAIRS)
     deals = choose_split(read_deals(deal / "games.parquet", recipe.game), pairs, split)
     played = play_folder(work, recipe, deals, pairs, games, engine)
-    shutil.rmtree(work / "journal", ignore_errors=True)  # a kill may have left it beside whole tables
     outcome = summarise(work, recipe.rollout)
     outcome.counts["finished_before"] = played.before
     outcome.timings |= played.timings()

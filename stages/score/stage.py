@@ -11,7 +11,9 @@ from stages.core import artifact, tables
 from stages.core.artifact import Outcome, Report
 from stages.core.errors import InputError
 from stages.core.files import write_json
+from stages.core.game.readers import read_thoughts
 from stages.core.recipe import Recipe
+from stages.core.recipe.game import Game
 from stages.core.recipe.scoring import Score
 from stages.core.votes import count_votes, judge_games
 from stages.score import rewards
@@ -33,7 +35,8 @@ def run(
 ) -> Report:
     """Score every row. `phase` is what trains in this iteration: role baselines move in clue iterations only, unless
     the recipe says both. `baselines` is the `baselines.json` of the iteration before; zeros without it."""
-    rules = recipe.game
+    played = artifact.manifest_of(rollouts, "rollout")["settings"]["game"]
+    rules = Game.model_validate(played)  # as the games were played, whatever the recipe says now
 
     def make(work: Path) -> Outcome:
         rows, games = read_rollouts(rollouts)
@@ -49,13 +52,12 @@ def run(
         return Outcome({**_counts(scored, judged), "baselines": after.as_dict()})
 
     inputs = {"rollouts": rollouts} | ({"baselines": baselines} if baselines else {})
-    settings = {**recipe.settings("game", "score"), "phase": phase}
+    settings = {**recipe.settings("score"), "game": played, "phase": phase}
     return artifact.produce(out, stage="score", settings=settings, inputs=inputs, make=make, overwrite=overwrite)
 
 
 def read_rollouts(folder: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The rows (without the long columns) and the games of a rollouts folder; each game's seats must fit its rows."""
-    artifact.manifest_of(folder, "rollout")
     rows = tables.read_parts(folder, tables.ROLLOUTS, _COLUMNS)
     games = tables.read(folder / "games.parquet", tables.GAMES)
     tables.unique_key(rows, tables.KEY, folder)
@@ -70,8 +72,8 @@ def read_rollouts(folder: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
     if len(off):
         key = {name: off[name][0] for name in tables.KEY}
         raise InputError(f"{folder}: the row {key} does not fit games.parquet (seat, role or game); play it again")
-    reasoning = pl.col("completion").str.split("\\boxed").list.first().str.strip_chars().str.len_chars()
-    return rows.with_columns(reasoning_chars=reasoning).drop("completion"), games
+    reasoning = [len(read_thoughts(text)) for text in rows["completion"]]
+    return rows.with_columns(reasoning_chars=pl.Series(reasoning, dtype=pl.Int64)).drop("completion"), games
 
 
 def score_clues(

@@ -14,7 +14,7 @@ from stages.core.artifact import Outcome, Report
 from stages.core.errors import InputError
 from stages.core.files import sha256_text, to_json, write_json
 from stages.core.recipe import Recipe
-from stages.core.recipe.load import resolve_model
+from stages.core.recipe.load import place_of
 from stages.train import plan
 from stages.train.job import Job, Trained
 from stages.train.rows import Row, read_rows, sampling_of
@@ -58,8 +58,8 @@ def run(
         Path(kept),
         rollouts or artifact.input_of(artifact.input_of(kept, "scored"), "rollouts"),
         games,
-        _place(recipe.model.path if model is None else model),
-        _place(recipe.model.path if base is None else base),
+        place_of(recipe.model.path if model is None else model),
+        place_of(recipe.model.path if base is None else base),
         state_in,
         state_out or out.with_name(f"{out.name}-state"),
         planned_updates,
@@ -231,11 +231,6 @@ class _Call:
 
         with manners(self.recipe):
             export(self.recipe, state, job.model, job.base, out, after.updates)
-
-
-def _place(model: str | Path) -> str | Path:
-    place = resolve_model(str(model))
-    return Path(place).absolute() if Path(place).exists() else place
 
 
 def _one_process(recipe: Recipe) -> Recipe:

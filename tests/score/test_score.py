@@ -17,8 +17,8 @@ EXACT = {"rel": 0, "abs": 1e-12}
 
 
 def scored(tmp_path: Path, games, *overrides: str, players: int = 4, clue_rounds: int = 1, **options):
-    rollouts = write_rollouts(tmp_path / "rollouts", games, players, clue_rounds)
-    recipe = load("tiny", [f"game.players={players}", f"game.clue_rounds={clue_rounds}", *overrides])
+    rollouts = write_rollouts(tmp_path / "rollouts", games, players, clue_rounds, options.pop("game", None))
+    recipe = load("tiny", list(overrides))
     out = score.run(recipe, rollouts, tmp_path / "scored", **options).out
     return (
         tables.read(out / "scored.parquet", tables.SCORED),
@@ -90,8 +90,8 @@ def test_every_clue_of_a_player_carries_its_advantage(tmp_path: Path):
 
 
 def test_civilians_votes_are_divided_by_the_votes_of_each(tmp_path: Path):
-    options = ["game.voters=civilians", "game.votes_per_civilian=2"]
-    rows, games, _ = scored(tmp_path, {"g": (2, ["2", "2", "2", "2", "1", "1"])}, *options)
+    rules = {"voters": "civilians", "votes_per_civilian": 2}  # as played; the recipe's own are the analyst's
+    rows, games, _ = scored(tmp_path, {"g": (2, ["2", "2", "2", "2", "1", "1"])}, game=rules)
     # v = (1, 2, 0, 0): r_s = −.1 (2 − 1/3)
     assert clue_rewards(rows, "g")[1] == pytest.approx(-1 / 6, **EXACT)
     assert games["votes"][0].to_list() == [1.0, 2.0, 0.0, 0.0]

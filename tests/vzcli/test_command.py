@@ -91,7 +91,7 @@ def test_a_dry_run_starts_nothing(command: str, tmp_path: Path):
     ("arguments", "message"),
     [
         (["rollout", "nothing"], "nothing: no such file or folder"),
-        (["score", "nothing"], "nothing: no such file or folder"),
+        (["score", "nothing"], "nothing: no such folder"),
         (["filter", ".", "--phase", "third"], "--phase third: must be one of"),
         (["train", "nothing"], "nothing: no such folder"),
         (["inspect", "nothing"], "nothing: no such folder"),

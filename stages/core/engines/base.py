@@ -84,10 +84,7 @@ class Engine(ABC):
         """Give `policy` these weights, in place of those it may have."""
 
     def sleep(self) -> None:  # noqa: B027 - an engine without an accelerator has nothing to free
-        """Free the accelerator for training. Optional."""
-
-    def wake(self) -> None:  # noqa: B027
-        """Undo `sleep`."""
+        """Free the accelerator for training; the next request wakes the engine. Optional."""
 
     def version(self, policy: str) -> str:
         """The version of a loaded policy, as rows record it."""

@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 import torch
+from PIL import Image
 from transformers import LogitsProcessor, LogitsProcessorList, PreTrainedModel, ProcessorMixin
 
 from stages.core import vlm
@@ -57,7 +58,7 @@ def sample_batch(
     inputs = vlm.encode(
         processor,
         [request.messages for request, _ in rows],
-        [[picture.load() for picture in request.pictures] for request, _ in rows],
+        _load_pictures([request for request, _ in rows]),
     ).to(model.device)
     prompts = vlm.unpadded(inputs["input_ids"], inputs["attention_mask"])
     for (request, _), prompt in zip(rows, prompts, strict=True):
@@ -84,6 +85,15 @@ def sample_batch(
         _completion(processor, prompt, tokens, row_logprobs, stop_tokens)
         for prompt, tokens, row_logprobs in zip(prompts, answers, logprobs, strict=True)
     ]
+
+
+def _load_pictures(requests: Sequence[Request]) -> list[list[Image.Image]]:
+    """The pictures of each request; samples of one request share them."""
+    loaded: dict[int, list[Image.Image]] = {}
+    for request in requests:
+        if id(request) not in loaded:
+            loaded[id(request)] = [picture.load() for picture in request.pictures]
+    return [loaded[id(request)] for request in requests]
 
 
 def _completion(

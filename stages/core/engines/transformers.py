@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from stages.core.engines.base import Completion, Engine, Request, Sampling
+from stages.core.errors import VzError
 from stages.core.recipe.schema import Recipe
 
 if TYPE_CHECKING:
-    import torch
     from transformers import PreTrainedModel, ProcessorMixin
 
 
@@ -61,12 +61,11 @@ class TransformersEngine(Engine):
         self._versions[policy] = version
 
     def sleep(self) -> None:
-        self._move("cpu")
+        from stages.core.vlm import free_accelerator
 
-    def wake(self) -> None:
-        from stages.core.vlm import device_of
-
-        self._move(device_of(self._recipe.model))
+        for policy in self._policies.values():
+            policy.model.to("cpu")
+        free_accelerator()
 
     def close(self) -> None:
         self._policies.clear()
@@ -87,12 +86,18 @@ class TransformersEngine(Engine):
             try:
                 answers = self._answer(taken)
             except Exception as error:  # whatever it is belongs to the games that wait, and stops them
-                for waiting in [*taken, *self._queue]:
-                    waiting.answer.set_exception(error)
-                self._queue.clear()
+                self._fail([*taken, *self._queue], error)
                 return
             for waiting, answer in zip(taken, answers, strict=True):
                 waiting.answer.set_result(answer)
+
+    def _fail(self, waiting: Sequence[_Waiting], error: Exception) -> None:
+        self._queue = []
+        if isinstance(error, StopIteration):  # which no future can carry; processors raise it on a stray placeholder
+            error = VzError(f"the processor could not make a prompt's inputs: {error!r}")
+        for one in waiting:
+            if not one.answer.done():
+                one.answer.set_exception(error)
 
     async def _settle(self) -> None:
         """Let every game that can go on ask its next question, so that batches are full."""
@@ -132,8 +137,10 @@ class TransformersEngine(Engine):
     def _complete(self, rows: Sequence[tuple[Request, int]]) -> list[Completion]:
         """One completion for each (request, sample); all of one policy and one sampling."""
         from stages.core.engines.decoding import sample_batch
+        from stages.core.vlm import device_of
 
         policy = self._policies[rows[0][0].policy]
+        policy.model.to(device_of(self._recipe.model))  # after training it sleeps in the CPU's memory until it is asked
         completions = sample_batch(
             policy.model,
             policy.processor,
@@ -144,11 +151,6 @@ class TransformersEngine(Engine):
         )
         self.count(completions)
         return completions
-
-    def _move(self, device: str | torch.device) -> None:
-        place: Any = device
-        for policy in self._policies.values():
-            policy.model.to(place)
 
 
 def _kind(request: Request) -> tuple[str, Sampling]:

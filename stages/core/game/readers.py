@@ -36,10 +36,11 @@ def last_box(text: str) -> str | None:
     return text[span.content : span.end] if span else None
 
 
-def thoughts_before_box(text: str) -> str:
-    """The reasoning: all that stands before the last box."""
+def read_thoughts(text: str) -> str:
+    """The reasoning: all that stands before the last box, line by line made as harmless as a clue."""
     span = _last_box_span(text)
-    return (text[: span.start] if span else text).strip()
+    lines = (one_line(line) for line in (text[: span.start] if span else text).splitlines())
+    return "\n".join(line for line in lines if line)
 
 
 def read_clue(text: str, max_chars: int) -> str | None:

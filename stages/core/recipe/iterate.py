@@ -41,7 +41,7 @@ class Evaluate(Section):
     """Held-out games of two policies against each other."""
 
     games: int = Field(
-        100, ge=2, description="Games, half of them with the roles mirrored (paper's Figure 6: 50 + 50)."
+        100, ge=2, multiple_of=2, description="Games, half of them with the roles mirrored (paper's Figure 6: 50 + 50)."
     )
     split: Literal["dev", "test", "train"] = Field("test", description="Pairs that are played.")
     opponent: str = Field("base", description="Whom the policy meets: base, or a model folder or hub name.")

@@ -77,6 +77,12 @@ def resolve_model(name: str) -> str:
     return str(shipped) if shipped.is_dir() else name
 
 
+def place_of(name: str | Path) -> str | Path:
+    """Where a model lies: an existing folder as a path, anything else as a hub name."""
+    place = resolve_model(str(name))
+    return Path(place).resolve() if Path(place).exists() else place
+
+
 def _latest_checkpoint(run: Path) -> str:
     checkpoint = read_json(run / "state.json").get("checkpoint")
     if checkpoint is None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from stages.core.recipe.base import Section
 from stages.core.recipe.game import Game
@@ -15,6 +15,11 @@ from stages.core.recipe.model import Model
 from stages.core.recipe.rollout import Rollout
 from stages.core.recipe.scoring import Filter, Score
 from stages.core.recipe.train import Train
+
+ONLY_SPEED = {
+    "rollout": {"concurrent_games", "batch_size", "save_every", "truncated_warning", "unreadable_warning"},
+    "train": {"micro_batch", "gradient_checkpointing", "processes"},
+}
 
 
 class Recipe(Section):
@@ -36,16 +41,15 @@ class Recipe(Section):
     evaluate: Evaluate = Field(default_factory=Evaluate, description="Held-out games.")
     init_model: InitModel = Field(default_factory=InitModel, description="The tiny start model.")
 
-    @model_validator(mode="after")
-    def _agree(self) -> Self:
-        if self.rollout.temperature == 0 and self.game.votes > 1 and self.game.voters == "analyst":
-            raise ValueError(
-                "rollout.temperature is 0, so all votes of a game are equal and nothing can be learned: "
-                "set a temperature above 0"
-            )
-        return self
-
     def settings(self, *sections: str) -> dict[str, Any]:
-        """The named sections, the seed and determinism as plain data: what decides a stage's result."""
+        """The named sections, the seed and determinism as plain data: what decides a stage's result.
+
+        What only decides speed and memory is left out, so that it may change between a kill and going on; but a
+        deterministic result depends on it in the last bits.
+        """
         body = self.model_dump(mode="json", by_alias=True, include={"seed", "deterministic", "threads", *sections})
-        return {key: body[key] for key in sorted(body)}
+        if not self.deterministic:
+            body.pop("threads")
+            for section, names in ONLY_SPEED.items():
+                body[section] = {key: value for key, value in body.get(section, {}).items() if key not in names}
+        return {key: body[key] for key in sorted(body) if key in {"seed", "deterministic", "threads", *sections}}
