@@ -70,11 +70,12 @@ async def play_game(table: Table, rules: Rules, engine: Engine) -> list[Row]:
     rows: list[Row] = []
     while True:
         turns = next_turns(table.deal, rules.game, transcript)
-        answered = await asyncio.gather(*(_ask(table, turn, transcript, rules, engine) for turn in turns))
-        rows += [row for turn_rows in answered for row in turn_rows]
         if turns[0].phase == "decision":
-            return rows
-        transcript.clues.append(_heard(turns[0], answered[0][0]))
+            votes = await asyncio.gather(*(_ask(table, turn, transcript, rules, engine) for turn in turns))
+            return rows + [row for cast in votes for row in cast]
+        (row,) = await _ask(table, turns[0], transcript, rules, engine)
+        rows.append(row)
+        transcript.clues.append(_heard(turns[0], row))
 
 
 async def play_games(

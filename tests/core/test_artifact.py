@@ -104,6 +104,30 @@ def test_a_lost_output_is_not_up_to_date(tmp_path: Path):
         make(tmp_path / "out", Maker())
 
 
+def test_what_was_lost_is_made_again_when_overwritten(tmp_path: Path):
+    maker = Maker()
+    make(tmp_path / "out", maker)
+    (tmp_path / "out/data.json").unlink()
+    assert make(tmp_path / "out", maker, overwrite=True).status == "done" and maker.worked == 2
+
+
+def test_other_weights_of_the_same_size_are_another_input(tmp_path: Path):
+    (tmp_path / "model").mkdir()
+    hashes = []
+    for content in (b"old!", b"new!"):
+        (tmp_path / "model/pytorch_model.bin").write_bytes(content)
+        hashes.append(artifact.content_hash(tmp_path / "model"))
+    assert hashes[0] != hashes[1]
+
+
+def test_a_symlinked_output_is_written_where_it_points(tmp_path: Path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    make(tmp_path / "link", Maker())
+    make(tmp_path / "link", Maker(), {"x": 2}, overwrite=True)
+    assert (tmp_path / "link").is_symlink() and (tmp_path / "real/data.json").is_file()
+
+
 def test_inputs_are_found_again_after_both_folders_moved(tmp_path: Path):
     (tmp_path / "a").mkdir()
     make(tmp_path / "a/first", Maker())

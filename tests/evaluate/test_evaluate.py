@@ -39,6 +39,13 @@ def test_evaluation_gives_the_same_again(games: Path, tmp_path: Path):
     assert first == second
 
 
+def test_an_odd_number_of_games_cannot_be_mirrored_and_greedy_can_be_judged(games: Path, tmp_path: Path):
+    with pytest.raises(InputError, match="multiple of 2"):
+        fake_recipe("evaluate.games=5")
+    recipe = fake_recipe("evaluate.games=2", "evaluate.split=train", "rollout.temperature=0")
+    assert evaluate.run(recipe, games, tmp_path / "out").counts["games"] == 2
+
+
 def test_a_split_without_pairs_is_an_error(tmp_path: Path):
     from tests.helpers import write_games
 

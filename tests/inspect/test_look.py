@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
+from stages import evaluate, iterate, rollout, score
 from stages import filter as filter_stage
-from stages import iterate, rollout, score
 from stages.core.errors import InputError
 from stages.inspect import look
 from tests.helpers import fake_recipe
@@ -37,6 +37,19 @@ def test_one_row_is_shown_whole(outputs: dict[str, Path]):
     view = look.one_row(outputs["scored"], "1", 0, 0)
     assert view.facts["role"] in {"civilian", "spy"} and "reward" in view.facts
     assert any("Who is the spy" in text for text in view.text)
+
+
+def test_an_evaluation_shows_its_sides(games: Path, tmp_path: Path):
+    out = evaluate.run(fake_recipe("evaluate.games=4", "evaluate.split=train"), games, tmp_path / "evaluation").out
+    assert "as_spy" in look.overview(out, 3).facts
+    assert len(look.transcript(out / "spy", "1").tables["votes"]) == 8
+    with pytest.raises(InputError, match="two sides were played"):
+        look.transcript(out, "1")
+
+
+def test_a_folder_may_be_named_from_inside(outputs: dict[str, Path], monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(outputs["rollouts"])
+    assert "winner" in look.transcript(Path(), "1").facts
 
 
 def test_a_run_shows_its_rounds(games: Path, tmp_path: Path):

@@ -6,6 +6,7 @@ import pytest
 from stages import iterate
 from stages.core.engines.fake import FakeEngine
 from stages.core.errors import InputError
+from stages.core.recipe import load
 from tests.helpers import fake_recipe, write_games
 
 SMALL = ["iterate.games=4", "iterate.rounds=6", "rollout.concurrent_games=2"]
@@ -96,3 +97,84 @@ def test_every_game_of_a_round_is_accounted_for(games: Path, tmp_path: Path):
                   ("games", "rollouts", "scored", "kept")]  # fmt: skip
         assert counts[0]["games"] == counts[1]["games"] == counts[2]["games"] == 4
         assert counts[1]["rows"] == counts[2]["rows"] == counts[3]["rows"]
+
+
+VARIANTS = [
+    ["game.voters=civilians", "game.votes_per_civilian=2"],
+    ["game.spy_view=blank"],
+    ["game.clue_rounds=3", "game.own_thoughts=true"],
+    ["iterate.plays_per_game=2", "score.baseline_games=2", "score.baseline_phases=both"],
+    ["rollout.seats.spy=base"],
+    ["deterministic=false"],
+    ["score.decision_reward=code", "score.divide_by_std=true"],
+]
+
+
+@pytest.mark.parametrize("variant", VARIANTS, ids=" ".join)
+def test_every_variant_of_the_game_goes_round(games: Path, tmp_path: Path, variant: list[str]):
+    recipe = fake_recipe("iterate.games=4", "iterate.rounds=2", "iterate.switching=cycle", *variant)
+    report = iterate.run(recipe, tmp_path / "run", games=games)
+    assert report.counts["phases"] == {"decision": 1, "clue": 1} and report.counts["updates"] == 2
+
+
+def test_overwrite_replays_nothing_when_nothing_differs(games: Path, tmp_path: Path):
+    recipe = fake_recipe(*SMALL, "iterate.rounds=2")
+    iterate.run(recipe, tmp_path / "run", games=games)
+    engine = FakeEngine()
+    assert iterate.run(recipe, tmp_path / "run", games=games, engine=engine, overwrite=True).status == "up to date"
+    assert engine.calls == 0
+
+
+def test_a_folder_that_is_no_run_is_never_discarded(games: Path, tmp_path: Path):
+    (tmp_path / "run").mkdir()
+    for name in ("recipe.yaml", "thesis.txt"):
+        (tmp_path / "run" / name).write_text("years: of work")
+    with pytest.raises(InputError, match="is no run of vz iterate"):
+        iterate.run(fake_recipe(*SMALL), tmp_path / "run", games=games, overwrite=True)
+    assert (tmp_path / "run/thesis.txt").is_file()
+
+
+def test_a_run_goes_on_with_its_own_games_only(games: Path, tmp_path: Path):
+    iterate.run(fake_recipe(*SMALL, "iterate.rounds=1"), tmp_path / "run", games=games)
+    others = write_games(tmp_path / "others", fake_recipe(), count=9)
+    with pytest.raises(InputError, match="another content of its games"):
+        iterate.run(fake_recipe(*SMALL, "iterate.rounds=2"), tmp_path / "run", games=others)
+
+
+def test_a_model_that_cannot_be_loaded_leaves_no_run_behind(games: Path, tmp_path: Path):
+    (tmp_path / "model").mkdir()
+    recipe = fake_recipe(*SMALL, "rollout.engine=transformers", f"model.path={tmp_path / 'model'}")
+    with pytest.raises(InputError, match="cannot be loaded"):
+        iterate.run(recipe, tmp_path / "run", games=games)
+    assert not (tmp_path / "run").exists()
+    assert iterate.run(fake_recipe(*SMALL, "iterate.rounds=1"), tmp_path / "run", games=games).status == "done"
+
+
+def test_a_finished_training_is_not_thrown_away(games: Path, tmp_path: Path):
+    run, recipe = tmp_path / "run", fake_recipe(*SMALL, "iterate.rounds=1", "train.total_updates=9")
+    iterate.run(recipe, run, games=games)
+    before = (run / "state.json").read_text()
+    longer = fake_recipe(*SMALL, "iterate.rounds=2", "train.total_updates=9")
+    iterate.run(longer, run, games=games)
+    made = (run / "round-0002/checkpoint/manifest.json").read_text()
+    (run / "state.json").write_text(before)  # as if killed just before the second round was recorded
+    iterate.run(longer, run, games=games)
+    assert (run / "round-0002/checkpoint/manifest.json").read_text() == made
+
+
+def test_nothing_is_learned_at_temperature_zero(games: Path, tmp_path: Path):
+    with pytest.raises(InputError, match="temperature is 0"):
+        iterate.run(fake_recipe("rollout.temperature=0"), tmp_path / "run", games=games)
+
+
+@pytest.mark.parametrize("lora", [[], ["model.lora.rank=4", "model.lora.alpha=8"]], ids=["full", "lora"])
+def test_the_real_engine_and_trainer_go_round(tmp_path: Path, lora: list[str]):
+    recipe = load("tiny", ["iterate.games=6", "iterate.rounds=2", "iterate.switching=cycle", "rollout.seats.spy=base",
+                           "train.micro_batch=16", *lora])  # fmt: skip
+    games = write_games(tmp_path / "games", recipe, count=8, side=72)
+    iterate.run(recipe, tmp_path / "run", games=games)
+    first, second = metrics(tmp_path / "run")
+    assert first["train"]["updates"] == second["train"]["updates"] == 1
+    assert first["train"]["kl"] == pytest.approx(0, abs=1e-6) and second["train"]["kl"] > 0
+    assert second["train"]["off_policy_rows"] == 0 and second["train"]["logprob_gap_mean"] < 1e-3
+    assert second["rejected"]["another policy"] == 6 * 2

@@ -1,4 +1,5 @@
 import json
+import shutil
 from pathlib import Path
 
 import polars as pl
@@ -10,6 +11,7 @@ from stages.core.engines.base import Request
 from stages.core.engines.fake import FakeEngine
 from stages.core.errors import InputError
 from stages.core.game.readers import UNREADABLE_CLUE
+from stages.core.recipe import prompt_folder
 from tests.helpers import fake_recipe, write_games
 
 
@@ -121,6 +123,22 @@ def test_seats_may_be_played_by_different_policies(games: Path, tmp_path: Path):
         ("civilian", "current"), ("spy", "base"), ("analyst", "judge"),
     }  # fmt: skip
     assert rows["policy_version"].n_unique() == 3
+
+
+def test_another_wording_is_another_input(games: Path, tmp_path: Path):
+    words = tmp_path / "words"
+    shutil.copytree(prompt_folder("standard"), words)
+    recipe = fake_recipe(f"game.prompts={words}")
+    rollout.run(recipe, games, tmp_path / "out")
+    (words / "vote.j2").write_text((words / "vote.j2").read_text() + "Be quick.")
+    with pytest.raises(InputError, match="other inputs or settings"):
+        rollout.run(recipe, games, tmp_path / "out")
+
+
+def test_speed_may_change_between_a_kill_and_going_on(games: Path, tmp_path: Path):
+    slow, quick = (fake_recipe("deterministic=false", f"rollout.batch_size={size}") for size in (1, 99))
+    rollout.run(slow, games, tmp_path / "out")
+    assert rollout.run(quick, games, tmp_path / "out").status == "up to date"
 
 
 def test_a_deal_for_other_rules_is_refused(games: Path, tmp_path: Path):

@@ -12,7 +12,7 @@ from PIL import Image
 from stages.core import vlm
 from stages.core.engines.base import Completion, Request, Sampling
 from stages.core.engines.transformers import TransformersEngine
-from stages.core.errors import InputError
+from stages.core.errors import InputError, VzError
 from stages.core.pictures import Picture
 from stages.core.recipe import load
 
@@ -151,6 +151,11 @@ def test_a_prompt_that_is_too_long_is_an_error(random_model: Path, pictures: lis
         pytest.raises(InputError, match="prompt has"),
     ):
         answers(engine, [request(pictures[0], 1), request(pictures[0], 30)])
+
+
+def test_a_stray_placeholder_stops_the_games_instead_of_hanging(random_model: Path, pictures: list[Picture]):
+    with engine_of(random_model) as engine, pytest.raises(VzError, match="could not make a prompt's inputs"):
+        answers(engine, [request(pictures[0], 1, words="<image>"), request(pictures[0], 2)])
 
 
 def test_an_unknown_policy_and_a_folder_without_model_are_errors(tmp_path: Path, pictures: list[Picture]):
