@@ -82,7 +82,7 @@ def test_old_checkpoints_are_pruned_but_not_the_best_nor_every_nth(games: Path, 
     assert kept == {3, 6} | ({best} - {0})
 
 
-def test_games_without_train_pairs_are_an_error(tmp_path: Path):
+def test_a_held_out_signal_without_dev_pairs_is_an_error(tmp_path: Path):
     recipe = fake_recipe(*SMALL)
     games = write_games(tmp_path / "games", recipe, count=1)
     with pytest.raises(InputError, match="no pairs of the split 'dev'"):
