@@ -30,7 +30,10 @@ def command(
     rounds: Annotated[
         int | None, typer.Option("--rounds", "-n", help="Rounds in all (recipe: iterate.rounds).")
     ] = None,
-    out: Annotated[Path, typer.Option("--out", "-o", help="The run's folder.")] = Path("runs/tiny"),
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="The run's folder; runs/<recipe> if not given.", show_default=False),
+    ] = None,
     games: Annotated[
         Path | None, typer.Option("--games", help="A folder of vz make-games; made in the run if not given.")
     ] = None,
@@ -47,21 +50,24 @@ def command(
     """Play, score, filter and train, round after round. A killed run goes on by the same command."""
     from stages import iterate
 
+    folder = out or Path("runs") / Path(recipe).stem
     extra = ([] if rounds is None else [f"iterate.rounds={rounds}"]) + (
         [] if model is None else [f"model.path={model}"]
     )
     loaded = opt.load_recipe(recipe, [*(overrides or []), *extra], seed)
     opt.run_stage(
-        lambda: iterate.run(loaded, out, games=games, on_round=None if as_json else _print_round, overwrite=overwrite),
+        lambda: iterate.run(
+            loaded, folder, games=games, on_round=None if as_json else _print_round, overwrite=overwrite
+        ),
         recipe=loaded,
         sections=tuple(type(loaded).model_fields),
         reads={"games": games, "model": loaded.model.path},
-        out=out,
+        out=folder,
         as_json=as_json,
         dry_run=dry_run,
     )
     if not as_json and not dry_run:
-        print(f"\nlook next:  vz inspect {out}   ·   vz inspect {out}/round-0001/scored --game 1")
+        print(f"\nlook next:  vz inspect {folder}   ·   vz inspect {folder}/round-0001/scored --game 1")
 
 
 def _print_round(metrics: dict[str, Any], timings: dict[str, Any]) -> None:

@@ -65,3 +65,22 @@ def test_idefics3_with_pictures_of_different_numbers_of_tiles(tmp_path: Path) ->
     assert counts["loss"] == pytest.approx(expected.loss, rel=1e-5)
     assert counts["grad_norm"] == pytest.approx(expected.grad_norm, rel=1e-5)
     assert counts["logprob_gap_max"] < 1e-5
+
+
+def test_idefics3_plays_scores_and_trains_end_to_end(tmp_path: Path) -> None:
+    import json
+
+    from stages import iterate
+    from stages.core.recipe import load
+    from tests.helpers import write_games
+
+    model = build_idefics3(tmp_path / "idefics3")
+    small = ["iterate.games=4", "iterate.rounds=2", "iterate.switching=clue", "rollout.max_prompt_tokens=900"]
+    recipe = load("tiny", [f"model.path={model}", *small, "train.micro_batch=8", "train.logprob_gap_limit=9"])
+    games = write_games(tmp_path / "games", recipe, count=6, side=72)
+    iterate.run(recipe, tmp_path / "run", games=games)
+    lines = (tmp_path / "run/metrics.jsonl").read_text().splitlines()
+    first, second = (json.loads(line) for line in lines)
+    assert first["games"] == second["games"] == 4 and first["train"]["rows"] == 32
+    assert second["train"]["off_policy_rows"] == 0  # the exported checkpoint played the second round
+    assert first["train"]["logprob_gap_max"] < 0.5
