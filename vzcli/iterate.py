@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,6 +25,10 @@ _COLUMNS = (
     "rows",
     "tok/s",
 )
+
+_METRICS = (
+    "iteration", "phase", "acc", "na", "vote_accuracy", "reward_spy", "reward_civilian", "reward_decision",
+)  # fmt: skip
 
 
 def command(
@@ -57,7 +62,7 @@ def command(
     loaded = opt.load_recipe(recipe, [*(overrides or []), *extra], seed)
     opt.run_stage(
         lambda: iterate.run(
-            loaded, folder, games=games, on_round=None if as_json else _print_round, overwrite=overwrite
+            loaded, folder, games=games, on_round=None if as_json else _RoundTable(), overwrite=overwrite
         ),
         recipe=loaded,
         sections=tuple(type(loaded).model_fields),
@@ -70,30 +75,22 @@ def command(
         print(f"\nlook next:  vz inspect {folder}   ·   vz inspect {folder}/round-0001/scored --game 1")
 
 
-def _print_round(metrics: dict[str, Any], timings: dict[str, Any]) -> None:
-    """One line of the table a round; the head before the first."""
-    train = metrics["train"]
-    values = (
-        metrics["iteration"],
-        metrics["phase"],
-        metrics["acc"],
-        metrics["na"],
-        metrics["vote_accuracy"],
-        metrics["reward_spy"],
-        metrics["reward_civilian"],
-        metrics["reward_decision"],
-        train.get("loss"),
-        train.get("kl"),
-        train.get("grad_norm"),
-        metrics["kept"],
-        timings["tokens_per_second"],
-    )
-    if not getattr(_print_round, "begun", False):
-        print("  ".join(f"{name:>{_width(name)}}" for name in _COLUMNS))
-        _print_round.begun = True  # type: ignore[attr-defined]
-    print(
-        "  ".join(f"{_short(value):>{_width(name)}}" for name, value in zip(_COLUMNS, values, strict=True)), flush=True
-    )
+class _RoundTable:
+    """Prints a line a round, and the head before the first."""
+
+    def __init__(self) -> None:
+        self._begun = False
+
+    def __call__(self, metrics: dict[str, Any], timings: dict[str, Any]) -> None:
+        if not self._begun:
+            self._begun = True
+            self._print(_COLUMNS)
+        train = metrics["train"]
+        figures = [metrics[name] for name in _METRICS] + [train[name] for name in ("loss", "kl", "grad_norm")]
+        self._print([_short(value) for value in (*figures, metrics["kept"], timings["tokens_per_second"])])
+
+    def _print(self, cells: Sequence[str]) -> None:
+        print("  ".join(f"{cell:>{_width(name)}}" for name, cell in zip(_COLUMNS, cells, strict=True)), flush=True)
 
 
 def _width(name: str) -> int:

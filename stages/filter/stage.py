@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import polars as pl
 
@@ -11,6 +11,7 @@ from stages.core import artifact, tables
 from stages.core.artifact import Outcome, Report
 from stages.core.errors import VzError
 from stages.core.game.readers import UNREADABLE_CLUE
+from stages.core.game.rules import ActivePhase
 from stages.core.recipe import Recipe
 from stages.core.recipe.scoring import Filter
 
@@ -20,7 +21,7 @@ def run(
     scored: Path,
     out: Path,
     *,
-    phase: Literal["clue", "decision", "both"] = "both",
+    phase: ActivePhase = "both",
     rollouts: Path | None = None,
     overwrite: bool = False,
 ) -> Report:

@@ -17,7 +17,7 @@ from stages.core import artifact, tables
 from stages.core.artifact import Outcome, Report
 from stages.core.engines import Engine
 from stages.core.errors import InputError
-from stages.core.game.rules import deal
+from stages.core.game.rules import ActivePhase, deal
 from stages.core.recipe import Recipe
 from stages.core.recipe.load import place_of
 from stages.core.seeds import derive
@@ -97,10 +97,10 @@ class Round:
             engine=self.engine,
         )
 
-    def _score(self, played: Report, name: str, phase: str) -> Report:
+    def _score(self, played: Report, name: str, phase: ActivePhase) -> Report:
         before = self.run / f"round-{self.number - 1:04d}" / "scored" / "baselines.json"
         baselines = before if self.number > 1 else None
-        return score.run(self.recipe, played.out, self.folder / name, phase=phase, baselines=baselines)  # type: ignore[arg-type]
+        return score.run(self.recipe, played.out, self.folder / name, phase=phase, baselines=baselines)
 
     def _signal(self) -> Report:
         """acc and na on held-out games: dev pairs, played into a folder of their own, never trained on."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import polars as pl
 
@@ -12,14 +12,13 @@ from stages.core.artifact import Outcome, Report
 from stages.core.errors import InputError
 from stages.core.files import write_json
 from stages.core.game.readers import read_thoughts
+from stages.core.game.rules import ActivePhase
 from stages.core.recipe import Recipe
 from stages.core.recipe.game import Game
 from stages.core.recipe.scoring import Score
 from stages.core.votes import count_votes, judge_games
 from stages.score import rewards
-from stages.score.baselines import move, read_baselines
-
-ActivePhase = Literal["clue", "decision", "both"]
+from stages.score.baselines import Baselines, move, read_baselines
 
 _COLUMNS = ["game_id", "turn", "sample", "phase", "player", "role", "completion", "finish_reason", "vote", "vote_kind"]
 
@@ -77,8 +76,8 @@ def read_rollouts(folder: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
 
 
 def score_clues(
-    rows: pl.DataFrame, votes: pl.DataFrame, before: Any, recipe: Score, moves: bool
-) -> tuple[pl.DataFrame, Any]:
+    rows: pl.DataFrame, votes: pl.DataFrame, before: Baselines, recipe: Score, moves: bool
+) -> tuple[pl.DataFrame, Baselines]:
     """Clue rows in the SCORED schema: eq. 1 and eq. 2. Every clue of a player carries that player's advantage."""
     is_spy = pl.col("seat") == pl.col("spy")
     v_s = pl.col("votes").filter(is_spy).first().over("game_id")

@@ -11,6 +11,7 @@ from stages.core.seeds import derive, rng
 
 Role = Literal["civilian", "spy", "analyst"]
 Phase = Literal["clue", "decision"]
+ActivePhase = Literal["clue", "decision", "both"]  # what trains in an iteration
 
 
 @dataclass(frozen=True)
