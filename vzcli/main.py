@@ -35,6 +35,8 @@ app = typer.Typer(
 # Newer releases of typer carry a copy of click, older ones import it; this is the class of either.
 UsageError: type[Any] = typer.BadParameter.__bases__[0]
 
+INTERRUPTED = 130
+
 COMMANDS: dict[str, Callable[..., None]] = {
     "make-games": make_games.command,
     "rollout": rollout.command,
@@ -69,7 +71,9 @@ def main() -> None:
         error.show()
         code = error.exit_code
     except (typer.Abort, KeyboardInterrupt):
-        code = _say("interrupted; the same command goes on from what is finished", 130)
+        code = INTERRUPTED
+    except SystemExit as end:  # newer releases of typer end so by themselves when interrupted
+        code = end.code
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1
@@ -77,6 +81,8 @@ def main() -> None:
         if debug:
             raise
         code = _failure(error)
+    if code == INTERRUPTED:
+        _say("interrupted; the same command goes on from what is finished", INTERRUPTED)
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -16,7 +16,7 @@ Metrics = dict[str, Any]
 
 @dataclass(frozen=True)
 class State:
-    """All that the next round needs to know of those before."""
+    """What the next round needs to know of those before, besides their `scored/baselines.json`."""
 
     iteration: int  # last finished round; 0 before the first
     schedule: Schedule

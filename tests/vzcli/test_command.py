@@ -2,9 +2,11 @@
 
 import json
 import resource
+import signal
 import statistics
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -131,3 +133,14 @@ def test_doctor_judges_this_set_up():
     assert {"Python", "torch (train)", "polars (core)"} <= {finding["what"] for finding in findings}
     missing = vz("doctor", "--need", "nonsense")
     assert missing.returncode == 1 and "unknown" in missing.stdout
+
+
+def test_an_interrupt_ends_with_130_and_says_how_to_go_on(games: Path, tmp_path: Path):
+    command = [sys.executable, "-m", "vzcli.main", "iterate", "--games", games, "--out", tmp_path / "run"]
+    running = subprocess.Popen([*command, "--rounds", "2000", *FAST], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
+    while not (tmp_path / "run/state.json").is_file():
+        assert running.poll() is None, running.stderr.read()
+        time.sleep(0.05)
+    running.send_signal(signal.SIGINT)
+    errors = running.communicate(timeout=60)[1].decode()
+    assert running.returncode == 130 and "the same command goes on" in errors and "Traceback" not in errors

@@ -82,6 +82,9 @@ class TransformersEngine(Engine):
     async def _serve(self) -> None:
         while self._queue:
             await self._settle()
+            self._queue = [waiting for waiting in self._queue if not waiting.answer.done()]
+            if not self._queue:
+                return
             taken = self._take()
             try:
                 answers = self._answer(taken)
@@ -89,7 +92,8 @@ class TransformersEngine(Engine):
                 self._fail([*taken, *self._queue], error)
                 return
             for waiting, answer in zip(taken, answers, strict=True):
-                waiting.answer.set_result(answer)
+                if not waiting.answer.done():  # an interrupt cancels the games while their batch is computed
+                    waiting.answer.set_result(answer)
 
     def _fail(self, waiting: Sequence[_Waiting], error: Exception) -> None:
         self._queue = []

@@ -44,6 +44,8 @@ def _domain_words(prompt_set: str, domain: str, spy_view: str) -> dict[str, str]
 def render_prompt(game: Deal, domain: str, rules: GameRules, turn: Turn, transcript: Transcript) -> list[Message]:
     """The messages of one turn: a list with one user message of text and image parts."""
     environment = _environment(rules.prompts)
+    if rules.own_thoughts:
+        _check_has_place_for_thoughts(rules.prompts)
     template = environment.get_template("clue.j2" if turn.phase == "clue" else "vote.j2")
     text = template.render(
         game=game,
@@ -58,6 +60,13 @@ def render_prompt(game: Deal, domain: str, rules: GameRules, turn: Turn, transcr
         image=_IMAGE,
     )
     return [{"role": "user", "content": _parts(text, rules.prompts)}]
+
+
+@cache
+def _check_has_place_for_thoughts(prompt_set: str) -> None:
+    path = prompt_folder(prompt_set) / "clue.j2"
+    if "own_thoughts" not in path.read_text(encoding="utf-8"):
+        raise InputError(f"{path}: has no place for a player's own thoughts; set game.own_thoughts=false")
 
 
 def _own_thoughts(rules: GameRules, turn: Turn, transcript: Transcript) -> list[tuple[int, str]]:

@@ -76,3 +76,8 @@ def test_an_unknown_prompt_set_is_named():
 def test_the_compact_set_says_the_same_in_few_words():
     text = prompt_text(Game(players=4, prompts="compact", own_thoughts=False), CIVILIAN, CLUES)
     assert len(text.split()) < 40 and "There is a red cube." in text
+
+
+def test_a_set_without_a_place_for_thoughts_refuses_them():
+    with pytest.raises(InputError, match="set game.own_thoughts=false"):
+        prompt_text(Game(players=4, prompts="compact", own_thoughts=True), CIVILIAN, CLUES)
