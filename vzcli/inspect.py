@@ -58,3 +58,5 @@ def _print(view: View) -> None:
         for row in frame.iter_rows():
             table.add_row(*(escape(opt.shown(value)) for value in row))
         screen.print(table)
+        if view.more.get(name):
+            screen.print(f" … and {view.more[name]} more (--limit)", style="dim")

@@ -72,7 +72,8 @@ def command(
         dry_run=dry_run,
     )
     if not as_json and not dry_run:
-        print(f"\nlook next:  vz inspect {folder}   ·   vz inspect {folder}/round-0001/scored --game 1")
+        latest = max(folder.glob("round-*"))
+        print(f"\nlook next:  vz inspect {folder}   ·   vz inspect {latest}/scored --game 1")
 
 
 class _RoundTable:

@@ -19,7 +19,7 @@ def command(
         Path | None, typer.Option("--from-folder", help="Ready pairs: <base>_original.png with <base>_modified.png.")
     ] = None,
     pairs: Annotated[int | None, typer.Option("--pairs", "-n", help="How many pairs (recipe: games.pairs).")] = None,
-    processes: Annotated[int | None, typer.Option("--processes", "-p", help="Render processes.")] = None,
+    processes: Annotated[int | None, typer.Option("--processes", "-p", min=1, help="Render processes.")] = None,
     recipe: opt.RecipeName = "tiny",
     overrides: opt.Overrides = None,
     seed: opt.Seed = None,

@@ -74,6 +74,7 @@ def _print_plan(settings: dict[str, Any], reads: dict[str, Any], out: Path, as_j
     plan = {
         "dry_run": True,
         "reads": {name: str(place) for name, place in reads.items() if place is not None},
+        "missing": [name for name, place in reads.items() if isinstance(place, Path) and not place.exists()],
         "writes": str(out),
         "exists": out.exists(),
         "recipe": settings,

@@ -18,7 +18,7 @@ def list_recipes() -> None:
     from stages.core.recipe import known_recipes
 
     for name, path in known_recipes().items():
-        print(f"{name:16} {_purpose(path)}")
+        print(f"{name:20} {_purpose(path)}")
 
 
 @app.command()

@@ -76,11 +76,12 @@ def produce(
     a string is a hub name. Raises `InputError` when `out` holds something else and `overwrite` is not given.
     """
     out = out.resolve()
+    _refuse_to_replace_an_input(out, inputs)
     claim = _claim(stage, settings, inputs)
     with locked(out):
         if up_to_date(out, claim["fingerprint"], overwrite):
             return _report(out, read_json(out / MANIFEST), "up to date")
-        _refuse_foreign(out, overwrite)
+        _refuse_foreign(out, stage, overwrite)
         work = _open_work(out, claim, overwrite, resumable)
         started = time.time()
         try:
@@ -116,7 +117,9 @@ def manifest_of(folder: Path, stage: str | None = None) -> dict[str, Any]:
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder")
     if not (folder / MANIFEST).is_file():
-        raise InputError(f"{folder}: holds no {MANIFEST}, so it is no finished output of a stage")
+        inside = sorted(path.parent.name for path in folder.glob(f"*/{MANIFEST}"))
+        hint = f"; it holds outputs named {', '.join(inside)}" if inside else ""
+        raise InputError(f"{folder}: holds no {MANIFEST}, so it is no finished output of a stage{hint}")
     manifest: dict[str, Any] = read_json(folder / MANIFEST)
     if stage is not None and manifest["stage"] != stage:
         raise InputError(f"{folder}: is an output of '{manifest['stage']}', but one of '{stage}' is needed here")
@@ -173,11 +176,23 @@ def _claim(stage: str, settings: Settings, inputs: Mapping[str, Path | str]) -> 
     return {**body, "fingerprint": sha256_text(to_json(body))}
 
 
-def _refuse_foreign(out: Path, overwrite: bool) -> None:
+def _refuse_to_replace_an_input(out: Path, inputs: Mapping[str, Path | str]) -> None:
+    for name, source in inputs.items():
+        place = Path(source).resolve()
+        if place.exists() and (place == out or out in place.parents):
+            raise InputError(f"{out}: is or holds the {name} that is to be read; choose another --out")
+
+
+def _refuse_foreign(out: Path, stage: str, overwrite: bool) -> None:
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return
     if not (out / MANIFEST).is_file():
         raise InputError(f"{out}: exists and was not made by vz; choose another --out or move it away")
+    made_by = read_json(out / MANIFEST)["stage"]
+    if made_by != stage:
+        raise InputError(
+            f"{out}: holds an output of '{made_by}', which '{stage}' will not replace; choose another --out"
+        )
     if not overwrite:
         raise InputError(f"{out}: holds the result of other inputs or settings; use --overwrite or another --out")
 

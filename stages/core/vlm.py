@@ -42,7 +42,7 @@ def load_processor(path: str | Path, recipe: ModelRecipe) -> ProcessorMixin:
     try:
         processor = transformers.AutoProcessor.from_pretrained(place, revision=_revision(place, recipe), **options)
     except (OSError, ValueError, ImportError) as error:
-        raise InputError(f"{place}: its processor cannot be loaded: {_first_line(error)}") from error
+        raise InputError(f"{place}: the processor of {_where(place)} cannot be loaded: {_first_line(error)}") from error
     if not hasattr(processor, "tokenizer") or not hasattr(processor, "image_processor"):
         raise InputError(f"{place}: has no processor for pictures and text; a vision–language model is needed")
     if recipe.chat_template is not None:
@@ -69,7 +69,7 @@ def load_model(path: str | Path, recipe: ModelRecipe, dtype: str | None = None) 
             resolve_model(weights), revision=_revision(weights, recipe), **options
         )
     except (OSError, ValueError, ImportError) as error:
-        raise InputError(f"{weights}: the model cannot be loaded: {_first_line(error)}") from error
+        raise InputError(f"{weights}: {_where(weights)} cannot be loaded as a model: {_first_line(error)}") from error
     if weights != place:
         model = require("peft", "train").PeftModel.from_pretrained(model, place)
     loaded: PreTrainedModel = model.to(device_of(recipe)).eval()
@@ -190,6 +190,10 @@ def _transformers() -> ModuleType:
     library = require("transformers", "train")
     library.utils.logging.disable_progress_bar()
     return library
+
+
+def _where(place: str) -> str:
+    return "this folder" if Path(place).exists() else "this name (no folder here, so one on the hub)"
 
 
 def _revision(place: str, recipe: ModelRecipe) -> str | None:

@@ -43,6 +43,7 @@ def run(
 
     A game is won by the civilians when the spy alone has the most votes (N/A counts as a choice), else by the spy.
     """
+    artifact.manifest_of(games, "make-games")
     against = opponent or (recipe.model.path if recipe.evaluate.opponent == "base" else recipe.evaluate.opponent)
     places = {"current": place_of(model or recipe.model.path), "opponent": place_of(against)}
 
@@ -58,7 +59,8 @@ def run(
                 play_folder(work / side, recipe, deals, pairs, games, live, seats=seats, title=f"as {side}")
         figures = _figures(recipe, work)
         write_json(work / "evaluation.json", figures)
-        return Outcome(figures)
+        itself = ["the policy plays against itself: name another as --model or --opponent"]
+        return Outcome(figures, itself if places["current"] == places["opponent"] else [])
 
     return artifact.produce(
         out,

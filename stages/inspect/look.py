@@ -23,18 +23,21 @@ class View:
     facts: dict[str, Any] = field(default_factory=dict)
     tables: dict[str, pl.DataFrame] = field(default_factory=dict)
     text: list[str] = field(default_factory=list)
+    more: dict[str, int] = field(default_factory=dict)  # rows of a table that are not shown
 
     def as_dict(self) -> dict[str, Any]:
         shown = {name: table.to_dicts() for name, table in self.tables.items()}
-        return {"title": self.title, "facts": self.facts, "tables": shown, "text": self.text}
+        return {"title": self.title, "facts": self.facts, "tables": shown, "text": self.text, "more": self.more}
 
 
 def overview(folder: Path, limit: int) -> View:
     """What the folder is, its counts, and the first `limit` rows of its games (or rounds)."""
     folder = folder.resolve()
-    if (folder / "state.json").is_file():
-        return _run_overview(folder, limit)
+    if (folder / "state.json").is_file() and not (folder / artifact.MANIFEST).is_file():
+        return View(f"{folder}: a training state", read_json(folder / "state.json"))
     manifest = artifact.manifest_of(folder)
+    if manifest["stage"] == "iterate":
+        return _run_overview(folder, limit)
     facts = {
         "stage": manifest["stage"],
         "finished": manifest["finished"],
@@ -43,7 +46,8 @@ def overview(folder: Path, limit: int) -> View:
     }
     if manifest["warnings"]:
         facts["warnings"] = manifest["warnings"]
-    return View(f"{folder}: an output of '{manifest['stage']}'", facts, _first_tables(folder, manifest, limit))
+    shown, more = _first_tables(folder, manifest, limit)
+    return View(f"{folder}: an output of '{manifest['stage']}'", facts, shown, more=more)
 
 
 def transcript(folder: Path, which: str) -> View:
@@ -82,7 +86,7 @@ def one_row(folder: Path, which: str, turn: int, sample: int) -> View:
         facts |= rewards.filter(pl.col("turn") == turn, pl.col("sample") == sample).row(0, named=True)
     prompt = facts.pop("prompt")
     text = [
-        part["text"] if part["type"] == "text" else f"[picture {facts['images']}]"
+        part["text"] if part["type"] == "text" else f"[picture {', '.join(facts['images'])}]"
         for message in prompt
         for part in message["content"]
     ]
@@ -90,6 +94,8 @@ def one_row(folder: Path, which: str, turn: int, sample: int) -> View:
 
 
 def _run_overview(run: Path, limit: int) -> View:
+    if not (run / "state.json").is_file():
+        return View(f"{run}: a run of 'iterate' whose first round is not finished; the same command goes on")
     state = read_json(run / "state.json")
     facts = {**state.pop("schedule"), **state}
     rounds = (
@@ -102,17 +108,18 @@ def _run_overview(run: Path, limit: int) -> View:
     if "train" in rounds.columns:
         figures = [name for name in ("loss", "kl", "grad_norm") if name in rounds.schema["train"].to_schema()]  # type: ignore[attr-defined]
         table = table.hstack(rounds.tail(limit).select(pl.col("train").struct.field(figures)))
-    return View(f"{run}: a run of 'iterate'", facts, {"rounds": table})
+    return View(f"{run}: a run of 'iterate'", facts, {"rounds": table}, more={"rounds": len(rounds) - len(table)})
 
 
-def _first_tables(folder: Path, manifest: dict[str, Any], limit: int) -> dict[str, pl.DataFrame]:
-    shown = {}
+def _first_tables(folder: Path, manifest: dict[str, Any], limit: int) -> tuple[dict[str, pl.DataFrame], dict[str, int]]:
+    shown, more = {}, {}
     for name in manifest["outputs"]:
         if name.endswith(".parquet") and not Path(name).name.startswith("part-"):
             frame = pl.scan_parquet(folder / name, glob=False).head(limit).collect()
             short = [column for column, kind in frame.schema.items() if _is_short(column, kind)]
             shown[name] = frame.select(short)
-    return shown
+            more[name] = int(pl.scan_parquet(folder / name, glob=False).select(pl.len()).collect().item()) - len(frame)
+    return shown, more
 
 
 def _is_short(column: str, kind: pl.DataType) -> bool:

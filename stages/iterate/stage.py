@@ -78,6 +78,14 @@ def _one_round(this: Round, on_round: OnRound | None) -> State:
     return after
 
 
+def _best(state: State) -> dict[str, float] | None:
+    """The policy whose votes were right most often, which is seen in the round after the one that made it."""
+    if state.best is None:
+        return None
+    made = int(state.best["iteration"])
+    return {"made in round": made, "played in round": made + 1, "votes right": state.best["vote_accuracy"]}
+
+
 def _report(out: Path, state: State, status: str) -> Report:
     rounds = read_lines(out / "metrics.jsonl")
     counts = {
@@ -85,7 +93,7 @@ def _report(out: Path, state: State, status: str) -> Report:
         "updates": state.updates,
         "phases": {phase: sum(row["phase"] == phase for row in rounds) for phase in ("decision", "clue")},
         "checkpoint": state.checkpoint,
-        "best": state.best,
+        "best": _best(state),
     }
     warnings = [f"round {row['iteration']}: {warning}" for row in rounds for warning in row["warnings"]]
     return Report("iterate", out, status, counts, warnings, {})

@@ -34,6 +34,7 @@ def run(
     name are found; `current` and `base` default to the recipe's model, any other seat name is itself a folder or hub
     name. A lent `engine` keeps running afterwards.
     """
+    artifact.manifest_of(games, "make-games")
     places = {name: _place(recipe, name, models or {}) for name in policies(recipe)}
     inputs: dict[str, Path | str] = {"games": games, "deal": deal or games}
     inputs |= {f"policy {name}": place for name, place in places.items()}

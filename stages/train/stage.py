@@ -53,6 +53,7 @@ def run(
     that do not belong together or to the model, before any update.
     """
     out = Path(out)
+    artifact.manifest_of(Path(kept), "filter")
     call = _Call(
         recipe,
         Path(kept),

@@ -156,3 +156,19 @@ def test_a_second_writer_is_refused(tmp_path: Path):
     other.kill()
     other.join()
     assert make(tmp_path / "out", Maker()).status == "done"
+
+
+def test_what_another_stage_made_is_never_replaced(tmp_path: Path):
+    make(tmp_path / "out", Maker())
+    with pytest.raises(InputError, match="an output of 'test', which 'other' will not replace"):
+        produce(tmp_path / "out", stage="other", settings={}, inputs={}, make=Maker(), overwrite=True)
+
+
+@pytest.mark.parametrize("out", ["in", "."])
+def test_an_input_is_never_replaced(tmp_path: Path, out: str):
+    make(tmp_path / "in", Maker())
+    with pytest.raises(InputError, match="is or holds the source that is to be read"):
+        produce(
+            tmp_path / out, stage="test", settings={}, inputs={"source": tmp_path / "in"}, make=Maker(), overwrite=True
+        )
+    assert (tmp_path / "in/data.json").is_file()

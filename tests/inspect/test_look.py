@@ -39,6 +39,17 @@ def test_one_row_is_shown_whole(outputs: dict[str, Path]):
     assert any("Who is the spy" in text for text in view.text)
 
 
+def test_a_run_in_its_first_round_and_a_training_state_say_what_they_are(games: Path, tmp_path: Path):
+    run = iterate.run(fake_recipe("iterate.rounds=1", "iterate.games=3"), tmp_path / "run", games=games).out
+    assert "training state" in look.overview(run / "training-state/a", 5).title
+    (run / "state.json").unlink()
+    assert "first round is not finished" in look.overview(run, 5).title
+
+
+def test_rows_that_are_not_shown_are_counted(outputs: dict[str, Path]):
+    assert look.overview(outputs["scored"], limit=3).more == {"games.parquet": 5, "scored.parquet": 8 * 12 - 3}
+
+
 def test_an_evaluation_shows_its_sides(games: Path, tmp_path: Path):
     out = evaluate.run(fake_recipe("evaluate.games=4", "evaluate.split=train"), games, tmp_path / "evaluation").out
     assert "as_spy" in look.overview(out, 3).facts

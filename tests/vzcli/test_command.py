@@ -93,7 +93,7 @@ def test_a_dry_run_starts_nothing(command: str, tmp_path: Path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["rollout", "nothing"], "nothing: no such file or folder"),
+        (["rollout", "nothing"], "nothing: no such folder"),
         (["score", "nothing"], "nothing: no such folder"),
         (["filter", ".", "--phase", "third"], "--phase third: must be one of"),
         (["train", "nothing"], "nothing: no such folder"),
@@ -144,3 +144,7 @@ def test_an_interrupt_ends_with_130_and_says_how_to_go_on(games: Path, tmp_path:
     running.send_signal(signal.SIGINT)
     errors = running.communicate(timeout=60)[1].decode()
     assert running.returncode == 130 and "the same command goes on" in errors and "Traceback" not in errors
+
+
+def test_the_version_is_printed():
+    assert vz("--version").stdout.strip().count(".") == 2

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,13 +43,13 @@ def find_recipe(name: str) -> Path:
     raise InputError(f"no recipe '{name}'{_nearest(name, known)}; `vz recipe list` shows those that come with vz")
 
 
-def load(name: str = DEFAULT_RECIPE, overrides: Iterable[str] = ()) -> Recipe:
+def load(name: str = DEFAULT_RECIPE, overrides: Sequence[str] = ()) -> Recipe:
     """Read a recipe and apply `section.key=value` overrides (values are YAML). `InputError` names what is off."""
     path = find_recipe(name)
     body = _read_yaml(path)
     for override in overrides:
         _override(body, override)
-    return parse(body, str(path))
+    return parse(body, f"{path} with the options given" if overrides else str(path))
 
 
 def parse(body: dict[str, Any], where: str) -> Recipe:
@@ -69,12 +69,16 @@ def dump(recipe: Recipe) -> str:
 
 def resolve_model(name: str) -> str:
     """A model's place: a run of iterate stands for its latest checkpoint, `tiny-model` for the folder in `data/`."""
-    if (Path(name) / "state.json").is_file():
-        return _latest_checkpoint(Path(name))
+    if (Path(name) / "manifest.json").is_file():
+        return _made_by_vz(Path(name))
     if Path(name).exists():
         return name
     shipped = shared_folder("data") / name.removeprefix("data/")
-    return str(shipped) if shipped.is_dir() else name
+    if shipped.is_dir():
+        return str(shipped)
+    if name.count("/") != 1:
+        raise InputError(f"{name}: no such folder, and no name of a model on the hub (owner/name)")
+    return name
 
 
 def place_of(name: str | Path) -> str | Path:
@@ -83,11 +87,16 @@ def place_of(name: str | Path) -> str | Path:
     return Path(place).resolve() if Path(place).exists() else place
 
 
-def _latest_checkpoint(run: Path) -> str:
-    checkpoint = read_json(run / "state.json").get("checkpoint")
-    if checkpoint is None:
-        raise InputError(f"{run}: this run has made no checkpoint yet")
-    return str(run / checkpoint)
+def _made_by_vz(folder: Path) -> str:
+    stage = read_json(folder / "manifest.json").get("stage")
+    if stage != "iterate":
+        if stage not in {"train", "init-model"}:
+            raise InputError(f"{folder}: is an output of '{stage}', not a model")
+        return str(folder)
+    state = read_json(folder / "state.json") if (folder / "state.json").is_file() else {}
+    if state.get("checkpoint") is None:
+        raise InputError(f"{folder}: this run has made no checkpoint yet")
+    return str(folder / state["checkpoint"])
 
 
 def prompt_folder(name: str) -> Path:

@@ -94,8 +94,17 @@ def test_every_field_is_described():
 
 
 def test_a_run_stands_for_its_latest_checkpoint(tmp_path):
+    (tmp_path / "manifest.json").write_text('{"stage": "iterate"}')
     (tmp_path / "state.json").write_text('{"checkpoint": "round-0002/checkpoint"}')
     assert resolve_model(str(tmp_path)) == str(tmp_path / "round-0002/checkpoint")
     (tmp_path / "state.json").write_text('{"checkpoint": null}')
     with pytest.raises(InputError, match="no checkpoint yet"):
+        resolve_model(str(tmp_path))
+
+
+def test_what_is_no_model_is_named_at_once(tmp_path):
+    with pytest.raises(InputError, match="no such folder, and no name of a model on the hub"):
+        resolve_model("nomodel")
+    (tmp_path / "manifest.json").write_text('{"stage": "rollout"}')
+    with pytest.raises(InputError, match="is an output of 'rollout', not a model"):
         resolve_model(str(tmp_path))
