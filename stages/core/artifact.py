@@ -76,7 +76,7 @@ def produce(
     a string is a hub name. Raises `InputError` when `out` holds something else and `overwrite` is not given.
     """
     out = out.resolve()
-    _refuse_to_replace_an_input(out, inputs)
+    refuse_to_replace_an_input(out, inputs)
     claim = _claim(stage, settings, inputs)
     with locked(out):
         if up_to_date(out, claim["fingerprint"], overwrite):
@@ -176,7 +176,8 @@ def _claim(stage: str, settings: Settings, inputs: Mapping[str, Path | str]) -> 
     return {**body, "fingerprint": sha256_text(to_json(body))}
 
 
-def _refuse_to_replace_an_input(out: Path, inputs: Mapping[str, Path | str]) -> None:
+def refuse_to_replace_an_input(out: Path, inputs: Mapping[str, Path | str]) -> None:
+    """`InputError` when `out` is one of the inputs or holds one: to replace it would delete what is to be read."""
     for name, source in inputs.items():
         place = Path(source).resolve()
         if place.exists() and (place == out or out in place.parents):

@@ -26,7 +26,6 @@ class Played:
 
     before: int
     seconds: float = 0.0
-    tokens_in: int = 0
     tokens_out: int = 0
 
     def timings(self) -> dict[str, float]:
@@ -62,7 +61,7 @@ def play_folder(
         if game.game_id not in journal.finished
     ]
     before, started = len(deals) - len(waiting), time.monotonic()
-    tokens = engine.tokens_in, engine.tokens_out
+    tokens_before = engine.tokens_out
     with progress_bar(title, len(deals), before) as progress:
 
         def on_finished(place: int, _: Deal, rows: list[Row]) -> None:
@@ -77,4 +76,4 @@ def play_folder(
     rows: list[Row] = [vars(game) for game in deals]
     tables.write(tables.from_rows(rows, tables.GAMES), folder / "games.parquet", tables.GAMES)
     journal.drop()
-    return Played(before, seconds, engine.tokens_in - tokens[0], engine.tokens_out - tokens[1])
+    return Played(before, seconds, engine.tokens_out - tokens_before)

@@ -12,11 +12,6 @@ PROMPT_SET = "compact"
 DOMAIN = "clevr"
 
 
-def rules_of(players: int, clue_rounds: int) -> Game:
-    """The rules that lessons are made for."""
-    return Game(players=players, clue_rounds=clue_rounds, prompts=PROMPT_SET, own_thoughts=False)
-
-
 def clue_prompt(rules: Game, spy: int, clues: Sequence[Clue]) -> list[Message]:
     """The prompt of the turn that follows `clues`."""
     game, said = _deal(rules, spy), len(clues)

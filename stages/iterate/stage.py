@@ -37,6 +37,9 @@ def run(
     """
     out = out.resolve()
     inputs = _inputs(recipe, games)
+    if overwrite:
+        places: dict[str, Path | str] = {"base": place_of(recipe.model.path)} | ({"games": games} if games else {})
+        artifact.refuse_to_replace_an_input(out, places)
     with artifact.locked(out), ExitStack() as stack:
         live = engine
         if read_state(out) is None:  # a model that cannot be loaded is named before anything is written

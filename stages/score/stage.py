@@ -20,7 +20,7 @@ from stages.core.votes import count_votes, judge_games
 from stages.score import rewards
 from stages.score.baselines import Baselines, move, read_baselines
 
-_COLUMNS = ["game_id", "turn", "sample", "phase", "player", "role", "completion", "finish_reason", "vote", "vote_kind"]
+_COLUMNS = ["game_id", "turn", "sample", "phase", "player", "role", "finish_reason", "vote", "vote_kind"]
 
 
 def run(
@@ -38,7 +38,7 @@ def run(
     rules = Game.model_validate(played)  # as the games were played, whatever the recipe says now
 
     def make(work: Path) -> Outcome:
-        rows, games = read_rollouts(rollouts)
+        rows, games = read_rollouts(rollouts, with_reasoning=recipe.score.decision_reward == "code")
         votes = count_votes(rows, games, rules)
         judged = judge_games(rows, votes, rules)
         moves = phase != "decision" or recipe.score.baseline_phases == "both"
@@ -55,9 +55,12 @@ def run(
     return artifact.produce(out, stage="score", settings=settings, inputs=inputs, make=make, overwrite=overwrite)
 
 
-def read_rollouts(folder: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The rows (without the long columns) and the games of a rollouts folder; each game's seats must fit its rows."""
-    rows = tables.read_parts(folder, tables.ROLLOUTS, _COLUMNS)
+def read_rollouts(folder: Path, with_reasoning: bool) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The rows (without the long columns) and the games of a rollouts folder; each game's seats must fit its rows.
+
+    `with_reasoning` adds `reasoning_chars`, for which every completion has to be read.
+    """
+    rows = tables.read_parts(folder, tables.ROLLOUTS, [*_COLUMNS, *(["completion"] if with_reasoning else [])])
     games = tables.read(folder / "games.parquet", tables.GAMES)
     tables.unique_key(rows, tables.KEY, folder)
     spy = games.select("game_id", "spy", "players")
@@ -71,6 +74,8 @@ def read_rollouts(folder: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
     if len(off):
         key = {name: off[name][0] for name in tables.KEY}
         raise InputError(f"{folder}: the row {key} does not fit games.parquet (seat, role or game); play it again")
+    if not with_reasoning:
+        return rows, games
     reasoning = [len(read_thoughts(text)) for text in rows["completion"]]
     return rows.with_columns(reasoning_chars=pl.Series(reasoning, dtype=pl.Int64)).drop("completion"), games
 
@@ -114,9 +119,9 @@ def score_votes(rows: pl.DataFrame, votes: pl.DataFrame, recipe: Score) -> pl.Da
     spies = votes.select("game_id", "spy").unique()
     cast = rows.filter(pl.col("phase") == "decision").join(spies, on="game_id", how="left")
     cast = cast.with_columns(correct=(pl.col("vote") == pl.col("spy")).fill_null(False))
-    cast = cast.with_columns(accuracy=rewards.vote_reward(recipe), format=rewards.code_format_reward())
+    cast = cast.with_columns(accuracy=rewards.vote_reward(recipe))
     if recipe.decision_reward == "code":
-        cast = cast.with_columns(
+        cast = cast.with_columns(format=rewards.code_format_reward()).with_columns(
             reward=rewards.code_vote_reward(pl.col("accuracy"), pl.col("format")),
             reward_parts=_parts(accuracy=pl.col("accuracy"), form=pl.col("format")),
         )

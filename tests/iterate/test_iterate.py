@@ -178,3 +178,12 @@ def test_the_real_engine_and_trainer_go_round(tmp_path: Path, lora: list[str]):
     assert first["train"]["kl"] == pytest.approx(0, abs=1e-6) and second["train"]["kl"] > 0
     assert second["train"]["off_policy_rows"] == 0 and second["train"]["logprob_gap_mean"] < 1e-3
     assert second["rejected"]["another policy"] == 6 * 2
+
+
+def test_a_run_never_discards_what_it_reads(tmp_path: Path):
+    recipe = fake_recipe(*SMALL, "iterate.rounds=1")
+    run = tmp_path / "run"
+    games = write_games(run / "games", recipe, count=10)
+    with pytest.raises(InputError, match="is or holds the games that is to be read"):
+        iterate.run(recipe, run, games=games, overwrite=True)
+    assert (games / "pairs.parquet").is_file()

@@ -72,7 +72,6 @@ class Engine(ABC):
         self._runner = asyncio.Runner()
         self._versions: dict[str, str] = {}
         self.calls = 0  # completions computed so far
-        self.tokens_in = 0
         self.tokens_out = 0
 
     @abstractmethod
@@ -95,7 +94,6 @@ class Engine(ABC):
     def count(self, completions: Sequence[Completion]) -> None:
         """Engines report here what they computed, so that throughput can be told."""
         self.calls += len(completions)
-        self.tokens_in += sum(completion.prompt_tokens for completion in completions)
         self.tokens_out += sum(len(completion.token_ids) for completion in completions)
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
