@@ -18,6 +18,7 @@ from vzcli import (
     iterate,
     make_games,
     recipe,
+    report,
     rollout,
     score,
     train,
@@ -46,6 +47,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "iterate": iterate.command,
     "evaluate": evaluate.command,
     "inspect": inspect.command,
+    "report": report.command,
     "init-model": init_model.command,
     "doctor": doctor.command,
 }

@@ -21,8 +21,8 @@ def vz(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedP
     return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
 
 
-COMMANDS = ["make-games", "rollout", "score", "filter", "train", "iterate", "evaluate", "inspect", "recipe", "init-model",
-            "doctor"]  # fmt: skip
+COMMANDS = ["make-games", "rollout", "score", "filter", "train", "iterate", "evaluate", "inspect", "report", "recipe",
+            "init-model", "doctor"]  # fmt: skip
 
 
 @pytest.mark.parametrize("command", COMMANDS)
