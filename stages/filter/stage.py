@@ -14,6 +14,9 @@ from stages.core.game.readers import UNREADABLE_CLUE
 from stages.core.game.rules import ActivePhase
 from stages.core.recipe import Recipe
 from stages.core.recipe.scoring import Filter
+from stages.core.seeds import rng
+
+INACTIVE = "inactive phase"
 
 
 def run(
@@ -38,6 +41,8 @@ def run(
             maintain_order="left",
         )
         judged = judged.with_columns(reason=reason_to_reject(recipe.filter, phase))
+        if recipe.filter.inactive_phase == "anchor":
+            judged = with_anchors(judged, recipe.filter.anchor_rows)
         kept = judged.filter(pl.col("reason").is_null()).select(list(tables.KEPT))
         rejected = judged.filter(pl.col("reason").is_not_null()).select(list(tables.REJECTED))
         tables.write(kept, work / "kept.parquet", tables.KEPT)
@@ -62,7 +67,7 @@ def reason_to_reject(recipe: Filter, phase: str) -> pl.Expr:
     spread = pl.col("reward").max().over("group_id", "phase") - pl.col("reward").min().over("group_id", "phase")
     rules = [
         (True, pl.col("policy") != "current", "another policy"),
-        (recipe.inactive_phase and phase != "both", pl.col("phase") != phase, "inactive phase"),
+        (recipe.inactive_phase != "train" and phase != "both", pl.col("phase") != phase, INACTIVE),
         (recipe.no_variance, (pl.col("phase") == "decision") & (spread == 0), "no variance in the group"),
         (recipe.truncated, pl.col("truncated"), "truncated"),
         (recipe.unreadable, pl.col("is_unreadable"), "unreadable"),
@@ -73,6 +78,22 @@ def reason_to_reject(recipe: Filter, phase: str) -> pl.Expr:
         if on:
             reason = pl.when(applies).then(pl.lit(why)).otherwise(reason)
     return reason
+
+
+def with_anchors(judged: pl.DataFrame, count: int) -> pl.DataFrame:
+    """`judged` with `count` rows a game of the inactive phase kept after all, drawn by the game's id.
+
+    Where no row trains there is nothing to hold on to, and none is kept.
+    """
+    if judged["reason"].null_count() == 0:
+        return judged
+    places: dict[str, list[int]] = {}
+    for place, (game, reason) in enumerate(judged.select("game_id", "reason").iter_rows()):
+        if reason == INACTIVE:
+            places.setdefault(game, []).append(place)
+    chosen = {place for game, own in places.items() for place in rng("anchor", game).sample(own, min(count, len(own)))}
+    is_anchor = pl.int_range(pl.len()).is_in(sorted(chosen))
+    return judged.with_columns(reason=pl.when(is_anchor).then(None).otherwise("reason"))
 
 
 def _as_played(rollouts: Path) -> pl.DataFrame:

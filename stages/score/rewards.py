@@ -23,8 +23,14 @@ def civilian_reward(v_s: pl.Expr, v_cj: pl.Expr, v_c_mean: pl.Expr, n_c: pl.Expr
 
 
 def vote_reward(recipe: Score) -> pl.Expr:
-    """Eq. 4: +1 for the spy, −0.5 for N/A, −1 for anything else, unreadable votes too."""
-    return pl.when(RIGHT).then(recipe.vote_right).when(NA).then(recipe.vote_na).otherwise(recipe.vote_wrong)
+    """Eq. 4: +1 for the spy, −0.5 for N/A, −1 for anything else, unreadable votes too.
+
+    With `abstention: chance` N/A earns (right + (players − 1) · wrong) / players − na_cost.
+    """
+    players = pl.col("players")
+    chance = (recipe.vote_right + (players - 1) * recipe.vote_wrong) / players - recipe.na_cost
+    abstained = chance if recipe.abstention == "chance" else pl.lit(recipe.vote_na)
+    return pl.when(RIGHT).then(recipe.vote_right).when(NA).then(abstained).otherwise(recipe.vote_wrong)
 
 
 # The released code's decision reward: weights of its parts, and what counts as a well-formed answer.
@@ -44,8 +50,19 @@ def code_vote_reward(accuracy: pl.Expr, form: pl.Expr) -> pl.Expr:
 
 
 def group_advantage(reward: pl.Expr, group: str, recipe: Score) -> pl.Expr:
-    """Eq. 5: (r − mean) / (std + ε) over the votes of one game, population std; 0 where all are equal."""
-    centred = reward - reward.mean().over(group)
-    equal = reward.max().over(group) == reward.min().over(group)
-    scaled = centred / (reward.std(ddof=0).over(group) + recipe.epsilon) if recipe.divide_by_std else centred
-    return pl.when(equal).then(0.0).otherwise(scaled)
+    """Eq. 5: (r − mean) / (std + ε) over the votes of one game, population std; 0 where all are equal.
+
+    With `abstention: neutral` N/A takes no part: its advantage is 0.
+    """
+    taking_part = pl.when(~NA).then(reward) if recipe.abstention == "neutral" else reward
+    centred = taking_part - taking_part.mean().over(group)
+    equal = taking_part.max().over(group) == taking_part.min().over(group)
+    scaled = centred / (taking_part.std(ddof=0).over(group) + recipe.epsilon) if recipe.divide_by_std else centred
+    return pl.when(equal).then(0.0).otherwise(scaled).fill_null(0.0)
+
+
+def scaled_by_role(advantage: pl.Expr, recipe: Score) -> pl.Expr:
+    """With `clue_scale: role`, divided by the population std of the role's clue advantages in the table; else as is."""
+    if recipe.clue_scale == "none":
+        return advantage
+    return advantage / (advantage.std(ddof=0).over("role") + recipe.epsilon)

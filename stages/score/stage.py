@@ -16,6 +16,7 @@ from stages.core.game.rules import ActivePhase
 from stages.core.recipe import Recipe
 from stages.core.recipe.game import Game
 from stages.core.recipe.scoring import Score
+from stages.core.seeds import rng
 from stages.core.votes import count_votes, judge_games
 from stages.score import rewards
 from stages.score.baselines import Baselines, move, read_baselines
@@ -42,16 +43,19 @@ def run(
         votes = count_votes(rows, games, rules)
         judged = judge_games(rows, votes, rules)
         moves = phase != "decision" or recipe.score.baseline_phases == "both"
-        clues, after = score_clues(rows, votes, read_baselines(baselines), recipe.score, moves)
+        worth = _worth(votes, judged, recipe.score)
+        clues, after = score_clues(rows, worth, read_baselines(baselines), recipe.score, moves)
         scored = pl.concat([clues, score_votes(rows, votes, recipe.score)]).sort(tables.KEY)
         _same_rows(rows, scored)
+        if recipe.score.shuffle:
+            scored = shuffled(scored, recipe.seed)
         tables.write(scored, work / "scored.parquet", tables.SCORED)
         tables.write(judged, work / "games.parquet", tables.SCORED_GAMES)
         write_json(work / "baselines.json", after.as_dict())
         return Outcome({**_counts(scored, judged), "baselines": after.as_dict()})
 
     inputs = {"rollouts": rollouts} | ({"baselines": baselines} if baselines else {})
-    settings = {**recipe.settings("score"), "game": played, "phase": phase}
+    settings = {**recipe.settings("score"), "game": played, "phase": phase}  # the seed is among them: see `shuffled`
     return artifact.produce(out, stage="score", settings=settings, inputs=inputs, make=make, overwrite=overwrite)
 
 
@@ -80,6 +84,26 @@ def read_rollouts(folder: Path, with_reasoning: bool) -> tuple[pl.DataFrame, pl.
     return rows.with_columns(reasoning_chars=pl.Series(reasoning, dtype=pl.Int64)).drop("completion"), games
 
 
+def _worth(votes: pl.DataFrame, judged: pl.DataFrame, recipe: Score) -> pl.DataFrame:
+    """The votes by seat as eq. 1 counts them: as cast, or as shares of `votes_worth`."""
+    if recipe.votes_worth is None:
+        return votes
+    share = recipe.votes_worth / pl.col("cast_votes")
+    cast = judged.select("game_id", "cast_votes")
+    return votes.join(cast, on="game_id").with_columns(votes=pl.col("votes") * share).drop("cast_votes")
+
+
+def shuffled(scored: pl.DataFrame, seed: int) -> pl.DataFrame:
+    """`scored` with the advantages of each phase dealt out among its rows by a seed and nothing else."""
+    order = rng(seed, "shuffle", scored["game_id"].first())
+    parts = []
+    for _, part in scored.group_by("phase", maintain_order=True):
+        places = list(range(len(part)))
+        order.shuffle(places)
+        parts.append(part.with_columns(advantage=part["advantage"].gather(places)))
+    return pl.concat(parts).sort(tables.KEY)
+
+
 def score_clues(
     rows: pl.DataFrame, votes: pl.DataFrame, before: Baselines, recipe: Score, moves: bool
 ) -> tuple[pl.DataFrame, Baselines]:
@@ -104,7 +128,7 @@ def score_clues(
         seats, left_on=["game_id", "player"], right_on=["game_id", "seat"], how="left"
     )
     scored = clues.with_columns(
-        advantage=pl.col("reward") - pl.col("baseline"),
+        advantage=rewards.scaled_by_role(pl.col("reward") - pl.col("baseline"), recipe),
         reward_parts=_parts(zero_sum=pl.col("reward")),
         group_id=pl.col("game_id"),
         votes_received=pl.col("votes"),
@@ -116,7 +140,7 @@ def score_clues(
 
 def score_votes(rows: pl.DataFrame, votes: pl.DataFrame, recipe: Score) -> pl.DataFrame:
     """Decision rows in the SCORED schema: eq. 4 (or the released code's reward) and eq. 5 over the game's votes."""
-    spies = votes.select("game_id", "spy").unique()
+    spies = votes.group_by("game_id").agg(pl.col("spy").first(), players=pl.len())
     cast = rows.filter(pl.col("phase") == "decision").join(spies, on="game_id", how="left")
     cast = cast.with_columns(correct=(pl.col("vote") == pl.col("spy")).fill_null(False))
     cast = cast.with_columns(accuracy=rewards.vote_reward(recipe))

@@ -24,6 +24,7 @@ class Encoded:
     prompt_mask: torch.Tensor  # [B, P]
     completion_ids: torch.Tensor  # [B, T]
     completion_mask: torch.Tensor  # [B, T]; all 0 in a row that only fills the batch
+    anchors: torch.Tensor  # [B]; 1 for a row that only has a KL term
     logprobs: torch.Tensor  # [B, T], the sampler's
     advantages: torch.Tensor  # [B]
     pictures: dict[str, torch.Tensor]  # whatever else the processor made, extended over the completion
@@ -45,6 +46,7 @@ def encode_rows(processor: ProcessorMixin, rows: Sequence[Row], filler: Sequence
         mask,
         _padded([row.completion_ids for row in every], length, processor.tokenizer.pad_token_id, torch.long),
         completion_mask,
+        torch.tensor([*(row.is_anchor for row in rows), *(False for _ in filler)], dtype=torch.long),
         _padded([row.logprobs for row in every], length, 0.0, torch.float32) * completion_mask,
         torch.tensor([*(row.advantage for row in rows), *(0.0 for _ in filler)], dtype=torch.float32),
         {name: _over_completion(name, value, length) for name, value in made.items()},

@@ -21,6 +21,7 @@ class Job:
     games: str
     model: str  # the policy that played: where training starts without a state
     base: str  # the KL reference, and what a LoRA adapter belongs to
+    anchor: str  # what anchor rows hold to
     state_in: str | None
     state_out: str
     out: str

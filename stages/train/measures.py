@@ -9,7 +9,7 @@ import torch
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-_SUMS = ["rows", "tokens", "kl", "entropy", "clipped", "gap", "loss"]
+_SUMS = ["rows", "tokens", "kl", "entropy", "clipped", "gap", "loss", "anchor_tokens", "anchor_kl"]
 
 
 class Tally:
@@ -22,7 +22,7 @@ class Tally:
 
     def add(self, inputs: dict[str, Any], logprobs: torch.Tensor, entropy: torch.Tensor, loss: torch.Tensor) -> None:
         """One micro-batch: `logprobs` and `entropy` are [B, T], nats; `loss` is its share of the update's."""
-        mask = inputs["completion_mask"].bool()
+        mask, anchored = (inputs["completion_mask"] * inputs["tool_mask"]).bool(), inputs["anchor_mask"].bool()
         gap = (logprobs - inputs["sampling_per_token_logps"]).abs()[mask]
         sums = {
             "rows": mask.any(dim=1).sum(),
@@ -32,19 +32,21 @@ class Tally:
             "clipped": self._clipped(inputs, logprobs)[mask].sum(),
             "gap": gap.sum(),
             "loss": loss,
+            "anchor_tokens": anchored.sum(),
+            "anchor_kl": k3(logprobs, inputs["anchor_per_token_logps"])[anchored].sum() if anchored.any() else 0,
         }
         self._sums += torch.stack([torch.as_tensor(sums[name]).to(self._sums) for name in _SUMS])
         if gap.numel():
             self._gap_max = torch.maximum(self._gap_max, gap.max().to(self._gap_max))
 
-    def finish(self, accelerator: Accelerator) -> dict[str, float]:
+    def finish(self, accelerator: Accelerator) -> dict[str, float | None]:
         """Means over the tokens of all processes; loss is the mean of the processes' shares, as gradients are."""
         sums = accelerator.reduce(self._sums, reduction="sum").tolist()
         highest = accelerator.gather(self._gap_max.reshape(1)).max().item()
         self._sums.zero_()
         self._gap_max.zero_()
         found = dict(zip(_SUMS, sums, strict=True))
-        tokens = found["tokens"]
+        tokens = max(1.0, found["tokens"])  # an update may hold anchors alone
         return {
             "rows": int(found["rows"]),
             "tokens": int(tokens),
@@ -54,6 +56,7 @@ class Tally:
             "clip_ratio": found["clipped"] / tokens,
             "logprob_gap_mean": found["gap"] / tokens,
             "logprob_gap_max": highest,
+            "anchor_kl": found["anchor_kl"] / found["anchor_tokens"] if found["anchor_tokens"] else None,
         }
 
     def _clipped(self, inputs: dict[str, Any], logprobs: torch.Tensor) -> torch.Tensor:

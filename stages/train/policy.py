@@ -54,9 +54,13 @@ def load_policy(recipe: Recipe, model: str, base: str) -> PreTrainedModel:
     return policy
 
 
-def load_reference(recipe: Recipe, base: str) -> PreTrainedModel:
-    """The run's base model, frozen: what KL is measured to in every round when all weights train."""
-    return vlm.load_model(base, recipe.model, frozen_dtype(recipe)).requires_grad_(False)
+def load_reference(recipe: Recipe, model: str) -> PreTrainedModel:
+    """What KL is measured to, frozen: the run's base in every round when all weights train, or what anchors hold to."""
+    loaded: Any = vlm.load_model(model, recipe.model, frozen_dtype(recipe))
+    if vlm.base_of_adapter(model) is not None:
+        loaded = loaded.merge_and_unload()
+    frozen: PreTrainedModel = loaded.requires_grad_(False)
+    return frozen
 
 
 def with_adapter(model: PreTrainedModel, lora: Lora, seed: int) -> PreTrainedModel:

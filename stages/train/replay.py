@@ -23,7 +23,7 @@ from stages.core.errors import InputError, VzError
 from stages.core.progress import Progress
 from stages.core.seeds import derive
 from stages.train.encode import encode_rows
-from stages.train.measures import Tally
+from stages.train.measures import Tally, k3
 from stages.train.plan import MicroBatch, rate
 from stages.train.rows import Row
 from stages.train.state import whole
@@ -48,7 +48,14 @@ class Replay:
     progress: Progress
 
     def tokens(self, update: int) -> int:
-        return sum(len(self.rows[place].completion_ids) for place in self.updates[update])
+        """Tokens of the update that train; anchors' do not count."""
+        rows = (self.rows[place] for place in self.updates[update])
+        return sum(len(row.completion_ids) for row in rows if not row.is_anchor)
+
+    def rows_and_anchors(self, update: int) -> tuple[int, int]:
+        """How many rows of the update train, and how many are anchors."""
+        anchors = sum(self.rows[place].is_anchor for place in self.updates[update])
+        return len(self.updates[update]) - anchors, anchors
 
 
 class ReplayTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no annotations
@@ -61,6 +68,7 @@ class ReplayTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no annotation
         config: GRPOConfig,
         replay: Replay,
         reference: PreTrainedModel | None,
+        anchor: PreTrainedModel | None = None,
     ) -> None:
         super().__init__(
             model=policy,
@@ -72,11 +80,15 @@ class ReplayTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no annotation
         self.replay = replay
         self.records: list[dict[str, Any]] = []
         self.tally = Tally(self.accelerator.device, replay.recipe.train.clip)
+        self.anchor_model: Any = None
         # The configuration names no KL weight: TRL would make a reference of its own, from the policy's last weights.
         self.beta = replay.recipe.train.kl
         if reference is not None:
             add_fused_lm_head(reference, temperature=self.temperature)
             self.ref_model = self.accelerator.prepare_model(reference, evaluation_mode=True)
+        if anchor is not None:
+            add_fused_lm_head(anchor, temperature=self.temperature)
+            self.anchor_model = self.accelerator.prepare_model(anchor, evaluation_mode=True)
         self.add_callback(_SeedEachUpdate(self))
         self.remove_callback(PrinterCallback)
 
@@ -95,14 +107,23 @@ class ReplayTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no annotation
             "prompt_mask": encoded.prompt_mask,
             "completion_ids": encoded.completion_ids,
             "completion_mask": encoded.completion_mask,
+            "tool_mask": (1 - encoded.anchors)[:, None].expand_as(encoded.completion_mask),  # TRL's loss skips anchors
+            "anchor_mask": encoded.anchors[:, None] * encoded.completion_mask,
             "advantages": encoded.advantages,
             "sampling_per_token_logps": encoded.logprobs,
             **self._normaliser(batch),
         }
         if self.replay.sampled_ratio:
             inputs["old_per_token_logps"] = encoded.logprobs
-        if self.beta:
-            inputs["ref_per_token_logps"] = self._reference_logprobs(inputs)
+        has_anchors = bool(encoded.anchors.any())
+        if self.beta or (has_anchors and self.anchor_model is None):
+            inputs["ref_per_token_logps"] = self._reference_logprobs(inputs, self.ref_model)
+        if has_anchors:
+            inputs["anchor_per_token_logps"] = (
+                inputs["ref_per_token_logps"]
+                if self.anchor_model is None
+                else self._reference_logprobs(inputs, self.anchor_model)
+            )
         return inputs
 
     def _normaliser(self, batch: MicroBatch) -> dict[str, torch.Tensor]:
@@ -113,24 +134,25 @@ class ReplayTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no annotation
         """
         loss = self.replay.recipe.train.loss
         steps, processes = self.current_gradient_accumulation_steps, self.accelerator.num_processes
-        rows = len(self.replay.updates[batch.update])
-        factor = batch.size * steps * processes / rows
+        rows, anchors = self.replay.rows_and_anchors(batch.update)
+        factor = batch.size * steps * processes / max(1, rows)
         if loss == "bnpo":
             factor = steps * processes / -(-rows // self.replay.recipe.train.micro_batch)
         tokens = self.replay.tokens(batch.update) * self.args.steps_per_generation / steps
         device = self.accelerator.device
         return {
             "loss_factor": torch.tensor(1.0 if loss == "dapo" else factor, device=device),
+            "anchor_factor": torch.tensor(processes / max(1, anchors), device=device),
             "num_items_in_batch": torch.tensor(tokens, device=device),
         }
 
     @torch.no_grad()
-    def _reference_logprobs(self, inputs: dict[str, Any]) -> torch.Tensor:
+    def _reference_logprobs(self, inputs: dict[str, Any], reference: Any) -> torch.Tensor:
         ids = torch.cat([inputs["prompt_ids"], inputs["completion_ids"]], dim=1)
         mask = torch.cat([inputs["prompt_mask"], inputs["completion_mask"]], dim=1)
         length = inputs["completion_ids"].shape[1]
-        if self.ref_model is not None:
-            return self._get_per_token_logps_and_entropies(self.ref_model, ids, mask, length)[0]
+        if reference is not None:
+            return self._get_per_token_logps_and_entropies(reference, ids, mask, length)[0]
         policy = self.accelerator.unwrap_model(self.model)
         with policy.disable_adapter():
             return self._get_per_token_logps_and_entropies(self.model, ids, mask, length)[0]
@@ -161,7 +183,18 @@ class ReplayTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no annotation
         loss: torch.Tensor = super()._compute_loss(model, inputs) * inputs["loss_factor"]
         logprobs, entropy = self._latest
         assert entropy is not None  # only the reference's head leaves it out
-        self.tally.add(inputs, logprobs.detach(), entropy.detach(), loss.detach())
+        anchoring = self._anchor_loss(inputs, logprobs)
+        self.tally.add(inputs, logprobs.detach(), entropy.detach(), (loss + anchoring).detach())
+        return loss + anchoring
+
+    def _anchor_loss(self, inputs: dict[str, Any], logprobs: torch.Tensor) -> torch.Tensor:
+        """Of this micro-batch's anchors: weight · mean over the update's anchors of their mean KL a token."""
+        if "anchor_per_token_logps" not in inputs:
+            return logprobs.new_zeros(())
+        mask = inputs["anchor_mask"]
+        kl = k3(logprobs, inputs["anchor_per_token_logps"]) * mask
+        held = (kl.sum(dim=1) / mask.sum(dim=1).clamp(min=1)).sum()
+        loss: torch.Tensor = self.replay.recipe.train.anchor_kl * held * inputs["anchor_factor"]
         return loss
 
     def _clip_grad_norm(self, model: Any) -> Any:

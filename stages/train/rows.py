@@ -45,6 +45,7 @@ class Row:
     prompt_sha256: str
     completion_ids: list[int]  # T tokens, the stop token included
     logprobs: list[float]  # T, of the sampler at its temperature, nats
+    is_anchor: bool  # of the phase that does not train now: it has a KL term and nothing else
 
     @property
     def key(self) -> str:
@@ -69,11 +70,19 @@ def read_rows(kept: Path, rollouts: Path, games: Path) -> list[Row]:
     table = kept / "kept.parquet"
     chosen = tables.unique_key(tables.read(table, tables.KEPT, _KEPT), tables.KEY, table)
     played = tables.unique_key(tables.read_parts(rollouts, tables.ROLLOUTS, _ROLLOUTS), tables.KEY, rollouts)
+    active = _active_phase(kept)
     joined = chosen.join(
         played.with_columns(found=pl.lit(True)), on=tables.KEY, how="left", suffix="_played", maintain_order="left"
     )
     hashes = _picture_hashes(games)
-    return [_row(row, games, hashes, table, rollouts) for row in joined.iter_rows(named=True)]
+    return [_row(row, games, hashes, table, rollouts, active) for row in joined.iter_rows(named=True)]
+
+
+def _active_phase(kept: Path) -> str | None:
+    """The phase beside which rows of the other are anchors; None where all kept rows train."""
+    settings = artifact.manifest_of(kept, "filter").get("settings", {})
+    anchored = settings.get("filter", {}).get("inactive_phase") == "anchor" and settings.get("phase") != "both"
+    return settings["phase"] if anchored else None
 
 
 def sampling_of(rollouts: Path) -> Sampling:
@@ -101,7 +110,9 @@ def _picture_hashes(games: Path) -> dict[str, str]:
     return {path: sha for path, sha in both if path is not None}
 
 
-def _row(row: dict[str, Any], games: Path, hashes: dict[str, str], kept: Path, rollouts: Path) -> Row:
+def _row(
+    row: dict[str, Any], games: Path, hashes: dict[str, str], kept: Path, rollouts: Path, active: str | None
+) -> Row:
     key = f"game '{row['game_id']}', turn {row['turn']}, sample {row['sample']}"
     _check(row, key, kept, rollouts)
     for ref in row["images"]:
@@ -119,6 +130,7 @@ def _row(row: dict[str, Any], games: Path, hashes: dict[str, str], kept: Path, r
         row["prompt_sha256"],
         row["completion_ids"],
         row["completion_logprobs"],
+        active is not None and row["phase"] != active,
     )
 
 

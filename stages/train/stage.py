@@ -34,6 +34,7 @@ def run(
     games: Path | None = None,
     model: str | Path | None = None,
     base: str | Path | None = None,
+    anchor: str | Path | None = None,
     state_in: Path | None = None,
     state_out: Path | None = None,
     planned_updates: int | None = None,
@@ -45,8 +46,10 @@ def run(
 
     `rollouts` and `games` default to the folders that `kept` was made from. `model` is the policy that played the
     rows, and where training starts without `state_in`; `base` is the KL reference in every round; both default to the
-    recipe's model. `state_in` is the training state to go on from; the state after goes to `state_out` (default:
-    the sibling `<out>-state`) in one step and before the checkpoint appears, replacing a state that lies there.
+    recipe's model. Kept rows of the phase that does not train are anchors: they add `train.anchor_kl` times their mean
+    KL to `anchor` (default: `base`), and nothing else. `state_in` is the training state to go on from; the state after
+    goes to `state_out` (default: the sibling `<out>-state`) in one step and before the checkpoint appears, replacing a
+    state that lies there.
     `planned_updates` is the length of the schedule where the recipe fixes none.
 
     Without rows nothing is trained: the state is carried on and its weights are exported. Raises `InputError` for rows
@@ -61,6 +64,7 @@ def run(
         games,
         place_of(recipe.model.path if model is None else model),
         place_of(recipe.model.path if base is None else base),
+        place_of(anchor or base or recipe.model.path),
         state_in,
         state_out or out.with_name(f"{out.name}-state"),
         planned_updates,
@@ -89,6 +93,7 @@ class _Call:
     given_games: Path | None
     model: str | Path
     base: str | Path
+    anchor: str | Path
     state_in: Path | None
     state_out: Path
     planned: int | None
@@ -109,7 +114,7 @@ class _Call:
             "games": self.games,
             "model": self.model,
             "base": self.base,
-        }
+        } | ({"anchor": self.anchor} if self.anchor != self.base else {})
         # A state is large; its state.json carries an identity that covers all that it was made from.
         return found if self.state_in is None else {**found, "state": self.state_in / STATE}
 
@@ -185,6 +190,7 @@ class _Call:
             games=str(self.games.resolve()),
             model=str(self.model),
             base=str(self.base),
+            anchor=str(self.anchor),
             state_in=str(self.state_in.resolve()) if self.state_in else None,
             state_out=str(self._state_work),
             out=str(work),
@@ -241,12 +247,13 @@ def _one_process(recipe: Recipe) -> Recipe:
 
 def _counts(rows: list[Row], trained: Trained, after: StateInfo, off_policy: int, processes: int) -> dict[str, Any]:
     updates = trained.updates
-    phases = Counter(row.phase for row in rows)
+    phases = Counter(row.phase for row in rows if not row.is_anchor)
     means = {name: sum(each[name] for each in updates) / len(updates) if updates else None for name in _MEANS}
     return {
-        "rows": len(rows),
+        "rows": phases.total(),
         "clue_rows": phases["clue"],
         "decision_rows": phases["decision"],
+        "anchor_rows": len(rows) - phases.total(),
         "off_policy_rows": off_policy,
         "tokens": sum(each["tokens"] for each in updates),
         "updates": len(updates),
@@ -254,7 +261,7 @@ def _counts(rows: list[Row], trained: Trained, after: StateInfo, off_policy: int
         "schedule_updates": after.total_updates,
         **means,
         "learning_rate": updates[-1]["learning_rate"] if updates else None,
-        **{name: updates[0][name] if updates else None for name in _GAPS},
+        **{name: updates[0].get(name) if updates else None for name in (*_GAPS, "anchor_kl")},
         "processes": processes,
         "state": after.id,
     }

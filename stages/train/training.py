@@ -71,13 +71,16 @@ def _trained(job: Job, rows: list[Row], sampling: Sampling, scratch: str) -> Rep
     check_prompts(processor, own, job.rollouts)
     policy = _start(job)
     check_completions(policy, own, job.rollouts)
-    needs_reference = recipe.train.kl > 0 and recipe.model.lora is None
+    anchored = recipe.train.anchor_kl > 0 and any(row.is_anchor for row in rows)
+    own_anchor = anchored and job.anchor != job.base
+    needs_reference = (recipe.train.kl > 0 or (anchored and not own_anchor)) and recipe.model.lora is None
     reference = load_reference(recipe, job.base) if needs_reference else None
+    anchor = load_reference(recipe, job.anchor) if own_anchor else None
     with progress_bar("training", len(updates)) as progress:
         replay = Replay(
             recipe, rows, updates, batches, ratio_is_sampled(job, len(updates)), job.done, job.total, progress
         )
-        trainer = ReplayTrainer(policy, processor, config, replay, reference)
+        trainer = ReplayTrainer(policy, processor, config, replay, reference, anchor)
         _check_sharding(trainer)
         trainer.add_callback(_goes_on(job, trainer))
         trainer.train()

@@ -31,6 +31,27 @@ def test_kept_and_rejected_are_exactly_scored_and_counts_add_up(tmp_path: Path):
     assert set(kept["game_id"]) == {"a", "c"} and set(kept["phase"]) == {"decision"}
 
 
+def test_some_rows_of_the_other_phase_may_be_kept_as_anchors(tmp_path: Path):
+    report, kept, _ = filtered(tmp_path, "filter.inactive_phase=anchor", "filter.anchor_rows=2")
+    anchors = kept.filter(pl.col("phase") == "clue")
+    assert anchors.group_by("game_id").len()["len"].to_list() == [2, 2, 2]
+    assert report.counts["kept_clues"] == 6 and report.counts["reasons"]["inactive phase"] == 6
+    again, kept_again, _ = filtered(tmp_path / "again", "filter.inactive_phase=anchor", "filter.anchor_rows=2")
+    assert kept_again.equals(kept) and again.counts == report.counts
+
+
+def test_anchors_hold_nothing_where_nothing_trains(tmp_path: Path):
+    rollouts = write_rollouts(tmp_path / "rollouts", {"a": (2, ["1", "1"]), "b": (1, ["2", "2"])})
+    recipe = load("tiny", ["filter.inactive_phase=anchor"])
+    scored = score.run(recipe, rollouts, tmp_path / "scored").out
+    assert stage.run(recipe, scored, tmp_path / "kept", phase="decision").counts["kept"] == 0
+
+
+def test_both_phases_may_train(tmp_path: Path):
+    report, kept, _ = filtered(tmp_path, "filter.inactive_phase=train", phase="clue")
+    assert set(kept["phase"]) == {"clue", "decision"} and "inactive phase" not in report.counts["reasons"]
+
+
 def test_unreadable_votes_keep_their_penalty_by_default(tmp_path: Path):
     _, kept, _ = filtered(tmp_path)
     assert kept.filter(pl.col("game_id") == "c")["reward"].sort().to_list() == [-1.0, -0.5, 1.0]

@@ -118,6 +118,58 @@ def test_equal_votes_have_advantage_zero(tmp_path: Path):
     assert rows.filter(pl.col("phase") == "decision")["advantage"].to_list() == [0.0, 0.0, 0.0]
 
 
+def votes_of(rows: pl.DataFrame) -> pl.DataFrame:
+    return rows.filter(pl.col("phase") == "decision").sort("sample")
+
+
+def test_abstaining_may_earn_what_a_vote_at_random_does(tmp_path: Path):
+    rows, _, _ = scored(tmp_path, {"g": (2, ["2", "na"])}, "score.abstention=chance", "score.na_cost=0.1")
+    # 4 players: (1 + 3 · −1) / 4 − .1
+    assert votes_of(rows)["reward"].to_list() == pytest.approx([1.0, -0.6], **EXACT)
+
+
+def test_abstaining_may_count_for_nothing(tmp_path: Path):
+    rows, _, _ = scored(tmp_path, {"g": (2, ["2", "1", "na"])}, "score.abstention=neutral", "score.divide_by_std=false")
+    assert votes_of(rows)["advantage"].to_list() == [1.0, -1.0, 0.0]
+
+
+def test_only_abstentions_and_one_kind_of_vote_teach_nothing_when_abstaining_is_neutral(tmp_path: Path):
+    rows, _, _ = scored(tmp_path, {"g": (2, ["2", "2", "na"]), "h": (2, ["na", "na"])}, "score.abstention=neutral")
+    assert rows.filter(pl.col("phase") == "decision")["advantage"].to_list() == [0.0] * 5
+
+
+def test_clue_advantages_may_be_divided_by_their_roles_std(tmp_path: Path):
+    plain, _, _ = scored(tmp_path / "plain", GAMES, phase="clue")
+    divided, _, _ = scored(tmp_path / "divided", GAMES, "score.clue_scale=role", phase="clue")
+    for role in ("spy", "civilian"):
+        before, after = (rows.filter(pl.col("role") == role)["advantage"] for rows in (plain, divided))
+        spread = before.std(ddof=0)
+        assert after.to_list() == pytest.approx([value / (spread + 1e-6) for value in before], **EXACT)
+        assert after.std(ddof=0) == pytest.approx(1.0, abs=1e-4)
+
+
+def test_many_votes_may_be_worth_few(tmp_path: Path):
+    """Sixteen votes, each counting half: the rewards of eight."""
+    eight, _, _ = scored(tmp_path / "eight", {"g": (2, ["2", "2", "2", "1", "1", "3", "na", "na"])})
+    doubled = {"g": (2, ["2", "2", "2", "1", "1", "3", "na", "na"] * 2)}
+    sixteen, games, _ = scored(tmp_path / "sixteen", doubled, "score.votes_worth=8")
+    assert clue_rewards(sixteen, "g") == pytest.approx(clue_rewards(eight, "g"), **EXACT)
+    assert games["votes"][0].to_list() == [4.0, 6.0, 2.0, 0.0]  # as cast
+
+
+def test_the_control_deals_out_the_same_advantages_at_random(tmp_path: Path):
+    votes = {f"g{number}": (1 + number % 4, ["1", "1", "2", "4", "na"]) for number in range(12)}
+    plain, _, _ = scored(tmp_path / "plain", votes, phase="clue")
+    mixed, _, _ = scored(tmp_path / "mixed", votes, "score.shuffle=true", phase="clue")
+    again, _, _ = scored(tmp_path / "again", votes, "score.shuffle=true", phase="clue")
+    other, _, _ = scored(tmp_path / "other", votes, "score.shuffle=true", "seed=5", phase="clue")
+    assert mixed.equals(again) and not mixed.equals(other)
+    assert mixed.drop("advantage").equals(plain.drop("advantage"))
+    for phase in ("clue", "decision"):
+        before, after = (rows.filter(pl.col("phase") == phase)["advantage"] for rows in (plain, mixed))
+        assert before.sort().to_list() == after.sort().to_list() and before.to_list() != after.to_list()
+
+
 def test_the_released_codes_decision_reward(tmp_path: Path):
     rows, _, _ = scored(tmp_path, {"g": (2, ["2", "1", "na", "unreadable"])}, "score.decision_reward=code")
     votes = rows.filter(pl.col("phase") == "decision").sort("sample")

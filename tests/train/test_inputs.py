@@ -108,7 +108,7 @@ def test_a_prompt_that_becomes_other_tokens(altered: Any, tmp_path: Path) -> Non
 
 def test_a_token_outside_the_vocabulary(altered: Any, tmp_path: Path) -> None:
     world = altered(first(completion_ids=[999, 5], completion_logprobs=[-1.0, -1.0]))
-    with pytest.raises(InputError, match="token 999 is outside the model's vocabulary of 58"):
+    with pytest.raises(InputError, match="token 999 is outside the model's vocabulary of 65"):
         run(recipe(world.model), world.kept, tmp_path / "out")
 
 

@@ -80,6 +80,33 @@ def test_loss_gradient_norm_and_kl_to_the_base_are_those_of_the_equations(
     assert counts["kl"] == pytest.approx(expected.kl if kl else 0.0, rel=CLOSE)
 
 
+@pytest.mark.parametrize(("kl", "hold_to"), [(0.04, "base"), (0.0, "base"), (0.04, "itself")])
+def test_anchors_add_their_kl_and_nothing_else(start: Start, kl: float, hold_to: str, tmp_path: Path) -> None:
+    """Clues and votes mixed, votes train: loss and gradient norm are those of the votes plus the clues' KL term."""
+    games = world.make_games(tmp_path / "games")
+    mixed = make_world(tmp_path, start.base, games, 11, seed=7, policy=start.checkpoint)
+    settings = {"phase": "decision", "filter": {"inactive_phase": "anchor"}}
+    kept = world.write_kept(tmp_path / "anchored", mixed.rows, mixed.scored, settings)
+    anchor = start.base if hold_to == "base" else start.checkpoint
+    recipe = start.recipe(kl=kl, anchor_kl=0.7)
+    counts = run(
+        recipe, kept, tmp_path / "out", model=start.checkpoint, base=start.base, anchor=anchor, state_in=start.state
+    ).counts
+    votes = [row for row in mixed.rows if row["phase"] == "decision"]
+    clues = [row for row in mixed.rows if row["phase"] == "clue"]
+    only_votes = World(mixed.model, games, mixed.rollouts, mixed.scored, kept, votes)
+    if hold_to == "base":
+        expected = start.by_hand(only_votes, kl=kl, anchors=clues, anchor_kl=0.7)
+        assert counts["anchor_kl"] > 1e-3
+    else:  # to itself there is no KL, and no gradient of it
+        expected = start.by_hand(only_votes, kl=kl)
+        assert counts["anchor_kl"] == pytest.approx(0.0, abs=1e-9)
+    assert counts["loss"] == pytest.approx(expected.loss, rel=CLOSE)
+    assert counts["grad_norm"] == pytest.approx(expected.grad_norm, rel=CLOSE)
+    assert counts["kl"] == pytest.approx(expected.kl if kl or hold_to == "base" else 0.0, rel=CLOSE)
+    assert (counts["rows"], counts["anchor_rows"]) == (len(votes), len(clues))
+
+
 def test_ratio_to_stored_logprobs(start: Start, rows: World, tmp_path: Path) -> None:
     loss = "dapo" if rows.rows[0]["phase"] == "clue" else "grpo"
     noisy = _with_noise(rows, tmp_path)

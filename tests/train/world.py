@@ -127,12 +127,14 @@ def write_scored(folder: Path, rollouts: Path) -> Path:
     return folder
 
 
-def write_kept(folder: Path, rows: Sequence[dict[str, Any]], scored: Path) -> Path:
+def write_kept(
+    folder: Path, rows: Sequence[dict[str, Any]], scored: Path, settings: dict[str, Any] | None = None
+) -> Path:
     """The kept table of `rows`, in their order."""
     folder.mkdir(parents=True, exist_ok=True)
     columns = [{name: row.get(name) for name in tables.KEPT} for row in rows]
     tables.write(pl.DataFrame(columns, schema=tables.KEPT), folder / "kept.parquet", tables.KEPT)
-    _manifest(folder, "filter", {}, {"scored": scored})
+    _manifest(folder, "filter", settings or {}, {"scored": scored})
     return folder
 
 
@@ -196,8 +198,14 @@ def hand(
     loss: str = "grpo",
     sampled: bool = False,
     clip: float = 0.2,
+    anchors: Sequence[dict[str, Any]] = (),
+    anchor_kl: float = 0.0,
+    anchor: Callable[[dict[str, Any]], torch.Tensor] | None = None,
 ) -> Hand:
-    """Eq. 3 and 6: the mean over completions (or tokens) of −min(ρA, clip(ρ)A) + τ·k3, and its gradient's norm."""
+    """Eq. 3 and 6: the mean over completions (or tokens) of −min(ρA, clip(ρ)A) + τ·k3, and its gradient's norm.
+
+    Plus, with `anchors`, anchor_kl times the mean over them of their mean k3 to `anchor` (default: the reference).
+    """
     model.zero_grad()
     each, kls = [], []
     for row in rows:
@@ -213,6 +221,9 @@ def hand(
         total = torch.stack([tokens.mean() for tokens in each]).mean()
     else:
         total = torch.cat(each).mean()
+    for row in anchors:
+        gap = (anchor or reference)(row) - logprobs(model, processor, row, games)
+        total = total + anchor_kl * (gap.exp() - gap - 1).mean() / len(anchors)
     total.backward()
     squares = sum(float(weight.grad.double().pow(2).sum()) for weight in model.parameters() if weight.grad is not None)
     return Hand(total.item(), torch.cat(kls).mean().item(), squares**0.5)

@@ -75,15 +75,16 @@ class InitModel(Section):
     )
     settle: Course = Field(
         Course(steps=80, rate=5e-4, last=0.0),
-        description="After `vote`, the same lessons at a falling rate: takes out the jitter of the last steps.",
+        description="After `vote`, the lessons of `see` at a falling rate: clues and seeing as good as before, votes "
+        "not. (With votes among them the likeliest vote is at once as good as this model's ever gets.)",
     )
     look_weight: float = Field(1.0, ge=0, description="Weight of the cell heads' loss after `look`.")
     stop_at: float = Field(
-        0.43,
+        0.3,
         gt=0,
         le=1,
-        description="`vote` ends when this much probability is on the spy in held-out scripted games: above chance, "
-        "but with room for RL. `settle` adds a little, its own clues, which are worse, take a little.",
+        description="`vote` ends when this much probability is on the spy in held-out scripted games: just off the "
+        "level of chance, so that nearly all of voting is left to RL.",
     )
     measure_every: int = Field(10, ge=1, description="Steps of `vote` between looks at `stop_at`.")
     clip: float = Field(1.0, gt=0, description="Largest gradient norm.")

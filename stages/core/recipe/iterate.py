@@ -1,4 +1,4 @@
-"""The `iterate` and `evaluate` sections: Iterative-SPO's rounds, and how a policy is judged."""
+"""The `iterate` section: Iterative-SPO's rounds."""
 
 from __future__ import annotations
 
@@ -15,6 +15,12 @@ class Iterate(Section):
     rounds: int = Field(100, ge=1, description="Iterations of play, score, filter, train (paper: 100).")
     games: int = Field(128, ge=1, description="Games an iteration (our reading of the paper's batch size 128).")
     plays_per_game: int = Field(1, ge=1, description="Plays of each deal (released code: 8).")
+    clue_votes: int | None = Field(
+        None,
+        ge=2,
+        description="Votes of the analyst in clue rounds, where they only measure the clues: more votes, less noise in "
+        "eq. 1 (set score.votes_worth to keep its size); null: game.votes, as in every round (paper: 8).",
+    )
     switching: Literal["adaptive", "cycle", "clue", "decision"] = Field(
         "adaptive", description="Thresholds of eq. 10; a fixed cycle (released code); pure clue; pure decision."
     )
@@ -35,14 +41,3 @@ class Iterate(Section):
     signal_games: int = Field(32, ge=1, description="Games of the held-out signal, with signal: heldout.")
     keep_checkpoints: int = Field(2, ge=1, description="Latest checkpoints kept; older ones are pruned …")
     keep_every: int = Field(0, ge=0, description="… except every this many rounds (0: none) and the best one.")
-
-
-class Evaluate(Section):
-    """Held-out games of two policies against each other."""
-
-    games: int = Field(
-        100, ge=2, multiple_of=2, description="Games, half of them with the roles mirrored (paper's Figure 6: 50 + 50)."
-    )
-    split: Literal["dev", "test", "train"] = Field("test", description="Pairs that are played.")
-    opponent: str = Field("base", description="Whom the policy meets: base, or a model folder or hub name.")
-    confidence: float = Field(0.95, gt=0, lt=1, description="Level of the Wilson intervals.")

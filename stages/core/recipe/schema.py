@@ -7,10 +7,11 @@ from typing import Any
 from pydantic import Field
 
 from stages.core.recipe.base import Section
+from stages.core.recipe.evaluate import Evaluate
 from stages.core.recipe.game import Game
 from stages.core.recipe.games import Games
 from stages.core.recipe.init_model import InitModel
-from stages.core.recipe.iterate import Evaluate, Iterate
+from stages.core.recipe.iterate import Iterate
 from stages.core.recipe.model import Model
 from stages.core.recipe.rollout import Rollout
 from stages.core.recipe.scoring import Filter, Score

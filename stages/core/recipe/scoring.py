@@ -33,6 +33,29 @@ class Score(Section):
     vote_wrong: float = Field(-1.0, description="Reward of any other vote, unreadable ones too (eq. 4).")
     divide_by_std: bool = Field(True, description="Divide a group's advantages by its population std (eq. 5).")
     epsilon: float = Field(1e-6, gt=0, description="ε beside the std in eq. 5; the paper gives no value.")
+    abstention: Literal["reward", "chance", "neutral"] = Field(
+        "reward",
+        description="N/A earns vote_na (eq. 4); or what a vote at random earns on average, less na_cost; or counts for "
+        "nothing: no advantage, and left out of its group's mean and std.",
+    )
+    na_cost: float = Field(
+        0.1, ge=0, description="With abstention: chance, how much less than a random vote N/A earns."
+    )
+    clue_scale: Literal["none", "role"] = Field(
+        "none",
+        description="Clue advantages as they are (eq. 2), or divided by their standard deviation over the round's "
+        "clues of the same role: β makes them ten times smaller than votes', and civilians' smaller than spies'.",
+    )
+    votes_worth: int | None = Field(
+        None,
+        ge=1,
+        description="Clue rewards (eq. 1) as if this many votes had been cast, each vote counting a share; null: as "
+        "cast. For rounds with more votes than train, see iterate.clue_votes.",
+    )
+    shuffle: bool = Field(
+        False,
+        description="A control: advantages are dealt out at random among the rows of their phase. Must teach nothing.",
+    )
 
     model_config = ConfigDict(populate_by_name=True)
 
@@ -40,7 +63,12 @@ class Score(Section):
 class Filter(Section):
     """What is kept out of training, each with a reason in `rejected.parquet`."""
 
-    inactive_phase: bool = Field(True, description="Drop the rows of the phase that does not train now.")
+    inactive_phase: Literal["drop", "anchor", "train"] = Field(
+        "drop",
+        description="Rows of the phase that does not train now: none is kept (paper); some are, as anchors that hold "
+        "that phase by a KL term alone (train.anchor_kl); all train too.",
+    )
+    anchor_rows: int = Field(1, ge=1, description="With inactive_phase: anchor, the rows a game that are kept.")
     no_variance: bool = Field(True, description="Drop groups of votes whose rewards are all equal (advantage 0).")
     truncated: bool = Field(False, description="Drop truncated answers. Off: their reward of −1 is the penalty.")
     unreadable: bool = Field(

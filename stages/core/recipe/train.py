@@ -31,6 +31,18 @@ class Train(Section):
         "schedule is computed anew from the update reached. A falling schedule refuses updates beyond it.",
     )
     kl: float = Field(0.04, ge=0, description="Weight τ of the KL to the run's base model (eq. 3 and 6; 0.04).")
+    anchor_kl: float = Field(
+        1.0,
+        ge=0,
+        description="Weight of the KL on anchor rows, which hold the phase that does not train now (filter."
+        "inactive_phase: anchor): the update minimises eq. 3 or 6 over the rows that train, plus this times the mean "
+        "KL an anchor's token. vz's own trial: 1.",
+    )
+    anchor_to: Literal["base", "switch"] = Field(
+        "base",
+        description="What anchors hold to: the run's base model, or the policy at the last change of phase, so that "
+        "what the other phase learned is kept.",
+    )
     loss: Literal["grpo", "dapo", "dr_grpo", "bnpo"] = Field(
         "grpo",
         description="How tokens are averaged: grpo is the mean per completion (paper and code); dapo over all tokens "
