@@ -10,6 +10,7 @@ from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
+from stages.core import tables
 from stages.core.errors import InputError
 
 _BLANK = re.compile(r"blank:([1-9][0-9]{0,4})x([1-9][0-9]{0,4})")
@@ -41,6 +42,16 @@ class Picture:
                 return image.convert("RGB")
         except (UnidentifiedImageError, OSError) as error:
             raise InputError(f"{path}: not a readable picture ({error})") from error
+
+
+def picture_hashes(games: Path) -> dict[str, str]:
+    """sha256 of every picture of a games folder, by its path in the tables."""
+    pairs = tables.read(
+        games / "pairs.parquet", tables.PAIRS, ["original", "original_sha256", "modified", "modified_sha256"]
+    )
+    original, original_sha, modified, modified_sha = (pairs[name].to_list() for name in pairs.columns)
+    both = [*zip(original, original_sha, strict=True), *zip(modified, modified_sha, strict=True)]
+    return {path: sha for path, sha in both if path is not None}
 
 
 def blank_ref(width: int, height: int) -> str:

@@ -100,6 +100,60 @@ SCORED_GAMES: Schema = {
 KEPT: Schema = dict(SCORED)
 REJECTED: Schema = {**SCORED, "reason": pl.String()}
 
+# Of an evaluation: games of two policies, their votes on the same transcripts, the clues of the judged one, and both
+# ones' answers to transfer questions.
+ARENA: Schema = {
+    "game_id": pl.String(),
+    "pair_id": pl.String(),
+    "side": pl.String(),  # the judged policy's: civilians, spy
+    "winner": pl.String(),  # civilians, spy
+    "won": pl.Boolean(),  # by the judged policy
+    "votes_right": pl.Float64(),  # share of the votes cast that name the spy
+    "na": pl.Float64(),
+    "unreadable": pl.Float64(),
+}
+
+VOTES: Schema = {
+    "game_id": pl.String(),
+    "turn": pl.Int32(),  # the voter's
+    "pair_id": pl.String(),
+    "policy": pl.String(),  # current, opponent
+    "greedy": pl.Boolean(),  # the likeliest vote, or one of those sampled
+    "sample": pl.Int32(),
+    "completion": pl.String(),
+    "tokens": pl.Int32(),
+    "vote": pl.Int32(),
+    "vote_kind": pl.String(),  # seat, na, unreadable
+    "correct": pl.Boolean(),
+}
+
+CLUES: Schema = {
+    "game_id": pl.String(),
+    "turn": pl.Int32(),
+    "pair_id": pl.String(),
+    "role": pl.String(),  # civilian, spy
+    "clue": pl.String(),
+    "tokens": pl.Int32(),
+    "own": pl.Boolean(),  # true of the speaker's own picture; null: cannot be told
+    "civilians": pl.Boolean(),  # true of the civilians' picture; null: cannot be told
+    "why": pl.String(),  # what decided, of the civilians' picture
+    "copied": pl.Boolean(),  # somebody said the same before in the game
+    "readable": pl.Boolean(),
+}
+
+ANSWERS: Schema = {
+    "question_id": pl.String(),
+    "pair_id": pl.String(),
+    "picture": pl.String(),
+    "kind": pl.String(),  # exist, count, query, compare
+    "question": pl.String(),
+    "answer": pl.String(),  # the right one
+    "chance": pl.Float64(),  # 1 / number of answers the question may have
+    "policy": pl.String(),  # current, opponent
+    "given": pl.String(),  # null: nothing readable was boxed
+    "correct": pl.Boolean(),
+}
+
 
 def check(frame: pl.DataFrame, schema: Schema, where: object) -> pl.DataFrame:
     """`frame` with its columns in the schema's order; `InputError` names the first column that is off."""

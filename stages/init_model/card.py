@@ -15,6 +15,7 @@ _MEANING = {
     "clue_true_spy": "the spy's clues that are true of its picture",
     "clue_new": "clues not said before in the game",
     "spy_exposed": "games in which the spy says something untrue of the civilians' picture",
+    "answers_right": "questions about a picture (exist, count, query, compare) answered right",
 }
 
 

@@ -1,20 +1,23 @@
 """What the tiny model is taught: prompts with right answers, made from the scenes behind the pictures.
 
-Four kinds. `list` and `check` teach it to see; `clue` and `vote` are the game itself, in the words of the compact
-prompt set and with transcripts that scripted players make up.
+Five kinds. `list` and `check` teach it to see; `ask` teaches the form of the questions that measure transfer; `clue`
+and `vote` are the game itself, in the words of the compact prompt set and with transcripts that scripted players make
+up.
 """
 
 from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
-from stages.core.game.prompting import Message
+from stages.core.clevr.questions import KINDS, ask
+from stages.core.game.prompting import Message, render_aside
 from stages.core.game.rules import Clue
 from stages.core.recipe.game import Game
 from stages.core.recipe.init_model import Lessons
-from stages.init_model.prompts import check_prompt, clue_prompt, list_prompt, vote_prompt
+from stages.init_model.prompts import PROMPT_SET, check_prompt, clue_prompt, list_prompt, vote_prompt
 from stages.init_model.tokenizer import BOX, BOX_END, COLOURS, NOT_APPLICABLE, SHAPES
 
 THINGS = tuple(f"{colour} {shape}" for colour in COLOURS for shape in SHAPES)
@@ -78,6 +81,16 @@ def check_lesson(view: View, rules: Game, dice: random.Random) -> Lesson:
     clues = [Clue(turn % rules.players + 1, turn // rules.players + 1, _claim(view, dice)) for turn in turns]
     answers = ["yes" if clue.text in view.things else "no" for clue in clues]
     return Lesson(check_prompt(rules, clues), view.picture, " ".join(answers))
+
+
+def ask_lesson(view: View, dice: random.Random) -> Lesson:
+    """A question with an exact answer, in the words of the prompt set."""
+    things = [dict(zip(("color", "shape"), thing.split(), strict=True)) for thing in view.things]
+    for kind in dice.sample(KINDS, len(KINDS)):
+        with suppress(LookupError):  # not every scene has something to ask of every kind
+            question = ask(kind, things, ("color", "shape"), dice)
+            return Lesson(render_aside(PROMPT_SET, "question", question=question), view.picture, boxed(question.answer))
+    raise AssertionError("every scene can be asked whether something is there")
 
 
 def clue_lesson(pair: Pair, rules: Game, wanted: Lessons, dice: random.Random) -> Lesson:

@@ -15,7 +15,7 @@ from stages.core.game.rules import Clue
 from stages.core.recipe.game import Game
 from stages.core.seeds import derive, rng
 from stages.init_model.batches import pad_left, prompt_ids
-from stages.init_model.lessons import Pair, View
+from stages.init_model.lessons import Pair, View, ask_lesson
 from stages.init_model.prompts import clue_prompt, vote_prompt
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ class Quality:
     clue_true_spy: float
     clue_new: float  # not said before in the game
     spy_exposed: float  # games in which the spy said something untrue of the civilians' picture
+    answers_right: float  # questions about a picture, likeliest answer; see stages/core/clevr/questions.py
 
     def as_dict(self) -> dict[str, float]:
         return {name: round(value, 4) for name, value in asdict(self).items()}
@@ -88,7 +89,15 @@ def play(voice: Voice, pairs: Sequence[Pair], rules: Game, *, seed: int) -> Qual
     pictures = [table.pair.original.picture for table in tables]
     sampled = voice.say(prompts, pictures, samples=rules.votes)
     likeliest = voice.say(prompts, pictures, greedy=True)
-    return _judge(tables, rules, sampled, likeliest)
+    return _judge(tables, rules, sampled, likeliest, _answers(voice, pairs, seed))
+
+
+def _answers(voice: Voice, pairs: Sequence[Pair], seed: int) -> list[bool]:
+    """Whether the likeliest answer is right, one question a picture."""
+    dice = rng(seed, "init-model", "measure", "questions")
+    lessons = [ask_lesson(view, dice) for pair in pairs for view in (pair.original, pair.modified)]
+    said = voice.say([lesson.prompt for lesson in lessons], [lesson.picture for lesson in lessons], greedy=True)
+    return [answer.strip() == lesson.answer for (answer,), lesson in zip(said, lessons, strict=True)]
 
 
 def _everyone_speaks(voice: Voice, tables: Sequence[_Table], rules: Game, turn: int) -> None:
@@ -100,7 +109,13 @@ def _everyone_speaks(voice: Voice, tables: Sequence[_Table], rules: Game, turn: 
         table.clues.append(Clue(player, turn // rules.players + 1, clue))
 
 
-def _judge(tables: Sequence[_Table], rules: Game, sampled: list[list[str]], likeliest: list[list[str]]) -> Quality:
+def _judge(
+    tables: Sequence[_Table],
+    rules: Game,
+    sampled: list[list[str]],
+    likeliest: list[list[str]],
+    answers: Sequence[bool],
+) -> Quality:
     votes = [
         (table.spy, read_vote(text, rules.players)) for table, own in zip(tables, sampled, strict=True) for text in own
     ]
@@ -131,6 +146,7 @@ def _judge(tables: Sequence[_Table], rules: Game, sampled: list[list[str]], like
         clue_true_spy=_share([good for spy, good in true if spy]),
         clue_new=_share(new),
         spy_exposed=_share(exposed),
+        answers_right=_share(answers),
     )
 
 

@@ -20,6 +20,7 @@ from stages.init_model.batches import IGNORED, collate, to_pixels
 from stages.init_model.lessons import (
     Lesson,
     View,
+    ask_lesson,
     boxed,
     check_lesson,
     clue_lesson,
@@ -37,8 +38,8 @@ if TYPE_CHECKING:
 _LOOK_BATCH = 2  # pictures of `look` per lesson of a batch: a picture costs a tenth of a lesson
 _WARM_UP = 20  # steps
 # Shares of the kinds of lessons; seeing stays in the mix, so that it is not unlearned.
-_SEE_MIX = {"list": 0.25, "check": 0.45, "clue": 0.3}
-_VOTE_MIX = {"list": 0.1, "check": 0.2, "clue": 0.3, "vote": 0.4}
+_SEE_MIX = {"list": 0.2, "check": 0.4, "ask": 0.15, "clue": 0.25}
+_VOTE_MIX = {"list": 0.05, "check": 0.2, "ask": 0.1, "clue": 0.25, "vote": 0.4}
 _AFTER_SEAT = 3  # tokens of a vote from its seat on: seat, closing brace, <end>
 
 
@@ -95,7 +96,7 @@ class Classroom:
         return self._learn(self.section.look, losses, progress or Silent())
 
     def see(self, progress: Progress | None = None) -> float:
-        """Teach the language model to list, to check and to give clues. Returns the last step's loss."""
+        """Teach the language model to list, check, answer and give clues. Returns the last step's loss."""
         losses = (self._lesson_loss(partial(self._lesson, _SEE_MIX)) for _ in range(self.section.see.steps))
         return self._learn(self.section.see, losses, progress or Silent())
 
@@ -111,8 +112,8 @@ class Classroom:
         return self._learn(self.section.vote, losses(), progress or Silent())
 
     def settle(self, progress: Progress | None = None) -> float:
-        """The lessons of `vote` again, at a falling rate. Returns the last step's loss."""
-        losses = (self._lesson_loss(partial(self._lesson, _VOTE_MIX)) for _ in range(self.section.settle.steps))
+        """The lessons of `see` again, at a falling rate. Returns the last step's loss."""
+        losses = (self._lesson_loss(partial(self._lesson, _SEE_MIX)) for _ in range(self.section.settle.steps))
         return self._learn(self.section.settle, losses, progress or Silent())
 
     def _learn(self, course: Course, losses: Iterator[Tensor], progress: Progress) -> float:
@@ -157,6 +158,8 @@ class Classroom:
         rules = self.rules.model_copy(update={"clue_rounds": self.dice.randint(1, self.rules.clue_rounds)})
         if kind == "list":
             return list_lesson(view)
+        if kind == "ask":
+            return ask_lesson(view, self.dice)
         if kind == "check":
             return check_lesson(view, rules, self.dice)
         teach = clue_lesson if kind == "clue" else vote_lesson

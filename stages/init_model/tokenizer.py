@@ -20,6 +20,7 @@ COLOURS = ("gray", "red", "blue", "green", "brown", "purple", "cyan", "yellow")
 SHAPES = ("cube", "sphere", "cylinder")
 NUMBERS = tuple(str(number) for number in range(10))
 TASKS = ("clue", "vote", "list", "check", "say", "who", "yes", "no", "true")
+QUESTIONS = ("ask", "exist", "count", "color", "shape", "more", "than")
 SETTING = (
     "game",
     "players",
@@ -36,7 +37,7 @@ SETTING = (
 )
 SIGNS = (".", ":", ",", "?", "-", "(", ")")
 
-WORDS = (BOX, BOX_END, NOT_APPLICABLE, *NUMBERS, *COLOURS, *SHAPES, *TASKS, *SETTING, *SIGNS)
+WORDS = (BOX, BOX_END, NOT_APPLICABLE, *NUMBERS, *COLOURS, *SHAPES, *TASKS, *QUESTIONS, *SETTING, *SIGNS)
 """Every ordinary token, in id order after `SPECIAL`."""
 
 # One message is `<user> … <end>`; content is either text or a list of {type: text | image} parts. The processor

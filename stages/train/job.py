@@ -27,6 +27,7 @@ class Job:
     out: str
     done: int  # updates of the run before this call
     total: int  # updates the schedule spans
+    rate_share: float  # of the schedule's learning rate
     state_id: str  # of the state after
     off_policy: bool  # some rows were played by other weights than those that train
 

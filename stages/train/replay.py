@@ -45,6 +45,7 @@ class Replay:
     sampled_ratio: bool  # the importance ratio is against the stored log-probs
     done: int  # updates of the run before
     total: int  # that the schedule spans
+    rate_share: float  # of the schedule's learning rate
     progress: Progress
 
     def tokens(self, update: int) -> int:
@@ -232,7 +233,8 @@ class ReplayTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no annotation
         if self.lr_scheduler is None:
             inner: Any = getattr(self.optimizer, "optimizer", self.optimizer)
             self.lr_scheduler: LambdaLR = LambdaLR(
-                inner, lambda step: rate(replay.done + step, replay.total, train.warmup, train.schedule)
+                inner,
+                lambda step: replay.rate_share * rate(replay.done + step, replay.total, train.warmup, train.schedule),
             )
             self._created_lr_scheduler = True
         return self.lr_scheduler

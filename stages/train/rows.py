@@ -12,7 +12,7 @@ import polars as pl
 from stages.core import artifact, tables
 from stages.core.errors import InputError
 from stages.core.game.prompting import Message
-from stages.core.pictures import Picture
+from stages.core.pictures import Picture, picture_hashes
 
 POLICY = "current"  # the policy in training, as seats name it
 
@@ -74,7 +74,7 @@ def read_rows(kept: Path, rollouts: Path, games: Path) -> list[Row]:
     joined = chosen.join(
         played.with_columns(found=pl.lit(True)), on=tables.KEY, how="left", suffix="_played", maintain_order="left"
     )
-    hashes = _picture_hashes(games)
+    hashes = picture_hashes(games)
     return [_row(row, games, hashes, table, rollouts, active) for row in joined.iter_rows(named=True)]
 
 
@@ -99,15 +99,6 @@ def sampling_of(rollouts: Path) -> Sampling:
         )
     longest = max(int(rollout.get(name, 1)) for name in ("max_clue_tokens", "max_vote_tokens"))
     return Sampling(float(temperature), longest, float(rollout.get("top_p", 1.0)) < 1)
-
-
-def _picture_hashes(games: Path) -> dict[str, str]:
-    pairs = tables.read(
-        games / "pairs.parquet", tables.PAIRS, ["original", "original_sha256", "modified", "modified_sha256"]
-    )
-    original, original_sha, modified, modified_sha = (pairs[name].to_list() for name in pairs.columns)
-    both = [*zip(original, original_sha, strict=True), *zip(modified, modified_sha, strict=True)]
-    return {path: sha for path, sha in both if path is not None}
 
 
 def _row(

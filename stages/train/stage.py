@@ -174,6 +174,7 @@ class _Call:
 
     def _job(self, updates: int, off_policy: bool, work: Path) -> tuple[Job, list[str]]:
         train, before = self.recipe.train, self._before()
+        phase = artifact.manifest_of(self.kept).get("settings", {}).get("phase")
         done = before.updates if before else 0
         carried = before.total_updates if before else None
         total = plan.total_updates(train.total_updates, self.planned, carried, done, updates)
@@ -196,6 +197,7 @@ class _Call:
             out=str(work),
             done=done,
             total=total,
+            rate_share=self.recipe.train.clue_rate if phase == "clue" else 1.0,
             state_id=sha256_text(to_json(made_from))[:16],
             off_policy=off_policy,
         )

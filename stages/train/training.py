@@ -78,7 +78,15 @@ def _trained(job: Job, rows: list[Row], sampling: Sampling, scratch: str) -> Rep
     anchor = load_reference(recipe, job.anchor) if own_anchor else None
     with progress_bar("training", len(updates)) as progress:
         replay = Replay(
-            recipe, rows, updates, batches, ratio_is_sampled(job, len(updates)), job.done, job.total, progress
+            recipe,
+            rows,
+            updates,
+            batches,
+            ratio_is_sampled(job, len(updates)),
+            job.done,
+            job.total,
+            job.rate_share,
+            progress,
         )
         trainer = ReplayTrainer(policy, processor, config, replay, reference, anchor)
         _check_sharding(trainer)

@@ -9,6 +9,7 @@ from stages.core.recipe.init_model import Lessons
 from stages.init_model.lessons import (
     Pair,
     View,
+    ask_lesson,
     boxed,
     check_lesson,
     clue_lesson,
@@ -37,6 +38,20 @@ def test_check_answers_each_claim(rules: Game) -> None:
     claims = [part.split(" : ")[1] for part in text.removesuffix(" . check").split(" . ")]
     assert len(claims) == 8
     assert lesson.answer.split() == ["yes" if claim in PAIR.original.things else "no" for claim in claims]
+
+
+def test_questions_are_answered_from_the_picture() -> None:
+    dice, seen = random.Random(5), set()
+    for _ in range(200):
+        lesson = ask_lesson(PAIR.original, dice)
+        words = lesson.prompt[0]["content"][-1]["text"].split()
+        seen.add(words[0])
+        if words[0] == "exist":
+            named = [thing for thing in PAIR.original.things if set(words[1:]) <= set(thing.split())]
+            assert lesson.answer == boxed("yes" if named else "no")
+        if words[0] == "color":
+            assert lesson.answer == boxed({"cube": "red", "sphere": "blue"}[words[1]])
+    assert {"exist", "count", "more", "color", "shape"} == seen
 
 
 def test_a_check_is_a_vote_but_for_the_last_word(rules: Game) -> None:

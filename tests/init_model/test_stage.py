@@ -30,7 +30,7 @@ def test_a_recipe_that_the_tiny_model_cannot_learn_is_refused(tmp_path: Path) ->
 def test_the_shipped_model_plays_above_garbage() -> None:
     quality = _play(shared_folder("data") / "tiny-model", pairs=16)
     assert quality.clue_readable >= 0.95
-    assert quality.vote_readable >= 0.95
+    assert quality.vote_readable >= 0.9
     assert quality.clue_true_civilian >= 0.7
 
 
@@ -64,8 +64,9 @@ def _play(folder: Path, pairs: int) -> Quality:
 def _assert_band(quality: Quality) -> None:
     """Well above garbage, well below what the game allows (standard error of an accuracy: about .015)."""
     assert quality.clue_readable >= 0.98
-    assert quality.vote_readable >= 0.98
+    assert quality.vote_readable >= 0.92
     assert quality.clue_true_civilian >= 0.85
-    assert 0.29 <= quality.vote_accuracy <= 0.5
+    assert 0.25 <= quality.vote_accuracy <= 0.4
     assert quality.vote_accuracy_greedy >= quality.vote_accuracy
+    assert quality.answers_right >= 0.55
     assert quality.vote_na < 0.1

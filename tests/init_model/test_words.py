@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from itertools import product
 from pathlib import Path
 
@@ -9,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stages.core.game.prompting import render_prompt
+from stages.core.clevr.questions import KINDS, ask
+from stages.core.game.prompting import render_aside, render_prompt
 from stages.core.game.readers import UNREADABLE_CLUE, read_clue, read_vote
 from stages.core.game.rules import Clue, Deal, Transcript, Turn
 from stages.core.recipe.game import Game
@@ -110,3 +112,14 @@ def test_the_processor_is_the_same_after_saving(tmp_path: Path, rules: Game) -> 
     first, second = (encode(each, [prompt], [[picture]]) for each in (processor, again))
     assert first["input_ids"].tolist() == second["input_ids"].tolist()
     assert first["pixel_values"].equal(second["pixel_values"])
+
+
+def test_questions_hold_no_unknown_word() -> None:
+    dice, tokenizer = random.Random(0), build_tokenizer()
+    things = [{"color": "red", "shape": "cube"}, {"color": "blue", "shape": "sphere"}]
+    for kind in KINDS:
+        for _ in range(50):
+            question = ask(kind, things, ("color", "shape"), dice)
+            prompt = render_aside("compact", "question", question=question)
+            words = " ".join(part["text"] or "" for part in prompt[0]["content"])
+            assert UNKNOWN not in tokenizer.tokenize(words + boxed(question.answer))

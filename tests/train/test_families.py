@@ -76,7 +76,9 @@ def test_idefics3_plays_scores_and_trains_end_to_end(tmp_path: Path) -> None:
 
     model = build_idefics3(tmp_path / "idefics3")
     small = ["iterate.games=4", "iterate.rounds=2", "iterate.switching=clue", "rollout.max_prompt_tokens=900"]
-    recipe = load("tiny", [f"model.path={model}", *small, "train.micro_batch=8", "train.logprob_gap_limit=9"])
+    recipe = load(
+        "tiny", [f"model.path={model}", *small, "train.micro_batch=8", "train.logprob_gap_limit=9", "evaluate.every=0"]
+    )
     games = write_games(tmp_path / "games", recipe, count=6, side=72)
     iterate.run(recipe, tmp_path / "run", games=games)
     lines = (tmp_path / "run/metrics.jsonl").read_text().splitlines()

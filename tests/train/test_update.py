@@ -107,6 +107,13 @@ def test_anchors_add_their_kl_and_nothing_else(start: Start, kl: float, hold_to:
     assert (counts["rows"], counts["anchor_rows"]) == (len(votes), len(clues))
 
 
+@pytest.mark.parametrize(("phase", "rate"), [("clue", 2.5e-4), ("decision", 1e-3), ("both", 1e-3)])
+def test_rounds_of_clues_may_take_smaller_steps(played: World, phase: str, rate: float, tmp_path: Path) -> None:
+    kept = world.write_kept(tmp_path / "kept", played.rows, played.scored, {"phase": phase})
+    counts = run(recipe(played.model, clue_rate=0.25, schedule="linear"), kept, tmp_path / "out").counts
+    assert counts["learning_rate"] == pytest.approx(rate)
+
+
 def test_ratio_to_stored_logprobs(start: Start, rows: World, tmp_path: Path) -> None:
     loss = "dapo" if rows.rows[0]["phase"] == "clue" else "grpo"
     noisy = _with_noise(rows, tmp_path)

@@ -62,6 +62,12 @@ def render_prompt(game: Deal, domain: str, rules: GameRules, turn: Turn, transcr
     return [{"role": "user", "content": _parts(text, rules.prompts)}]
 
 
+def render_aside(prompt_set: str, name: str, **values: Any) -> list[Message]:
+    """The messages of a prompt of the set that is no turn of the game, e.g. `question`: one user message."""
+    text = _environment(prompt_set).get_template(f"{name}.j2").render(**values, image=_IMAGE)
+    return [{"role": "user", "content": _parts(text, prompt_set)}]
+
+
 @cache
 def _check_has_place_for_thoughts(prompt_set: str) -> None:
     path = prompt_folder(prompt_set) / "clue.j2"

@@ -14,6 +14,12 @@ class Train(Section):
 
     trainer: Literal["trl", "stub"] = Field("trl", description="TRL's GRPOTrainer, or a stub for tests of the loop.")
     learning_rate: float = Field(1e-5, gt=0, description="Peak learning rate of AdamW (paper and code: 1e-5).")
+    clue_rate: float = Field(
+        1.0,
+        gt=0,
+        description="Learning rate of rounds that train clues alone, as a share of the schedule's. Clue rewards are "
+        "noisier than votes', and AdamW's steps do not get smaller with the gradient (vz's tiny recipe: 0.25).",
+    )
     warmup: float = Field(
         0.1,
         ge=0,
