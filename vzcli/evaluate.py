@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from vzcli import options as opt
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from stages.core.artifact import Report
 
 
 def command(
@@ -17,8 +23,18 @@ def command(
     opponent: Annotated[
         str | None, typer.Option("--opponent", help="Whom it meets (recipe: evaluate.opponent).")
     ] = None,
+    transcripts: Annotated[
+        Path | None,
+        typer.Option("--transcripts", help="Rollouts on whose clues both vote; the opponent plays some if not given."),
+    ] = None,
     split: Annotated[str | None, typer.Option("--split", help="Pairs to play: test, dev or train.")] = None,
     number: Annotated[int | None, typer.Option("--number", "-n", help="Games in all (evaluate.games).")] = None,
+    cross_play: Annotated[
+        Path | None,
+        typer.Option(
+            "--cross-play", help="Instead: all kept checkpoints of this run and its base against each other, with Elo."
+        ),
+    ] = None,
     recipe: opt.RecipeName = "tiny",
     overrides: opt.Overrides = None,
     seed: opt.Seed = None,
@@ -26,18 +42,77 @@ def command(
     as_json: opt.AsJson = False,
     dry_run: opt.DryRun = False,
 ) -> None:
-    """Win rate against another policy on held-out games, with the roles both ways round."""
+    """Judge a policy on held-out pictures: games against another, votes on equal transcripts, clues, questions."""
     from stages import evaluate
+    from stages.core.errors import InputError
 
+    if cross_play is not None and (model or opponent or transcripts):
+        raise InputError("--cross-play takes its policies from the run: leave out --model, --opponent, --transcripts")
     extra = {"evaluate.split": split, "evaluate.games": number}
     given = [f"{key}={value}" for key, value in extra.items() if value is not None]
     loaded = opt.load_recipe(recipe, [*(overrides or []), *given], seed)
+
+    def judge() -> Report:
+        if cross_play is not None:
+            return evaluate.cross_play(loaded, games, cross_play, out, overwrite=overwrite)
+        return evaluate.run(
+            loaded, games, out, model=model, opponent=opponent, transcripts=transcripts, overwrite=overwrite
+        )
+
+    reads: dict[str, Any] = {"games": games}
+    if cross_play is not None:
+        reads["run"] = cross_play
+    else:
+        reads |= {"model": model or loaded.model.path, "opponent": opponent or loaded.evaluate.opponent}
+        reads["transcripts"] = transcripts
     opt.run_stage(
-        lambda: evaluate.run(loaded, games, out, model=model, opponent=opponent, overwrite=overwrite),
+        judge,
         recipe=loaded,
         sections=("model", "game", "rollout", "evaluate"),
-        reads={"games": games, "model": model or loaded.model.path, "opponent": opponent or loaded.evaluate.opponent},
+        reads=reads,
         out=out,
         as_json=as_json,
         dry_run=dry_run,
+        show=_show,
     )
+
+
+def _show(report: Report, screen: Console) -> None:
+    """The figures part by part: one line a figure, with its interval."""
+    if "civilians_win" in report.counts:
+        screen.print(_cross_play_table(report.counts))
+        return
+    for part, figures in report.counts.items():
+        screen.print(f"\n{part}", style="bold")
+        screen.print(_figures_table(figures))
+
+
+def _figures_table(figures: dict[str, Any]) -> Table:
+    from rich.table import Table
+
+    table = Table(box=None, show_header=False, padding=(0, 2))
+    for name, value, interval in _lines(figures):
+        table.add_row(name, opt.shown(value), f"{interval[0]:.3f} … {interval[1]:.3f}" if interval else "")
+    return table
+
+
+def _lines(figures: dict[str, Any], prefix: str = "") -> list[tuple[str, Any, list[float] | None]]:
+    lines: list[tuple[str, Any, list[float] | None]] = []
+    for name, value in figures.items():
+        if isinstance(value, dict):
+            lines += _lines(value, f"{prefix}{name.replace('_', ' ')}: ")
+        elif not name.endswith("_interval"):
+            lines.append((prefix + name.replace("_", " "), value, figures.get(f"{name}_interval")))
+    return lines
+
+
+def _cross_play_table(counts: dict[str, Any]) -> Table:
+    """Rows: who plays the civilians; columns: who plays the spy; cells: share that the civilians won."""
+    from rich.table import Table
+
+    names = list(counts["elo"])
+    table = Table("civilians ╲ spy", *names, "Elo", box=None, padding=(0, 1))
+    for name in names:
+        cells = (counts["civilians_win"][name].get(other) for other in names)
+        table.add_row(name, *(opt.shown(cell) for cell in cells), f"{counts['elo'][name]:+.0f}")
+    return table

@@ -34,6 +34,9 @@ DryRun = Annotated[
 Phase = Annotated[str, typer.Option("--phase", help="What trains in this iteration: clue, decision or both.")]
 
 
+Show = Callable[["Report", "Console"], None]
+
+
 def load_recipe(name: str, overrides: list[str] | None, seed: int | None) -> Recipe:
     """The recipe with `--set` and `--seed` applied."""
     from stages.core.recipe import load
@@ -60,12 +63,13 @@ def run_stage(
     out: Path,
     as_json: bool,
     dry_run: bool,
+    show: Show | None = None,
 ) -> None:
-    """Do it, or say what would be done."""
+    """Do it, or say what would be done. `show` prints the counts in another way than as one table."""
     if dry_run:
         _print_plan(recipe.settings(*sections), reads, out, as_json)
         return
-    print_report(run(), as_json)
+    print_report(run(), as_json, show)
 
 
 def _print_plan(settings: dict[str, Any], reads: dict[str, Any], out: Path, as_json: bool) -> None:
@@ -84,14 +88,17 @@ def _print_plan(settings: dict[str, Any], reads: dict[str, Any], out: Path, as_j
         print()
 
 
-def print_report(report: Report, as_json: bool) -> None:
+def print_report(report: Report, as_json: bool, show: Show | None = None) -> None:
     """As JSON on stdout, or for people: status, counts, warnings."""
     if as_json:
         print(json.dumps(report.as_dict(), ensure_ascii=False))
         return
     screen = console()
     screen.print(f"{report.stage}: {report.status} → {report.out}", markup=False, style="bold")
-    screen.print(facts_table(report.counts))
+    if show is None:
+        screen.print(facts_table(report.counts))
+    else:
+        show(report, screen)
     for warning in report.warnings:
         print(f"warning: {warning}", file=sys.stderr)
 

@@ -1,5 +1,6 @@
-"""evaluate: held-out games of two policies against each other."""
+"""evaluate: how good a policy is on held-out pictures, beside another; and a run's checkpoints against each other."""
 
 from stages.evaluate.stage import run
+from stages.evaluate.tournament import run as cross_play
 
-__all__ = ["run"]
+__all__ = ["cross_play", "run"]

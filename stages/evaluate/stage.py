@@ -1,4 +1,4 @@
-"""From a policy, an opponent and held-out pairs to win rates: each deal is played with the roles both ways round."""
+"""From a policy, an opponent and held-out pairs to `evaluation.json` and the tables behind it."""
 
 from __future__ import annotations
 
@@ -19,14 +19,13 @@ from stages.core.recipe import Recipe
 from stages.core.recipe.load import place_of
 from stages.core.recipe.rollout import Seats
 from stages.core.seeds import derive
-from stages.core.votes import count_votes, judge_games
-from stages.evaluate.intervals import wilson
+from stages.evaluate.arena import arena_figures, play_both_sides, read_arena
+from stages.evaluate.clues import clue_figures, read_clues
+from stages.evaluate.transcripts import decision_figures, vote_on
+from stages.evaluate.transfer import answer, draw_questions, transfer_figures
 
-# The analyst plays on the civilians' side. A side's name is the role of the policy that is judged.
-SIDES = {
-    "civilians": Seats(civilian="current", analyst="current", spy="opponent"),
-    "spy": Seats(civilian="opponent", analyst="opponent", spy="current"),
-}
+FIGURES = "evaluation.json"
+_OPPONENT_EVERYWHERE = Seats(civilian="opponent", analyst="opponent", spy="opponent")
 
 
 def run(
@@ -36,29 +35,34 @@ def run(
     *,
     model: str | Path | None = None,
     opponent: str | Path | None = None,
+    transcripts: Path | None = None,
     engine: Engine | None = None,
     overwrite: bool = False,
 ) -> Report:
-    """Play `evaluate.games` games, half of them with `model` as the civilians, half with it as the spy, on equal deals.
+    """Judge `model` beside `opponent` on the pairs of `evaluate.split` in `games`.
 
-    A game is won by the civilians when the spy alone has the most votes (N/A counts as a choice), else by the spy.
+    arena: games against each other with the roles both ways round. decision: votes of both on the same transcripts,
+    which the opponent plays with itself, or which lie in the rollouts folder `transcripts`. clues: how true the
+    model's clues in the arena are, where scenes are known. transfer: questions that are no part of the game.
     """
     artifact.manifest_of(games, "make-games")
     against = opponent or (recipe.model.path if recipe.evaluate.opponent == "base" else recipe.evaluate.opponent)
     places = {"current": place_of(model or recipe.model.path), "opponent": place_of(against)}
+    if transcripts is not None:
+        artifact.manifest_of(transcripts, "rollout")
 
     def make(work: Path) -> Outcome:
-        pairs = tables.read(games / "pairs.parquet", tables.PAIRS)
-        deals = _deals(recipe, pairs, games)
+        pairs = held_out_pairs(recipe, games)
         with ExitStack() as stack:
             live = engine or stack.enter_context(open_engine(recipe))
             for name, place in places.items():
                 live.load(name, place, artifact.content_hash(place)[:12])
-            for side, seats in SIDES.items():
-                (work / side).mkdir(exist_ok=True)
-                play_folder(work / side, recipe, deals, pairs, games, live, seats=seats, title=f"as {side}")
-        figures = _figures(recipe, work)
-        write_json(work / "evaluation.json", figures)
+            play_both_sides(work, recipe, deals(recipe, pairs, "evaluate", recipe.evaluate.games // 2), games, live)
+            figures = _arena(work, recipe)
+            figures |= _decision(work, recipe, pairs, games, transcripts, live)
+            figures |= _clues(work, recipe, games)
+            figures |= _transfer(work, recipe, pairs, games, live)
+        write_json(work / FIGURES, figures)
         itself = ["the policy plays against itself: name another as --model or --opponent"]
         return Outcome(figures, itself if places["current"] == places["opponent"] else [])
 
@@ -66,45 +70,58 @@ def run(
         out,
         stage="evaluate",
         settings=recipe.settings("model", "game", "rollout", "evaluate"),
-        inputs={"games": games, **places},
+        inputs={"games": games, **places} | ({"transcripts": transcripts} if transcripts else {}),
         make=make,
         overwrite=overwrite,
         resumable=True,
     )
 
 
-def _deals(recipe: Recipe, pairs: pl.DataFrame, games: Path) -> list[Deal]:
-    ids = pairs.filter(pl.col("split") == recipe.evaluate.split)["pair_id"].to_list()
-    if not ids:
+def held_out_pairs(recipe: Recipe, games: Path) -> pl.DataFrame:
+    """The pairs of `evaluate.split`; `InputError` without any."""
+    pairs = tables.read(games / "pairs.parquet", tables.PAIRS).filter(pl.col("split") == recipe.evaluate.split)
+    if pairs.is_empty():
         raise InputError(f"{games}: has no pairs of the split '{recipe.evaluate.split}'; make more games")
-    seed = derive(recipe.seed, "evaluate")
-    return deal(ids, recipe.evaluate.games // 2, recipe.game, seed=seed, iteration=0)
+    return pairs
 
 
-def _figures(recipe: Recipe, work: Path) -> dict[str, Any]:
-    wins, played, sides = 0, 0, {}
-    for side in SIDES:
-        side_figures = _side_figures(recipe, work / side, side)
-        wins, played = wins + side_figures["wins"], played + side_figures["games"]
-        sides[f"as_{side}"] = side_figures
-    low, high = wilson(wins, played, recipe.evaluate.confidence)
-    return {"games": played, "wins": wins, "win_rate": wins / played, "interval": [low, high], **sides}
+def deals(recipe: Recipe, pairs: pl.DataFrame, purpose: str, count: int) -> list[Deal]:
+    """`count` games on the pairs, dealt by the recipe's seed and what they are for."""
+    return deal(pairs["pair_id"].to_list(), count, recipe.game, seed=derive(recipe.seed, purpose), iteration=0)
 
 
-def _side_figures(recipe: Recipe, folder: Path, side: str) -> dict[str, Any]:
-    columns = ["game_id", "phase", "vote", "vote_kind"]
-    rows = tables.read_parts(folder, tables.ROLLOUTS, columns)
-    games = tables.read(folder / "games.parquet", tables.GAMES)
-    judged = judge_games(rows, count_votes(rows, games, recipe.game), recipe.game)
-    votes = rows.filter(pl.col("phase") == "decision").join(games.select("game_id", "spy"), on="game_id")
-    wins = judged.filter(pl.col("winner") == side).height
-    low, high = wilson(wins, len(judged), recipe.evaluate.confidence)
-    return {
-        "games": len(judged),
-        "wins": wins,
-        "win_rate": wins / len(judged),
-        "interval": [low, high],
-        "vote_accuracy": (votes["vote"] == votes["spy"]).fill_null(False).mean(),
-        "na": (votes["vote_kind"] == "na").mean(),
-        "unreadable": (votes["vote_kind"] == "unreadable").mean(),
-    }
+def _arena(work: Path, recipe: Recipe) -> dict[str, Any]:
+    arena = read_arena(work, recipe)
+    tables.write(arena, work / "arena.parquet", tables.ARENA)
+    return {"arena": arena_figures(arena, recipe.evaluate.confidence)}
+
+
+def _decision(
+    work: Path, recipe: Recipe, pairs: pl.DataFrame, games: Path, transcripts: Path | None, engine: Engine
+) -> dict[str, Any]:
+    count = recipe.evaluate.transcripts
+    if count == 0:
+        return {}
+    if transcripts is None:
+        transcripts = work / "transcripts"
+        transcripts.mkdir(exist_ok=True)
+        played = deals(recipe, pairs, "transcripts", count)
+        play_folder(transcripts, recipe, played, pairs, games, engine, seats=_OPPONENT_EVERYWHERE, title="transcripts")
+    votes = vote_on(transcripts, games, recipe, engine)
+    tables.write(votes, work / "votes.parquet", tables.VOTES)
+    return {"decision": decision_figures(votes, recipe.evaluate.confidence)}
+
+
+def _clues(work: Path, recipe: Recipe, games: Path) -> dict[str, Any]:
+    clues = read_clues(work, games)
+    tables.write(clues, work / "clues.parquet", tables.CLUES)
+    return {"clues": clue_figures(clues, recipe.evaluate.confidence)}
+
+
+def _transfer(work: Path, recipe: Recipe, pairs: pl.DataFrame, games: Path, engine: Engine) -> dict[str, Any]:
+    drawn = draw_questions(pairs, recipe)
+    if not drawn:
+        return {}
+    answers = answer(drawn, games, recipe, engine)
+    tables.write(answers, work / "answers.parquet", tables.ANSWERS)
+    return {"transfer": transfer_figures(answers, recipe.evaluate.confidence)}

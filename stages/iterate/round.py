@@ -9,18 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-
 from stages import filter as filter_stage
 from stages import rollout, score, train
-from stages.core import artifact, tables
-from stages.core.artifact import Outcome, Report
+from stages.core.artifact import Report
 from stages.core.engines import Engine
-from stages.core.errors import InputError
-from stages.core.game.rules import ActivePhase, deal
+from stages.core.game.rules import ActivePhase
 from stages.core.recipe import Recipe
 from stages.core.recipe.load import place_of
-from stages.core.seeds import derive
+from stages.iterate.dealing import deal_games
 from stages.iterate.schedule import advance
 from stages.iterate.state import Metrics, State
 
@@ -61,34 +57,21 @@ class Round:
         return after, self._metrics(played, scored, signal, kept, trained, after), clock.row(self.number, played)
 
     def _deal(self, name: str, split: str, count: int) -> Report:
-        def make(work: Path) -> Outcome:
-            pairs = tables.read(self.games / "pairs.parquet", tables.PAIRS, ["pair_id", "split"])
-            ids = pairs.filter(pl.col("split") == split)["pair_id"].to_list()
-            if not ids:
-                raise InputError(
-                    f"{self.games}: has no pairs of the split '{split}'; make more, or change games.{split}_fraction"
-                )
-            deals = deal(
-                ids,
-                count,
-                self.recipe.game,
-                seed=derive(self.recipe.seed, split),
-                iteration=self.number,
-                plays=self.recipe.iterate.plays_per_game if split == "train" else 1,
-            )
-            rows = [vars(game) for game in deals]
-            tables.write(tables.from_rows(rows, tables.GAMES), work / "games.parquet", tables.GAMES)
-            return Outcome({"games": len(deals)})
-
-        settings = {**self.recipe.settings("game"), "iteration": self.number, "split": split, "count": count}
-        return artifact.produce(
-            self.folder / name, stage="deal", settings=settings, inputs={"games": self.games}, make=make
+        return deal_games(
+            self.folder / name,
+            self.recipe,
+            self.games,
+            split=split,
+            count=count,
+            purpose=split,
+            iteration=self.number,
+            plays=self.recipe.iterate.plays_per_game if split == "train" else 1,
         )
 
     def _rollout(self, dealt: Report, name: str, split: str) -> Report:
         models = {"current": self.current, "base": self.base}
         return rollout.run(
-            self.recipe,
+            self._rules(split),
             self.games,
             self.folder / name,
             deal=dealt.out,
@@ -96,6 +79,13 @@ class Round:
             models=models,
             engine=self.engine,
         )
+
+    def _rules(self, split: str) -> Recipe:
+        """The recipe, with more votes where they measure clues: in clue rounds, not in the held-out signal."""
+        recipe, votes = self.recipe, self.recipe.iterate.clue_votes
+        if votes is None or self.state.schedule.phase != "clue" or split != "train":
+            return recipe
+        return recipe.model_copy(update={"game": recipe.game.model_copy(update={"votes": votes})})
 
     def _score(self, played: Report, name: str, phase: ActivePhase) -> Report:
         before = self.run / f"round-{self.number - 1:04d}" / "scored" / "baselines.json"
@@ -118,10 +108,18 @@ class Round:
             games=self.games,
             model=self.current,
             base=self.base,
+            anchor=self._anchor,
             state_in=state_in,
             state_out=self.run / self._next_slot(),
             planned_updates=planned_updates(self.recipe),
         )
+
+    @property
+    def _anchor(self) -> str | Path:
+        """What rows of the phase that does not train hold to."""
+        if self.recipe.train.anchor_to == "base" or self.state.switched is None:
+            return self.base
+        return self.run / self.state.switched
 
     def _next_slot(self) -> str:
         return SLOTS[1] if self.state.training_state == SLOTS[0] else SLOTS[0]
@@ -137,13 +135,16 @@ class Round:
     def _state_after(self, scored: Report, signal: Report, trained: Report) -> State:
         counts = scored.counts
         schedule = advance(self.state.schedule, signal.counts["acc"], signal.counts["na"], self.recipe.iterate)
+        checkpoint = str((self.folder / "checkpoint").relative_to(self.run))
+        switches = schedule.phase != self.state.schedule.phase
         best = self.state.best
         if best is None or counts["vote_accuracy"] > best["vote_accuracy"]:
             best = {"iteration": self.number - 1, "vote_accuracy": counts["vote_accuracy"]}
         return self.state.after(
             iteration=self.number,
             schedule=schedule,
-            checkpoint=str((self.folder / "checkpoint").relative_to(self.run)),
+            checkpoint=checkpoint,
+            switched=checkpoint if switches else self.state.switched,
             training_state=self._next_slot(),
             updates=self.state.updates + trained.counts["updates"],
             baselines=counts["baselines"],

@@ -53,11 +53,17 @@ def prune(run: Path, recipe: Recipe, state: State) -> None:
     keep = set(range(state.iteration - recipe.iterate.keep_checkpoints + 1, state.iteration + 1))
     if state.best:
         keep.add(int(state.best["iteration"]))
+    if state.switched:
+        keep.add(_round_of(run / state.switched))
     every = recipe.iterate.keep_every
     for folder in sorted(run.glob("round-*/checkpoint")):
-        number = int(folder.parent.name.removeprefix("round-"))
+        number = _round_of(folder)
         if number <= state.iteration and number not in keep and not (every and number % every == 0):
             shutil.rmtree(folder)
+
+
+def _round_of(checkpoint: Path) -> int:
+    return int(checkpoint.parent.name.removeprefix("round-"))
 
 
 def _difference(out: Path, recipe: Recipe, inputs: dict[str, str]) -> str | None:

@@ -13,6 +13,7 @@ from stages.core.engines import Engine, open_engine
 from stages.core.errors import InputError
 from stages.core.recipe import Recipe
 from stages.core.recipe.load import place_of
+from stages.iterate.evaluation import is_due, judge
 from stages.iterate.round import Round
 from stages.iterate.run_folder import begin, prune
 from stages.iterate.schedule import start
@@ -52,6 +53,8 @@ def run(
         if first < recipe.iterate.rounds:
             pictures = games or make_games.run(recipe, out / "games").out
             live = live or stack.enter_context(open_engine(recipe))
+            if first == 0 and is_due(recipe, 0):
+                judge(out, recipe, pictures, live, 0, place_of(recipe.model.path))
             for number in range(first + 1, recipe.iterate.rounds + 1):
                 state = _one_round(Round(out, recipe, pictures, live, number, state), on_round)
         return _report(out, state, "done" if first < state.iteration else "up to date")
@@ -72,6 +75,9 @@ def _inputs(recipe: Recipe, games: Path | None) -> dict[str, str]:
 
 def _one_round(this: Round, on_round: OnRound | None) -> State:
     after, metrics, timings = this.play()
+    if is_due(this.recipe, this.number):
+        assert after.checkpoint is not None
+        judge(this.run, this.recipe, this.games, this.engine, this.number, this.run / after.checkpoint)
     record(this.run / "metrics.jsonl", metrics)
     record(this.run / "timings.jsonl", timings)
     write_state(this.run, after)

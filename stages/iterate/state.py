@@ -24,6 +24,7 @@ class State:
     training_state: str | None = None  # relative to the run; None: training has not begun
     updates: int = 0  # optimizer steps so far
     baselines: dict[str, float] = field(default_factory=lambda: {"spy": 0.0, "civilian": 0.0})
+    switched: str | None = None  # the checkpoint at the last change of phase; None: the base model
     best: dict[str, float] | None = None  # {"iteration", "vote_accuracy"} of the best policy that has played
 
     def after(self, **changes: Any) -> State:

@@ -13,7 +13,7 @@ GAMES = {"a": (2, ["2", "1", "na"]), "b": (2, ["1", "1", "3"]), "c": (3, ["3", "
 
 
 def filtered(tmp_path: Path, *overrides: str, phase: str = "decision"):
-    recipe = load("tiny", list(overrides))
+    recipe = load("tiny", ["filter.inactive_phase=drop", *overrides])
     rollouts = write_rollouts(tmp_path / "rollouts", GAMES)
     scored = score.run(recipe, rollouts, tmp_path / "scored").out
     report = stage.run(recipe, scored, tmp_path / "kept", phase=phase)

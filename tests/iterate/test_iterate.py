@@ -170,14 +170,19 @@ def test_nothing_is_learned_at_temperature_zero(games: Path, tmp_path: Path):
 @pytest.mark.parametrize("lora", [[], ["model.lora.rank=4", "model.lora.alpha=8"]], ids=["full", "lora"])
 def test_the_real_engine_and_trainer_go_round(tmp_path: Path, lora: list[str]):
     recipe = load("tiny", ["iterate.games=6", "iterate.rounds=2", "iterate.switching=cycle", "rollout.seats.spy=base",
-                           "train.micro_batch=16", *lora])  # fmt: skip
-    games = write_games(tmp_path / "games", recipe, count=8, side=72)
+                           "train.micro_batch=16", "evaluate.every=2", "evaluate.games=4", "evaluate.transcripts=4",
+                           *lora])  # fmt: skip
+    games = write_games(tmp_path / "games", recipe, count=10, side=72)
     iterate.run(recipe, tmp_path / "run", games=games)
     first, second = metrics(tmp_path / "run")
     assert first["train"]["updates"] == second["train"]["updates"] == 1
     assert first["train"]["kl"] == pytest.approx(0, abs=1e-6) and second["train"]["kl"] > 0
     assert second["train"]["off_policy_rows"] == 0 and second["train"]["logprob_gap_mean"] < 1e-3
     assert second["rejected"]["another policy"] == 6 * 2
+    assert (first["train"]["anchor_rows"], second["train"]["anchor_rows"]) == (6 * 2, 6 * 2)
+    judged = [json.loads(line) for line in (tmp_path / "run/evaluations.jsonl").read_text().splitlines()]
+    assert [line["iteration"] for line in judged] == [0, 2]
+    assert judged[0]["decision"]["change"]["sampled"] == 0.0  # the base beside itself
 
 
 def test_a_run_never_discards_what_it_reads(tmp_path: Path):

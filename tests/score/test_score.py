@@ -14,11 +14,12 @@ from stages.core.recipe import load
 from tests.helpers import write_rollouts
 
 EXACT = {"rel": 0, "abs": 1e-12}
+AS_PRINTED = ["score.clue_scale=none", "score.votes_worth=null"]  # the paper's equations, without tiny's remedies
 
 
 def scored(tmp_path: Path, games, *overrides: str, players: int = 4, clue_rounds: int = 1, **options):
     rollouts = write_rollouts(tmp_path / "rollouts", games, players, clue_rounds, options.pop("game", None))
-    recipe = load("tiny", list(overrides))
+    recipe = load("tiny", [*AS_PRINTED, *overrides])
     out = score.run(recipe, rollouts, tmp_path / "scored", **options).out
     return (
         tables.read(out / "scored.parquet", tables.SCORED),

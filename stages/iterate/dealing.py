@@ -1,0 +1,47 @@
+"""Dealing the games of a round, of its held-out signal, or of the transcripts that a run is judged on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+
+from stages.core import artifact, tables
+from stages.core.artifact import Outcome, Report
+from stages.core.errors import InputError
+from stages.core.game.rules import deal
+from stages.core.recipe import Recipe
+from stages.core.seeds import derive
+
+
+def deal_games(
+    out: Path,
+    recipe: Recipe,
+    games: Path,
+    *,
+    split: str,
+    count: int,
+    purpose: str,
+    iteration: int,
+    plays: int = 1,
+    overwrite: bool = False,
+) -> Report:
+    """Deal `count` games, each `plays` times, on the pairs of `split` in `games`, by seed, purpose and iteration."""
+
+    def make(work: Path) -> Outcome:
+        pairs = tables.read(games / "pairs.parquet", tables.PAIRS, ["pair_id", "split"])
+        ids = pairs.filter(pl.col("split") == split)["pair_id"].to_list()
+        if not ids:
+            raise InputError(
+                f"{games}: has no pairs of the split '{split}'; make more, or change games.{split}_fraction"
+            )
+        seed = derive(recipe.seed, purpose)
+        deals = deal(ids, count, recipe.game, seed=seed, iteration=iteration, plays=plays)
+        rows = [vars(game) for game in deals]
+        tables.write(tables.from_rows(rows, tables.GAMES), work / "games.parquet", tables.GAMES)
+        return Outcome({"games": len(deals)})
+
+    settings = {**recipe.settings("game"), "iteration": iteration, "split": split, "count": count}
+    return artifact.produce(
+        out, stage="deal", settings=settings, inputs={"games": games}, make=make, overwrite=overwrite
+    )
