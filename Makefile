@@ -12,8 +12,9 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 RUN ?= runs/demo
 ROUNDS ?= 24
+PROOF ?= runs/proof
 
-.PHONY: help demo test test-slow test-gpu check format model clean
+.PHONY: help demo test test-slow prove-learning ablations test-gpu check format model clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -33,6 +34,12 @@ test: $(READY) ## the default tests (under 6 minutes on 2 cores)
 
 test-slow: $(READY) ## the long proofs
 	$(BIN)/pytest -m slow -n 2
+
+prove-learning: $(READY) ## does self-play learn? 3 seeds and a control, judged on unseen pictures (under 60 minutes)
+	$(BIN)/python -m tests.learning.prove --out $(PROOF)
+
+ablations: $(READY) ## beside the proof: each part of the method left out or changed (hours)
+	$(BIN)/python -m tests.learning.prove --out $(PROOF) --arms ablations
 
 test-gpu: $(READY) ## the checks that need a CUDA device
 	$(BIN)/pytest -m gpu
