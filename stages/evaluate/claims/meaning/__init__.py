@@ -1,0 +1,1 @@
+"""What clues mean, and whether that is true of a scene."""
