@@ -28,6 +28,7 @@ $(READY): pyproject.toml .ci/constraints-cpu.txt
 demo: $(READY) ## the whole pipeline on a CPU: the tiny model plays, trains and improves
 	$(BIN)/vz iterate --recipe tiny --rounds $(ROUNDS) --out $(RUN)
 	$(BIN)/vz evaluate $(RUN)/games --model $(RUN) --out $(RUN)-evaluation --number 200
+	$(BIN)/vz report $(RUN)
 
 test: $(READY) ## the default tests (under 6 minutes on 2 cores)
 	$(BIN)/pytest -n 2 --dist loadscope

@@ -63,8 +63,7 @@ def run(
             figures |= _clues(work, recipe, games)
             figures |= _transfer(work, recipe, pairs, games, live)
         write_json(work / FIGURES, figures)
-        itself = ["the policy plays against itself: name another as --model or --opponent"]
-        return Outcome(figures, itself if places["current"] == places["opponent"] else [])
+        return Outcome(figures, _warnings(recipe, places, figures))
 
     return artifact.produce(
         out,
@@ -75,6 +74,16 @@ def run(
         overwrite=overwrite,
         resumable=True,
     )
+
+
+def _warnings(recipe: Recipe, places: dict[str, str | Path], figures: dict[str, Any]) -> list[str]:
+    found = []
+    if places["current"] == places["opponent"]:
+        found.append("the policy plays against itself: name another as --model or --opponent")
+    asked = figures.get("transfer", {}).get("questions", 0)
+    if 0 < asked < recipe.evaluate.questions:
+        found.append(f"only {asked} of {recipe.evaluate.questions} transfer questions could be drawn from the scenes")
+    return found
 
 
 def held_out_pairs(recipe: Recipe, games: Path) -> pl.DataFrame:
@@ -100,7 +109,7 @@ def _decision(
     work: Path, recipe: Recipe, pairs: pl.DataFrame, games: Path, transcripts: Path | None, engine: Engine
 ) -> dict[str, Any]:
     count = recipe.evaluate.transcripts
-    if count == 0:
+    if count == 0 and transcripts is None:
         return {}
     if transcripts is None:
         transcripts = work / "transcripts"

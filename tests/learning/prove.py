@@ -65,17 +65,19 @@ def run(plan: Plan, workers: int) -> None:
 
 
 def report(plan: Plan) -> int:
-    """Summarise every arm that is whole for all seeds, also those of earlier calls."""
-    done = [
-        arm for arm in ARMS if all((_evaluation(plan, seed, arm) / "evaluation.json").is_file() for seed in plan.seeds)
-    ]
+    """Summarise all that lies in the folder, also what earlier calls did: each arm over the seeds that it has."""
+    seeds = sorted(int(folder.name.removeprefix("seed-")) for folder in plan.out.glob("seed-*"))
     read = {
-        arm: {seed: read_arm(plan.arm_folder(seed, arm), _evaluation(plan, seed, arm)) for seed in plan.seeds}
-        for arm in done
+        arm: {
+            seed: read_arm(plan.arm_folder(seed, arm), _evaluation(plan, seed, arm))
+            for seed in seeds
+            if (_evaluation(plan, seed, arm) / "evaluation.json").is_file()
+        }
+        for arm in ARMS
     }
-    figures = summarise(read)
-    checked = claims(figures) if set(PROOF) <= set(done) else {}
-    write_json(plan.out / "proof.json", {"seeds": plan.seeds, "arms": figures, "claims": checked})
+    figures = summarise({arm: by_seed for arm, by_seed in read.items() if by_seed})
+    checked = claims(figures) if set(PROOF) <= set(figures) else {}
+    write_json(plan.out / "proof.json", {"arms": figures, "claims": checked})
     write_text(plan.out / "proof.html", page(figures, checked))
     print(table(figures))
     for claim, (holds, shown) in checked.items():

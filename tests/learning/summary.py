@@ -135,7 +135,7 @@ def _shown(figure: Figures) -> str:
 def table(figures: Figures) -> str:
     """Markdown: a row an arm. Changes are after minus before on the same transcripts and questions."""
     names = ["sampled", "greedy", "na", "clues true", "clues copied", "spy safe", "spy copied"]
-    head = ["arm", "win rate", "transfer", *names]
+    head = ["arm", "seeds", "win rate", "transfer", *names]
     lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
     for arm, own in figures.items():
         cells = [
@@ -149,5 +149,5 @@ def table(figures: Figures) -> str:
             f"{won['mean']:.3f} [{won['interval'][0]:.3f}, {won['interval'][1]:.3f}]",
             f"{transfer['mean']:+.3f} [{transfer['interval'][0]:+.3f}, {transfer['interval'][1]:+.3f}]",
         ]
-        lines.append(f"| {' | '.join([arm, *pooled, *cells])} |")
+        lines.append(f"| {' | '.join([arm, str(len(won['seeds'])), *pooled, *cells])} |")
     return "\n".join(lines)

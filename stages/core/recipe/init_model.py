@@ -80,12 +80,12 @@ class InitModel(Section):
     )
     look_weight: float = Field(1.0, ge=0, description="Weight of the cell heads' loss after `look`.")
     stop_at: float = Field(
-        0.3,
+        0.36,
         gt=0,
         le=1,
-        description="`vote` ends when this much probability is on the spy in held-out scripted games: just off the "
-        "level of chance, so that nearly all of voting is left to RL.",
+        description="`vote` ends when this much probability is on the spy in held-out scripted games: just past the "
+        "plateau at 0.3 where votes look at no clue, and from which RL does not start; most of voting is left to RL.",
     )
-    measure_every: int = Field(10, ge=1, description="Steps of `vote` between looks at `stop_at`.")
+    measure_every: int = Field(5, ge=1, description="Steps of `vote` between looks at `stop_at`.")
     clip: float = Field(1.0, gt=0, description="Largest gradient norm.")
     weight_decay: float = Field(0.01, ge=0, description="AdamW's weight decay.")

@@ -12,8 +12,8 @@ from typing import Any
 from stages.evaluate.claims.grammar.claims import Claims
 from stages.evaluate.claims.grammar.reader import TooHard
 from stages.evaluate.claims.lexicon.tokens import tokens, unread
-from stages.evaluate.claims.meaning.logic import Nonsense, Truth, Unclear, View, agreed, world
-from stages.evaluate.claims.meaning.statements import weigh
+from stages.evaluate.claims.meaning.logic import Nonsense, Truth, Unclear, View, world
+from stages.evaluate.claims.meaning.statements import Text, fault, weigh
 
 __all__ = ["Verdict", "judge"]
 
@@ -45,17 +45,22 @@ def judge(sentence: str, scene: Mapping[str, Any]) -> Verdict:
         return Verdict(None, "can be read in too many ways")
     if not readings:
         return Verdict(None, "the words are known, but not how they stand together")
-    view = View(world(scene))
-    found: set[Truth] = set()
+    return _weighed(readings, View(world(scene)))
+
+
+def _weighed(readings: list[Text], view: View) -> Verdict:
+    """What all readings agree on; one in which "it" means nothing does not count."""
+    found: dict[Truth, Text] = {}
     why = ""
     for reading in readings:
         try:
-            found.add(weigh(reading, view))
+            found.setdefault(weigh(reading, view), reading)
         except Nonsense as reason:
             why = str(reason)
         except Unclear as reason:
             return Verdict(None, str(reason))
         if None in found or len(found) > 1:
             return Verdict(None, "vague" if None in found else "true in one reading, false in another")
-    truth = agreed(found)
-    return Verdict(truth, why if truth is None else "holds" if truth else "does not hold")
+    if not found:
+        return Verdict(None, why)
+    return Verdict(True, "so it is") if True in found else Verdict(False, f"not so: {fault(found[False], view)}")

@@ -1,4 +1,4 @@
-"""Reads comparisons: of counts ("more cubes than spheres"), of kinds ("three colours"), of objects ("the same size")."""
+"""Reads comparisons of counts: "more cubes than spheres", "the number of cubes is three"."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from stages.core.clevr.scene_json import WORDS
-from stages.evaluate.claims.grammar.likening import Likening, of_all
+from stages.evaluate.claims.grammar.kinds import KindsOf
+from stages.evaluate.claims.grammar.likening import of_all
 from stages.evaluate.claims.grammar.reader import Found, rule
 from stages.evaluate.claims.lexicon.verbs import (
     AND,
@@ -14,44 +15,39 @@ from stages.evaluate.claims.lexicon.verbs import (
     AS_MANY,
     COMBINED,
     COMMON,
-    DISTINCT,
     EQUAL_NUMBER,
-    IN_DIFFERENT,
-    IN_KINDS,
     IS,
-    KINDS,
     MORE,
     NUMBER_OF,
     OUTNUMBER,
     RELATES,
     THAN,
     THAT,
-    THERE,
     WITH,
 )
-from stages.evaluate.claims.lexicon.words import ALL_KINDS, ATTRIBUTE_NOUNS, THE, A
+from stages.evaluate.claims.lexicon.words import ATTRIBUTE_NOUNS, THE, A
 from stages.evaluate.claims.meaning.logic import Both, Either, Statement
 from stages.evaluate.claims.meaning.phrases import Group, Quantified, Them
 from stages.evaluate.claims.meaning.predicates import ATTRIBUTES, Is, Nominal
-from stages.evaluate.claims.meaning.quantity import Quantity, exactly
-from stages.evaluate.claims.meaning.sharing import Share
-from stages.evaluate.claims.meaning.statements import Commonest, Compared, Kinds, Says, Text
+from stages.evaluate.claims.meaning.quantity import Quantity
+from stages.evaluate.claims.meaning.statements import Commonest, Compared, Says, Text
 
 
-class Counts(Likening):
+class Counts(KindsOf):
     @rule
     def counted(self, at: int) -> Iterator[Found[Statement]]:
         """What can follow "there are", besides noun phrases; some of it stands alone too."""
         yield from self._more(at)
         yield from self._as_many(at)
-        yield from self._kinds(at)
+        yield from self.kinds(at)
+        yield from self.of_each(at)
         yield from self.identical(at)
         for subject, end in self.noun_phrases(at):
             for start in (end, *self.after(THAT, end), *self.after(WITH, end)):
                 yield from ((alike.of(subject), stop) for alike, stop in self.alike(start))
             if isinstance(subject, Quantified):
-                yield from self._in_kinds(subject, end)
-                yield from self._differing(subject, end)
+                yield from self.in_kinds(subject, end)
+                yield from self.differing(subject, end)
 
     @rule
     def compared(self, at: int) -> Iterator[Found[Statement]]:
@@ -66,11 +62,12 @@ class Counts(Likening):
         yield from self._number(at)
         yield from self._outnumbered(at)
         yield from self._commonest(at)
+        yield from self.only_values(at)
         for subject, end in self.noun_phrases(at):
             if isinstance(subject, Quantified | Them | Group):
                 yield from ((alike.of(of_all(subject)), stop) for alike, stop in self.alike(end))
             if isinstance(subject, Quantified):
-                yield from self._in_kinds(subject, end)
+                yield from self.in_kinds(subject, end)
 
     def _more(self, at: int) -> Iterator[Found[Statement]]:
         """ "more cubes than spheres", "two more cubes than spheres", "more cubes than any other shape"."""
@@ -165,47 +162,6 @@ class Counts(Likening):
                 said = [*what.before, *([what.head] if isinstance(what.head, Is) else [])]
                 if len(said) == 1 and isinstance(said[0], Is) and said[0].attribute == attribute and not what.after:
                     yield said[0].value, end
-
-    def _kinds(self, at: int) -> Iterator[Found[Statement]]:
-        """ "three different colours", "all three shapes", "only one kind of material"."""
-        for quantity, start in self.quantity(at):
-            if quantity.name == "count":
-                yield from ((Kinds(quantity, name), end) for name, end in self._kind(start))
-        for number, start in self.match(ALL_KINDS, at):
-            for attribute, end in self.match(ATTRIBUTE_NOUNS, start):
-                total = len(WORDS[attribute])
-                if number in (0, total):
-                    yield Kinds(exactly(total), attribute), end
-
-    def _kind(self, at: int) -> Iterator[Found[str]]:
-        for start in self.maybe(DISTINCT, at):
-            for middle in self.maybe(KINDS, start):
-                yield from self.match(ATTRIBUTE_NOUNS, middle)
-
-    def _in_kinds(self, subject: Quantified, at: int) -> Iterator[Found[Statement]]:
-        """ "(the cubes) come in two colours", "(three objects) of three colours"."""
-        for start in self.after(IN_KINDS, at):
-            for (low, high), middle in self.bounds(start):
-                for name, end in self._kind(middle):
-                    kinds = Kinds(Quantity("count", low, high), name, subject.what)
-                    if subject.quantity.name in ("bare plural", "the", "all"):
-                        yield kinds, end
-                    elif subject.quantity.name == "count":
-                        yield Text((Says(subject), kinds)), end
-
-    def _differing(self, subject: Quantified, at: int) -> Iterator[Found[Statement]]:
-        """ "(several spheres) in different colours"."""
-        for start in self.after(IN_DIFFERENT, at):
-            for names, end in self.attributes(start):
-                different = Share(replace(subject, quantity=Quantity("all")), names, "different")
-                yield Text((Says(subject), different)), end
-
-    def whole_kinds(self, at: int) -> Iterator[Found[Statement]]:
-        """ "All three shapes are present"."""
-        for statement, end in self._kinds(at):
-            yield statement, end
-            for start in self.after(IS, end):
-                yield from ((statement, stop) for stop in self.after(THERE, start))
 
 
 def _pairs(one: Nominal, other: Nominal) -> Iterator[tuple[Nominal, Nominal]]:

@@ -47,7 +47,8 @@ class Features(Places, ABC):
         for first, end in self.trailer(at):
             for rest, stop in self.trailing(end):
                 parts = rest.parts if first == Anything() else (first, *rest.parts)
-                yield Trail(parts, rest.rank), stop
+                if compatible(parts):
+                    yield Trail(parts, rest.rank), stop
 
     def _outermost(self, at: int) -> Iterator[Found[str]]:
         """ "closest to the camera", "that is furthest to the left": of all that the noun names."""
@@ -66,7 +67,16 @@ class Features(Places, ABC):
             if start > at and self.word(end) == ",":
                 yield found, end + 1
         if start > at:
-            yield from self.described(start)
+            for (items, word), end in self.series(start, self._quality, AND, OR):
+                if word == "or" or compatible(items):
+                    yield joined(items, word), end
+                    if self.word(end) == ",":
+                        yield joined(items, word), end + 1
+
+    @rule
+    def _quality(self, at: int) -> Iterator[Found[Predicate]]:
+        yield from self.adjective(at)
+        yield from self.look(at)
 
     def _trailer(self, at: int) -> Iterator[Found[Predicate]]:
         yield from self.where(at)

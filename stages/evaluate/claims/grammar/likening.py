@@ -17,6 +17,7 @@ from stages.evaluate.claims.lexicon.verbs import (
     IDENTICAL,
     IN,
     IS,
+    MADE_OF,
     MATCHES,
     NOT,
     OF,
@@ -30,7 +31,7 @@ from stages.evaluate.claims.meaning.phrases import Quantified, Them
 from stages.evaluate.claims.meaning.predicates import ATTRIBUTES
 from stages.evaluate.claims.meaning.quantity import Quantity
 from stages.evaluate.claims.meaning.sharing import Share
-from stages.evaluate.claims.meaning.statements import Denied, Text
+from stages.evaluate.claims.meaning.statements import Denied, Says, Text
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,9 @@ class Alike:
     denied: bool = False
 
     def of(self, subject: NounPhrase) -> Statement:
+        if self.how == "different" and isinstance(subject, Quantified) and subject.quantity.name == "count":
+            found = Share(replace(subject, quantity=Quantity("all")), self.attributes, self.how)
+            return Denied(found) if self.denied else Text((Says(subject), found))
         strictly = isinstance(subject, Quantified | Them) and subject.quantity.name == "each"
         statement = Share(subject, self.attributes, self.how, strictly)
         return Denied(statement) if self.denied else statement
@@ -71,7 +75,7 @@ class Likening(Predicates):
 
     @rule
     def alike(self, at: int) -> Iterator[Found[Likenesses]]:
-        """ "are the same colour", "do not share a size", "differ in shape", "have one size but are different colours"."""
+        """ "are the same colour", "do not share a size", "differ in shape but are one size"."""
         for (items, word), end in self.series(at, self._likenesses, AND_OR_BUT, OR):
             if word != "or":
                 yield Likenesses(tuple(each for item in items for each in item.parts)), end
@@ -98,7 +102,17 @@ class Likening(Predicates):
             for table, how in ((MATCHES, "same"), (DIFFERS_IN, "different")):
                 for middle in self.after(table, start):
                     for end in self.maybe(IN, middle):
-                        yield from ((Likenesses((Alike(names, how),)), stop) for names, stop in self.attributes(end))
+                        for names, stop in self.attributes(end):
+                            yield Likenesses((Alike(names, how),)), stop
+                            for others, last in self._but_not(stop):
+                                yield Likenesses((Alike(names, how), Alike(others, how, denied=True))), last
+
+    def _but_not(self, at: int) -> Iterator[Found[tuple[str, ...]]]:
+        """ "(differ in size) but not in shape"."""
+        for start in self.after(AND_OR_BUT, self.past_comma(at)):
+            for middle in self.after(NOT, start):
+                for end in self.maybe(IN, middle):
+                    yield from self.attributes(end)
 
     def _same(self, at: int) -> Iterator[Found[Likenesses]]:
         """ "the same size", "the same size but not the same colour"."""
@@ -113,7 +127,7 @@ class Likening(Predicates):
             yield from ((replace(found, denied=True), end) for found, end in self._alike_in(start))
 
     def _alike_in(self, at: int) -> Iterator[Found[Alike]]:
-        for start in self.maybe(OF, at):
+        for start in self.maybe(MADE_OF, at):
             for table, how in ((SAME, "same"), (DIFFERENT, "different")):
                 for middle in self.after(table, start):
                     yield from ((Alike(names, how), end) for names, end in self.attributes(middle))

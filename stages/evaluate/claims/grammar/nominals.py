@@ -143,7 +143,9 @@ class Nominals(Quantities, ABC):
     def _no_head(self, rank: Rank | None, start: int, at: int) -> Iterator[Found[tuple[Predicate, bool]]]:
         """No noun: "the leftmost", "second from the left". "Is the leftmost" is of all there is."""
         the = start > 0 and self.words[start - 1] == "the"
-        if rank is not None and (the or isinstance(rank, Nth)):
+        if any(other for start in self.after(AND, at) for other, _ in self.ranks(start)):
+            return  # "the leftmost and rightmost cubes"
+        if rank is not None and (the or isinstance(rank, Nth) or self.opens(start)):
             of_all = the and start > 1 and any(self.after(IS, start - 2))
             yield (Anything() if of_all else Echo(), False), at
 

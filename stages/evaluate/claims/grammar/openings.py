@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from stages.evaluate.claims.grammar.composing import agrees, only, parts_of
 from stages.evaluate.claims.grammar.counts import Counts
 from stages.evaluate.claims.grammar.reader import Found, rule
 from stages.evaluate.claims.lexicon.verbs import (
@@ -24,7 +25,7 @@ from stages.evaluate.claims.lexicon.verbs import (
 from stages.evaluate.claims.meaning.logic import Anything, NounPhrase, Predicate, Statement
 from stages.evaluate.claims.meaning.phrases import Excepting, Group, Neither, Only, Others, Quantified, The
 from stages.evaluate.claims.meaning.predicates import Nominal
-from stages.evaluate.claims.meaning.quantity import BARE, NO
+from stages.evaluate.claims.meaning.quantity import BARE, ENDLESS, NO
 from stages.evaluate.claims.meaning.statements import Complete, Denied, Says, Text
 
 _EXIST = ("count", "another", "bare", "plural", "bare plural", "many", "any", "odd", "even")
@@ -42,7 +43,7 @@ class Opening:
 class Openings(Counts):
     @rule
     def openings(self, at: int) -> Iterator[Found[Opening]]:
-        for start in self.after(THERE_IS, at):
+        for start in () if self.word(at) in ("it", "this") and at > 0 else self.after(THERE_IS, at):
             yield from ((Opening(), end) for end in self.maybe(A_SCENE_WITH, start))
             yield from ((Opening(denied=True), end) for end in self.after(NOT, start))
             yield from ((Opening(), end) for end in self.after(THERE, start))
@@ -60,6 +61,8 @@ class Openings(Counts):
         for start in self.after(PICTURES, at):
             yield from ((Opening(denied=True), end) for end in self.after(LACKS, start))
             yield from ((Opening(complete=True), end) for end in self.after(CONSISTS, start))
+            if self.word(start) == ":":
+                yield Opening(), start + 1
 
     def existing(self, opening: Opening, at: int) -> Iterator[Found[Statement]]:
         for statement, end in self.counted(at):
@@ -73,8 +76,10 @@ class Openings(Counts):
     def _scope(self, phrase: NounPhrase, at: int) -> Iterator[Found[Predicate]]:
         """What follows a list may be meant of all of it."""
         yield Anything(), at
-        if isinstance(phrase, Group | Only):
-            yield from self.trailer(at)
+        if isinstance(phrase, Group | Only) and not any(_placed(part) for part in parts_of(phrase)):
+            singular = isinstance(phrase, Group) and phrase.word != "or" and self.word(self.past_comma(at) + 1) == "is"
+            if not singular:  # "a cube and a sphere that is red": the sphere
+                yield from ((scope, end) for scope, end in self.trailer(at) if agrees(scope, phrase))
 
     def fragment(self, at: int) -> Iterator[Found[Statement]]:
         yield from self.counted(at)
@@ -89,6 +94,12 @@ class Openings(Counts):
                 continue
             yield Says(Quantified(BARE, replace(what, head=Anything()))), end
         yield from ((Says(phrase), end) for phrase, end in self.headless(at) if isinstance(phrase, Quantified))
+
+
+def _placed(phrase: NounPhrase) -> bool:
+    """Whether something follows its own noun, so that what follows the list is of the last alone."""
+    what = getattr(phrase, "what", None)
+    return isinstance(what, Nominal) and bool(what.after)
 
 
 def can_exist(phrase: NounPhrase, denied: bool) -> bool:
@@ -112,8 +123,11 @@ def can_exist(phrase: NounPhrase, denied: bool) -> bool:
 
 
 def _exists(opening: Opening, phrase: NounPhrase, scope: Predicate) -> Iterator[Statement]:
-    counts = isinstance(phrase, Quantified) and phrase.quantity.name == "count" and phrase.quantity.low > 1
-    said = Says(Only(phrase) if opening.only and not counts else phrase, scope)
+    counts = [part.quantity for part in parts_of(phrase) if isinstance(part, Quantified)]
+    counted = any(quantity.name == "count" and quantity.high < ENDLESS for quantity in counts)
+    said = Says(only(phrase) if opening.only and not counted else phrase, scope)
+    if opening.only and counted and isinstance(phrase, Group):
+        yield Says(only(phrase), scope)
     if opening.complete:
         yield Text((said, Complete(phrase.parts if isinstance(phrase, Group) else (phrase,), firmly=False)))
     elif not opening.denied:

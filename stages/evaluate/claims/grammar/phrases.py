@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import pairwise
 
+from stages.evaluate.claims.grammar.composing import (
+    are_two,
+    as_exception,
+    filled,
+    groups,
+    only,
+    quantified,
+    the,
+)
 from stages.evaluate.claims.grammar.nominals import Nominals, is_pronoun
 from stages.evaluate.claims.grammar.reader import Found, rule
 from stages.evaluate.claims.lexicon.verbs import AND, BOTH, EITHER, NEITHER, NOR, OR
@@ -17,30 +25,31 @@ from stages.evaluate.claims.lexicon.words import (
     NUMBERS,
     ONLY,
     OTHER_DETERMINERS,
+    PARTLY,
     PRONOUNS,
     THE,
     THE_ONLY,
     THE_OTHER,
     THE_REST,
 )
-from stages.evaluate.claims.meaning.logic import Anything, Either, NounPhrase, Predicate
+from stages.evaluate.claims.meaning.logic import Anything, Either, NounPhrase
 from stages.evaluate.claims.meaning.phrases import (
     Excepting,
     Group,
     It,
     Neither,
-    Only,
     Others,
     Quantified,
     The,
     Them,
-    with_head,
 )
 from stages.evaluate.claims.meaning.predicates import Echo, Nominal
-from stages.evaluate.claims.meaning.quantity import ANOTHER_ONE, BARE, BARE_PLURAL, NO, Quantity, at_least, exactly
-
-_SHARED = ("each", "all", "the", "whole", "any", "none of", "part", "half", "most", "not all", "all but", "some of",
-           "less than half", "many", "odd", "even")  # fmt: skip
+from stages.evaluate.claims.meaning.quantity import (
+    BARE,
+    BARE_PLURAL,
+    ENDLESS,
+    Quantity,
+)
 
 
 class Phrases(Nominals):
@@ -48,16 +57,16 @@ class Phrases(Nominals):
     def noun_phrases(self, at: int) -> Iterator[Found[NounPhrase]]:
         """One phrase or a list of them, in which later ones may leave out what an earlier one said."""
         for (items, word), end in self.series(at, self._item, AND, OR):
-            filled = _filled(items)
-            if filled is None or (len(filled) > 1 and any(isinstance(item, Them) for item in filled)):
+            whole = filled(items)
+            if whole is None or (len(whole) > 1 and any(isinstance(item, Them) for item in whole)):
                 continue
-            if len(filled) == 1:
-                yield filled[0], end
+            if len(whole) == 1:
+                yield whole[0], end
             else:
-                yield from ((group, end) for group in _groups(filled, word))
+                yield from ((group, end) for group in groups(whole, word))
         for start in self.after(ONLY, at):
-            if not any(self.bounds(start)):
-                yield from ((Only(part), end) for part, end in self.noun_phrases(start))
+            if not any(quantity.name == "count" and quantity.high < ENDLESS for quantity, _ in self.quantity(start)):
+                yield from ((only(part), end) for part, end in self.noun_phrases(start))
                 if self.word(start - 1) == "just":
                     yield from self.noun_phrases(start)
         yield from self._pair_of_words(at)
@@ -65,7 +74,12 @@ class Phrases(Nominals):
     def _pair_of_words(self, at: int) -> Iterator[Found[NounPhrase]]:
         """ "neither a cube nor a sphere", "either a cube or a sphere"."""
         for start in self.after(BOTH, at):
-            yield from ((both, end) for both, end in self.noun_phrases(start) if _two(both))
+            yield from ((both, end) for both, end in self.noun_phrases(start) if are_two(both))
+        for start in self.after(NEITHER, at):
+            for what, end in self.elliptic(start):
+                for middle in self.after(NOR, end):
+                    for more, stop in self.nominal(middle):
+                        yield Neither((Quantified(BARE, what.with_head(more)), Quantified(BARE, more))), stop
         for table, denied in ((NEITHER, True), (EITHER, False)):
             for start in self.after(table, at):
                 for one, end in self.noun_phrase(start):
@@ -94,6 +108,9 @@ class Phrases(Nominals):
             yield phrase, end
             if isinstance(phrase, Quantified):
                 for start in self.after(EXCEPT, end):
+                    if phrase.quantity.name in ("each", "all"):  # "all cubes but one"
+                        for number, stop in self.match(NUMBERS, start):
+                            yield replace(phrase, quantity=Quantity("all but", number)), stop
                     for exception, stop in self._without_exception(start):
                         meant = as_exception(exception)
                         if meant is not None:
@@ -102,7 +119,7 @@ class Phrases(Nominals):
     def _without_exception(self, at: int) -> Iterator[Found[NounPhrase]]:
         for quantity, start in self.quantity(at):
             for (items, word), end in self.nominals(start):
-                yield from ((phrase, end) for phrase in _quantified(quantity, items, word))
+                yield from ((phrase, end) for phrase in quantified(quantity, items, word))
         yield from self._definite(at)
         yield from self.other(at)
         yield from self._indefinite(at)
@@ -110,21 +127,30 @@ class Phrases(Nominals):
         for (items, word), end in self.nominals(at):
             if not is_pronoun(items[0]):
                 quantity = BARE_PLURAL if items[0].plural else BARE
-                yield from ((phrase, end) for phrase in _quantified(quantity, items, word))
+                yield from ((phrase, end) for phrase in quantified(quantity, items, word))
 
     def _definite(self, at: int) -> Iterator[Found[NounPhrase]]:
         for start in self.after(THE, at):
             for (items, word), end in self.nominals(start):
-                phrases = tuple(_the(item) for item in items)
+                phrases = tuple(the(item) for item in items)
                 if len(phrases) == 1:
                     yield phrases[0], end
                 elif all(item.plural for item in items):
                     yield Quantified(Quantity("the"), Either(items)), end
                 else:
                     yield Group(phrases, "or" if word == "or" else "and"), end
+            yield from self._both_ranks(start)
         for start in self.after(THE_ONLY, at):
             for what, end in self.nominal(start):
                 yield Quantified(Quantity("the") if what.plural else Quantity("whole", of=1), what), end
+
+    def _both_ranks(self, at: int) -> Iterator[Found[NounPhrase]]:
+        """ "(the) leftmost and rightmost objects"."""
+        for rank, end in self.ranks(at):
+            for start in self.after(AND, end):
+                for what, stop in self.nominal(start):
+                    if rank is not None and what.rank is not None:
+                        yield Group((The(replace(what, rank=rank)), The(what)), "and"), stop
 
     @rule
     def other(self, at: int) -> Iterator[Found[NounPhrase]]:
@@ -157,101 +183,6 @@ class Phrases(Nominals):
             yield from ((It(), end) for end in self.after(IT, at))
         for quantity, end in self.match(PRONOUNS, at):
             if at > 0:
-                yield Them(quantity), end
-            elif quantity.name != "whole":
+                yield Them(quantity, quantity.name in PARTLY), end
+            elif quantity.name != "whole" and self.word(0) not in ("they", "them", "these", "those"):
                 yield Quantified(quantity, Nominal()), end  # "All are red." as the first words: of all there is
-
-
-def as_exception(phrase: NounPhrase) -> NounPhrase | None:
-    """Itself if it says which things it excepts: "the cube", "one small cube", but not "two objects"."""
-    if isinstance(phrase, Group):
-        parts = [as_exception(part) for part in phrase.parts]
-        found = tuple(part for part in parts if part is not None)
-        return Group(found, "and") if len(found) == len(parts) else None
-    if isinstance(phrase, The):
-        return phrase
-    if not isinstance(phrase, Quantified) or not isinstance(phrase.what, Nominal):
-        return None
-    if phrase.quantity in (at_least(1), BARE):
-        return replace(phrase, quantity=exactly(1))
-    named = bool(phrase.what.before) or not isinstance(phrase.what.head, Anything)
-    counted = phrase.quantity.name == "count" and phrase.quantity.low == phrase.quantity.high > 0
-    return phrase if phrase.quantity.name in ("the", "all", "whole", "bare plural") or (counted and named) else None
-
-
-def _the(what: Nominal) -> NounPhrase:
-    return Quantified(Quantity("the"), what) if what.plural else The(what)
-
-
-def _none(phrase: NounPhrase) -> NounPhrase:
-    return replace(phrase, quantity=NO) if isinstance(phrase, Quantified) else phrase
-
-
-def _quantified(quantity: Quantity, items: tuple[Nominal, ...], word: str) -> Iterator[NounPhrase]:
-    """What a quantity of one noun, or of several that share it, can mean."""
-    if quantity.name == "plural" and not items[0].plural:
-        quantity = at_least(1)
-    if quantity == Quantity("whole", of=2) and (len(items) > 1 or any(map(_is_mixed, items[0].before))):
-        quantity = Quantity("plural")  # "both metal and rubber objects"
-    if len(items) == 1:
-        yield from _of_one(quantity, items[0])
-    elif (
-        quantity.name in _SHARED
-        or quantity.high == 0
-        or (word == "or" and quantity.name == "count")
-        or (quantity.name == "count" and quantity != at_least(1))
-    ):
-        yield Quantified(quantity, Either(items))
-    elif quantity in (at_least(1), ANOTHER_ONE, BARE, BARE_PLURAL, Quantity("plural")):
-        yield Group(tuple(Quantified(quantity, item) for item in items), "or" if word == "or" else "and")
-
-
-def _is_mixed(part: Predicate) -> bool:
-    return isinstance(part, Either) and part.mixed
-
-
-def _of_one(quantity: Quantity, what: Nominal) -> Iterator[NounPhrase]:
-    mixed = [part for part in what.before if isinstance(part, Either) and part.mixed]
-    if what.rank is not None and (quantity.name not in _SHARED or quantity.of > 1):
-        if quantity.name == "bare":
-            yield The(what)
-    elif not mixed or quantity.name in _SHARED:
-        yield Quantified(quantity, what)
-    elif quantity.name in ("plural", "bare plural"):
-        for either in mixed[:1]:
-            rest = tuple(part for part in what.before if part is not either)
-            yield Group(
-                tuple(Quantified(quantity, replace(what, before=(part, *rest))) for part in either.parts), "and"
-            )
-
-
-def _two(phrase: NounPhrase) -> bool:
-    return isinstance(phrase, Group) and phrase.word == "and" and len(phrase.parts) == 2
-
-
-def _missing(phrase: NounPhrase) -> bool:
-    what = getattr(phrase, "what", None)
-    return isinstance(what, Nominal) and what.head is None
-
-
-def _filled(items: tuple[NounPhrase, ...]) -> tuple[NounPhrase, ...] | None:
-    """Each with a noun, taken from the one before it or, at the beginning, from the next that has one."""
-    found = list(items)
-    first = next((item for item in items if not _missing(item)), None)
-    if first is None:
-        return None
-    if any(_missing(one) and getattr(two, "quantity", None) in (BARE, BARE_PLURAL) for one, two in pairwise(items)):
-        return None  # "a large, red cube" is no list
-    for number, item in enumerate(items):
-        found[number] = with_head(item, found[number - 1] if number and not _missing(found[number - 1]) else first)
-    return None if any(map(_missing, found)) else tuple(found)
-
-
-def _groups(parts: tuple[NounPhrase, ...], word: str) -> Iterator[NounPhrase]:
-    """ "no cubes or spheres" is no spheres either; of "no cubes and spheres" one cannot be sure."""
-    bare = all(isinstance(part, Quantified) and part.quantity in (BARE, BARE_PLURAL) for part in parts[1:])
-    if bare and isinstance(parts[0], Quantified) and parts[0].quantity == NO:
-        yield Group(tuple(map(_none, parts)), "and")
-        if word != "and":
-            return
-    yield Group(parts, "or" if word == "or" else "and")

@@ -15,6 +15,7 @@ from stages.evaluate.claims.lexicon.places import (
     FIRST_SIDES,
     HALVES,
     ITS_SIDES,
+    LEANINGS,
     NEAR,
     SIDES,
     TO_WHOM,
@@ -29,6 +30,7 @@ from stages.evaluate.claims.meaning.predicates import (
     BetweenBoth,
     FarOn,
     InHalf,
+    Leaning,
     Near,
     Nominal,
     Vague,
@@ -61,8 +63,11 @@ class Places(Phrases):
         yield from self._belonging(at)
         yield from ((Beside((side,), It()), end) for side, end in self.match(ITS_SIDES, at))
         yield from self._between(at)
+        if any(self._two_sides(at)):
+            return  # "to the left and behind the cube" is not on the left of the picture
         yield from ((InHalf(side), end) for side, end in self.match(HALVES, at))
         yield from ((Nominal(rank=Outermost(side)), end) for side, end in self.match(ENDS, at))
+        yield from ((Leaning(side), end) for side, end in self.match(LEANINGS, at))
         yield from ((FarOn(side), end) for side, end in self.match(FAR_ENDS, at))
         yield from ((Vague(word), end) for word, end in self.match(VAGUE_PLACES, at))
 
@@ -71,6 +76,9 @@ class Places(Phrases):
             yield (side,), end
             for start in self.after(AND, end):
                 yield from (((side, other), stop) for other, stop in self.match(SIDES, start))
+        yield from self._two_sides(at)
+
+    def _two_sides(self, at: int) -> Iterator[Found[tuple[str, ...]]]:
         for side, end in self.match(FIRST_SIDES, at):
             for start in self.after(AND, end):
                 yield from (((side, other), stop) for other, stop in self.match(SIDES, start))
@@ -87,7 +95,7 @@ class Places(Phrases):
             for whom, end in self.noun_phrases(start):
                 if isinstance(whom, Group) and whom.word == "and" and len(whom.parts) == 2:
                     yield Between(whom.parts[0], whom.parts[1]), end
-                elif isinstance(whom, Quantified | Them) and _pair(whom.quantity):
+                elif isinstance(whom, Them) or (isinstance(whom, Quantified) and _pair(whom.quantity)):
                     yield BetweenBoth(whom), end
 
 

@@ -84,23 +84,35 @@ class Predicates(Features):
         if self._ends(at):
             yield Said(), at
         for start in self.after(NEITHER, at):
-            for (items, _), end in self.series(start, self.complement, NOR, NOR):
+            for (items, _), end in self.series(start, self._affirmed, NOR, NOR):
                 if len(items) > 1:
                     yield Both(tuple(Not(item) for item in items)), end
         for start in self.after(EITHER, at):
             yield from ((found, end) for found, end in self._affirmed(start) if isinstance(found, Either))
+
+    def not_all(self, at: int) -> Iterator[Found[Predicate]]:
+        """ "(the cubes) are not all red"."""
+        for start in self.after(IS, at):
+            for middle in self.after(NOT, start):
+                for end in self.after(BOTH_OR_ALL, middle):
+                    yield from self._affirmed(end)
 
     @rule
     def _affirmed(self, at: int) -> Iterator[Found[Predicate]]:
         for (items, word), end in self.series(at, self.complement, AND_OR_BUT, OR):
             if word == "or" or compatible(items):
                 yield joined(items, word), end
-        yield from self._noun(at)
+        for found, end in self._noun(at):
+            yield found, end
+            for start in self.after(AND_OR_BUT, end):  # "is a sphere and metallic"
+                yield from ((Both((found, more)), stop) for more, stop in self.complement(start))
         yield from ((Anything(), end) for end in self.after(THERE, at))
 
     @rule
     def complement(self, at: int) -> Iterator[Found[Predicate]]:
-        yield from self.adjective(at)
+        for found, end in self.adjective(at):
+            yield found, end
+            yield from ((Both((found, look)), stop) for look, stop in self.look(end))  # "red with a matte finish"
         yield from self.where(at)
         yield from self.look(at)
         yield from self.likeness(at)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from stages.evaluate.claims.grammar.reader import Found, Reader, rule
+from stages.evaluate.claims.lexicon.verbs import OF
 from stages.evaluate.claims.lexicon.words import (
     ALL_BUT,
     BETWEEN_NUMBERS,
@@ -40,6 +41,8 @@ class Quantities(Reader):
 
     def _part(self, low: int, high: int, at: int) -> Iterator[Found[Quantity]]:
         """ "(two) of the", "(two) of the three"."""
+        for start in self.after(OF, at):  # "two of three cubes"
+            yield from ((Quantity("part", low, high, of=number), end) for number, end in self.match(NUMBERS, start))
         for start in self.after(OF_THE, at):
             yield Quantity("part", low, high), start
             for number, end in self.match(NUMBERS, start):

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from stages.evaluate.claims.grammar.composing import agrees, as_exception, parts_of
 from stages.evaluate.claims.grammar.features import about
-from stages.evaluate.claims.grammar.nominals import compatible
 from stages.evaluate.claims.grammar.openings import Opening, Openings, can_exist
-from stages.evaluate.claims.grammar.phrases import as_exception
 from stages.evaluate.claims.grammar.reader import Found, rule
-from stages.evaluate.claims.lexicon.verbs import EXISTS, IS, ITS, LOOK_AT, OF, SAME_AS, STANDS
+from stages.evaluate.claims.lexicon.places import SIDE_OF_PICTURE
+from stages.evaluate.claims.lexicon.verbs import EXISTS, IS, IS_ABSENT, ITS, LOOK_AT, OF, SAME_AS, SHOWS, SO_IS, STANDS
 from stages.evaluate.claims.lexicon.words import ATTRIBUTE_NOUNS, EXCEPT, THE, THE_ONLY
-from stages.evaluate.claims.meaning.logic import ANYTHING, Both, NounPhrase, Predicate, Statement
-from stages.evaluate.claims.meaning.phrases import Excepting, Group, It, Only, Others, Quantified, The
-from stages.evaluate.claims.meaning.predicates import FarOn, InHalf, Is, Like, Nominal
-from stages.evaluate.claims.meaning.quantity import BARE, BARE_PLURAL, NO, UNIVERSAL, Quantity, at_least
-from stages.evaluate.claims.meaning.statements import Kinds, Says, Text
+from stages.evaluate.claims.meaning.logic import ANYTHING, Both, Not, NounPhrase, Predicate, Statement
+from stages.evaluate.claims.meaning.phrases import Among, Excepting, Group, It, Only, Others, Quantified, The, Them
+from stages.evaluate.claims.meaning.predicates import Beside, FarOn, InHalf, Leaning, Like, Nominal, Said
+from stages.evaluate.claims.meaning.quantity import BARE, BARE_PLURAL, NO, UNIVERSAL, Quantity, at_least, exactly
+from stages.evaluate.claims.meaning.statements import Denied, Kinds, Says, Text, Untold
 
 
 class Sentences(Openings):
@@ -26,6 +26,13 @@ class Sentences(Openings):
         yield from self._attributed(at)
         yield from self._listed(at)
         yield from self.predication(at)
+        for start in self.after(SO_IS, at):
+            yield from ((Says(subject, Said()), end) for subject, end in self.noun_phrases(start))
+        for side, start in self.match(SIDE_OF_PICTURE, at):
+            for end in self.after(SHOWS, start):
+                for phrase, stop in self.noun_phrases(end):
+                    if can_exist(phrase, False):
+                        yield Says(phrase, InHalf(side)), stop
         for start in self.after(LOOK_AT, at):
             for subject, end in self.noun_phrase(start):
                 if isinstance(subject, The):
@@ -45,11 +52,21 @@ class Sentences(Openings):
             for predicate, stop in self.verb_phrase(end):
                 if predicate == ANYTHING and _of_everything(subject):
                     continue  # "all three shapes are present" counts kinds
-                for meant in _as_subject(subject):
+                if predicate == Not(ANYTHING):  # "a cube is not there"
+                    if can_exist(subject, True):
+                        yield Denied(Says(subject)), stop
+                    continue
+                if isinstance(predicate, Not) and _universal(subject):  # "all cubes are not red": none, or not all?
+                    yield Denied(Says(subject, predicate.part)), stop
+                for meant in _as_subject(subject, predicate):
                     yield Says(meant, predicate), stop
                     yield from self._excepted(meant, predicate, stop)
+            if _universal(subject) or (isinstance(subject, Quantified) and subject.quantity.name == "the"):
+                yield from ((Denied(Says(subject, said)), stop) for said, stop in self.not_all(end))
             for stop in self.after(EXISTS, end):
                 yield Says(subject), stop
+            if can_exist(subject, True):
+                yield from ((Denied(Says(subject)), stop) for stop in self.after(IS_ABSENT, end))
 
     def _excepted(self, subject: NounPhrase, predicate: Predicate, at: int) -> Iterator[Found[Statement]]:
         if isinstance(subject, Quantified):
@@ -66,10 +83,10 @@ class Sentences(Openings):
     def _inverted(self, at: int) -> Iterator[Found[Statement]]:
         """ "Behind the cube is a sphere", "on the left, I see two cubes"."""
         for place, end in self.where(at):
-            start = self.past_comma(end)
+            start = end + 1 if self.word(end) in (",", ":") else end
             begins = {*self.after(IS, end), *self.after(EXISTS, end), *self.after(STANDS, end)}
             begins |= {stop for opening, stop in self.openings(start) if opening == Opening()}
-            if start > end or isinstance(place, InHalf) or not (self.opens(at) or isinstance(place, FarOn)):
+            if start > end or isinstance(place, InHalf | Leaning) or not (self.opens(at) or isinstance(place, FarOn)):
                 begins.add(start)
             for begin in begins:
                 for phrase, stop in self.noun_phrases(begin):
@@ -118,10 +135,13 @@ class Sentences(Openings):
         if self.word(at) not in (":", ","):
             return
         if isinstance(said, Says) and isinstance(said.subject, Quantified) and _several(said.subject.quantity):
-            kind = Both((said.subject.what, said.predicate))
+            kind, quantity = Both((said.subject.what, said.predicate)), said.subject.quantity
             for parts, end in self.noun_phrases(at + 1):
-                if _total(parts) is not None and _agrees(said.subject.what, parts):
-                    yield Text((said, Says(_within(parts, kind)))), end
+                total = _total(parts)
+                if total is not None and agrees(said.subject.what, parts) and (quantity != exactly(1) or total == 1):
+                    # "Four objects: one cube and two spheres" misses one: it can be wrong, but not right.
+                    missed = quantity.low == quantity.high != total
+                    yield Text((said, Says(_within(parts, kind)), *([Untold()] if missed else []))), end
         if isinstance(said, Kinds):
             for (values, _), end in self.described_each(at + 1):
                 if all(about(value, said.attribute) for value in values):
@@ -138,7 +158,14 @@ def _excepting(said: Statement, exception: NounPhrase) -> Statement | None:
         return Says(Excepting(Quantified(Quantity("each"), Nominal()), exception), subject.part.what)
     if isinstance(subject, Quantified) and (subject.quantity.name in UNIVERSAL or subject.quantity == NO):
         return replace(said, subject=Excepting(subject, exception))
+    if isinstance(subject, Quantified) and subject.quantity.low > 0 and said.predicate == ANYTHING:
+        rest = replace(subject, what=Both((subject.what, Not(Among(exception)))))
+        return Text((Says(exception), Says(rest)))
     return None
+
+
+def _universal(phrase: NounPhrase) -> bool:
+    return isinstance(phrase, Quantified | Them) and phrase.quantity.name in ("all", "each", "whole")
 
 
 def _of_everything(phrase: NounPhrase) -> bool:
@@ -146,30 +173,28 @@ def _of_everything(phrase: NounPhrase) -> bool:
 
 
 def _several(quantity: Quantity) -> bool:
-    return quantity.low > 1 or quantity.name in ("plural", "bare plural") or quantity.of > 1
+    return quantity.low > 1 or quantity == exactly(1) or quantity.name in ("plural", "bare plural") or quantity.of > 1
 
 
-def _as_subject(phrase: NounPhrase) -> Iterator[NounPhrase]:
+def _as_subject(phrase: NounPhrase, predicate: Predicate = ANYTHING) -> Iterator[NounPhrase]:
     """ "Cube is red" is of the cube; "cubes are red" of all or some."""
     if isinstance(phrase, Quantified) and phrase.quantity == BARE:
         yield The(phrase.what)
     elif isinstance(phrase, Quantified) and phrase.quantity == BARE_PLURAL:
         yield replace(phrase, quantity=Quantity("all"))
         yield replace(phrase, quantity=Quantity("plural"))
+    elif isinstance(phrase, Others) and isinstance(predicate, Beside | Like) and isinstance(predicate.whom, The):
+        yield replace(phrase, besides=predicate.whom)
     elif isinstance(phrase, Group):
         yield replace(phrase, parts=tuple(next(_as_subject(part)) for part in phrase.parts))
     else:
         yield phrase
 
 
-def _parts(phrase: NounPhrase) -> tuple[NounPhrase, ...]:
-    return phrase.parts if isinstance(phrase, Group) and phrase.word != "or" else (phrase,)
-
-
 def _total(phrase: NounPhrase) -> int | None:
     """How many things a list names, if it says so."""
     number = 0
-    for part in _parts(phrase):
+    for part in parts_of(phrase):
         if not isinstance(part, Quantified):
             return None
         exact = part.quantity.name == "count" and part.quantity.low == part.quantity.high
@@ -181,15 +206,5 @@ def _total(phrase: NounPhrase) -> int | None:
 
 def _within(phrase: NounPhrase, kind: Predicate) -> NounPhrase:
     """What a list names, of the objects of a kind alone."""
-    parts = [part for part in _parts(phrase) if isinstance(part, Quantified)]
+    parts = [part for part in parts_of(phrase) if isinstance(part, Quantified)]
     return Group(tuple(replace(part, what=Both((part.what, kind))) for part in parts), "and")
-
-
-def _agrees(kind: Predicate, phrase: NounPhrase) -> bool:
-    """Whether what a list names can be of that kind: no cube among spheres."""
-    return all(compatible(_said(kind) + _said(part.what)) for part in _parts(phrase) if isinstance(part, Quantified))
-
-
-def _said(kind: Predicate) -> list[Predicate]:
-    parts = [*kind.before, kind.head] if isinstance(kind, Nominal) else [kind]
-    return [part for part in parts if isinstance(part, Is | Both)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stages.evaluate.claims.lexicon.words import Table, phrases
+from stages.evaluate.claims.lexicon.words import Table, listed, phrases
 
 _TOWARDS = ("on the", "to the", "in the", "at the", "toward the", "towards the", "on", "off to the", "over to the",
             "over on the")  # fmt: skip
@@ -76,7 +76,8 @@ def _halves() -> dict[str, str]:
         for of in _OF:
             for side in ("left", "right"):
                 for part in ("", " side", " half", " part", " hand side", " portion"):
-                    found[f"{towards} {side}{part}{of}"] = side
+                    if (part or of) or not towards.endswith("to the"):
+                        found[f"{towards} {side}{part}{of}"] = side
             for side, word in (("upper", "upper"), ("upper", "top"), ("lower", "lower"), ("lower", "bottom")):
                 found[f"{towards} {word} half{of}"] = side
     return found
@@ -84,11 +85,16 @@ def _halves() -> dict[str, str]:
 
 HALVES: Table[str] = Table(_halves())
 # Where nothing else lies on that side; by the conventions "at the back" is one of these.
+# Of the picture or of what was spoken of?
+LEANINGS: Table[str] = Table({f"{to} {side}": side for side in ("left", "right") for to in ("to the", "off to the")})
+SIDE_OF_PICTURE: Table[str] = Table(
+    {f"the {side} {part}{of}": side for side in ("left", "right") for part in ("half", "side", "part") for of in _OF}
+)
 ENDS: Table[str] = Table(
     {
         f"{start} {word}{of}": side
         for of in _OF
-        for start in ("at the", "at the very", "all the way at the", "all the way to the")
+        for start in ("at the", "at the very", "in the very", "all the way at the", "all the way to the")
         for word, side in (("back", "behind"), ("rear", "behind"), ("front", "front"))
     }
     | {
@@ -103,7 +109,7 @@ FAR_ENDS: Table[str] = Table(
     {
         f"{start} {word}{of}": side
         for of in _OF
-        for start in ("in the", "to the", "toward the", "towards the", "near the", "in the very")
+        for start in ("in the", "to the", "toward the", "towards the", "near the")
         for word, side in (("back", "behind"), ("rear", "behind"), ("front", "front"))
     }
     | {
@@ -111,13 +117,13 @@ FAR_ENDS: Table[str] = Table(
         for of in _OF
         for side in ("left", "right")
         for part in ("", " side", " end")
-        for start in ("on the", "to the", "at the", "in the")
+        for start in ("on the", "to the", "at the", "in the", "on")
     }
+    | {"far left": "left", "far right": "right"}
     | dict.fromkeys(("in front", "up front"), "front")
     | dict.fromkeys(("in back", "behind"), "behind")
 )
 
-_MOST = ("furthest", "farthest", "most", "all the way")
 OUTERMOST: Table[str] = Table(
     {
         **{
@@ -157,36 +163,41 @@ RANK_TAILS = phrases(
 ORDINALS: Table[int] = Table({"first": 1, "second": 2, "third": 3, "fourth": 4, "fifth": 5})
 FROM_SIDE: Table[str] = Table(
     {"from the left": "left", "from the right": "right", "from the front": "front", "from the back": "behind",
-     "from the left side": "left", "from the right side": "right"}
+     "from the left side": "left", "from the right side": "right", "on the left": "left", "on the right": "right"}
 )  # fmt: skip
 
 # Understood, but a scene does not decide them.
 NEAR: Table[str] = Table(
     {
         word: word
-        for word in ("next to", "near", "near to", "close to", "beside", "right next to", "adjacent to", "nearest to",
-                     "closest to", "alongside", "by", "directly next to", "very close to", "touching", "far from",
-                     "far away from", "nearest", "right beside", "surrounded by", "closer to", "opposite")
+        for word in listed(
+            "next to/near/near to/close to/beside/right next to/adjacent to/nearest to/closest to/alongside/by/"
+            "directly next to/very close to/touching/far from/far away from/nearest/right beside/surrounded by/"
+            "closer to/opposite"
+        )
     }
-)  # fmt: skip
+)
 VAGUE_PLACES: Table[str] = Table(
     {
         f"{place}{of}": place
         for of in _OF
-        for place in ("in the middle", "in the center", "in the centre", "at the center", "at the centre", "near the center",
-                      "near the middle", "near the centre", "in the foreground", "in the background", "in the distance",
-                      "in the corner", "at the top", "at the bottom", "near the top", "near the bottom", "near the edge",
-                      "near the left", "near the right", "near the left edge", "near the right edge", "in a row",
-                      "in a line", "close together", "close by", "nearby", "side by side", "next to each other",
-                      "far apart", "medium sized", "central", "centrally", "toward the middle", "toward the center",
-                      "towards the middle", "towards the center", "towards the centre", "off to the side", "off to one side")
+        for place in listed(
+            "in the middle/in the center/in the centre/at the center/at the centre/near the center/near the middle/"
+            "near the centre/toward the middle/toward the center/towards the middle/towards the center/"
+            "towards the centre/central/centrally/in the foreground/in the background/in the distance/in the corner/"
+            "at the top/at the bottom/near the top/near the bottom/near the edge/near the left/near the right/"
+            "near the left edge/near the right edge/in a row/in a line/close together/close by/nearby/side by side/"
+            "next to each other/far apart/medium sized/off to the side/off to one side"
+        )
     }
-)  # fmt: skip
+)
 DEGREES: Table[str] = Table(
     {
         word: word
-        for word in ("directly", "just", "right", "immediately", "slightly", "a bit", "a little", "far", "well", "almost",
-                     "partially", "partly", "diagonally", "closely", "mostly", "exactly", "somewhat", "a little bit")
+        for word in listed(
+            "directly/just/right/immediately/slightly/a bit/a little/a little bit/far/well/almost/partially/partly/"
+            "diagonally/closely/mostly/exactly/somewhat"
+        )
     }
-)  # fmt: skip
+)
 BETWEEN = phrases("between/in between/right between/directly between")

@@ -6,13 +6,18 @@ import re
 import unicodedata
 
 from stages.evaluate.claims.lexicon import places, verbs  # noqa: F401  (their tables fill KNOWN)
-from stages.evaluate.claims.lexicon.verbs import FILLERS, KEPT, REMARKS, REMARKS_NAME
+from stages.evaluate.claims.lexicon.asides import FILLERS, KEPT, REMARKS, REMARKS_NAME
 from stages.evaluate.claims.lexicon.words import KNOWN
 
 STOP = "."
 PAUSES = (",", ":", STOP)
-_SIGNS = str.maketrans({"’": "'", "‘": "'", "`": "'", "(": " , ", ")": " , ", "–": " , ", "—": " , ", "-": " ",
-                        ";": " . ", "!": " . ", "\n": " . ", ":": " : ", '"': " ", "“": " ", "”": " ", "*": " "})  # fmt: skip
+_SIGNS = str.maketrans(
+    dict.fromkeys("’‘`", "'")
+    | dict.fromkeys("()–—", " , ")
+    | dict.fromkeys(";!\n", " . ")
+    | dict.fromkeys('-"“”*', " ")
+    | {":": " : "}
+)
 _TOKEN = re.compile(r"'(?:s|re|ve|m|ll|d)\b|3d\b|\d+(?:[.,]\d+)+|\d+|[^\W\d_]+|[.,:]|\S")
 _NOT = re.compile(r"\b(is|are|do|does|did|has|have|was|were|ca|wo)n['’]?t\b")
 _ITS_A = re.compile(r"\bits(?= an? )")

@@ -96,7 +96,7 @@ _SINGULAR = spelled(
         "cylinder": "cylinder/tube/cylinder object",
         "cone": "cone",
         "pyramid": "pyramid",
-        "torus": "torus/donut/ring",
+        "torus": "donut/ring",
         "": "object/thing/item/shape/solid/figure/piece/element/geometric shape",
     }
 )
@@ -133,7 +133,6 @@ EQUATIVES = phrases("big/large/small/tiny")
 _COUNTING = listed("zero/one/two/three/four/five/six/seven/eight/nine/ten/eleven/twelve/thirteen/fourteen/fifteen")
 _NUMBERS = {word: number for number, word in enumerate(_COUNTING)} | {str(number): number for number in range(21)}
 NUMBERS = Table(_NUMBERS)
-NUMBER_WORDS = frozenset(_NUMBERS)
 # Words around a number: how they turn it into least and most (None: no bound).
 EXACT = phrases("exactly/precisely/just/only/a total of")
 LEAST = Table({"at least": 0, "no fewer than": 0, "no less than": 0, "not less than": 0, "a minimum of": 0,
@@ -145,41 +144,37 @@ OR_FEWER = phrases("or fewer/or less")
 BETWEEN_NUMBERS = phrases("between/from/either")
 TO_NUMBER = phrases("to/and/or")
 
-DETERMINERS: Table[Quantity] = Table(
-    {
-        **dict.fromkeys(("a", "an", "at least a"), at_least(1)),
-        "another": ANOTHER_ONE,
-        **dict.fromkeys(("a single", "just a single", "only a single", "exactly a single", "a lone", "a solitary", "a sole"),
-                        exactly(1)),
-        **dict.fromkeys(("a couple of", "a pair of", "exactly a pair of", "a duo of"), exactly(2)),
-        **dict.fromkeys(("a trio of",), exactly(3)),
-        **dict.fromkeys(("a few", "multiple", "at least a couple of", "a number of", "various"), at_least(2)),
-        **dict.fromkeys(("several",), at_least(3)),
-        **dict.fromkeys(("many", "lots of", "a lot of", "plenty of", "numerous", "a bunch of", "loads of"), Quantity("many")),
-        **dict.fromkeys(("no", "not a", "not any", "not a single", "not one", "zero"), NO),
-        **dict.fromkeys(("any", "any of the"), Quantity("any")),
-        **dict.fromkeys(("every", "each", "each of the", "every one of the", "each one of the", "every single"),
-                        Quantity("each")),
-        **dict.fromkeys(("all", "all the", "all of the", "all of my"), Quantity("all")),
-        **dict.fromkeys(("both", "both the", "both of the"), Quantity("whole", of=2)),
-        **dict.fromkeys(("neither", "neither of the"), Quantity("none of", of=2)),
-        **dict.fromkeys(("none of the", "not one of the"), Quantity("none of")),
-        **dict.fromkeys(("not all", "not all the", "not all of the", "not every"), Quantity("not all")),
-        **dict.fromkeys(("half of the", "half the", "exactly half of the", "exactly half the"), Quantity("half")),
-        **dict.fromkeys(("most", "most of the", "the majority of the", "the majority of", "more than half of the",
-                         "more than half the", "over half of the"), Quantity("most")),
-        **dict.fromkeys(("less than half of the", "fewer than half of the", "a minority of the"), Quantity("less than half")),
-        **dict.fromkeys(("some of the",), Quantity("some of")),
-        **dict.fromkeys(("several of the",), Quantity("part", 3)),
-        **dict.fromkeys(("a few of the",), Quantity("part", 2)),
-        **dict.fromkeys(("a couple of the",), Quantity("part", 2, 2)),
-        **dict.fromkeys(("many of the",), Quantity("many")),
-        **dict.fromkeys(("an odd number of",), Quantity("odd")),
-        **dict.fromkeys(("an even number of",), Quantity("even")),
-        **dict.fromkeys(("some", "a mix of", "a mixture of", "a combination of"), Quantity("plural")),
-        **dict.fromkeys(("no two",), Quantity("no two")),
-    }
-)  # fmt: skip
+_MEANT: list[tuple[Quantity, str]] = [
+    (at_least(1), "a/an/at least a"),
+    (ANOTHER_ONE, "another/one more/one other/yet another"),
+    (exactly(1), "a single/just a single/only a single/exactly a single/a lone/a solitary/a sole"),
+    (exactly(2), "a couple of/a pair of/exactly a pair of/a duo of"),
+    (exactly(3), "a trio of"),
+    (at_least(2), "a few/multiple/at least a couple of/a number of/various"),
+    (at_least(3), "several"),
+    (NO, "no/not a/not any/not a single/not one/zero"),
+    (Quantity("many"), "many/lots of/a lot of/plenty of/numerous/a bunch of/loads of/many of the"),
+    (Quantity("plural"), "some/a mix of/a mixture of/a combination of"),
+    (Quantity("any"), "any/any of the"),
+    (Quantity("each"), "every/each/each of the/every one of the/each one of the/every single"),
+    (Quantity("all"), "all/all the/all of the/all of my"),
+    (Quantity("whole", of=2), "both/both the/both of the"),
+    (Quantity("none of", of=2), "neither/neither of the"),
+    (Quantity("none of"), "none of the/not one of the"),
+    (Quantity("not all"), "not all/not all the/not all of the/not every"),
+    (Quantity("half"), "half of the/half the/half of/half of all/half of all the/exactly half of/exactly half of the"),
+    (Quantity("most"), "most/most of the/most of/the majority of/the majority of the/a majority of/a majority of the"),
+    (Quantity("most"), "more than half of the/more than half the/over half of the"),
+    (Quantity("less than half"), "less than half of the/fewer than half of the/a minority of the"),
+    (Quantity("some of"), "some of the"),
+    (Quantity("part", 3), "several of the"),
+    (Quantity("part", 2), "a few of the"),
+    (Quantity("part", 2, 2), "a couple of the"),
+    (Quantity("odd"), "an odd number of"),
+    (Quantity("even"), "an even number of"),
+    (Quantity("no two"), "no two"),
+]
+DETERMINERS: Table[Quantity] = Table({phrase: quantity for quantity, forms in _MEANT for phrase in listed(forms)})
 # With a number after them: "all three cubes", "none of the two"; the names of quantities that know their total.
 COUNTED: Table[str] = Table({**dict.fromkeys(("the", "all", "all the", "all of the", "the only", "my"), "whole"),
                              **dict.fromkeys(("none of the", "neither of the"), "none of")})  # fmt: skip
@@ -201,45 +196,36 @@ INDEFINITES: Table[Quantity] = Table(
     {"everything": Quantity("each"), "nothing": NO, "something": at_least(1), "anything": Quantity("any")}
 )
 ELSE = phrases("else")
+_OTHERS: list[tuple[Quantity, str]] = [
+    (Quantity("each"), "every other/each other"),
+    (Quantity("all"), "all other/all the other/all of the other/all the remaining/all remaining"),
+    (NO, "no other"),
+    (Quantity("any"), "any other"),
+    (Quantity("none of"), "none of the other"),
+    (exactly(1), "one other"),
+]
 OTHER_DETERMINERS: Table[Quantity] = Table(
-    {
-        **dict.fromkeys(("every other", "each other"), Quantity("each")),
-        **dict.fromkeys(("all other", "all the other", "all of the other", "all the remaining", "all remaining"), Quantity("all")),
-        "no other": NO,
-        "any other": Quantity("any"),
-        **dict.fromkeys(("none of the other",), Quantity("none of")),
-        **dict.fromkeys(("one other",), exactly(1)),
-    }
-)  # fmt: skip
+    {phrase: quantity for quantity, forms in _OTHERS for phrase in listed(forms)}
+)
 THE_OTHER = phrases("the other/the remaining/its other")
 THE_REST = phrases("the others/the rest/all others/all the others/all the rest/the other ones/the remaining ones/"
                    "all of the others/the rest of them")  # fmt: skip
 
 IT = phrases("it/this one/that one")
-PRONOUNS: Table[Quantity] = Table(
-    {
-        **dict.fromkeys(("they", "them", "these", "those", "all", "all of them", "all of these"), Quantity("all")),
-        **dict.fromkeys(("both", "both of them", "both of these", "the two", "the pair"), Quantity("whole", of=2)),
-        **dict.fromkeys(("all three", "all three of them", "the three"), Quantity("whole", of=3)),
-        **dict.fromkeys(("all four", "all four of them"), Quantity("whole", of=4)),
-        **dict.fromkeys(("each", "each of them", "each one", "every one", "every one of them"), Quantity("each")),
-        **dict.fromkeys(("none", "none of them", "none of these", "not one of them"), Quantity("none of")),
-        **dict.fromkeys(("neither", "neither of them"), Quantity("none of", of=2)),
-        **dict.fromkeys(("most", "most of them"), Quantity("most")),
-        **dict.fromkeys(("half", "half of them"), Quantity("half")),
-        **dict.fromkeys(("some", "some of them"), Quantity("some of")),
-        **dict.fromkeys(("several of them",), at_least(3)),
-        **dict.fromkeys(
-            (
-                "not all",
-                "not all of them",
-                "not every one",
-                "not every one of them",
-                "not each of them",
-                "not each one",
-            ),
-            Quantity("not all"),
-        ),
-    }
-)
+_PRONOUNS: list[tuple[Quantity, str]] = [
+    (Quantity("all"), "they/them/these/those/all/all of them/all of these"),
+    (Quantity("whole", of=2), "both/both of them/both of these/the two/the pair"),
+    (Quantity("whole", of=3), "all three/all three of them/the three"),
+    (Quantity("whole", of=4), "all four/all four of them"),
+    (Quantity("each"), "each/each of them/each one/every one/every one of them"),
+    (Quantity("none of"), "none/none of them/none of these/not one of them"),
+    (Quantity("none of", of=2), "neither/neither of them"),
+    (Quantity("most"), "most/most of them"),
+    (Quantity("half"), "half/half of them"),
+    (Quantity("some of"), "some/some of them"),
+    (at_least(3), "several of them"),
+    (Quantity("not all"), "not all/not all of them/not every one/not every one of them/not each of them/not each one"),
+]
+PRONOUNS: Table[Quantity] = Table({phrase: quantity for quantity, forms in _PRONOUNS for phrase in listed(forms)})
+PARTLY = ("most", "half", "some of", "none of", "not all")  # names of quantities of which there are others
 OF_THEM = phrases("of them/of these/of those/of which")

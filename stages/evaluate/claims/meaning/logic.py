@@ -89,6 +89,7 @@ class Topic:
     said: Predicate | None = None
     single: bool = False
     whole: bool = False  # it was said of all of them
+    part: bool = False  # it was said of some of them, as something else can be of the others
     partner: Predicate | None = None  # what it was compared to: "the cube is as large as the sphere, and they …"
     own: bool = False  # the subject of the very sentence
 

@@ -17,6 +17,7 @@ from stages.evaluate.claims.meaning.logic import (
     Truth,
     Unclear,
     View,
+    agreed,
     every,
     opposite,
     some,
@@ -61,7 +62,16 @@ class The(NounPhrase):
     what: Predicate
 
     def true_of(self, scope: Scope, view: View, but: int | None = None) -> Truth:
-        return scope(self.referent(view))
+        referent = self.referent(view)
+        if (
+            but == referent
+            and self in view.chosen
+            and view.topic
+            and view.topic.own
+            and view.topic.kind == Member(self)
+        ):
+            raise Unclear("which ones are meant?")  # "the cube is behind the cube"
+        return scope(referent)
 
     def referent(self, view: View) -> int:
         if self in view.chosen:
@@ -173,6 +183,16 @@ class Excepting(NounPhrase):
 
 
 @dataclass(frozen=True)
+class Among(Predicate):
+    """One of the objects that a phrase is about."""
+
+    phrase: NounPhrase
+
+    def holds(self, thing: int, view: View) -> Truth:
+        return self.phrase.kind(view).holds(thing, view)
+
+
+@dataclass(frozen=True)
 class It(NounPhrase):
     """The one object that was spoken of."""
 
@@ -215,12 +235,20 @@ class Them(NounPhrase):
         number = _bounds(kind.holds(thing, view) for thing in view.world.things)
         if self.quantity.name == "whole" and number != (self.quantity.of,) * 2:
             raise Unclear("how many are meant?")
-        return Quantified(self.quantity, kind).true_of(scope, view, but)
+        truth = Quantified(self.quantity, kind).true_of(scope, view, but)
+        said = self._said_of(kind, view) if self.partly else None
+        if said is None or not some(every((said.holds(x, view), scope(x))) for x in view.world.things):
+            return truth
+        # "Two cubes are metal. One is red.": of the cubes or of the metal ones?
+        return agreed((truth, Quantified(self.quantity, said).true_of(scope, view, but)))
+
+    def _said_of(self, kind: Predicate, view: View) -> Predicate | None:
+        return Both((kind, view.topic.said)) if view.topic and view.topic.said and not view.topic.part else None
 
     def kind(self, view: View) -> Predicate:
         if view.topic is not None and view.topic.single and view.topic.partner is not None:
             return Either((view.topic.kind, view.topic.partner))
-        if view.topic is None or view.topic.single:
+        if view.topic is None or (view.topic.single and not (self.partly and view.topic.said is not None)):
             raise Nonsense("'they': who is meant?")
         return view.topic.kind if self.partly else _spoken_of(view)
 
@@ -235,6 +263,7 @@ class Others(NounPhrase):
 
     quantity: Quantity
     what: Nominal | None
+    besides: NounPhrase | None = None  # "everything else is left of the cube": the cube too
 
     def true_of(self, scope: Scope, view: View, but: int | None = None) -> Truth:
         if but is not None:
@@ -246,6 +275,9 @@ class Others(NounPhrase):
 
     def kind(self, view: View) -> Predicate:
         topic = view.topic
+        if self.besides is not None:
+            known = [self.besides.kind(view), *([] if topic is None else [_spoken_of(view)])]
+            return Both((self.what or Nominal(), Not(Either(tuple(known)))))
         if topic is None:
             raise Nonsense("'other': than what?")
         if self.what is None and topic.said is not None and not (topic.whole or isinstance(topic.kind, Member)):

@@ -58,6 +58,19 @@ class InHalf(Predicate):
 
 
 @dataclass(frozen=True)
+class Leaning(Predicate):
+    """ "to the left", of nothing that was named: true on that half of the picture, false only at the other end."""
+
+    side: str
+
+    def holds(self, thing: int, view: View) -> Truth:
+        if InHalf(self.side).holds(thing, view):
+            return True
+        last = Outermost(OPPOSITE[self.side]).leads(thing, view.world.things, view.world)
+        return False if last and InHalf(self.side).holds(thing, view) is False else None
+
+
+@dataclass(frozen=True)
 class FarOn(Predicate):
     """ "on the far left", "in the back": certain of the outermost, not of those on the other side."""
 

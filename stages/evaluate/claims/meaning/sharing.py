@@ -65,7 +65,7 @@ class Share(Statement):
             return largest < 2
         if quantity.name in ("plural", "bare plural"):
             return largest >= 2
-        if quantity.name != "count" or quantity.low < 2:
+        if quantity.name not in ("count", "part") or quantity.low < 2:
             raise Unclear("who is compared?")
         if quantity.high >= len(things):
             return largest >= quantity.low

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 
 from stages.evaluate.claims.meaning.logic import (
     ANYTHING,
@@ -21,8 +22,8 @@ from stages.evaluate.claims.meaning.logic import (
     opposite,
     some,
 )
-from stages.evaluate.claims.meaning.phrases import It, Quantified, The
-from stages.evaluate.claims.meaning.predicates import Echo, Like, Nominal
+from stages.evaluate.claims.meaning.phrases import It, Quantified, The, Them
+from stages.evaluate.claims.meaning.predicates import Echo, Is, Like, Nominal
 from stages.evaluate.claims.meaning.quantity import UNIVERSAL, Quantity
 
 MOST_FORKS = 200
@@ -55,7 +56,8 @@ class Says(Statement):
             whole = quantity is not None and quantity.name in UNIVERSAL
             whom = self.predicate.whom if isinstance(self.predicate, Like) else None
             partner = whom.kind(view) if isinstance(whom, The) else None
-            return Topic(self.subject.kind(view), said, self.subject.single, whole, partner)
+            part = isinstance(self.subject, Them) and self.subject.partly
+            return Topic(self.subject.kind(view), said, self.subject.single, whole, part, partner)
         except Unclear:
             return None
 
@@ -63,6 +65,14 @@ class Says(Statement):
 def _noun(phrase: NounPhrase) -> Predicate | None:
     what = getattr(phrase, "what", None)
     return what.head if isinstance(what, Nominal) and not isinstance(what.head, Echo) else None
+
+
+@dataclass(frozen=True)
+class Untold(Statement):
+    """What a scene does not decide."""
+
+    def holds(self, view: View) -> Truth:
+        return None
 
 
 @dataclass(frozen=True)
@@ -78,6 +88,7 @@ class Text(Statement):
     """All its parts, one after the other, each with the topic that the one before left."""
 
     parts: tuple[Statement, ...]
+    words: tuple[str, ...] = field(default=(), compare=False)  # of each part
 
     def holds(self, view: View) -> Truth:
         return every(truth for truth in self._each(view))
@@ -237,7 +248,25 @@ def weigh(statement: Statement, view: View) -> Truth:
                 return False
             found = {settle(view.moved(chosen={**view.chosen, fork.phrase: each})) for each in fork.candidates}
             if len(found) > 1:
-                raise Unclear("several fit 'the …', and it matters which one") from None
+                raise Unclear(f"several fit 'the {named(fork.phrase)}', and it matters which one is meant") from None
             return found.pop()
 
     return settle(view)
+
+
+def fault(text: Text, view: View) -> str:
+    """The words of the first part that makes a false text false; of all where it is another for each "the"."""
+    for number, words in enumerate(text.words, 1):
+        with suppress(Unclear):
+            if weigh(Text(text.parts[:number]), view) is False:
+                return words
+    return ", ".join(dict.fromkeys(text.words))
+
+
+def named(phrase: NounPhrase) -> str:
+    """The values that a phrase names, and its noun."""
+    what = getattr(phrase, "what", None)
+    if not isinstance(what, Nominal):
+        return "…"
+    values = [part.value for part in (*what.before, what.head) if isinstance(part, Is)]
+    return " ".join([*values, *([] if isinstance(what.head, Is) else ["object"])])
