@@ -67,7 +67,7 @@ def test_anchors_hold_to_the_policy_at_the_last_change_of_phase(tmp_path: Path):
     run = iterate.run(recipe(5, *cycle, *keep, "train.anchor_to=switch"), tmp_path / "run", games=games).out
     after = {number: f"round-{number:04d}/checkpoint" for number in (2, 4)}
     assert anchors(run, 5) == ["base", "base", after[2], after[2], after[4]]
-    run = iterate.run(recipe(5, *cycle, *keep), tmp_path / "other", games=games).out
+    run = iterate.run(recipe(5, *cycle, *keep, "train.anchor_to=base"), tmp_path / "other", games=games).out
     assert anchors(run, 5) == ["base"] * 5
 
 
