@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from statistics import NormalDist
 from typing import NamedTuple
 
+_NONE = 1e-12  # a variance that is only rounding
+
 
 class Estimate(NamedTuple):
     """A mean and its confidence interval."""
@@ -34,7 +36,8 @@ def estimate(
 
     Wilson's interval on [least, most] with the effective sample size: as many independent draws as would have the
     variance that the clusters show (linearised: Σ_c (Σ_{i in c} (x_i − x̄))² · C / (C − 1) / n², with n values in C
-    clusters). Where all values are `least` or all are `most`, C draws: that nothing else was seen proves no certainty.
+    clusters). Where the clusters show none, C draws: that nothing else was seen proves no certainty. Only values that
+    are all the same and inside the range, such as differences of a policy to itself, are taken as certain.
     Paired comparisons give differences as values, in [−1, 1].
     """
     if not values:
@@ -46,10 +49,10 @@ def estimate(
     groups = len(off)
     share = min(1.0, max(0.0, (mean - least) / (most - least)))
     variance = sum(each * each for each in off.values()) * groups / max(1, groups - 1) / count**2
-    if share in (0.0, 1.0):
-        low, high = wilson(share, groups, confidence)
-    elif variance > 0:
+    if variance > _NONE:
         low, high = wilson(share, share * (1 - share) * (most - least) ** 2 / variance, confidence)
-    else:
+    elif least < mean < most and min(values) == max(values):
         return Estimate(mean, mean, mean)
+    else:
+        low, high = wilson(share, groups, confidence)
     return Estimate(mean, least + low * (most - least), least + high * (most - least))

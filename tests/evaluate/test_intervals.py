@@ -31,6 +31,10 @@ def test_all_alike_at_the_edge_is_no_certainty_but_elsewhere_is():
     assert estimate([0.0, 0.0], ["a", "b"], 0.95, least=-1.0) == (0.0, 0.0, 0.0)
 
 
+def test_clusters_that_happen_to_balance_are_no_certainty():
+    assert estimate([1.0, 0.0, 0.0, 1.0], ["a", "a", "b", "b"], 0.95)[1:] == pytest.approx(wilson(0.5, 2, 0.95))
+
+
 def test_nothing_seen_is_nothing_known():
     found = estimate([], [], 0.95)
     assert math.isnan(found.mean) and (found.low, found.high) == (0.0, 1.0)

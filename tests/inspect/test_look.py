@@ -52,7 +52,7 @@ def test_rows_that_are_not_shown_are_counted(outputs: dict[str, Path]):
 
 def test_an_evaluation_shows_its_sides(games: Path, tmp_path: Path):
     out = evaluate.run(fake_recipe("evaluate.games=4", "evaluate.split=train"), games, tmp_path / "evaluation").out
-    assert "as_spy" in look.overview(out, 3).facts
+    assert "as_spy" in look.overview(out, 3).facts["arena"]
     assert len(look.transcript(out / "spy", "1").tables["votes"]) == 8
     with pytest.raises(InputError, match="two sides were played"):
         look.transcript(out, "1")
