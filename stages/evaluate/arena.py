@@ -26,12 +26,13 @@ SIDES = {
 }
 
 
-def play_both_sides(work: Path, recipe: Recipe, deals: Sequence[Deal], games: Path, engine: Engine) -> None:
+def play_both_sides(
+    work: Path, recipe: Recipe, deals: Sequence[Deal], pairs: pl.DataFrame, games: Path, engine: Engine
+) -> None:
     """Play every deal twice, into `work/civilians` and `work/spy`: same pair, same spy's seat, policies exchanged.
 
     What is sampled is drawn anew, so that a policy against itself is a fair coin and not by construction at 1/2.
     """
-    pairs = tables.read(games / "pairs.parquet", tables.PAIRS)
     for side, seats in SIDES.items():
         (work / side).mkdir(exist_ok=True)
         own = [replace(deal, seed=derive(deal.seed, side)) for deal in deals]

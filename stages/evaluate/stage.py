@@ -57,7 +57,8 @@ def run(
             live = engine or stack.enter_context(open_engine(recipe))
             for name, place in places.items():
                 live.load(name, place, artifact.content_hash(place)[:12])
-            play_both_sides(work, recipe, deals(recipe, pairs, "evaluate", recipe.evaluate.games // 2), games, live)
+            dealt = deals(recipe, pairs, "evaluate", recipe.evaluate.games // 2)
+            play_both_sides(work, recipe, dealt, pairs, games, live)
             figures = _arena(work, recipe)
             figures |= _decision(work, recipe, pairs, games, transcripts, live)
             figures |= _clues(work, recipe, games)

@@ -38,7 +38,8 @@ def run(
     places = players(recipe, run_folder)
 
     def make(work: Path) -> Outcome:
-        dealt = deals(recipe, held_out_pairs(recipe, games), "evaluate", recipe.evaluate.games // 2)
+        pairs = held_out_pairs(recipe, games)
+        dealt = deals(recipe, pairs, "evaluate", recipe.evaluate.games // 2)
         met: dict[tuple[str, str], dict[str, Any]] = {}
         with ExitStack() as stack:
             live = engine or stack.enter_context(open_engine(recipe))
@@ -47,7 +48,7 @@ def run(
                     live.load(seat, places[name], artifact.content_hash(places[name])[:12])
                 folder = work / f"{one}-{other}"
                 folder.mkdir(exist_ok=True)
-                play_both_sides(folder, recipe, dealt, games, live)
+                play_both_sides(folder, recipe, dealt, pairs, games, live)
                 met[one, other] = arena_figures(read_arena(folder, recipe), recipe.evaluate.confidence)
         figures = table(list(places), met)
         write_json(work / TABLE, figures)

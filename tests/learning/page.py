@@ -8,7 +8,7 @@ from statistics import mean
 from typing import Any
 
 from stages.report.curves import Series, chart, style
-from tests.learning.summary import Figures
+from tests.learning.summary import Figures, figure_at
 
 # title → where in a line of evaluations.jsonl, label of the axis, line of chance
 CURVES: dict[str, tuple[tuple[str, ...], str, float | None]] = {
@@ -52,7 +52,7 @@ def _series(arm: str, seeds: Sequence[Sequence[Mapping[str, Any]]], path: tuple[
     by_round: dict[int, list[float]] = {}
     for curve in seeds:
         for line in curve:
-            by_round.setdefault(line["iteration"], []).append(_at(line, path))
+            by_round.setdefault(line["iteration"], []).append(figure_at(line, path))
     rounds = sorted(by_round)
     return Series(
         arm,
@@ -61,13 +61,6 @@ def _series(arm: str, seeds: Sequence[Sequence[Mapping[str, Any]]], path: tuple[
         [min(by_round[number]) for number in rounds],
         [max(by_round[number]) for number in rounds],
     )
-
-
-def _at(line: Mapping[str, Any], path: tuple[str, ...]) -> float:
-    value: Any = line
-    for key in path:
-        value = value[key]
-    return float(value)
 
 
 def _table(figures: Figures) -> str:

@@ -61,11 +61,13 @@ def summarise(read: Mapping[str, Mapping[int, Figures]]) -> Figures:
 
 def _arm(seeds: Mapping[int, Figures]) -> Figures:
     measures = {
-        name: over_seeds({seed: _at(one["evaluation"], path) for seed, one in seeds.items()})
+        name: over_seeds({seed: figure_at(one["evaluation"], path) for seed, one in seeds.items()})
         for name, path in MEASURES.items()
     }
     before = {
-        name: over_seeds({seed: _at(one["evaluation"], ("decision", "opponent", name)) for seed, one in seeds.items()})
+        name: over_seeds(
+            {seed: figure_at(one["evaluation"], ("decision", "opponent", name)) for seed, one in seeds.items()}
+        )
         for name in ("sampled", "greedy", "na")
     }
     return {
@@ -78,7 +80,8 @@ def _arm(seeds: Mapping[int, Figures]) -> Figures:
     }
 
 
-def _at(figures: Figures, path: tuple[str, ...]) -> float:
+def figure_at(figures: Mapping[str, Any], path: tuple[str, ...]) -> float:
+    """The figure of an evaluation at `path`."""
     value: Any = figures
     for key in path:
         value = value[key]
