@@ -34,6 +34,13 @@ PAIRS: Schema = {
     "split": pl.String(),  # train, dev, test
 }
 
+SKIPPED: Schema = {
+    "pair_id": pl.String(),
+    "source": pl.String(),
+    "reason": pl.String(),  # of few words
+    "detail": pl.String(),
+}
+
 GAMES: Schema = {
     "game_id": pl.String(),
     "pair_id": pl.String(),

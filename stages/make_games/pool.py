@@ -15,21 +15,21 @@ from pathlib import Path
 
 from stages.core.errors import VzError
 from stages.make_games.making import make_pair
-from stages.make_games.tasks import Task
+from stages.make_games.pair import Pair
 
 
-def make_all(tasks: Sequence[Task], work: Path, processes: int, on_made: Callable[[Task], None]) -> None:
+def make_all(pairs: Sequence[Pair], work: Path, processes: int, on_made: Callable[[Pair], None]) -> None:
     """Make every pair, in `processes` processes (0: one a core; 1: in this one). The first error ends it."""
-    count = min(processes or available_cores(), len(tasks))
+    count = min(processes or available_cores(), len(pairs))
     if count <= 1:
-        for task in tasks:
-            make_pair(task, work)
-            on_made(task)
+        for pair in pairs:
+            make_pair(pair, work)
+            on_made(pair)
         return
     # Fresh processes, not forks: neither a renderer nor torch survives a fork of a threaded process.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(count, mp_context=context, initializer=_start_worker) as pool:
-        waiting: dict[Future[None], Task] = {pool.submit(make_pair, task, work): task for task in tasks}
+        waiting: dict[Future[None], Pair] = {pool.submit(make_pair, pair, work): pair for pair in pairs}
         try:
             for done in as_completed(waiting):
                 done.result()

@@ -15,7 +15,7 @@ from stages.core.clevr.scene_json import from_json
 from stages.core.errors import InputError
 from stages.core.recipe import Recipe, load
 from stages.make_games import run
-from stages.make_games.making import rgb_png
+from stages.make_games.ready.pictures import rgb_png
 
 
 def recipe(*overrides: str) -> Recipe:

@@ -15,9 +15,10 @@ from stages.core import tables
 from stages.core.clevr.scene_json import from_json
 from stages.core.errors import InputError, MissingExtra
 from stages.core.recipe import Recipe, load
-from stages.make_games import pool, run, stage
+from stages.make_games import pool, run
+from stages.make_games.clevr import drawn
 from stages.make_games.making import make_pair
-from stages.make_games.tasks import Task, split_of
+from stages.make_games.pair import Pair, split_of
 
 pytest.importorskip("mitsuba", reason="extra 'render' is not installed")
 SMALL = ["games.width=36", "games.height=36", "games.samples=1"]
@@ -86,11 +87,11 @@ def test_an_interrupted_run_makes_only_the_missing_pairs(
 ) -> None:
     began: list[str] = []
 
-    def die_at_the_third(task: Task, work: Path) -> None:
-        began.append(task.pair_id)
+    def die_at_the_third(pair: Pair, work: Path) -> None:
+        began.append(pair.pair_id)
         if len(began) == 3:
             raise KeyboardInterrupt
-        make_pair(task, work)
+        make_pair(pair, work)
 
     monkeypatch.setattr(pool, "make_pair", die_at_the_third)
     with pytest.raises(KeyboardInterrupt):
@@ -147,7 +148,7 @@ def test_a_missing_renderer_is_named_before_any_work(tmp_path: Path, monkeypatch
     def missing(denoise: bool) -> None:
         raise MissingExtra("render", "mitsuba")
 
-    monkeypatch.setattr(stage, "check_installed", missing)
+    monkeypatch.setattr(drawn, "check_installed", missing)
     with pytest.raises(MissingExtra, match=r"vz-selfplay\[render\]"):
         run(recipe(), tmp_path / "games")
 

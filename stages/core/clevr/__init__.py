@@ -1,13 +1,12 @@
 """CLEVR scenes: drawing, reading, changing and rendering them."""
 
-from stages.core.clevr.change import Change, change_objects
+from stages.core.clevr.change import change_objects
 from stages.core.clevr.placement import cell_centers, sample_scene
 from stages.core.clevr.rendering import render
 from stages.core.clevr.scene import Camera, Lights, Scene, SceneObject
 
 __all__ = [
     "Camera",
-    "Change",
     "Lights",
     "Scene",
     "SceneObject",

@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from random import Random
 
+from stages.core.changes import Change
 from stages.core.clevr.scene import Scene
 from stages.core.clevr.vocabulary import CHANGEABLE
 from stages.core.errors import InputError
-
-
-@dataclass(frozen=True)
-class Change:
-    """One attribute of one object (number in the scene, from 0) that differs between the two pictures."""
-
-    object: int
-    attribute: str
-    before: str
-    after: str
 
 
 def change_objects(

@@ -12,6 +12,7 @@ Shape = Literal["cube", "sphere", "cylinder"]
 Size = Literal["large", "small"]
 Color = Literal["gray", "red", "blue", "green", "brown", "purple", "cyan", "yellow"]
 Material = Literal["rubber", "metal"]
+Domain = Literal["clevr", "chart", "photo"]
 
 
 class CameraSettings(Section):
@@ -65,9 +66,10 @@ class Games(Section):
         ge=1,
         description="Pairs to make; of given scenes or pairs, the most that are taken (paper: 2,000).",
     )
-    domain: Literal["clevr", "chart", "photo"] = Field(
-        "clevr",
-        description="What the pictures show; it chooses the prompts' wording. Only clevr can be drawn by vz.",
+    domain: Domain | None = Field(
+        None,
+        description="What the pictures show; it chooses the prompts' wording. Null: by their source (clevr for scenes, "
+        "chart for tables, photo for ready pictures unless notes of replaced objects lie beside them).",
     )
     objects_min: int = Field(4, ge=1, le=81, description="Fewest objects in a scene (paper: 4; CLEVR: 3).")
     objects_max: int = Field(6, ge=1, le=81, description="Most objects in a scene (paper: 6; CLEVR: 10).")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from stages.core.clevr.change import Change
+from stages.core.changes import Change
 from stages.core.errors import InputError
 
 ATTRIBUTES = ("shape", "size", "color", "material")

@@ -1,0 +1,1 @@
+"""Pairs of CLEVR scenes: drawn by the rules, or given."""
