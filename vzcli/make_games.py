@@ -15,8 +15,15 @@ def command(
     scenes: Annotated[
         Path | None, typer.Option("--scenes", help="Genuine CLEVR scenes: a file (single or merged) or a folder.")
     ] = None,
-    from_folder: Annotated[
-        Path | None, typer.Option("--from-folder", help="Ready pairs: <base>_original.png with <base>_modified.png.")
+    tables: Annotated[
+        Path | None, typer.Option("--tables", help="Tables to draw as charts: a CSV file or a folder of them.")
+    ] = None,
+    ready: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            help="Ready pictures: a folder, a manifest (CSV, JSONL, Parquet), Parquet with pictures, or hf:OWNER/NAME.",
+        ),
     ] = None,
     pairs: Annotated[int | None, typer.Option("--pairs", "-n", help="How many pairs (recipe: games.pairs).")] = None,
     processes: Annotated[int | None, typer.Option("--processes", "-p", min=1, help="Render processes.")] = None,
@@ -31,14 +38,13 @@ def command(
     from stages import make_games
 
     extra = [] if pairs is None else [f"games.pairs={pairs}"]
+    sources = make_games.Sources(scenes, tables, ready)
     loaded = opt.load_recipe(recipe, [*(overrides or []), *extra], seed)
     opt.run_stage(
-        lambda: make_games.run(
-            loaded, out, scenes=scenes, folder=from_folder, overwrite=overwrite, processes=processes
-        ),
+        lambda: make_games.run(loaded, out, sources=sources, overwrite=overwrite, processes=processes),
         recipe=loaded,
         sections=("games", "game"),
-        reads={"scenes": scenes, "folder": from_folder},
+        reads={"scenes": scenes, "tables": tables, "ready": ready},
         out=out,
         as_json=as_json,
         dry_run=dry_run,

@@ -1,24 +1,46 @@
-"""Where pairs come from: drawn scenes, given scenes, or ready pictures. Bad input is found here, first."""
+"""Where pairs come from: drawn scenes, given scenes, tables, or ready pictures. Bad input is found here, first."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from stages.core.errors import InputError
 from stages.core.recipe import Recipe
-from stages.make_games.clevr import drawn, given
 from stages.make_games.pair import Plan
-from stages.make_games.ready import folder as ready_folder
 
 
-def plan(recipe: Recipe, scenes: Path | None, folder: Path | None) -> Plan:
+@dataclass(frozen=True)
+class Sources:
+    """What the user gave; nothing: scenes (or, for `games.domain: chart`, charts of vz's own tables) are drawn.
+
+    `scenes`: CLEVR scenes. `tables`: CSV files to be drawn as charts. `ready`: pictures: a folder, a manifest, a
+    Parquet file or folder, or a data set of the hub, `hf:owner/name`.
+    """
+
+    scenes: Path | None = None
+    tables: Path | None = None
+    ready: str | None = None
+
+
+def plan(recipe: Recipe, sources: Sources) -> Plan:
     """The pairs to make, in order. `InputError` names what is off with the recipe or the input."""
-    if scenes is not None and folder is not None:
-        raise InputError("give either scenes or a folder of ready pairs, not both")
-    if folder is not None:
-        return ready_folder.plan(recipe, folder)
+    given = [name for name, value in vars(sources).items() if value is not None]
+    if len(given) > 1:
+        raise InputError(f"give only one of {' and '.join(given)}")
+    if sources.ready is not None:
+        from stages.make_games import ready
+
+        return ready.plan(recipe, sources.ready)
+    if sources.tables is not None or recipe.games.domain == "chart":
+        from stages.make_games import charts
+
+        return charts.plan(recipe, sources.tables)
     if recipe.games.domain not in (None, "clevr"):
         raise InputError(
-            f"games.domain is '{recipe.games.domain}', but only clevr can be drawn; give ready pairs with --from-folder"
+            f"games.domain is '{recipe.games.domain}', but vz draws only clevr and chart; give pictures with --from"
         )
-    return drawn.plan(recipe) if scenes is None else given.plan(recipe, scenes)
+    from stages.make_games.clevr import drawn
+    from stages.make_games.clevr import given as given_scenes
+
+    return drawn.plan(recipe) if sources.scenes is None else given_scenes.plan(recipe, sources.scenes)

@@ -18,7 +18,7 @@ from stages.core.recipe import Recipe
 from stages.make_games.making import IMAGES, NOTES, finished, note_of
 from stages.make_games.pair import Pair, Plan
 from stages.make_games.pool import make_all
-from stages.make_games.sources import plan
+from stages.make_games.sources import Sources, plan
 
 Note = Mapping[str, Any]  # what making.py wrote of a pair
 SHOWN_SKIPS = 3  # named in the warning; all of them are in skipped.parquet
@@ -28,18 +28,15 @@ def run(
     recipe: Recipe,
     out: Path,
     *,
-    scenes: Path | None = None,
-    folder: Path | None = None,
+    sources: Sources = Sources(),  # noqa: B008 - frozen
     overwrite: bool = False,
     processes: int | None = None,
 ) -> Report:
     """Make the pairs of `recipe.games` and deal a first game on each.
 
-    `scenes`: genuine CLEVR scenes (a file, merged or single, or a folder) instead of drawn ones; their pictures have
-    the size that the scenes' pixel coordinates tell. `folder`: ready pairs, `<base>_original.png` with
-    `<base>_modified.png`, perhaps in the published data set's subfolders. `processes` overrides the recipe's.
+    `sources`: what the pairs are made from, if not drawn by the recipe's rules. `processes` overrides the recipe's.
     """
-    planned = plan(recipe, scenes, folder)
+    planned = plan(recipe, sources)
     count = recipe.games.processes if processes is None else processes
 
     def make(work: Path) -> Outcome:

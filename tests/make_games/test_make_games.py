@@ -156,7 +156,7 @@ def test_a_missing_renderer_is_named_before_any_work(tmp_path: Path, monkeypatch
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (["games.domain=photo"], "only clevr can be drawn"),
+        (["games.domain=photo"], "vz draws only clevr and chart"),
         (["games.objects_min=1"], "games.objects_min is 1, but 2 objects are to change"),
     ],
 )
