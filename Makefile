@@ -14,7 +14,10 @@ RUN ?= runs/demo
 ROUNDS ?= 24
 PROOF ?= runs/proof
 
-.PHONY: help demo test test-slow prove-learning ablations test-gpu check format model clean
+GAMES ?= runs/pairs
+SAMPLES ?= ../shared/data
+
+.PHONY: help demo test test-slow prove-learning ablations bench-render genuine telltale test-gpu check format model clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -41,6 +44,17 @@ prove-learning: $(READY) ## does self-play learn? 3 seeds and a control, judged 
 
 ablations: $(READY) ## beside the proof: each part of the method left out or changed (hours)
 	$(BIN)/python -m tests.learning.prove --out $(PROOF) --arms ablations
+
+bench-render: $(READY) ## what each quality of pictures costs, and how near it comes to 512 samples (half an hour)
+	$(BIN)/python -m tests.rendering.bench --out runs/bench-render
+
+genuine: $(READY) ## genuine CLEVR pictures beside ours; SAMPLES=folder of them
+	$(BIN)/python -m tests.rendering.genuine $(SAMPLES) --out runs/genuine
+
+telltale: $(READY) ## does anything but the change tell modified pictures? 2,000 pairs, then a classifier (two hours)
+	$(BIN)/vz make-games --recipe paper --out $(GAMES)
+	$(BIN)/python -m tests.rendering.telltale $(GAMES) --train 1400 --out runs/telltale
+	$(BIN)/python -m tests.rendering.telltale $(GAMES) --train 1400 --flaw --out runs/telltale-flaw
 
 test-gpu: $(READY) ## the checks that need a CUDA device
 	$(BIN)/pytest -m gpu

@@ -15,8 +15,10 @@ from typing import Literal
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
+from stages.core.clevr.llvm import REMEDY, usable_llvm
+
 DISTRIBUTION = "vz-selfplay"
-EXTRAS = ["render", "train", "vllm", "server", "ray", "charts", "blender"]
+EXTRAS = ["render", "train", "vllm", "server", "ray", "charts", "hub", "blender"]
 MINIMUM_MEMORY_GIB = 4  # the tiny recipe's demo peaks below this
 MINIMUM_DISK_GIB = 5
 
@@ -139,9 +141,12 @@ def _renderer() -> list[Finding]:
         return []
     except (ImportError, OSError) as error:
         return [Finding("fail", "mitsuba", f"does not load: {error}", "install the extra 'render' again")]
-    usable = "scalar_rgb" in mitsuba.variants()
+    if "scalar_rgb" not in mitsuba.variants():
+        return [Finding("fail", "renderer", "no scalar_rgb variant", "install mitsuba from its wheels")]
+    library = usable_llvm()
     return [
-        Finding("ok", "renderer", "mitsuba scalar_rgb")
-        if usable
-        else Finding("fail", "renderer", "no scalar_rgb variant", "install mitsuba from its wheels")
+        Finding("ok", "renderer", "mitsuba scalar_rgb"),
+        Finding("ok", "fast renderer", library)
+        if library
+        else Finding("warn", "fast renderer", "no LLVM library works here; pictures are drawn more slowly", REMEDY),
     ]

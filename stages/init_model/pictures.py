@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from stages.core.clevr import Scene, change_objects, render, sample_scene
 from stages.core.clevr.camera import project
+from stages.core.clevr.effort import effort_of
 from stages.core.errors import InputError
 from stages.core.progress import Progress, Silent
 from stages.core.recipe.games import Games
@@ -89,10 +90,8 @@ def _draw_pair(games: Games, seed: int, number: int) -> tuple[Drawn, Drawn]:
     scene = sample_scene(games, dice, name=f"lesson-{number:06d}", index=number)
     modified, _ = change_objects(scene, games.changes, games.change_attributes, dice)
     light = derive(seed, "init-model", "render", number)
-    one, other = (
-        (render(each, samples=games.samples, seed=light, denoise=games.denoise), cells_of(each, games.placement.cells))
-        for each in (scene, modified)
-    )
+    effort = effort_of(games)
+    one, other = ((render(each, effort, light), cells_of(each, games.placement.cells)) for each in (scene, modified))
     return one, other
 
 

@@ -68,12 +68,13 @@ def test_one_game_is_dealt_on_each_pair(made: Path) -> None:
 
 def test_a_stored_scene_renders_the_stored_picture(made: Path) -> None:
     from stages.core.clevr import render
+    from stages.core.clevr.effort import Effort
     from stages.core.seeds import derive
 
     row = tables.read(made / "pairs.parquet", tables.PAIRS).row(0, named=True)
     scene = from_json(json.loads(row["modified_scene"]), "here")
     with Image.open(made / row["modified"]) as image:
-        assert image.tobytes() == render(scene, samples=1, seed=derive(row["seed"], "render")).tobytes()
+        assert image.tobytes() == render(scene, Effort(1), derive(row["seed"], "render")).tobytes()
 
 
 def test_two_processes_write_the_same_bytes(made: Path, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from stages.core.clevr.change import change_objects
 from stages.core.clevr.placement import cell_centers, sample_scene
-from stages.core.clevr.rendering import render
+from stages.core.clevr.rendering import owners, render
 from stages.core.clevr.scene import Camera, Lights, Scene, SceneObject
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "SceneObject",
     "cell_centers",
     "change_objects",
+    "owners",
     "render",
     "sample_scene",
 ]

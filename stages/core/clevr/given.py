@@ -9,9 +9,9 @@ from typing import Any
 
 from stages.core.clevr.recover import recover_camera
 from stages.core.clevr.scene import Lights, Scene
+from stages.core.clevr.scene_files import Place, scenes_of
 from stages.core.clevr.scene_json import from_json, objects_from_json, pixels_from_json
 from stages.core.errors import InputError
-from stages.core.files import read_json
 
 KNOWN_SIZES = ((480, 320), (320, 240))  # CLEVR v1.0, and the default of clevr-dataset-gen
 SIZE_SCENES = 5  # scenes of a file that are asked for the size of its pictures; one would nearly always do
@@ -20,48 +20,53 @@ MOST_RESIDUAL = 0.51  # pixels: CLEVR rounds to whole ones, and the fit is not e
 
 @dataclass(frozen=True)
 class GivenScene:
-    """A scene as it was found: its text, its name, and where, for messages."""
+    """A scene as it was found: its name, where it is, for messages, and the place of its text."""
 
-    body: Mapping[str, Any]
     name: str
     where: str
-    file: Path
+    place: Place
+
+    @property
+    def file(self) -> Path:
+        return self.place.file
+
+    @property
+    def body(self) -> Any:
+        """The scene's value, read from its file."""
+        return self.place.read()
 
 
-def find_scenes(path: Path) -> list[GivenScene]:
+def find_scenes(path: Path) -> Iterator[tuple[GivenScene, Any]]:
     """The scenes of a file (one scene, or merged under `scenes`) or of all `.json` files of a folder, by name.
 
-    A merged file in a folder that also holds its scenes one by one gives the same names twice: that is an
-    `InputError`, as is a file without scenes.
+    Each comes with its value, which is not kept: files may be of any size. A merged file in a folder that also holds
+    its scenes one by one gives the same names twice: that is an `InputError`, as is a file without scenes.
     """
+    files = [path]
     if path.is_dir():
         files = sorted(path.glob("*.json"))
         if not files:
             raise InputError(f"{path}: holds no .json file; give a scene file or a folder of them")
-    else:
-        files = [path]
-    found = [scene for file in files for scene in _scenes_of(file)]
-    seen: dict[str, GivenScene] = {}
-    for scene in found:
-        if scene.name in seen:
-            raise InputError(f"{scene.where}: has the same name as {seen[scene.name].where}; give only one of them")
-        seen[scene.name] = scene
-    return found
+    seen: dict[str, str] = {}
+    for file in files:
+        count = 0
+        for count, (body, place) in enumerate(scenes_of(file), start=1):
+            scene = _named(body, place, count - 1)
+            if scene.name in seen:
+                raise InputError(f"{scene.where}: has the same name as {seen[scene.name]}; give only one of them")
+            seen[scene.name] = scene.where
+            yield scene, body
+        if not count:
+            raise InputError(f"{file}: 'scenes' is empty")
 
 
-def _scenes_of(file: Path) -> Iterator[GivenScene]:
-    body = read_json(file)
-    if isinstance(body, Mapping) and "scenes" in body:
-        scenes = body["scenes"]
-        if not isinstance(scenes, list) or not scenes:
-            raise InputError(f"{file}: 'scenes' is empty or no list")
-        for number, scene in enumerate(scenes):
-            default = f"{file.stem}_{number:06d}"
-            name = Path(str(scene.get("image_filename") or default)).stem if isinstance(scene, Mapping) else default
-            yield GivenScene(scene, name, f"{file}: scene {name}", file)
-    else:
+def _named(body: Any, place: Place, number: int) -> GivenScene:
+    if place.start == 0:
         # Single files are told apart by their own names: `image_filename` inside is not always kept up.
-        yield GivenScene(body, file.stem, f"{file}", file)
+        return GivenScene(place.file.stem, f"{place.file}", place)
+    default = f"{place.file.stem}_{number:06d}"
+    name = Path(str(body.get("image_filename") or default)).stem if isinstance(body, Mapping) else default
+    return GivenScene(name, f"{place.file}: scene {name}", place)
 
 
 def picture_sizes(scenes: Sequence[GivenScene], more: Sequence[tuple[int, int]] = ()) -> dict[Path, tuple[int, int]]:
@@ -76,8 +81,9 @@ def picture_sizes(scenes: Sequence[GivenScene], more: Sequence[tuple[int, int]] 
 def _best_size(scenes: Sequence[GivenScene], sizes: Sequence[tuple[int, int]]) -> tuple[int, int]:
     costs = dict.fromkeys(sizes, 0.0)
     for scene in scenes:
-        coords = [item.coords for item in objects_from_json(scene.body, scene.where)]
-        seen = pixels_from_json(scene.body, scene.where)
+        body = scene.body
+        coords = [item.coords for item in objects_from_json(body, scene.where)]
+        seen = pixels_from_json(body, scene.where)
         for size in sizes:
             costs[size] += recover_camera(coords, seen, size).cost
     return min(sizes, key=costs.__getitem__)
@@ -88,10 +94,11 @@ def read_scene(given: GivenScene, size: tuple[int, int], lights: Lights) -> Scen
 
     `lights` are taken for genuine scenes, which do not store them. `InputError` if no camera of CLEVR's fits.
     """
-    if "camera" in given.body:
-        return from_json(given.body, given.where)
-    objects = objects_from_json(given.body, given.where)
-    found = recover_camera([item.coords for item in objects], pixels_from_json(given.body, given.where), size)
+    body = given.body
+    if "camera" in body:
+        return from_json(body, given.where)
+    objects = objects_from_json(body, given.where)
+    found = recover_camera([item.coords for item in objects], pixels_from_json(body, given.where), size)
     if found.residual > MOST_RESIDUAL:
         raise InputError(
             f"{given.where}: no camera of CLEVR's sees the objects at their 'pixel_coords' in a {size[0]}x{size[1]} "
@@ -105,6 +112,6 @@ def read_scene(given: GivenScene, size: tuple[int, int], lights: Lights) -> Scen
         camera=found.camera,
         lights=lights,
         name=given.name,
-        index=int(given.body.get("image_index", 0)),
-        split=str(given.body.get("split", "new")),
+        index=int(body.get("image_index", 0)),
+        split=str(body.get("split", "new")),
     )

@@ -85,6 +85,14 @@ def _revolve(
 
 
 @cache
+def sphere(rows: int, around: int) -> Mesh:
+    """A ball of radius 1 in `rows` bands of `around` segments."""
+    angle = np.linspace(0, np.pi, rows + 1)
+    points = _revolve(np.sin(angle), np.cos(angle), np.linspace(0, 2 * np.pi, around + 1))
+    return Mesh(points, points, _grid_faces(rows + 1, around + 1))
+
+
+@cache
 def ground() -> Mesh:
     """The ground of CLEVR's base scene, from the profile in `ground_profile.csv` (t along the strip, height z)."""
     text = files("stages.core.clevr").joinpath("ground_profile.csv").read_text(encoding="utf-8")

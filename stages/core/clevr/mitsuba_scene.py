@@ -28,13 +28,16 @@ LAMPS: dict[str, tuple[Vector, float, float, Vector]] = {
     "fill": ((-4.6711, -4.0136, 3.0112), 0.5, 30.0, (0.7617, 0.8177, 1.0)),
     "back": ((-1.1685, 2.6460, 5.8157), 1.0, 12.5, (1.0, 1.0, 1.0)),
 }
+# Rubber: rough plastic (Beckmann), its gloss weighed. Metal: two GGX lobes, the bright one's share first.
+PLASTIC = {"alpha": 0.35, "ior": 1.2, "gloss": 0.8}
+METAL_BRIGHTNESS, DULL, BRIGHT = 0.6, 0.2, 0.03
 FINE_PICTURE = 200  # pixels along the longer side from which round edges need the fine meshes
 FINE, COARSE = (10, 128), (2, 24)  # steps of a bevel, segments of a circle
 
 # The scene is turned about z before it is rendered, so that the ground's strips lie along the axes of the ray
 # tracer's boxes: casts are a third cheaper, and the picture is the same.
 _ALONG = meshes.GROUND_DIRECTION
-_TURN = np.array([[_ALONG[0], _ALONG[1], 0.0], [-_ALONG[1], _ALONG[0], 0.0], [0.0, 0.0, 1.0]])
+TURN = np.array([[_ALONG[0], _ALONG[1], 0.0], [-_ALONG[1], _ALONG[0], 0.0], [0.0, 0.0, 1.0]])
 
 
 @cache
@@ -64,8 +67,13 @@ def describe(scene: Scene) -> dict[str, Any]:
     }
     parts |= {name: _lamp(name, scene.lights) for name in LAMPS}
     detail = FINE if max(scene.width, scene.height) >= FINE_PICTURE else COARSE
-    parts |= {f"object{number}": _shape(item, detail) for number, item in enumerate(scene.objects)}
+    parts |= {object_name(number): _shape(item, detail) for number, item in enumerate(scene.objects)}
     return parts
+
+
+def object_name(number: int) -> str:
+    """What an object is called in Mitsuba's scene."""
+    return f"object{number}"
 
 
 def _sensor(camera: Camera, width: int, height: int) -> dict[str, Any]:
@@ -108,7 +116,7 @@ def _ground() -> Any:
     flat = {"type": "diffuse", "reflectance": _rgb(GROUND_REFLECTANCE)}
     bsdf = load_mitsuba().load_dict({"type": "twosided", "below": flat})
     mesh = meshes.ground()
-    return _to_mesh("ground", mesh.vertices @ _TURN.T, mesh.normals @ _TURN.T, mesh.faces, bsdf)
+    return _to_mesh("ground", mesh.vertices @ TURN.T, mesh.normals @ TURN.T, mesh.faces, bsdf)
 
 
 def _shape(item: SceneObject, detail: tuple[int, int]) -> Any:
@@ -122,8 +130,8 @@ def _shape(item: SceneObject, detail: tuple[int, int]) -> Any:
     mesh = meshes.cube(steps) if item.shape == "cube" else meshes.cylinder(steps, around)
     # CLEVR drew its rotation in degrees, but its renderer took the number as radians.
     cos, sin = np.cos(item.rotation), np.sin(item.rotation)
-    turn = _TURN @ np.array([[cos, -sin, 0.0], [sin, cos, 0.0], [0.0, 0.0, 1.0]])
-    vertices = radius * (mesh.vertices @ turn.T) + _TURN @ np.asarray(item.coords)
+    turn = TURN @ np.array([[cos, -sin, 0.0], [sin, cos, 0.0], [0.0, 0.0, 1.0]])
+    vertices = radius * (mesh.vertices @ turn.T) + TURN @ np.asarray(item.coords)
     return _to_mesh(item.shape, vertices, mesh.normals @ turn.T, mesh.faces, bsdf)
 
 
@@ -135,17 +143,17 @@ def material(name: str, color: str) -> Any:
         surface: dict[str, Any] = {
             "type": "roughplastic",
             "distribution": "beckmann",
-            "alpha": 0.35,
-            "int_ior": 1.2,
+            "alpha": PLASTIC["alpha"],
+            "int_ior": PLASTIC["ior"],
             "diffuse_reflectance": tint,
-            "specular_reflectance": _rgb(0.8),
+            "specular_reflectance": _rgb(PLASTIC["gloss"]),
         }
     else:
         surface = {
             "type": "blendbsdf",
-            "weight": 0.6,
-            "dull": _metal(tint, 0.2),
-            "bright": _metal(tint, 0.03),
+            "weight": METAL_BRIGHTNESS,
+            "dull": _metal(tint, DULL),
+            "bright": _metal(tint, BRIGHT),
         }
     return load_mitsuba().load_dict({"type": "twosided", "below": surface})
 
@@ -180,7 +188,7 @@ def _to_mesh(
 
 
 def _turned(point: Vector) -> list[float]:
-    return [float(part) for part in _TURN @ np.asarray(point)]
+    return [float(part) for part in TURN @ np.asarray(point)]
 
 
 def _rgb(value: float | list[float]) -> dict[str, Any]:

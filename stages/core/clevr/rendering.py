@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import os
 from functools import cache
+from importlib import import_module
 from importlib.util import find_spec
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.core.clevr.mitsuba_scene import EXTRA, describe, load_mitsuba
+from stages.core.clevr.effort import Effort, Renderer
+from stages.core.clevr.llvm import REMEDY, usable_llvm
+from stages.core.clevr.mitsuba_scene import EXTRA, LAMPS, describe, load_mitsuba, object_name
 from stages.core.clevr.scene import Scene
-from stages.core.errors import MissingExtra, require
+from stages.core.errors import InputError, MissingExtra, require
 
 # The denoiser blurs the outlines of small objects unless it is told colours and normals. In pictures of CLEVR's own
 # size this changes little and would cost a third more time.
 GUIDED_BELOW = 400  # pixels along the longer side
 GUIDE_SAMPLES = 4
+STREAM = 0xFFFFFFFF  # Mitsuba's seeds have 32 bits
 # A light path that finds a lamp by way of a mirror leaves a white speck, which the denoiser takes for a detail. No
 # pixel may be this much brighter than the second brightest of its eight neighbours; highlights span more than that.
 SPECK = 4.0
@@ -25,28 +30,65 @@ SPECK = 4.0
 Light = NDArray[np.float32]
 
 
-def render(scene: Scene, *, samples: int, seed: int, denoise: bool = True) -> NDArray[np.uint8]:
-    """The picture of `scene`, (height, width, 3) uint8 sRGB, with `samples` light paths a pixel.
+def render(scene: Scene, effort: Effort, seed: int) -> NDArray[np.uint8]:
+    """The picture of `scene`, (height, width, 3) uint8 sRGB.
 
-    Same arguments, same bytes. The sampler rounds `samples` up to a product of two near numbers (5 to 6, 32 to 35).
-    `MissingExtra` if Mitsuba or the denoiser is not installed.
+    Same arguments, same bytes; with `llvm`, on processors of the same kind. Mitsuba's sampler rounds the number of
+    samples up to a product of two near numbers (5 to 6, 32 to 35). `MissingExtra` if Mitsuba or the denoiser is not
+    installed.
     """
+    guided = effort.denoiser is not None and max(scene.width, scene.height) < GUIDED_BELOW
+    light, guides = (_trace if effort.renderer == "llvm" else _render)(scene, effort, seed & STREAM, guided)
+    if effort.denoiser is None:
+        return to_srgb(light)
+    return to_srgb(_denoiser().denoise(without_specks(light), hdr=True, quality=effort.denoiser, **guides))
+
+
+def owners(scene: Scene, renderer: Renderer) -> NDArray[np.int32]:
+    """The number of the object that each pixel's centre shows, (height, width); -1 for the ground.
+
+    Seen with the renderer's own shapes, rounded edges and all.
+    """
+    if renderer == "llvm":
+        shown: NDArray[np.int32] = _tracer().owners(scene)
+        return shown
+    mitsuba = load_mitsuba()
+    seen = {name: part for name, part in describe(scene).items() if name not in LAMPS}
+    loaded = mitsuba.load_dict(seen, parallel=False, optimize=False)
+    number = {str(shape.id()): index for index, shape in enumerate(loaded.shapes(), start=1)}  # 0: nothing
+    found = _pixels(mitsuba.render(loaded, integrator=_index(), spp=1, seed=0))[..., 0]
+    owner = np.full(found.shape, -1, np.int32)
+    for index in range(len(scene.objects)):
+        owner[found == number[object_name(index)]] = index
+    return owner
+
+
+def _render(scene: Scene, effort: Effort, seed: int, guided: bool) -> tuple[Light, dict[str, Light]]:
+    """By Mitsuba's own integrator: linear light, and what guides the denoiser."""
     mitsuba = load_mitsuba()
     # Mitsuba's 'optimize' orders lamps and shapes by memory address, and with them the random numbers.
     loaded = mitsuba.load_dict(describe(scene), parallel=False, optimize=False)
-    stream = seed & 0xFFFFFFFF  # Mitsuba's seeds have 32 bits
-    light = _pixels(mitsuba.render(loaded, spp=samples, seed=stream))
-    if not denoise:
-        return to_srgb(light)
-    guides: dict[str, Light] = {}
-    if max(scene.width, scene.height) < GUIDED_BELOW:
-        first_hit = mitsuba.render(loaded, integrator=_guide(), spp=GUIDE_SAMPLES, seed=stream)
-        pixels = _pixels(first_hit)
-        guides = {
-            "albedo": np.ascontiguousarray(np.clip(pixels[..., :3], 0.0, 1.0)),
-            "normal": np.ascontiguousarray(pixels[..., 3:6]),
-        }
-    return to_srgb(_denoiser().denoise(without_specks(light), hdr=True, **guides))
+    light = _pixels(mitsuba.render(loaded, spp=effort.samples, seed=seed))
+    if not guided:
+        return light, {}
+    pixels = _pixels(mitsuba.render(loaded, integrator=_guide(), spp=GUIDE_SAMPLES, seed=seed))
+    return light, {
+        "albedo": np.ascontiguousarray(np.clip(pixels[..., :3], 0.0, 1.0)),
+        "normal": np.ascontiguousarray(pixels[..., 3:6]),
+    }
+
+
+def _trace(scene: Scene, effort: Effort, seed: int, guided: bool) -> tuple[Light, dict[str, Light]]:
+    """By vz's tracer: the same."""
+    traced = _tracer().trace(scene, samples=effort.samples, metal=effort.metal, photons=effort.photons, seed=seed)
+    return traced.light, {"albedo": traced.albedo, "normal": traced.normal} if guided else {}
+
+
+@cache
+def _tracer() -> ModuleType:
+    if usable_llvm() is None:
+        raise InputError(f"no LLVM library works here; {REMEDY}")
+    return import_module("stages.core.clevr.tracer")
 
 
 def without_specks(light: Light) -> Light:
@@ -81,6 +123,11 @@ def _pixels(bitmap: Any) -> Light:
 @cache
 def _guide() -> Any:
     return load_mitsuba().load_dict({"type": "aov", "aovs": "albedo:albedo,normal:sh_normal"})
+
+
+@cache
+def _index() -> Any:
+    return load_mitsuba().load_dict({"type": "aov", "aovs": "index:shape_index"})
 
 
 @cache

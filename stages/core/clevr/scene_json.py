@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from itertools import combinations
 from typing import Any, TypeGuard
 
 from stages.core.clevr.camera import project
@@ -20,6 +21,7 @@ WORDS: dict[str, Sequence[str]] = {
     "material": MATERIALS,
 }
 # Keys that objects of Super-CLEVR have and CLEVR's have not.
+IN_ONE_PLACE = 0.5  # distance of two centres, in the larger radius, below which one stands in the other
 SUPER_CLEVR = ("texture", "parts", "obj_bbox")
 
 
@@ -82,7 +84,11 @@ def objects_from_json(body: Mapping[str, Any], where: str) -> tuple[SceneObject,
     objects = body.get("objects") if isinstance(body, Mapping) else None
     if not isinstance(objects, list) or not objects:
         raise InputError(f"{where}: holds no list 'objects'; a scene of CLEVR v1.0 is needed")
-    return tuple(_object(item, f"{where}: object {number}") for number, item in enumerate(objects))
+    read = tuple(_object(item, f"{where}: object {number}") for number, item in enumerate(objects))
+    for (number, one), (other, two) in combinations(enumerate(read), 2):
+        if math.dist(one.coords[:2], two.coords[:2]) < IN_ONE_PLACE * max(one.coords[2], two.coords[2]):
+            raise InputError(f"{where}: objects {number} and {other} stand in one place; leave the scene out")
+    return read
 
 
 def pixels_from_json(body: Mapping[str, Any], where: str) -> list[Vector]:

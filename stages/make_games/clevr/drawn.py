@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
-from stages.core.changes import Change
 from stages.core.clevr import Scene, sample_scene
+from stages.core.clevr.effort import renderer_of
 from stages.core.clevr.rendering import check_installed
 from stages.core.clevr.visibility import visible_pixels
 from stages.core.errors import InputError
 from stages.core.recipe import Recipe
 from stages.core.recipe.games import Games
 from stages.core.seeds import rng
-from stages.make_games.clevr.rendered import changed, rendered
+from stages.make_games.clevr.rendered import DRAWN, DRAWS, Draw, changed, rendered
 from stages.make_games.pair import Made, Pair, Plan, common
 
 
@@ -23,7 +25,16 @@ class DrawnPair(Pair):
     index: int
 
     def make(self) -> Made:
-        return rendered(self, *draw_pair(self))
+        fault = "no change keeps every object in sight"
+        for redrawn, draw in enumerate(islice(draws(self), DRAWS)):
+            made = rendered(self, draw, redrawn)
+            if isinstance(made, Made):
+                return made
+            fault = made
+        raise InputError(
+            f"{self.pair_id}: {DRAWS} scenes were drawn and none could be used ({fault}); lower games.min_pixels, "
+            "games.min_changed_pixels or games.objects_max"
+        )
 
     def check_installed(self) -> None:
         check_installed(self.games.denoise)
@@ -37,25 +48,21 @@ def plan(recipe: Recipe) -> Plan:
             "raise it or lower games.changes"
         )
     ids = [f"clevr-{index:06d}" for index in range(recipe.games.pairs)]
-    return Plan(
-        [DrawnPair(**common(recipe, pair_id, "drawn", "clevr"), index=index) for index, pair_id in enumerate(ids)]
-    )
+    pairs = [DrawnPair(**common(recipe, name, DRAWN, "clevr"), index=index) for index, name in enumerate(ids)]
+    return Plan(pairs, settings={"renderer": renderer_of(recipe.games)})
 
 
-def draw_pair(pair: DrawnPair) -> tuple[Scene, Scene | None, list[Change]]:
-    """A scene by the recipe's rules and its changed twin, both with every object in sight.
+def draws(pair: DrawnPair) -> Iterator[Draw]:
+    """Scenes by the recipe's rules with their changed twins, every object of both in sight.
 
     A change of shape can hide what stands behind, so that now and then another change or scene is drawn.
     """
     games = pair.games
     for attempt in range(games.placement.restarts):
         scene = sample_scene(games, rng(pair.seed, "scene", attempt), name=pair.pair_id, index=pair.index)
-        modified, changes = changed(scene, pair, attempt)
-        if modified is None or games.layout == "grid" or _in_sight(modified, games):
-            return scene, modified, changes
-    raise InputError(
-        f"{pair.pair_id}: no change keeps every object in sight; lower games.min_pixels or games.objects_max"
-    )
+        draw = changed(scene, pair, attempt)
+        if draw.modified is None or games.layout == "grid" or _in_sight(draw.modified, games):
+            yield draw
 
 
 def _in_sight(scene: Scene, games: Games) -> bool:

@@ -3,55 +3,68 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
-from stages.core.clevr import Scene
+from stages.core.clevr.effort import renderer_of
 from stages.core.clevr.given import GivenScene, find_scenes, picture_sizes, read_scene
 from stages.core.clevr.placement import sample_lights
 from stages.core.clevr.rendering import check_installed
-from stages.core.clevr.scene_json import objects_from_json
+from stages.core.clevr.scene_json import objects_from_json, pixels_from_json
 from stages.core.errors import InputError
 from stages.core.recipe import Recipe
 from stages.core.seeds import rng
-from stages.make_games.clevr.rendered import changed, rendered
-from stages.make_games.pair import Made, Pair, Plan, common
+from stages.make_games.clevr.rendered import DRAWS, changed, rendered
+from stages.make_games.pair import Made, Pair, Plan, Skipped, common
 
 
 @dataclass(frozen=True)
 class ScenePair(Pair):
-    """A given scene, its camera recovered."""
+    """A given scene; its camera is recovered where it is rendered. `size`: width and height of its picture."""
 
-    scene: Scene
+    given: GivenScene
+    size: tuple[int, int]
 
-    def make(self) -> Made:
-        return rendered(self, self.scene, *changed(self.scene, self, 0))
+    def make(self) -> Made | Skipped:
+        lights = sample_lights(self.games.light_jitter, rng(self.seed, "lights"))
+        scene = read_scene(self.given, self.size, lights)
+        fault = ""
+        for redrawn in range(DRAWS):
+            made = rendered(self, changed(scene, self, redrawn), redrawn)
+            if isinstance(made, Made):
+                return made
+            fault = made
+        return Skipped("no visible change", f"{self.given.where}: {DRAWS} changes were drawn, the last: {fault}")
 
     def check_installed(self) -> None:
         check_installed(self.games.denoise)
 
 
 def plan(recipe: Recipe, path: Path) -> Plan:
-    """The first `games.pairs` scenes of `path`."""
+    """The first `games.pairs` scenes of `path`. Each is read once and judged; only its place is kept."""
     if not path.exists():
         raise InputError(f"{path}: no such file or folder of scenes")
-    found = find_scenes(path)[: recipe.games.pairs]
-    if recipe.game.spy_view == "modified":
-        for given in found:
-            _check_enough_objects(given, recipe.games.changes)
+    found = []
+    for given, body in islice(find_scenes(path), recipe.games.pairs):
+        _check(given, body, recipe)
+        found.append(given)
     sizes = picture_sizes(found, [(recipe.games.width, recipe.games.height)])
-    return Plan([_pair(recipe, given, sizes[given.file]) for given in found], {"scenes": path})
-
-
-def _check_enough_objects(given: GivenScene, changes: int) -> None:
-    count = len(objects_from_json(given.body, given.where))
-    if count < changes:
-        raise InputError(
-            f"{given.where}: objects in the scene: {count}, but {changes} are to change; leave it out, or set "
-            f"games.changes={count}"
+    pairs = [
+        ScenePair(
+            **common(recipe, given.name, f"scenes:{given.file.name}", "clevr"), given=given, size=sizes[given.file]
         )
+        for given in found
+    ]
+    return Plan(pairs, {"scenes": path}, {"renderer": renderer_of(recipe.games)})
 
 
-def _pair(recipe: Recipe, given: GivenScene, size: tuple[int, int]) -> ScenePair:
-    fields = common(recipe, given.name, f"scenes:{given.file.name}", "clevr")
-    lights = sample_lights(recipe.games.light_jitter, rng(fields["seed"], "lights"))
-    return ScenePair(**fields, scene=read_scene(given, size, lights))
+def _check(given: GivenScene, body: Any, recipe: Recipe) -> None:
+    """`InputError` unless it is a scene of CLEVR with enough objects to change."""
+    count = len(objects_from_json(body, given.where))
+    pixels_from_json(body, given.where)
+    if recipe.game.spy_view == "modified" and count < recipe.games.changes:
+        raise InputError(
+            f"{given.where}: objects in the scene: {count}, but {recipe.games.changes} are to change; leave it out, "
+            f"or set games.changes={count}"
+        )

@@ -1,40 +1,114 @@
-"""Changing a scene for the spy, and rendering both."""
+"""Changing a scene for the spy, rendering both, and checking in the pictures that the game can be played."""
 
 from __future__ import annotations
 
 import io
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from stages.core.changes import Change
-from stages.core.clevr import Scene, change_objects, render
+from stages.core.clevr import Scene, change_objects
+from stages.core.clevr.effort import effort_of
+from stages.core.clevr.rendering import owners, render
 from stages.core.clevr.scene_json import to_json
+from stages.core.clevr.visibility import COUNTING_WIDTH
 from stages.core.seeds import derive, rng
 from stages.make_games.pair import Made, Pair
 
+DRAWN = "drawn"  # source of pairs whose scenes are vz's own
+DRAWS = 20  # of a scene or change, until its pictures show all that they must
+LEAST_APART = 12  # levels of 255 in some channel, from which two pixels count as different
+Owners = NDArray[np.int32]  # (height, width): the object that each pixel shows, -1 for the ground
+REDRAWN = "redrawn"  # in the counts: draws whose pictures did not show enough
 
-def changed(scene: Scene, pair: Pair, attempt: int) -> tuple[Scene | None, list[Change]]:
-    """The spy's scene by the recipe's rules of change; None for a blank spy."""
+
+@dataclass(frozen=True)
+class Draw:
+    """A scene, its changed twin (None for a blank spy) and what was changed."""
+
+    scene: Scene
+    modified: Scene | None
+    changes: list[Change]
+
+    def named(self, pair: Pair) -> Draw:
+        """The scenes with the names and split that stand in their JSON."""
+        original = replace(self.scene, name=f"{pair.pair_id}_original", split=pair.split)
+        if self.modified is None:
+            return Draw(original, None, self.changes)
+        return Draw(original, replace(self.modified, name=f"{pair.pair_id}_modified", split=pair.split), self.changes)
+
+
+def changed(scene: Scene, pair: Pair, attempt: int) -> Draw:
+    """A twin by the recipe's rules of change."""
     if pair.blank:
-        return None, []
+        return Draw(scene, None, [])
     choices = {"shape": pair.games.shapes, "color": pair.games.colors, "material": pair.games.materials}
     draw = rng(pair.seed, "change", attempt)
-    return change_objects(scene, pair.games.changes, pair.games.change_attributes, draw, choices)
+    return Draw(scene, *change_objects(scene, pair.games.changes, pair.games.change_attributes, draw, choices))
 
 
-def rendered(pair: Pair, scene: Scene, modified: Scene | None, changes: list[Change]) -> Made:
-    """Both pictures and what they show."""
-    original = replace(scene, name=f"{pair.pair_id}_original", split=pair.split)
-    if modified is None:
-        return Made(_png(pair, original), None, changes, to_json(original))
-    twin = replace(modified, name=f"{pair.pair_id}_modified", split=pair.split)
-    return Made(_png(pair, original), _png(pair, twin), changes, to_json(original), to_json(twin))
-
-
-def _png(pair: Pair, scene: Scene) -> bytes:
+def rendered(pair: Pair, draw: Draw, redrawn: int) -> Made | str:
+    """Both pictures and what they show; or what they do not show, in a few words."""
+    draw = draw.named(pair)
+    effort = effort_of(pair.games)
+    before = owners(draw.scene, effort.renderer)
+    after = None if draw.modified is None else owners(draw.modified, effort.renderer)
+    fault = _hidden(pair, draw, before, after)
+    if fault is not None:
+        return fault
     # One seed for both pictures: what did not change looks the same to the last speck.
-    picture = render(scene, samples=pair.games.samples, seed=derive(pair.seed, "render"), denoise=pair.games.denoise)
+    seed = derive(pair.seed, "render")
+    original = render(draw.scene, effort, seed)
+    counts = {REDRAWN: redrawn}
+    if draw.modified is None or after is None:
+        return Made(_png(original), None, (), to_json(draw.scene), counts=counts)
+    modified = render(draw.modified, effort, seed)
+    fault = _unchanged(pair, draw, np.abs(original.astype(np.int16) - modified).max(axis=2), before, after)
+    if fault is not None:
+        return fault
+    return Made(
+        _png(original), _png(modified), draw.changes, to_json(draw.scene), to_json(draw.modified), counts=counts
+    )
+
+
+def scaled(pixels: int, scene: Scene) -> float:
+    """A number of pixels that is stated for a picture 320 wide, for the scene's picture."""
+    return pixels * (max(scene.width, scene.height) / COUNTING_WIDTH) ** 2
+
+
+def in_sight(owner: Owners, objects: int) -> NDArray[np.int64]:
+    """Pixels in which each of so many objects is seen."""
+    return np.bincount(owner[owner >= 0], minlength=objects)
+
+
+def _hidden(pair: Pair, draw: Draw, before: Owners, after: Owners | None) -> str | None:
+    """An object that is not enough in sight. Given scenes may hide some, but the change must hide no more."""
+    least, count = scaled(pair.games.min_pixels, draw.scene), len(draw.scene.objects)
+    seen = in_sight(before, count)
+    if pair.source == DRAWN and seen.min() < least:
+        return f"object {seen.argmin()} shows {seen.min()} pixels"
+    if after is not None:
+        still = in_sight(after, count)
+        lost = np.flatnonzero(still < np.minimum(seen, least))
+        if len(lost):
+            return f"object {lost[0]} shows {still[lost[0]]} pixels after the change"
+    return None
+
+
+def _unchanged(pair: Pair, draw: Draw, apart: NDArray[np.int16], before: Owners, after: Owners) -> str | None:
+    """A changed object that looks nearly as before; `apart` is how far the pictures differ, in levels."""
+    least = scaled(pair.games.min_changed_pixels, draw.scene)
+    for number in sorted({change.object for change in draw.changes}):
+        found = int(np.count_nonzero((apart >= LEAST_APART) & ((before == number) | (after == number))))
+        if found < least:
+            return f"object {number} differs in {found} pixels"
+    return None
+
+
+def _png(picture: NDArray[np.uint8]) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, "png")
     return buffer.getvalue()

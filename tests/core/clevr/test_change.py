@@ -99,7 +99,7 @@ def test_bad_files_are_named(tmp_path: Path, text: str, message: str) -> None:
     file = tmp_path / "scenes.json"
     file.write_text(text)
     with pytest.raises(InputError, match=rf"{file}.*{message}"):
-        objects_from_json(find_scenes(file)[0].body, str(file))
+        objects_from_json(next(find_scenes(file))[1], str(file))
 
 
 def test_a_name_given_twice_is_refused(tmp_path: Path) -> None:
@@ -107,4 +107,4 @@ def test_a_name_given_twice_is_refused(tmp_path: Path) -> None:
     (tmp_path / "merged.json").write_text(json.dumps({"scenes": [scene]}))
     (tmp_path / "one.json").write_text(json.dumps(scene))
     with pytest.raises(InputError, match="same name"):
-        find_scenes(tmp_path)
+        list(find_scenes(tmp_path))

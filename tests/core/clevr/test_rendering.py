@@ -14,6 +14,7 @@ from PIL import Image
 
 from stages.core.clevr import Scene, SceneObject, render, rendering, sample_scene
 from stages.core.clevr.camera import project
+from stages.core.clevr.effort import Effort
 from stages.core.clevr.given import find_scenes, read_scene
 from stages.core.clevr.meshes import Mesh, cube, cylinder, ground
 from stages.core.clevr.scene import Lights
@@ -27,13 +28,13 @@ GRID = Games(layout="grid", width=72, height=72, sizes=("large",), objects_min=3
 def test_the_same_scene_and_seed_give_the_same_bytes() -> None:
     # Repeated often, because the renderer once ordered its lamps by memory address: 1 picture in 15 differed.
     scene = sample_scene(GRID, Random(1))
-    pictures = {render(scene, samples=1, seed=3).tobytes() for _ in range(40)}
+    pictures = {render(scene, Effort(1), 3).tobytes() for _ in range(40)}
     assert len(pictures) == 1
-    assert render(scene, samples=1, seed=4).tobytes() not in pictures
+    assert render(scene, Effort(1), 4).tobytes() not in pictures
 
 
 def test_the_picture_has_the_scene_s_size() -> None:
-    picture = render(sample_scene(Games(layout="grid", width=60, height=40), Random(1)), samples=1, seed=0)
+    picture = render(sample_scene(Games(layout="grid", width=60, height=40), Random(1)), Effort(1), 0)
     assert picture.shape == (40, 60, 3)
     assert picture.dtype == np.uint8
 
@@ -43,7 +44,7 @@ def test_the_picture_has_the_scene_s_size() -> None:
 def test_an_object_is_where_it_is_projected_and_has_its_colour(color: str, channel: int, shape: str) -> None:
     item = SceneObject(shape, "large", color, "rubber", 0.5, (1.0, -1.5, 0.7))
     scene = Scene((item,), 96, 64)
-    picture = render(scene, samples=4, seed=0).astype(int)
+    picture = render(scene, Effort(4), 0).astype(int)
     x, y, _ = project([item.coords], scene.camera, 96, 64)[0]
     pixel = picture[int(y), int(x)]
     assert pixel.argmax() == channel
@@ -56,7 +57,7 @@ def test_changed_objects_change_only_their_surroundings() -> None:
     games = Games(layout="grid", width=72, height=72, sizes=("large",), camera={"jitter": 0.0})  # type: ignore[arg-type]
     scene = sample_scene(games, Random(2))
     bare = Scene(scene.objects[1:], 72, 72, scene.camera, scene.lights, scene.viewpoint)
-    apart = np.abs(render(scene, samples=16, seed=1).astype(int) - render(bare, samples=16, seed=1)).max(axis=2)
+    apart = np.abs(render(scene, Effort(16), 1).astype(int) - render(bare, Effort(16), 1)).max(axis=2)
     x, y, _ = project([scene.objects[0].coords], scene.camera, 72, 72)[0]
     assert apart[int(y), int(x)] > 20
     assert np.median(apart) <= 6
@@ -98,8 +99,8 @@ def test_a_missing_package_names_the_extra(monkeypatch: pytest.MonkeyPatch, pack
 
 def test_a_genuine_scene_looks_like_its_genuine_picture(shared_data: Callable[[str], Path]) -> None:
     folder = shared_data("clevr_gen_bpiyush")
-    [found] = find_scenes(folder / "CLEVR_scenes.json")
-    ours = render(read_scene(found, (320, 240), Lights()), samples=4, seed=0).astype(float)
+    [(found, _)] = find_scenes(folder / "CLEVR_scenes.json")
+    ours = render(read_scene(found, (320, 240), Lights()), Effort(4), 0).astype(float)
     with Image.open(folder / "images" / "CLEVR_new_000000.png") as image:
         theirs = np.asarray(image.convert("RGB"), dtype=float)
     apart = ours - theirs

@@ -1,0 +1,60 @@
+"""How much work goes into a picture: the renderer and the number of light paths, by named presets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from stages.core.clevr.llvm import REMEDY, usable_llvm
+from stages.core.errors import InputError
+from stages.core.recipe.games import Games, Quality
+
+Renderer = Literal["scalar", "llvm"]
+
+
+@dataclass(frozen=True)
+class Effort:
+    """`samples` light paths a pixel. Of `llvm` alone: `metal` more where metal is seen, `photons` for each metal object
+    and lamp, for caustics. `denoiser`: quality of Open Image Denoise; None leaves the grain."""
+
+    samples: int
+    renderer: Renderer = "scalar"
+    metal: int = 0
+    photons: int = 0
+    denoiser: Literal["fast", "high"] | None = "high"
+
+
+PRESETS: Mapping[Renderer, Mapping[Quality, Effort]] = {
+    "llvm": {
+        "draft": Effort(2, "llvm", metal=6, photons=1 << 12, denoiser="fast"),
+        "standard": Effort(4, "llvm", metal=12, photons=1 << 13, denoiser="fast"),
+        "fine": Effort(16, "llvm", metal=48, photons=1 << 15),
+        "reference": Effort(512, "llvm", metal=0, photons=1 << 20),
+    },
+    "scalar": {
+        "draft": Effort(4),
+        "standard": Effort(16),
+        "fine": Effort(64),
+        "reference": Effort(512),
+    },
+}
+"""What they cost and how near they come to the truth: docs/rendering.md."""
+
+
+def effort_of(games: Games) -> Effort:
+    """What the recipe asks for. `InputError` when it asks for a renderer that does not work here."""
+    preset = PRESETS[renderer_of(games)][games.quality]
+    chosen = preset if games.samples is None else replace(preset, samples=games.samples)
+    return chosen if games.denoise else replace(chosen, denoiser=None)
+
+
+def renderer_of(games: Games) -> Renderer:
+    """The recipe's renderer; for `auto`, llvm where it works."""
+    if games.renderer == "scalar":
+        return "scalar"
+    if usable_llvm() is not None:
+        return "llvm"
+    if games.renderer == "llvm":
+        raise InputError(f"games.renderer is llvm, but no LLVM library works here; {REMEDY}, or set it to scalar")
+    return "scalar"

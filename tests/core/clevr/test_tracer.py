@@ -1,0 +1,112 @@
+"""The tracer against Mitsuba: its materials' formulas, and whole pictures."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+pytest.importorskip("mitsuba", reason="extra 'render' is not installed")
+
+from stages.core.clevr import Scene, SceneObject
+from stages.core.clevr.effort import PRESETS, Effort
+from stages.core.clevr.llvm import usable_llvm
+from stages.core.clevr.mitsuba_scene import describe, load_mitsuba, material
+from stages.core.clevr.rendering import owners, render
+
+if usable_llvm() is None:
+    pytest.skip("no LLVM library works here", allow_module_level=True)
+
+SCENE = Scene(
+    (
+        SceneObject("sphere", "large", "cyan", "metal", 0.0, (0.5, 0.5, 0.7)),
+        SceneObject("cube", "large", "red", "metal", 0.6, (-1.5, -1.6, 0.7)),
+        SceneObject("cylinder", "small", "yellow", "rubber", 0.0, (1.6, -1.2, 0.35)),
+        SceneObject("sphere", "small", "gray", "rubber", 0.0, (-1.2, 1.6, 0.35)),
+    ),
+    96,
+    64,
+)
+QUICK = Effort(2, "llvm", metal=2, photons=256, denoiser=None)
+
+
+@pytest.fixture(scope="module")
+def truth() -> NDArray[np.float32]:
+    """Mitsuba's own integrator, many samples."""
+    mitsuba = load_mitsuba()
+    loaded = mitsuba.load_dict(describe(SCENE), parallel=False, optimize=False)
+    return np.asarray(mitsuba.render(loaded, spp=400, seed=1), dtype=np.float32)
+
+
+def traced(photons: int = 1 << 15) -> NDArray[np.float32]:
+    from stages.core.clevr import tracer
+
+    light: NDArray[np.float32] = tracer.trace(SCENE, samples=400, metal=0, photons=photons, seed=2).light
+    return light
+
+
+def blurred(light: NDArray[np.float32], size: int = 8) -> NDArray[np.float32]:
+    height, width, _ = light.shape
+    blocks = light.reshape(height // size, size, width // size, size, 3)
+    return np.asarray(blocks.mean(axis=(1, 3)))
+
+
+def test_the_light_is_mitsuba_s(truth: NDArray[np.float32]) -> None:
+    apart = blurred(traced()) - blurred(truth)
+    assert np.abs(apart).max() < 0.012
+    assert abs(apart.mean()) < 0.0007  # of a mean of 0.2
+
+
+def test_without_photons_the_caustics_would_be_missing(truth: NDArray[np.float32]) -> None:
+    lost = blurred(truth) - blurred(traced(photons=0))
+    assert lost.max() > 0.03
+
+
+def test_pictures_agree(truth: NDArray[np.float32]) -> None:
+    from stages.core.clevr.rendering import to_srgb
+
+    ours = render(SCENE, PRESETS["llvm"]["standard"], 5).astype(float)
+    assert 10 * np.log10(255**2 / ((ours - to_srgb(truth)) ** 2).mean()) > 33  # the reference has grain at outlines
+
+
+@pytest.mark.parametrize(("kind", "color"), [("rubber", "red"), ("metal", "yellow")])
+def test_materials_reflect_as_mitsuba_s(kind: str, color: str) -> None:
+    from stages.core.clevr.tracer import backend, body, shading
+    from stages.core.clevr.vocabulary import COLORS
+
+    ways = np.random.default_rng(1).normal(size=(2, 300, 3))
+    ways[..., 2] = np.abs(ways[..., 2]) + 0.2
+    view, light = ways / np.linalg.norm(ways, axis=-1, keepdims=True)
+    mitsuba = load_mitsuba()
+    surface, told = material(kind, color), []
+    for one, other in zip(view, light, strict=True):
+        at = mitsuba.SurfaceInteraction3f()
+        at.wi = mitsuba.Vector3f(*one)
+        told.append(np.asarray(surface.eval(mitsuba.BSDFContext(), at, mitsuba.Vector3f(*other))))
+    with backend.vectorised():
+        shading.transmission_table()
+        flat = backend.Vector(0, 0, 1)
+        number = body.RUBBER if kind == "rubber" else body.METAL
+        tint = backend.Color(*(part / 255 for part in COLORS[color]))
+        hit = body.Hit(True, flat, flat, flat, None, backend.UInt(number), tint)
+        ours = shading.reflect(hit, *(backend.Vector(*each.T.astype(np.float32)) for each in (view, light)))
+    np.testing.assert_allclose(np.asarray(ours).T, np.asarray(told), rtol=0.01, atol=1e-4)
+
+
+def test_the_same_scene_and_seed_give_the_same_bytes() -> None:
+    pictures = {render(SCENE, QUICK, 3).tobytes() for _ in range(3)}
+    assert len(pictures) == 1
+    assert render(SCENE, QUICK, 4).tobytes() not in pictures
+
+
+def test_both_renderers_see_the_same_objects_where_they_are() -> None:
+    ours, theirs = owners(SCENE, "llvm"), owners(SCENE, "scalar")
+    assert set(np.unique(ours)) == {-1, 0, 1, 2, 3}
+    assert np.mean(ours != theirs) < 0.02  # pixels on outlines
+
+
+def test_a_picture_without_metal_needs_no_photons() -> None:
+    dull = replace(SCENE, objects=SCENE.objects[2:])
+    assert (render(dull, QUICK, 1) == render(dull, replace(QUICK, photons=0), 1)).all()
