@@ -21,15 +21,38 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from stages.core.disk import room_for
 from stages.core.errors import InputError
 from stages.core.files import read_json, sha256_file, sha256_text, to_json, write_json
 
 MANIFEST = "manifest.json"
 CLAIM = ".claim.json"  # in the work folder: what is being made, until it is
 FORMAT = 1
-PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".bmp"}  # covered by the hashes in pairs.parquet
+PICTURES = {
+    ".png",
+    ".jpg",
+    ".jpeg",
+    ".webp",
+    ".bmp",
+    ".gif",
+    ".tif",
+    ".tiff",
+    ".avif",
+}  # covered by the hashes in pairs.parquet
 NOT_COMPARABLE = {MANIFEST, "timings.json"}
-REPORTED_PACKAGES = ["vz-selfplay", "polars", "torch", "transformers", "trl", "accelerate", "peft", "mitsuba", "vllm"]
+REPORTED_PACKAGES = [
+    "vz-selfplay",
+    "polars",
+    "torch",
+    "transformers",
+    "trl",
+    "accelerate",
+    "peft",
+    "mitsuba",
+    "vllm",
+    "datasets",
+    "matplotlib",
+]
 
 Settings = Mapping[str, Any]
 
@@ -78,7 +101,7 @@ def produce(
     out = out.resolve()
     refuse_to_replace_an_input(out, inputs)
     claim = _claim(stage, settings, inputs)
-    with locked(out):
+    with room_for(out), locked(out):
         if up_to_date(out, claim["fingerprint"], overwrite):
             return _report(out, read_json(out / MANIFEST), "up to date")
         _refuse_foreign(out, stage, overwrite)

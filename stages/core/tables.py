@@ -27,7 +27,7 @@ PAIRS: Schema = {
     "original_sha256": pl.String(),
     "modified_sha256": pl.String(),
     "changes": pl.List(CHANGE),
-    "scene": pl.String(),  # JSON text, CLEVR only
+    "scene": pl.String(),  # JSON text: what was drawn, scene or chart; null for photos
     "modified_scene": pl.String(),
     "source": pl.String(),
     "seed": pl.Int64(),

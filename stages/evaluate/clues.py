@@ -14,14 +14,15 @@ from stages.core import tables
 from stages.core.game.readers import UNREADABLE_CLUE
 from stages.evaluate.claims import judge
 from stages.evaluate.figures import figure
+from stages.evaluate.scenes import of_clevr
 
 _NO_SCENE = "no scene is known"
 
 
 def read_clues(work: Path, games: Path) -> pl.DataFrame:
     """The clues (`tables.CLUES`) that the judged policy gave in the arena's games of `work`, in both roles."""
-    pairs = tables.read(games / "pairs.parquet", tables.PAIRS, ["pair_id", "scene", "modified_scene"])
-    scenes = {row["pair_id"]: row for row in pairs.iter_rows(named=True)}
+    pairs = tables.read(games / "pairs.parquet", tables.PAIRS, ["pair_id", "domain", "scene", "modified_scene"])
+    scenes = {row["pair_id"]: row for row in of_clevr(pairs).iter_rows(named=True)}
     clues: list[dict[str, object]] = []
     for side, role in (("civilians", "civilian"), ("spy", "spy")):
         columns = ["game_id", "turn", "phase", "role", "clue", "completion_ids"]

@@ -18,6 +18,7 @@ from stages.core.recipe import Recipe
 from stages.core.seeds import rng
 from stages.evaluate.asking import Ask, ask_all
 from stages.evaluate.figures import figure
+from stages.evaluate.scenes import of_clevr
 from stages.evaluate.transcripts import POLICIES
 
 _NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
@@ -30,7 +31,7 @@ def draw_questions(pairs: pl.DataFrame, recipe: Recipe) -> list[tuple[str, str, 
     """
     pictures = [
         (row["pair_id"], row[name], json.loads(row[scene])["objects"])
-        for row in pairs.sort("pair_id").iter_rows(named=True)
+        for row in of_clevr(pairs).sort("pair_id").iter_rows(named=True)
         for name, scene in (("original", "scene"), ("modified", "modified_scene"))
         if row[scene] is not None
     ]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from stages.core.files import read_json, write_json
+from stages.make_games import noise
 from stages.make_games.pair import Made, Pair, Skipped
 
 IMAGES, NOTES = "images", ".pairs"  # the notes serve resuming only and do not stay
@@ -25,7 +26,8 @@ def make_pair(pair: Pair, work: Path) -> None:
     if isinstance(made, Skipped):
         note: dict[str, Any] = {"skipped": {"pair_id": pair.pair_id, "source": pair.source, **asdict(made)}}
     else:
-        note = {"row": _write(pair, made, work), "counts": dict(made.counts)}
+        kind = noise.kind_of(pair)
+        note = {"row": _write(pair, noise.spoilt(made, kind), work), "counts": dict(made.counts), "noise": kind}
     write_json(_note(work, pair), note)
 
 
@@ -35,7 +37,7 @@ def finished(work: Path, pair: Pair) -> bool:
 
 
 def note_of(work: Path, pair: Pair) -> dict[str, Any]:
-    """A finished pair's note: `row` and `counts`, or `skipped`."""
+    """A finished pair's note: `row`, `counts` and `noise`, or `skipped`."""
     note: dict[str, Any] = read_json(_note(work, pair))
     return note
 
@@ -68,8 +70,11 @@ def _text(scene: Mapping[str, Any] | None) -> str | None:
 
 def _write_picture(data: bytes, name: str, folder: Path) -> str:
     temporary = folder / f".{name}.{os.getpid()}.tmp"
-    temporary.write_bytes(data)
-    temporary.replace(folder / name)
+    try:
+        temporary.write_bytes(data)
+        temporary.replace(folder / name)
+    finally:
+        temporary.unlink(missing_ok=True)  # a full disk leaves a half
     return f"{IMAGES}/{name}"
 
 

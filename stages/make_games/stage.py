@@ -15,6 +15,7 @@ from stages.core.errors import InputError
 from stages.core.game.rules import deal
 from stages.core.progress import progress_bar
 from stages.core.recipe import Recipe
+from stages.make_games import noise
 from stages.make_games.making import IMAGES, NOTES, finished, note_of
 from stages.make_games.pair import Pair, Plan
 from stages.make_games.pool import make_all
@@ -36,6 +37,7 @@ def run(
 
     `sources`: what the pairs are made from, if not drawn by the recipe's rules. `processes` overrides the recipe's.
     """
+    noise.check(recipe)
     planned = plan(recipe, sources)
     count = recipe.games.processes if processes is None else processes
 
@@ -44,7 +46,7 @@ def run(
         notes = [note_of(work, pair) for pair in planned.pairs]
         _write_tables(notes, recipe, work)
         shutil.rmtree(work / NOTES)
-        return _outcome(notes, before, seconds)
+        return _outcome(notes, recipe, before, seconds)
 
     return artifact.produce(
         out,
@@ -96,7 +98,7 @@ def _write_tables(notes: Sequence[Note], recipe: Recipe, work: Path) -> None:
         tables.write(tables.from_rows(skipped, tables.SKIPPED), work / "skipped.parquet", tables.SKIPPED)
 
 
-def _outcome(notes: Sequence[Note], before: int, seconds: float) -> Outcome:
+def _outcome(notes: Sequence[Note], recipe: Recipe, before: int, seconds: float) -> Outcome:
     rows = [note["row"] for note in notes if "row" in note]
     skipped = [note["skipped"] for note in notes if "skipped" in note]
     splits = Counter(row["split"] for row in rows)
@@ -110,6 +112,7 @@ def _outcome(notes: Sequence[Note], before: int, seconds: float) -> Outcome:
         "pictures": sum(1 + (row["modified"] is not None) for row in rows),
         "split": {name: splits[name] for name in ("train", "dev", "test")},
         **dict(sorted(more.items())),
+        **({"noise": _noise(notes)} if noise.asked(recipe) else {}),
         "skipped": dict(Counter(skip["reason"] for skip in skipped)),
         "finished_before": before,
     }
@@ -121,6 +124,11 @@ def _outcome(notes: Sequence[Note], before: int, seconds: float) -> Outcome:
     if skipped:
         warnings.append(f"pairs skipped: {len(skipped)}, listed in skipped.parquet: {_told(skipped)}")
     return Outcome(counts, warnings, {"seconds_per_pair": round(seconds / made, 4) if made else 0.0})
+
+
+def _noise(notes: Sequence[Note]) -> dict[str, int]:
+    kinds = Counter(note.get("noise") for note in notes)
+    return {kind: kinds[kind] for kind in noise.KINDS}
 
 
 def _told(skipped: Sequence[Mapping[str, str]]) -> str:

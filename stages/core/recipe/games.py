@@ -7,12 +7,16 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from stages.core.recipe.base import Section
+from stages.core.recipe.charts import ChartSettings
+from stages.core.recipe.noise import Noise
+from stages.core.recipe.ready import ReadySettings
 
 Shape = Literal["cube", "sphere", "cylinder"]
 Size = Literal["large", "small"]
 Color = Literal["gray", "red", "blue", "green", "brown", "purple", "cyan", "yellow"]
 Material = Literal["rubber", "metal"]
 Domain = Literal["clevr", "chart", "photo"]
+Quality = Literal["draft", "standard", "fine", "reference"]
 
 
 class CameraSettings(Section):
@@ -108,11 +112,19 @@ class Games(Section):
     )
     width: int = Field(480, ge=16, le=4096, description="Width of a drawn picture, pixels (CLEVR v1.0: 480).")
     height: int = Field(320, ge=16, le=4096, description="Height of a drawn picture, pixels (CLEVR v1.0: 320).")
-    samples: int = Field(
-        16,
-        ge=1,
-        le=4096,
-        description="Light paths a pixel; with denoising 16 are close to 128 of CLEVR's renderer.",
+    quality: Quality = Field(
+        "standard",
+        description="How much work goes into a picture; what each costs and how near it comes to 512 samples a pixel "
+        "is in docs/rendering.md.",
+    )
+    renderer: Literal["auto", "llvm", "scalar"] = Field(
+        "auto",
+        description="llvm: vz's tracer on Mitsuba's vectorised ray casts, several times faster; it needs an LLVM "
+        "library. scalar: Mitsuba's own path tracer, the same bit by bit on every processor. auto: llvm where a trial "
+        "in a process of its own succeeds, else scalar; the manifest says which.",
+    )
+    samples: int | None = Field(
+        None, ge=1, le=4096, description="Light paths a pixel, instead of what the quality brings."
     )
     denoise: bool = Field(True, description="Remove the noise of few samples (Open Image Denoise).")
     min_pixels: int = Field(
@@ -121,6 +133,15 @@ class Games(Section):
         description="Pixels of every object that must be in sight in a picture 320 wide; scaled to other sizes "
         "(CLEVR: 200).",
     )
+    min_changed_pixels: int = Field(
+        100,
+        ge=0,
+        description="Pixels of a changed object that must differ by 12 of 255 levels or more in some channel, in a "
+        "picture 320 wide; scaled to other sizes (vz: half of what must be in sight).",
+    )
+    charts: ChartSettings = Field(default_factory=ChartSettings, description="Charts drawn from tables.")
+    ready: ReadySettings = Field(default_factory=ReadySettings, description="How ready pictures are read (--from).")
+    noise: Noise = Field(default_factory=Noise, description="Pairs that are spoilt on purpose.")
     dev_fraction: float = Field(0.05, ge=0, lt=1, description="Share of pairs in split dev, on average (vz: 0.05).")
     test_fraction: float = Field(0.05, ge=0, lt=1, description="Share of pairs in split test, on average (vz: 0.05).")
     processes: int = Field(

@@ -67,6 +67,11 @@ class Train(Section):
     )
     micro_batch: int = Field(1, ge=1, description="Rows a device holds at once; the rest is gradient accumulation.")
     max_grad_norm: float = Field(1.0, gt=0, description="Gradient clipping (transformers' default).")
+    freeze: tuple[str, ...] = Field(
+        (),
+        description="Parts of the model that do not train, by the names of their modules, e.g. [vision_tower] or, in "
+        "Qwen-VL, [visual]. What a model sees stays as it was. Without effect on LoRA, whose targets say what trains.",
+    )
     weight_decay: float = Field(0.0, ge=0, description="AdamW's decoupled weight decay.")
     adam_beta1: float = Field(0.9, ge=0, lt=1, description="AdamW β1.")
     adam_beta2: float = Field(0.999, ge=0, lt=1, description="AdamW β2.")

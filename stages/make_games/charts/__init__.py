@@ -1,13 +1,10 @@
-"""Pairs of charts drawn from tables."""
+"""Pairs of charts: a table drawn twice, the second time with two of its values exchanged.
 
-from __future__ import annotations
+In the order of work: `csv_files`, `cells`, `times` and `tables` read; `planning` deals out tables; `parts` and `swap`
+choose what is shown and exchanged; `looks` draws a style; `composing` makes the chart that both pictures share;
+`layout`, `axis`, `labels`, `legend` and `text` say where its parts stand; `drawing`, `marks` and `pies` draw it.
+"""
 
-from pathlib import Path
+from stages.make_games.charts.planning import plan
 
-from stages.core.errors import InputError
-from stages.core.recipe import Recipe
-from stages.make_games.pair import Plan
-
-
-def plan(recipe: Recipe, path: Path | None) -> Plan:
-    raise InputError("charts cannot be drawn yet")
+__all__ = ["plan"]

@@ -1,14 +1,15 @@
-"""Pairs of pictures that exist already."""
+"""Pairs of pictures that exist already: from folders, manifests, Parquet files, or the hub."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from stages.core.recipe import Recipe
 from stages.make_games.pair import Plan
-from stages.make_games.ready import folder
+from stages.make_games.ready import pair, place
+from stages.make_games.ready.entry import Request
 
 
-def plan(recipe: Recipe, place: str) -> Plan:
-    """The pairs of `place`."""
-    return folder.plan(recipe, Path(place))
+def plan(recipe: Recipe, where: str) -> Plan:
+    """The first `games.pairs` pairs of `where`, which place.py tells the kind of. `InputError` names what is off."""
+    blank = recipe.game.spy_view == "blank"
+    request = Request(blank=blank, limit=recipe.games.pairs, settings=recipe.games.ready)
+    return pair.plan(recipe, place.find(where, request))

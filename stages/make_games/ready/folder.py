@@ -1,94 +1,159 @@
-"""A folder of pairs by name, as the published data sets have them, or of single pictures for a blank spy."""
+"""Folders of pictures: pairs by file name, pairs by two folders, or single pictures for a blank spy."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from stages.core.errors import InputError
-from stages.core.files import read_json, sha256_file, sha256_text
-from stages.core.recipe import Recipe
-from stages.make_games.pair import Made, Pair, Plan, common
-from stages.make_games.ready.comparison import read_comparison
-from stages.make_games.ready.pictures import rgb_png
+from stages.core.recipe.games import Domain
+from stages.make_games.ready.entry import PICTURE_SUFFIXES, Entry, FilePicture, Request, safe_id
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 ORIGINAL, MODIFIED, COMPARISON = "_original", "_modified", "_comparison.json"
 PICTURE_FOLDER, SCENE_FOLDER = "replacement_images", "replacement_scenes"  # as in the published data set
+CHANGE = ("images", "sc_images")  # of CLEVR-Change, whose names tell the folder too:
+CHANGE_NAMES = {"CLEVR_default_": "CLEVR_", "CLEVR_semantic_": "CLEVR_"}
+COUPLES = (CHANGE, ("original", "modified"), ("original", "edited"), ("source", "target"), ("before", "after"))
+PACKED = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
+UNREADABLE_SUFFIXES = (".heic", ".heif", ".jxl", ".svg", ".eps", ".psd", ".dng", ".cr2", ".nef", ".arw")
 
 
-@dataclass(frozen=True)
-class ReadyPair(Pair):
-    """Pictures that exist already; `note` is the published data set's file of what was replaced."""
-
-    original: Path
-    modified: Path | None
-    note: Path | None
-
-    def make(self) -> Made:
-        original = rgb_png(self.original)
-        modified = None if self.modified is None else rgb_png(self.modified)
-        if original == modified:
-            raise InputError(f"{self.modified}: is the same picture as {self.original.name}; leave the pair out")
-        if self.note is None:
-            return Made(original, modified)
-        return Made(original, modified, *read_comparison(read_json(self.note), self.note))
+def published(folder: Path) -> Path | None:
+    """Where the published layout lies: `folder`, or the one folder below it (`output/`) that has it."""
+    found = [place.parent for place in _folders_below(folder) if place.name == PICTURE_FOLDER]
+    if len(found) > 1:
+        raise InputError(f"{folder}: {PICTURE_FOLDER} lies in {found[0]} and in {found[1]}; give one of these folders")
+    return found[0] if found else None
 
 
-def plan(recipe: Recipe, folder: Path) -> Plan:
-    """The first `games.pairs` pairs of the folder, in name order. `InputError` names what is missing."""
-    if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder of pairs")
-    pictures = folder / PICTURE_FOLDER if (folder / PICTURE_FOLDER).is_dir() else folder
-    files = _pictures_in(pictures)
-    blank = recipe.game.spy_view == "blank"
-    originals = {stem.removesuffix(ORIGINAL): file for stem, file in files.items() if stem.endswith(ORIGINAL)}
-    if blank and not originals:
+def couple(folder: Path) -> tuple[Path, Path] | None:
+    """The two folders of pairs in it, e.g. original/ and modified/."""
+    found = [(folder / one, folder / other) for one, other in COUPLES if _are_there(folder, one, other)]
+    if len(found) > 1:
+        names = ", ".join(f"{one.name}/ with {other.name}/" for one, other in found)
+        raise InputError(f"{folder}: holds {names}; keep one of these couples of folders")
+    return found[0] if found else None
+
+
+def has_pairs(folder: Path) -> bool:
+    """Whether any picture is named as the original of a pair."""
+    return any(file.stem.endswith(ORIGINAL) for file in files_with(folder, *PICTURE_SUFFIXES))
+
+
+def by_name(folder: Path, request: Request) -> list[Entry]:
+    """Pairs `<base>_original.*` and `<base>_modified.*`; for a blank spy without such names, every picture."""
+    files = pictures_in(folder / PICTURE_FOLDER if (folder / PICTURE_FOLDER).is_dir() else folder)
+    originals = {name.removesuffix(ORIGINAL): file for name, file in files.items() if name.endswith(ORIGINAL)}
+    if request.blank and not originals:
         originals = files
+    if not originals and not files:
+        packed = next((file.name for file in files_with(folder, *PACKED)), None)
+        raise InputError(
+            f"{folder}: holds no pictures; " + (f"unpack {packed}" if packed else "give a folder that does")
+        )
     if not originals:
-        raise InputError(f"{pictures}: holds no picture named <base>{ORIGINAL}.png; name the pairs' pictures so")
-    for stem, file in files.items():
-        if not blank and stem.endswith(MODIFIED) and stem.removesuffix(MODIFIED) not in originals:
-            raise InputError(f"{file}: its counterpart {stem.removesuffix(MODIFIED)}{ORIGINAL}.png is missing")
-    chosen = list(originals.items())[: recipe.games.pairs]
-    pairs = [
-        _ready(recipe, folder, base, file, None if blank else _counterpart(base, file, files)) for base, file in chosen
-    ]
-    return Plan(pairs, {"folder": folder}, {"pictures": _hash_of(pairs)})
+        raise InputError(
+            f"{folder}: none of its {len(files)} pictures is named <base>{ORIGINAL}.*; name the pairs so, put them "
+            "into the folders original/ and modified/, give a manifest, or play with --set game.spy_view=blank"
+        )
+    modified = {name.removesuffix(MODIFIED): file for name, file in files.items() if name.endswith(MODIFIED)}
+    notes = folder / SCENE_FOLDER
+    entries = []
+    for base, (original, other) in _matched(originals, modified, request, f"{ORIGINAL}.png", f"{MODIFIED}.png"):
+        note = notes / (base + COMPARISON)
+        domain: Domain = "clevr" if note.is_file() else "photo"
+        entries.append(_entry(base, original, other, note if other and note.is_file() else None, domain))
+    return entries
 
 
-def _hash_of(pairs: list[ReadyPair]) -> str:
-    """What the pictures hold; the folder's own hash takes their sizes for it."""
-    pictures = [file for pair in pairs for file in (pair.original, pair.modified) if file is not None]
-    return sha256_text("\n".join(sha256_file(file) for file in pictures))
+def by_folders(folders: tuple[Path, Path], request: Request) -> list[Entry]:
+    """Pairs of pictures with the same name but for the suffix, one in each folder."""
+    one, other = (_renamed(pictures_in(folder)) for folder in folders)
+    if not one:
+        raise InputError(f"{folders[0]}: holds no pictures")
+    domain: Domain = "clevr" if tuple(folder.name for folder in folders) == CHANGE else "photo"
+    ends = [f" in {folder.name}/" for folder in folders]
+    return [_entry(base, *files, None, domain) for base, files in _matched(one, other, request, *ends)]
 
 
-def _pictures_in(folder: Path) -> dict[str, Path]:
-    """The folder's pictures by name without suffix, in name order."""
+def pictures_in(folder: Path) -> dict[str, Path]:
+    """The pictures in a folder and below, by name without suffix (`cats/1.jpg` is `cats-1`), in name order.
+
+    Other files are no pictures and left alone; `InputError` names pictures of a kind that cannot be read.
+    """
     files: dict[str, Path] = {}
-    for file in sorted(folder.iterdir()):
-        if file.suffix.lower() not in SUFFIXES or file.name.startswith(".") or not file.is_file():
+    for file in _files_below(folder):
+        suffix = file.suffix.lower()
+        if suffix in UNREADABLE_SUFFIXES:
+            raise InputError(f"{file}: {suffix} pictures cannot be read; save it as PNG or JPEG, or move it away")
+        if suffix not in PICTURE_SUFFIXES:
             continue
-        if file.stem in files:
-            raise InputError(f"{file}: {files[file.stem].name} has the same name but for the suffix; keep one of them")
-        files[file.stem] = file
+        if not file.exists():
+            raise InputError(f"{file}: is a link to a file that is gone; put it back or remove the link")
+        name = "-".join(file.relative_to(folder).with_suffix("").parts)
+        if name in files:
+            raise InputError(f"{file}: {files[name]} gives the same name, '{name}'; rename one of them")
+        files[name] = file
     return files
 
 
-def _counterpart(base: str, original: Path, files: dict[str, Path]) -> Path:
-    if base + MODIFIED not in files:
-        raise InputError(
-            f"{original}: its counterpart {base}{MODIFIED}.png is missing; add it, or play with game.spy_view=blank"
-        )
-    return files[base + MODIFIED]
+def files_with(folder: Path, *suffixes: str) -> list[Path]:
+    """The files with one of the suffixes in a folder and below, in name order."""
+    return [file for file in _files_below(folder) if file.suffix.lower() in suffixes]
 
 
-def _ready(recipe: Recipe, folder: Path, base: str, original: Path, modified: Path | None) -> ReadyPair:
-    note = folder / SCENE_FOLDER / (base + COMPARISON)
-    has_note = modified is not None and note.is_file()
-    return ReadyPair(
-        **common(recipe, base, f"folder:{folder.resolve().name}", "clevr" if has_note else "photo"),
-        original=original,
-        modified=modified,
-        note=note if has_note else None,
-    )
+def _files_below(folder: Path) -> list[Path]:
+    return sorted(Path(place, name) for place, names in _walk(folder) for name in names if not name.startswith("."))
+
+
+def _folders_below(folder: Path) -> list[Path]:
+    """The folder itself and all in it."""
+    return sorted(place for place, _ in _walk(folder))
+
+
+def _walk(folder: Path) -> Iterator[tuple[Path, list[str]]]:
+    """Every folder that is not hidden with the names of its files; links to folders are followed, each once."""
+    seen: set[str] = set()
+    for place, folders, names in os.walk(folder, onerror=_refuse, followlinks=True):
+        seen.add(os.path.realpath(place))
+        below = [name for name in folders if not name.startswith(".")]
+        folders[:] = [name for name in below if os.path.realpath(Path(place, name)) not in seen]
+        yield Path(place), names
+
+
+def _refuse(error: OSError) -> None:
+    raise InputError(f"{error.filename}: cannot be read ({error.strerror}); is it the right folder, and yours?")
+
+
+def _are_there(folder: Path, *names: str) -> bool:
+    return all((folder / name).is_dir() for name in names)
+
+
+def _renamed(files: Mapping[str, Path]) -> dict[str, Path]:
+    """CLEVR-Change names its folders in its files; without that both pictures of a pair are named alike."""
+    renamed = {}
+    for name, file in files.items():
+        start = next((start for start in CHANGE_NAMES if name.startswith(start)), "")
+        renamed[CHANGE_NAMES.get(start, "") + name.removeprefix(start)] = file
+    return renamed
+
+
+def _matched(
+    one: Mapping[str, Path], other: Mapping[str, Path], request: Request, one_end: str, other_end: str
+) -> Iterator[tuple[str, tuple[Path, Path | None]]]:
+    """Name, original and modified of the first pairs; None for a blank spy. `InputError` names what has no match."""
+    for base, file in other.items():
+        if not request.blank and base not in one:
+            raise InputError(f"{file}: its counterpart {base}{one_end} is missing; add it or remove the picture")
+    for base, file in list(one.items())[: request.limit]:
+        if not request.blank and base not in other:
+            raise InputError(
+                f"{file}: its counterpart {base}{other_end} is missing; add it, or play with game.spy_view=blank"
+            )
+        yield base, (file, None if request.blank else other[base])
+
+
+def _entry(base: str, original: Path, modified: Path | None, note: Path | None, domain: Domain) -> Entry:
+    other = None if modified is None else FilePicture(modified)
+    return Entry(safe_id(base, str(original)), FilePicture(original), other, str(original), note, domain=domain)

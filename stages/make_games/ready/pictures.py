@@ -1,28 +1,151 @@
-"""Any picture file as an RGB PNG."""
+"""Any picture as upright RGB: what is accepted, what is converted and how, and what is refused by name."""
 
 from __future__ import annotations
 
 import io
-from pathlib import Path
+import warnings
+from dataclasses import dataclass
+from functools import lru_cache
 
-from PIL import Image, UnidentifiedImageError
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
 
-from stages.core.errors import InputError
+from stages.core.recipe.ready import ReadySettings
+from stages.make_games.ready.entry import one_line
 
+# Named, so that no file can call up a format that runs other programs (EPS) or is hardly ever tested.
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "AVIF", "JPEG2000")
+READABLE = "PNG, JPEG, WebP, BMP, GIF, TIFF, PPM, AVIF or JPEG 2000"
+CONVERTIBLE = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"}
 WHITE = (255, 255, 255, 255)
+ORIENTATION, UPRIGHT = 0x0112, 1  # of EXIF
+DEEP = 65535  # white at 16 bits
+RGB_AT_8_BITS = b"\x08\x02"  # depth and colour type in a PNG's header
 
 
-def rgb_png(file: Path) -> bytes:
-    """The picture as the bytes of an RGB PNG: the file's own where it is one, else converted; clear parts in white."""
+class Fault(Exception):
+    """Why a pair is no good. `rule` is the field of `games.ready` that decides what becomes of it."""
+
+    def __init__(self, rule: str, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.rule, self.reason, self.detail = rule, reason, detail
+
+
+@dataclass(frozen=True)
+class Opened:
+    """An upright RGB picture; `png` are the bytes it came in, where they are such a picture already."""
+
+    image: Image.Image
+    png: bytes | None = None
+
+    def as_png(self) -> bytes:
+        if self.png is not None:
+            return self.png
+        buffer = io.BytesIO()
+        self.image.save(buffer, "png")
+        return buffer.getvalue()
+
+    def resized(self, width: int, height: int) -> Opened:
+        """Scaled with the Lanczos filter; itself where it has that size."""
+        if self.image.size == (width, height):
+            return self
+        return Opened(self.image.resize((width, height), Image.Resampling.LANCZOS))
+
+
+def open_picture(data: bytes, name: str, settings: ReadySettings) -> Opened:
+    """The picture turned as its EXIF says, clear parts over white, 16 bits scaled to 8, colour profiles ignored.
+
+    `Fault` of the rule `unusable` names the picture and what is wrong with it.
+    """
+    if not data:
+        raise _unusable("unreadable", f"{name}: is empty (0 bytes)")
     try:
-        data = file.read_bytes()
-        with Image.open(io.BytesIO(data)) as image:
-            if image.format == "PNG" and image.mode == "RGB" and "transparency" not in image.info:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the limit of pixels is ours, and what cannot be decoded is an error
+            with Image.open(io.BytesIO(data), formats=_formats()) as image:
+                _check(image, name, settings)
                 image.load()
-                return data
-            flat = image.convert("RGBA")
-    except (UnidentifiedImageError, OSError) as error:
-        raise InputError(f"{file}: not a readable picture ({error}); replace it or leave the pair out") from error
-    buffer = io.BytesIO()
-    Image.alpha_composite(Image.new("RGBA", flat.size, WHITE), flat).convert("RGB").save(buffer, "png")
-    return buffer.getvalue()
+                return _opened(image, data, name)
+    except Image.DecompressionBombError as error:
+        raise _unusable("too large", f"{name}: has more than {settings.max_pixels:,} pixels") from error
+    except UnidentifiedImageError as error:
+        raise _unusable("unreadable", f"{name}: is no picture ({READABLE})") from error
+    except (Fault, MemoryError):
+        raise
+    except Exception as error:  # decoders fail on broken files in too many ways to list
+        raise _unusable("unreadable", f"{name}: cannot be decoded ({one_line(error)})") from error
+
+
+@lru_cache(maxsize=1)
+def _formats() -> tuple[str, ...]:
+    """Those that this build of Pillow reads; older ones lack AVIF."""
+    Image.init()
+    return tuple(name for name in FORMATS if name in Image.OPEN)
+
+
+def _unusable(reason: str, detail: str) -> Fault:
+    return Fault("unusable", reason, detail)
+
+
+def _check(image: Image.Image, name: str, settings: ReadySettings) -> None:
+    """`Fault` if the header tells that the picture cannot be used. Nothing is decoded."""
+    width, height = image.size
+    if width * height > settings.max_pixels:
+        told = f"{name}: {width}x{height} is {width * height:,} pixels, over games.ready.max_pixels"
+        raise _unusable("too large", f"{told} ({settings.max_pixels:,})")
+    if min(width, height) < settings.min_side:
+        raise _unusable("too small", f"{name}: {width}x{height}, below games.ready.min_side ({settings.min_side})")
+    # A camera's MPO is a JPEG whose further frames are previews or depth: the first is the photo.
+    frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
+    if frames > 1:
+        raise _unusable("several frames", f"{name}: has {frames} frames; save the one that is meant as PNG")
+
+
+def _opened(image: Image.Image, data: bytes, name: str) -> Opened:
+    orientation = _orientation(image)
+    if (
+        image.format == "PNG"
+        and orientation == UPRIGHT
+        and data[24:26] == RGB_AT_8_BITS
+        and "transparency" not in image.info
+    ):
+        return Opened(image.copy(), data)
+    flat = _flat(image, name)
+    return Opened(flat if orientation == UPRIGHT else _upright(flat, orientation))
+
+
+def _orientation(image: Image.Image) -> int:
+    """1 to 8 as EXIF has it. What is broken or unknown turns nothing, as in every viewer: the pixels are whole."""
+    try:
+        found = image.getexif().get(ORIENTATION, UPRIGHT)
+    except Exception:  # as many kinds as there are broken files
+        return UPRIGHT
+    return found if found in range(UPRIGHT, 9) else UPRIGHT
+
+
+def _upright(flat: Image.Image, orientation: int) -> Image.Image:
+    exif = Image.Exif()
+    exif[ORIENTATION] = orientation
+    flat.info["exif"] = exif.tobytes()
+    return ImageOps.exif_transpose(flat)
+
+
+def _flat(image: Image.Image, name: str) -> Image.Image:
+    """RGB at 8 bits, clear parts over white."""
+    if image.mode.startswith("I;16") or (image.mode == "I" and image.format in {"PNG", "PPM"}):
+        return _from_16_bits(image)
+    if image.mode not in CONVERTIBLE:
+        raise _unusable("unreadable", f"{name}: pixels of kind {image.mode} have no defined colours; save it as PNG")
+    if "transparency" not in image.info and image.mode not in {"LA", "PA", "RGBA"}:
+        return image.convert("RGB")
+    clear = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", clear.size, WHITE), clear).convert("RGB")
+
+
+def _from_16_bits(image: Image.Image) -> Image.Image:
+    """Grey at 16 bits scaled to 8; Pillow's own conversion would clip all that is brighter than 255 of 65535."""
+    deep = np.asarray(image).astype(np.uint32)
+    clear = image.info.get("transparency")
+    if clear is not None:
+        deep = np.where(deep == clear, DEEP, deep)
+    return Image.fromarray(((deep * 255 + DEEP // 2) // DEEP).astype(np.uint8)).convert("RGB")

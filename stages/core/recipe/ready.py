@@ -1,0 +1,76 @@
+"""The `games.ready` section: how pictures that exist already are read, and what becomes of faulty pairs."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from stages.core.recipe.base import Section
+
+Fate = Literal["drop", "keep", "error"]
+
+
+class ReadySettings(Section):
+    """Used with `make-games --from`. What is dropped is counted and listed in `skipped.parquet` with its reason."""
+
+    original: str | None = Field(
+        None,
+        description="Column of the civilians' picture in a manifest or Parquet. Null: found by the known names, e.g. "
+        "original, source_img, input_images.",
+    )
+    modified: str | None = Field(
+        None,
+        description="Column of the spy's picture. Null: found by the known names, e.g. modified, edited, target_img.",
+    )
+    pictures: str | None = Field(
+        None, description="Folder that a manifest's paths count from. Null: the folder of the manifest."
+    )
+    unusable: Literal["drop", "error"] = Field(
+        "error",
+        description="Pairs with a picture that cannot be read, has several frames, is too small or has too many "
+        "pixels: an error that names it, or dropped.",
+    )
+    min_side: int = Field(
+        28,
+        ge=1,
+        description="Least width and height, pixels; below it a picture is too small (28: one visual token of "
+        "Qwen2.5-VL).",
+    )
+    max_pixels: int = Field(
+        64_000_000,
+        ge=1,
+        le=170_000_000,
+        description="Most pixels of a picture, told from its header before anything is decoded: a guard against "
+        "files that unpack to more than the memory holds (about 4 bytes a pixel and picture; vz's own limit).",
+    )
+    max_side: int | None = Field(
+        None,
+        ge=28,
+        description="Larger pictures are scaled down to this longer side, pixels, both of a pair by one factor "
+        "(Lanczos filter). Null: kept as they are.",
+    )
+    sizes_differ: Literal["drop", "resize", "error"] = Field(
+        "drop",
+        description="Pairs whose pictures differ in width or height: dropped, or the modified one is resized to the "
+        "original's size (Lanczos filter), since another size would give the spy away, or an error.",
+    )
+    identical: Fate = Field("drop", description="Pairs whose two pictures show the same: dropped, kept, or an error.")
+    identical_levels: int = Field(
+        0,
+        ge=0,
+        le=255,
+        description="Two pictures are the same when no channel of any pixel differs by more than this many of 255 "
+        "levels; above 0 for pictures that were compressed anew.",
+    )
+    unrelated: Fate = Field(
+        "drop", description="Pairs whose pictures have nothing in common: dropped, kept, or an error."
+    )
+    min_likeness: float = Field(
+        0.15,
+        ge=-1,
+        le=1,
+        description="Two pictures have nothing in common below this correlation of their details (brightness at 64 x "
+        "64 less its blur, best of small shifts). Measured: edited photos 0.9, a quarter of a photo kept 0.26, 99 % "
+        "of unrelated photos below 0.154.",
+    )

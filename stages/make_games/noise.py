@@ -1,0 +1,55 @@
+"""Pairs spoilt on purpose, whatever they are made from: the paper trained on photos with a tenth of either kind."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+
+from PIL import Image
+
+from stages.core.errors import InputError
+from stages.core.pictures import BLANK_COLOUR
+from stages.core.recipe import Recipe
+from stages.core.seeds import rng
+from stages.make_games.pair import Made, Pair
+
+BLANK, IDENTICAL = KINDS = ("blank", "identical")
+
+
+def check(recipe: Recipe) -> None:
+    """`InputError` when the recipe asks for noise that no game would show."""
+    if asked(recipe) and recipe.game.spy_view == "blank":
+        raise InputError(
+            "games.noise spoils modified pictures, but with game.spy_view=blank there are none; set it to 0"
+        )
+
+
+def asked(recipe: Recipe) -> bool:
+    """Whether any pair is to be spoilt."""
+    return recipe.games.noise.blank + recipe.games.noise.identical > 0
+
+
+def kind_of(pair: Pair) -> str | None:
+    """How the pair is spoilt, if it is. Depends on its seed and the shares alone."""
+    shares = pair.games.noise
+    place = rng(pair.seed, "noise").random()
+    if pair.blank or place >= shares.blank + shares.identical:
+        return None
+    return BLANK if place < shares.blank else IDENTICAL
+
+
+def spoilt(made: Made, kind: str | None) -> Made:
+    """The pair with an empty picture, or the original, in place of its modified one. Then nothing is changed in it."""
+    if kind is None or made.modified is None:
+        return made
+    if kind == IDENTICAL:
+        return replace(made, modified=made.original, changes=(), modified_scene=made.scene)
+    return replace(made, modified=_blank_like(made.modified), changes=(), modified_scene=None)
+
+
+def _blank_like(picture: bytes) -> bytes:
+    with Image.open(io.BytesIO(picture)) as image:
+        size = image.size
+    buffer = io.BytesIO()
+    Image.new("RGB", size, BLANK_COLOUR).save(buffer, "png")
+    return buffer.getvalue()

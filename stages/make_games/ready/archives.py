@@ -1,0 +1,75 @@
+"""Data sets that are published as archives, unpacked once beside where they were downloaded."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tarfile
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from stages.core.disk import is_full
+from stages.core.errors import InputError, VzError
+from stages.make_games.ready.entry import one_line
+from stages.make_games.ready.folder import MODIFIED, ORIGINAL
+
+SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+LEAST_FREE = 1 << 30  # bytes that unpacking leaves on the disk
+
+
+def unpacked(folder: Path, into: Path) -> Path:
+    """`folder`, or where it holds archives in place of pairs, `into` with what they hold.
+
+    Unpacked in a hidden sibling that is renamed when whole. `InputError` names an archive that is broken, or whose
+    members would lie outside; `VzError` when the disk has no room.
+    """
+    files = [file for file in folder.rglob("*") if file.is_file()]
+    archives = sorted(file for file in files if file.name.lower().endswith(SUFFIXES))
+    # A picture of its own, such as a logo, says nothing; pairs do.
+    if not archives or any(file.suffix == ".parquet" or file.stem.endswith((ORIGINAL, MODIFIED)) for file in files):
+        return folder
+    if into.is_dir():
+        return into
+    work = into.with_name(f".{into.name}.{os.getpid()}.partial")
+    try:
+        work.mkdir(parents=True)
+        for archive in archives:
+            _unpack(archive, work)
+        work.replace(into)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return into
+
+
+def _unpack(archive: Path, into: Path) -> None:
+    try:
+        if archive.suffix.lower() == ".zip":
+            with zipfile.ZipFile(archive) as packed:
+                _check(archive, ((member.filename, member.file_size) for member in packed.infolist()), into)
+                packed.extractall(into)
+        else:
+            with tarfile.open(archive) as tape:
+                _check(archive, ((member.name, member.size) for member in tape), into)
+                tape.extractall(into, filter="data")  # no links or devices that lead elsewhere
+    except OSError as error:
+        if is_full(error):
+            raise _full(archive) from error
+        raise InputError(f"{archive}: cannot be unpacked ({one_line(error)}); download it again") from error
+    except (zipfile.BadZipFile, tarfile.TarError, EOFError, RuntimeError, NotImplementedError) as error:
+        raise InputError(f"{archive}: cannot be unpacked ({one_line(error)}); download it again") from error
+
+
+def _check(archive: Path, members: Iterable[tuple[str, int]], into: Path) -> None:
+    """Refuse names that lead out of the folder, and more bytes than there is room for."""
+    total = 0
+    for name, size in members:
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            raise InputError(f"{archive}: its member '{name}' would lie outside the folder; do not use it")
+        total += size
+    if total > shutil.disk_usage(into).free - LEAST_FREE:
+        raise _full(archive)
+
+
+def _full(archive: Path) -> VzError:
+    return VzError(f"{archive}: the disk has no room for what it holds; free some, or set HF_HOME to another disk")

@@ -1,0 +1,105 @@
+"""What is asked of a place with ready pictures, and what it offers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from stages.core.changes import Change
+from stages.core.errors import InputError
+from stages.core.recipe.games import Domain
+from stages.core.recipe.ready import ReadySettings
+
+PICTURE_SUFFIXES = (
+    ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm",
+    ".avif", ".jp2", ".j2k",
+)  # fmt: skip
+LONGEST_ID = 200  # bytes; with "_original.png" it must fit into the 255 that file systems allow
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the recipe wants: whether one picture a pair is enough, how many pairs at most, and how to read them.
+
+    `split` chooses files by name. Manifests may name no file outside `root`; None: outside the manifest's folder.
+    """
+
+    blank: bool
+    limit: int
+    settings: ReadySettings
+    split: str | None = None
+    root: Path | None = None
+
+
+class Stored(Protocol):
+    """A picture where it lies. `name` says where, for messages."""
+
+    @property
+    def name(self) -> str: ...
+
+    def read(self) -> bytes:
+        """The encoded picture; `OSError` when it cannot be read, `InputError` when it is not there."""
+
+
+@dataclass(frozen=True)
+class FilePicture:
+    """A picture that is a file."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        return str(self.path)
+
+    def read(self) -> bytes:
+        return self.path.read_bytes()
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A pair as its place offers it; `modified` is None for a blank spy.
+
+    `where` names its row or file. `note` is the published data set's file of what was replaced. `split` and `group`
+    are given by a manifest only: pairs of one group share a split.
+    """
+
+    pair_id: str
+    original: Stored
+    modified: Stored | None
+    where: str
+    note: Path | None = None
+    changes: tuple[Change, ...] = ()
+    split: str | None = None
+    group: str | None = None
+    domain: Domain = "photo"
+
+
+@dataclass(frozen=True)
+class Found:
+    """The pairs of a place in order, what it is called in the tables, and the input that is recorded and hashed.
+
+    `hashed`: the input's own hash covers every byte of the pictures.
+    """
+
+    entries: Sequence[Entry]
+    source: str
+    input: Path | str
+    hashed: bool = False
+
+
+def one_line(error: Exception) -> str:
+    """What an error of another library says, as part of a message of ours."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def safe_id(text: str, where: str) -> str:
+    """`text` if it can be part of a file name."""
+    plain = text.isprintable() and not set(text) & set('/\\:*?"<>|')
+    if not plain or text.startswith((".", " ")) or text.endswith(" ") or not 0 < len(text.encode()) <= LONGEST_ID:
+        raise InputError(
+            f"{where}: {text[:80]!r} cannot name a pair, since files are named by it; use letters, digits, '-', '_' "
+            f"and '.', at most {LONGEST_ID} bytes"
+        )
+    return text

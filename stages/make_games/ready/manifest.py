@@ -1,0 +1,155 @@
+"""Tables of paths: CSV, JSON lines, or Parquet with paths. A row is a pair."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import polars.exceptions
+
+from stages.core.errors import InputError
+from stages.make_games.ready.columns import Columns, changes_of, choose, group_of, id_of, split_of
+from stages.make_games.ready.entry import Entry, FilePicture, Request, one_line
+
+Row = tuple[str, Mapping[str, Any]]  # where it stands, for messages; its cells by column
+
+
+def entries(file: Path, request: Request) -> list[Entry]:
+    """The first pairs of a `.csv` or `.jsonl` file. `InputError` names file, line and column."""
+    names, rows = (_csv if file.suffix.lower() == ".csv" else _jsonl)(file)
+    return _entries(file, choose(names, names, request, file), rows, request)
+
+
+def entries_of_parquet(file: Path, eligible: Sequence[str], names: Sequence[str], request: Request) -> list[Entry]:
+    """The first pairs of a Parquet file whose `eligible` columns hold paths, of all its columns `names`."""
+    columns = choose(eligible, names, request, file)
+    pictures = [name for name in (columns.original, columns.modified) if name is not None]
+    frame = read_columns(file, [*pictures, *columns.others()], request.limit)
+    rows = ((f"{file}: row {number}", row) for number, row in enumerate(frame.iter_rows(named=True), start=1))
+    return _entries(file, columns, rows, request)
+
+
+def read_columns(file: Path, names: Sequence[str], limit: int) -> pl.DataFrame:
+    """The first rows of some columns of a Parquet file."""
+    try:
+        with file.open("rb") as stream:
+            return pl.read_parquet(stream, columns=list(dict.fromkeys(names)), n_rows=limit, hive_partitioning=False)
+    except (polars.exceptions.PolarsError, OSError) as error:
+        raise InputError(f"{file}: not a readable Parquet file ({one_line(error)}); get it again") from error
+
+
+def _entries(file: Path, columns: Columns, rows: Iterator[Row], request: Request) -> list[Entry]:
+    found = []
+    for number, (where, row) in enumerate(islice(rows, request.limit), start=1):
+        original = _picture(row, columns.original, where, file, request)
+        modified = None if columns.modified is None else _picture(row, columns.modified, where, file, request)
+        found.append(
+            Entry(
+                id_of(row, columns, f"{file.stem}-{number:06d}", where),
+                original,
+                modified,
+                where,
+                changes=changes_of(row, columns, where),
+                split=split_of(row, columns, where),
+                group=group_of(row, columns),
+            )
+        )
+    if not found:
+        raise InputError(f"{file}: holds no rows; give a manifest with a row a pair")
+    return found
+
+
+def _picture(row: Mapping[str, Any], column: str, where: str, file: Path, request: Request) -> FilePicture:
+    text = only_one(row.get(column), column, where)
+    if not isinstance(text, str) or not text.strip():
+        raise InputError(f"{where}: '{column}' is {text!r}, not the path of a picture; fill it in or remove the row")
+    elsewhere = request.settings.pictures
+    folder = Path(elsewhere) if elsewhere else file.parent
+    path = _inside(folder, text.strip(), where, folder if elsewhere else request.root or folder)
+    if not os.path.isfile(path):  # noqa: PTH113 - says no, too, to a name that is too long for any file
+        raise InputError(f"{where}: {path}: no such picture; put it there, or set games.ready.pictures to its folder")
+    return FilePicture(path)
+
+
+def only_one(cell: Any, column: str, where: str) -> Any:
+    """A cell, or the one item of a list: some data sets hold lists of pictures for edits of several."""
+    if not isinstance(cell, list):
+        return cell
+    if len(cell) != 1:
+        raise InputError(f"{where}: '{column}' holds {len(cell)} pictures, but a pair needs one; remove the row")
+    return cell[0]
+
+
+def _inside(folder: Path, text: str, where: str, root: Path) -> Path:
+    """The file, unless it lies outside: a manifest may come from strangers, and its pictures go into the output."""
+    path = Path(os.path.normpath(folder / text))
+    outside = Path(text).is_absolute() or not path.is_relative_to(os.path.normpath(folder))
+    if outside or "\0" in text or not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root)):
+        raise InputError(
+            f"{where}: {text!r} is a path outside the folder {folder}; put the pictures below it and name them from "
+            "there, or set games.ready.pictures to the folder that the paths count from"
+        )
+    return path
+
+
+def _csv(file: Path) -> tuple[list[str], Iterator[Row]]:
+    rows = _lines_of_csv(file)
+    where, names = next(rows, (str(file), []))
+    if not names or len(set(names)) < len(names) or not all(name.strip() for name in names):
+        raise InputError(f"{where}: the first line must name the columns, each once; it is {names}")
+
+    def cells() -> Iterator[Row]:
+        for where, values in rows:
+            if len(values) != len(names):
+                raise InputError(f"{where}: has {len(values)} cells, but there are {len(names)} columns; mend the line")
+            yield where, dict(zip(names, values, strict=True))
+
+    return names, cells()
+
+
+def _lines_of_csv(file: Path) -> Iterator[tuple[str, list[str]]]:
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as stream:
+            reader = csv.reader(stream, strict=True)
+            yield from ((f"{file}: line {reader.line_num}", values) for values in reader if values)
+    except (csv.Error, UnicodeDecodeError, OSError) as error:
+        raise InputError(f"{file}: not a readable CSV file in UTF-8 ({one_line(error)})") from error
+
+
+def _jsonl(file: Path) -> tuple[list[str], Iterator[Row]]:
+    rows = _lines_of_jsonl(file)
+    first = next(rows, None)
+    if first is None:
+        raise InputError(f"{file}: holds no rows; give a manifest with a row a pair")
+    return list(first[1]), _with(first, rows)
+
+
+def _with(first: Row, rows: Iterator[Row]) -> Iterator[Row]:
+    yield first
+    yield from rows
+
+
+def _lines_of_jsonl(file: Path) -> Iterator[Row]:
+    try:
+        with file.open(encoding="utf-8-sig") as stream:
+            for number, line in enumerate(stream, start=1):
+                if line.strip():
+                    yield f"{file}: line {number}", _object(line, f"{file}: line {number}")
+    except (UnicodeDecodeError, OSError) as error:
+        raise InputError(f"{file}: not a readable file of JSON lines in UTF-8 ({one_line(error)})") from error
+
+
+def _object(line: str, where: str) -> Mapping[str, Any]:
+    try:
+        value = json.loads(line)
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise InputError(f"{where}: not valid JSON ({error}); mend the line") from error
+    if not isinstance(value, dict):
+        raise InputError(f'{where}: is no JSON object; write a pair as {{"original": …, "modified": …}}')
+    return value

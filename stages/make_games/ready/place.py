@@ -1,0 +1,86 @@
+"""What a place with ready pictures is, told from what lies there; and the pairs that it offers.
+
+- `hf:OWNER/NAME[@REVISION][:SPLIT]`: a data set of the hub, downloaded and then read as a folder.
+- A folder, the first that fits: the published layout (`replacement_images/`, also below another folder, `output/`);
+  two folders: original/ with modified/ or edited/, source/ with target/, before/ with after/, or images/ with
+  sc_images/ (CLEVR-Change); Parquet files; pictures named <base>_original and <base>_modified; one manifest; for a
+  blank spy, pictures.
+- A file: a manifest `.csv` or `.jsonl`, `.parquet` with paths or pictures, or for a blank spy one picture.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from stages.core.errors import InputError
+from stages.core.recipe.games import Domain
+from stages.make_games.ready import folder, hub, manifest, parquet
+from stages.make_games.ready.entry import PICTURE_SUFFIXES, Entry, FilePicture, Found, Request, safe_id
+
+MANIFESTS = (".csv", ".jsonl")
+DOMAINS_BY_NAME: tuple[Domain, ...] = ("chart", "clevr")  # in a data set's name on the hub
+
+
+def find(where: str, request: Request) -> Found:
+    """The pairs of a place. `InputError` names what is off and what would be right."""
+    if where.startswith(hub.PREFIX):
+        return _on_the_hub(where, request)
+    path = Path(where)
+    if path.is_dir():
+        return Found(_in_folder(path, request), f"folder:{path.resolve().name}", path)
+    if not path.is_file():
+        hint = f"; for a data set of the hub write {hub.PREFIX}{where}" if where.count("/") == 1 else ""
+        raise InputError(f"{where}: no such file or folder of pairs{hint}")
+    return Found(_in_file(path, request), f"file:{path.name}", path)
+
+
+def _on_the_hub(where: str, request: Request) -> Found:
+    got = hub.fetch(where)
+    entries = _in_folder(got.folder, replace(request, split=got.split, root=got.root))
+    domain = next((domain for domain in DOMAINS_BY_NAME if domain in got.name.lower()), None)
+    if domain is not None:
+        entries = [replace(entry, domain=domain) for entry in entries]
+    return Found(entries, got.label, got.label, hashed=True)
+
+
+def _in_folder(place: Path, request: Request) -> list[Entry]:
+    if request.split is not None:
+        return parquet.entries(_of_split(place, request.split), place, request)
+    published = folder.published(place)
+    if published is not None:
+        return folder.by_name(published, request)
+    couple = folder.couple(place)
+    if couple is not None:
+        return folder.by_folders(couple, request)
+    files = folder.files_with(place, ".parquet")
+    if files:
+        return parquet.entries(files, place, request)
+    tables = [] if request.blank or folder.has_pairs(place) else folder.files_with(place, *MANIFESTS)
+    return manifest.entries(tables[0], request) if len(tables) == 1 else folder.by_name(place, request)
+
+
+def _of_split(place: Path, split: str) -> list[Path]:
+    """Parquet files named `<split>-…` or `<split>.parquet`, or in a folder `<split>`."""
+    files = folder.files_with(place, ".parquet")
+    chosen = [
+        file
+        for file in files
+        if file.stem == split or file.name.startswith(f"{split}-") or split in file.relative_to(place).parts[:-1]
+    ]
+    if not chosen:
+        raise InputError(f"{place}: no Parquet file is named after the split '{split}'; leave the split out")
+    return chosen
+
+
+def _in_file(path: Path, request: Request) -> list[Entry]:
+    suffix = path.suffix.lower()
+    if suffix in MANIFESTS:
+        return manifest.entries(path, request)
+    if suffix == ".parquet":
+        return parquet.entries([path], None, request)
+    if suffix in PICTURE_SUFFIXES and request.blank:
+        return [Entry(safe_id(path.stem, str(path)), FilePicture(path), None, str(path))]
+    if suffix in PICTURE_SUFFIXES:
+        raise InputError(f"{path}: one picture is a game only with --set game.spy_view=blank; give a folder of pairs")
+    raise InputError(f"{path}: '{suffix}' is no kind of manifest that is known; give a .csv, .jsonl or .parquet")

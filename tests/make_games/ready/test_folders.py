@@ -1,0 +1,162 @@
+"""Ready pairs from folders: by file name, by two folders, as published, and single pictures for a blank spy."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from stages.core.errors import InputError
+from tests.make_games.ready.samples import edited, made_from, photo, recipe, rows, write_pair
+
+CUBE = {"shape": "cube", "color": "red", "size": "large", "material": "metal"}
+BALL = {**CUBE, "shape": "sphere", "color": "blue"}
+NOTE = {
+    "original_scene": {"objects": [CUBE, CUBE]},
+    "modification": {"replaced_objects": [{"index": 1, "original": CUBE, "replacement": BALL}]},
+}
+
+
+def write_note(folder: Path, text: str, base: str = "one") -> None:
+    (folder / "replacement_scenes").mkdir()
+    (folder / "replacement_scenes" / f"{base}_comparison.json").write_text(text)
+
+
+def write_two_folders(folder: Path, one: str, other: str, names: tuple[str, str] = ("a.png", "a.jpg")) -> None:
+    for sub, name, image in ((one, names[0], photo()), (other, names[1], edited(photo()))):
+        (folder / sub).mkdir(parents=True)
+        image.save(folder / sub / name)
+
+
+def test_pairs_by_name_are_taken_as_they_are(tmp_path: Path) -> None:
+    original, _ = write_pair(tmp_path / "in")
+    out = made_from(tmp_path / "in", tmp_path, "games.domain=chart")
+    (row,) = rows(out)
+    assert (row["pair_id"], row["domain"], row["changes"]) == ("one", "chart", [])
+    assert row["source"] == "folder:in"
+    assert (out / row["original"]).read_bytes() == original.read_bytes()
+
+
+def test_pairs_by_name_lie_at_any_depth(tmp_path: Path) -> None:
+    write_pair(tmp_path / "in" / "cats" / "big")
+    assert [row["pair_id"] for row in rows(made_from(tmp_path / "in", tmp_path))] == ["cats-big-one"]
+
+
+def test_the_first_pairs_in_name_order_are_taken(tmp_path: Path) -> None:
+    for number in (2, 0, 1):
+        write_pair(tmp_path / "in", f"pair{number}", seed=number)
+    found = rows(made_from(tmp_path / "in", tmp_path, "games.pairs=2"))
+    assert [row["pair_id"] for row in found] == ["pair0", "pair1"]
+
+
+@pytest.mark.parametrize("above", [".", "output"])
+def test_the_published_layout_brings_its_changes(tmp_path: Path, above: str) -> None:
+    write_pair(tmp_path / "in" / above / "replacement_images")
+    write_note(tmp_path / "in" / above, json.dumps(NOTE))
+    (row,) = rows(made_from(tmp_path / "in", tmp_path))
+    assert row["changes"] == [
+        {"object": 1, "attribute": "shape", "before": "cube", "after": "sphere"},
+        {"object": 1, "attribute": "color", "before": "red", "after": "blue"},
+    ]
+    assert json.loads(row["modified_scene"])["objects"] == [CUBE, BALL]
+    assert row["domain"] == "clevr"
+
+
+def test_the_published_layout_without_notes_is_of_photos(tmp_path: Path) -> None:
+    write_pair(tmp_path / "in" / "replacement_images")
+    (row,) = rows(made_from(tmp_path / "in", tmp_path))
+    assert (row["domain"], row["scene"]) == ("photo", None)
+
+
+@pytest.mark.parametrize("names", [("original", "modified"), ("source", "target"), ("before", "after")])
+def test_two_folders_are_matched_by_name(tmp_path: Path, names: tuple[str, str]) -> None:
+    write_two_folders(tmp_path / "in", *names)
+    (row,) = rows(made_from(tmp_path / "in", tmp_path))
+    assert (row["pair_id"], row["domain"]) == ("a", "photo")
+
+
+def test_clevr_change_folders_are_matched_by_number(tmp_path: Path) -> None:
+    names = ("CLEVR_default_000007.png", "CLEVR_semantic_000007.png")
+    write_two_folders(tmp_path / "in", "images", "sc_images", names)
+    (tmp_path / "in" / "nsc_images").mkdir()
+    photo(9).save(tmp_path / "in" / "nsc_images" / "CLEVR_nonsemantic_000007.png")
+    (row,) = rows(made_from(tmp_path / "in", tmp_path))
+    assert (row["pair_id"], row["domain"]) == ("CLEVR_000007", "clevr")
+
+
+def test_a_blank_spy_needs_one_picture(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    photo().save(tmp_path / "in" / "beach.jpg")
+    (tmp_path / "in" / "README.md").write_text("no picture")
+    (row,) = rows(made_from(tmp_path / "in", tmp_path, "game.spy_view=blank"))
+    assert (row["pair_id"], row["original"], row["modified"]) == ("beach", "images/beach_original.png", None)
+
+
+def test_a_blank_spy_takes_a_single_file(tmp_path: Path) -> None:
+    photo().save(tmp_path / "beach.webp")
+    (row,) = rows(made_from(tmp_path / "beach.webp", tmp_path, "game.spy_view=blank"))
+    assert (row["pair_id"], row["source"]) == ("beach", "file:beach.webp")
+
+
+def test_a_blank_spy_takes_the_originals_of_pairs(tmp_path: Path) -> None:
+    write_pair(tmp_path / "in")
+    found = rows(made_from(tmp_path / "in", tmp_path, "game.spy_view=blank"))
+    assert [(row["pair_id"], row["modified"]) for row in found] == [("one", None)]
+
+
+def test_links_to_folders_are_followed_once(tmp_path: Path) -> None:
+    write_pair(tmp_path / "elsewhere")
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "linked").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "loop").symlink_to(tmp_path / "in")
+    assert [row["pair_id"] for row in rows(made_from(tmp_path / "in", tmp_path))] == ["linked-one"]
+
+
+def test_a_changed_picture_of_the_same_size_is_not_up_to_date(tmp_path: Path) -> None:
+    original, _ = write_pair(tmp_path / "in")
+    made_from(tmp_path / "in", tmp_path)
+    stamp = original.stat()
+    data = bytearray(original.read_bytes())
+    data[-20] ^= 1
+    original.write_bytes(bytes(data))
+    os.utime(original, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    with pytest.raises(InputError, match="other inputs"):
+        made_from(tmp_path / "in", tmp_path)
+
+
+def test_the_same_again_is_up_to_date(tmp_path: Path) -> None:
+    from stages.make_games import Sources, run
+
+    write_pair(tmp_path / "in")
+    made_from(tmp_path / "in", tmp_path)
+    assert run(recipe(), tmp_path / "games", sources=Sources(ready=str(tmp_path / "in"))).status == "up to date"
+
+
+def test_two_processes_write_the_same_bytes(tmp_path: Path) -> None:
+    for number in range(3):
+        write_pair(tmp_path / "in", f"pair{number}", seed=number)
+    one = made_from(tmp_path / "in", tmp_path / "one", processes=1)
+    two = made_from(tmp_path / "in", tmp_path / "two", processes=2)
+    assert rows(one) == rows(two)
+
+
+def test_genuine_edited_photos_are_kept(shared_data: Callable[[str], Path], tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for folder, name, original, modified in (
+        ("real_pairs_odiff", "tiger", "tiger.jpg", "tiger-2.jpg"),
+        ("real_pairs_iopaint", "balloons", "unwant_object.jpg", "unwant_object_clean.jpg"),
+    ):
+        source = shared_data(folder)
+        (tmp_path / "in" / f"{name}_original.jpg").write_bytes((source / original).read_bytes())
+        (tmp_path / "in" / f"{name}_modified.jpg").write_bytes((source / modified).read_bytes())
+    out = made_from(tmp_path / "in", tmp_path, "games.ready.max_side=512")
+    found = rows(out)
+    assert [(row["pair_id"], row["domain"]) for row in found] == [("balloons", "photo"), ("tiger", "photo")]
+    for row in found:
+        with Image.open(out / row["original"]) as image, Image.open(out / row["modified"]) as other:
+            assert (image.format, image.mode, image.size) == ("PNG", "RGB", other.size)
+            assert max(image.size) == 512

@@ -1,0 +1,200 @@
+"""Data sets of the hub, without a network: a stand-in for the download."""
+
+from __future__ import annotations
+
+import io
+import sys
+import tarfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from stages.core.artifact import manifest_of
+from stages.core.errors import InputError, MissingExtra, VzError
+from tests.make_games.ready.samples import made_from, photo, png, rows, write_cells, write_pair
+
+huggingface_hub = pytest.importorskip("huggingface_hub", reason="extra 'hub' is not installed")
+errors = pytest.importorskip("huggingface_hub.errors")
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+Fill = Callable[[Path], object]
+
+
+@pytest.fixture
+def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """What was asked of the hub; `fill` writes what a fresh snapshot holds."""
+    seen = SimpleNamespace(fill=None, calls=[])
+    snapshot = tmp_path / "hub" / "datasets--o--n" / "snapshots" / COMMIT
+
+    def download(name: str, **options: Any) -> str:
+        seen.calls.append((name, options))
+        if not snapshot.exists():
+            snapshot.mkdir(parents=True)
+            seen.fill(snapshot)
+        return str(snapshot)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
+    return seen
+
+
+def test_the_published_layout_comes_from_the_hub(asked: SimpleNamespace, tmp_path: Path) -> None:
+    asked.fill = lambda folder: write_pair(folder / "replacement_images")
+    out = made_from("hf:Qinsi1/Vision-Zero-chart-dataset", tmp_path)
+    (row,) = rows(out)
+    label = f"hf:Qinsi1/Vision-Zero-chart-dataset@{COMMIT}"
+    assert (row["domain"], row["source"]) == ("chart", label)
+    assert manifest_of(out)["inputs"]["ready"]["path"] == label
+    assert asked.calls[0][0] == "Qinsi1/Vision-Zero-chart-dataset"
+    assert asked.calls[0][1]["repo_type"] == "dataset"
+
+
+def test_links_into_the_cache_are_followed(asked: SimpleNamespace, tmp_path: Path) -> None:
+    def fill(folder: Path) -> None:
+        blobs = folder.parents[1] / "blobs"
+        write_pair(blobs)
+        for file in list(blobs.iterdir()):
+            (folder / file.name.replace("_", "-")).symlink_to(file)
+        (folder / "pairs.csv").write_text("original,modified\none-original.png,one-modified.png\n")
+
+    asked.fill = fill
+    assert rows(made_from("hf:o/n", tmp_path))[0]["pair_id"] == "pairs-000001"
+
+
+def test_the_librarys_own_cache_serves_without_a_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    constants = huggingface_hub.constants
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    with pytest.raises(VzError, match="where there is a network, run `hf download o/n"):
+        made_from("hf:o/n", tmp_path)
+    cache = tmp_path / "hub" / "datasets--o--n"
+    write_pair(cache / "snapshots" / COMMIT / "replacement_images")
+    (cache / "refs").mkdir()
+    (cache / "refs" / "main").write_text(COMMIT)
+    assert rows(made_from("hf:o/n", tmp_path))[0]["source"] == f"hf:o/n@{COMMIT}"
+
+
+def test_links_out_of_the_cache_are_refused(asked: SimpleNamespace, tmp_path: Path) -> None:
+    def fill(folder: Path) -> None:
+        one, _ = write_pair(tmp_path / "private")
+        (folder / "a.png").symlink_to(one)
+        (folder / "pairs.csv").write_text("original,modified\na.png,a.png\n")
+
+    asked.fill = fill
+    with pytest.raises(InputError, match=r"pairs\.csv: line 2: 'a\.png' is a path outside the folder"):
+        made_from("hf:o/n", tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar.gz"])
+def test_archives_are_unpacked_once(asked: SimpleNamespace, tmp_path: Path, kind: str) -> None:
+    def fill(folder: Path) -> None:
+        (folder / "logo.png").write_bytes(png(photo(8)))
+        files = write_pair(tmp_path / "packed" / "output" / "replacement_images")
+        names = [str(file.relative_to(tmp_path / "packed")) for file in files]
+        if kind == "zip":
+            with zipfile.ZipFile(folder / "data.zip", "w") as archive:
+                for file, name in zip(files, names, strict=True):
+                    archive.write(file, name)
+        else:
+            with tarfile.open(folder / "data.tar.gz", "w:gz") as tape:
+                for file, name in zip(files, names, strict=True):
+                    tape.add(file, name)
+
+    asked.fill = fill
+    first = rows(made_from("hf:Qinsi1/Vision-Zero-clevr-dataset", tmp_path / "one"))
+    unpacked = tmp_path / "hub" / "datasets--o--n" / "unpacked" / COMMIT
+    stamp = unpacked.stat().st_ino
+    again = rows(made_from("hf:Qinsi1/Vision-Zero-clevr-dataset", tmp_path / "two"))
+    assert first == again
+    assert (first[0]["pair_id"], first[0]["domain"]) == ("one", "clevr")
+    assert unpacked.stat().st_ino == stamp
+    assert [path.name for path in unpacked.parent.iterdir()] == [COMMIT]
+
+
+def test_an_archive_that_would_write_elsewhere_is_refused(asked: SimpleNamespace, tmp_path: Path) -> None:
+    def fill(folder: Path) -> None:
+        with tarfile.open(folder / "data.tar", "w") as tape:
+            member = tarfile.TarInfo("../../evil.png")
+            member.size = 1
+            tape.addfile(member, io.BytesIO(b"x"))
+
+    asked.fill = fill
+    with pytest.raises(InputError, match=r"data\.tar: its member '\.\./\.\./evil\.png' would lie outside"):
+        made_from("hf:o/n", tmp_path)
+
+
+def test_a_broken_archive_is_named(asked: SimpleNamespace, tmp_path: Path) -> None:
+    asked.fill = lambda folder: (folder / "data.zip").write_bytes(b"no zip")
+    with pytest.raises(InputError, match=r"data\.zip: cannot be unpacked"):
+        made_from("hf:o/n", tmp_path)
+    assert not (tmp_path / "hub" / "datasets--o--n" / "unpacked" / COMMIT).exists()
+
+
+def test_a_split_and_a_revision_are_asked_for(asked: SimpleNamespace, tmp_path: Path) -> None:
+    def fill(folder: Path) -> None:
+        (folder / "data").mkdir()
+        write_cells(folder / "data" / "train-00000-of-00001.parquet", count=2)
+        write_cells(folder / "data" / "dev-00000-of-00001.parquet", count=1)
+
+    asked.fill = fill
+    out = made_from("hf:osunlp/MagicBrush@refs/pr/2:dev", tmp_path)
+    assert [row["pair_id"] for row in rows(out)] == ["data-dev-00000-of-00001-000001"]
+    assert rows(out)[0]["source"] == f"hf:osunlp/MagicBrush@{COMMIT}:dev"
+    assert asked.calls[0][1]["revision"] == "refs/pr/2"
+    assert "*/dev-*.parquet" in asked.calls[0][1]["allow_patterns"]
+
+
+def test_a_split_that_is_not_there_is_named(asked: SimpleNamespace, tmp_path: Path) -> None:
+    asked.fill = lambda folder: write_cells(folder / "train.parquet", count=1)
+    with pytest.raises(InputError, match="named after the split 'dev'"):
+        made_from("hf:o/n:dev", tmp_path)
+
+
+def response() -> Any:
+    """What the hub's errors are made from."""
+    return SimpleNamespace(headers={}, request=SimpleNamespace(url="x", method="GET"), status_code=404, text="")
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "message"),
+    [
+        (errors.OfflineModeIsEnabled("offline mode is on"), VzError, r"hf download o/n --repo-type dataset"),
+        (
+            errors.LocalEntryNotFoundError("cannot find it\nmore"),
+            VzError,
+            r"cannot find it more\); where there is a network",
+        ),
+        (ConnectionError("no route"), VzError, r"cannot be downloaded \(ConnectionError: no route\)"),
+        (TimeoutError(), VzError, r"TimeoutError: TimeoutError"),
+        (errors.RepositoryNotFoundError("404", response=response()), InputError, "no such data set"),
+        (errors.GatedRepoError("403", response=response()), InputError, "accept its terms"),
+        (errors.RevisionNotFoundError("404", response=response()), InputError, "has no revision 'v9'"),
+        (OSError(28, "No space left on device"), VzError, "the disk is full"),
+    ],
+)
+def test_what_the_hub_refuses_is_said_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, error: Exception, kind: type[VzError], message: str
+) -> None:
+    def refuse(*_: object, **__: object) -> str:
+        raise error
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", refuse)
+    with pytest.raises(VzError, match=message) as caught:
+        made_from("hf:o/n@v9", tmp_path)
+    assert type(caught.value) is kind
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["hf:", "hf:alone", "hf:a/b/c", "hf:a/b@", "hf:a/b:c:d"])
+def test_a_name_that_is_none_is_explained(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InputError, match="hf:OWNER/NAME"):
+        made_from(name, tmp_path)
+
+
+def test_without_the_library_the_extra_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    with pytest.raises(MissingExtra, match=r"vz-selfplay\[hub\]"):
+        made_from("hf:o/n", tmp_path)
