@@ -10,7 +10,7 @@ from stages.core import vlm
 from stages.core.files import read_json, write_json, write_text
 from stages.core.recipe import Recipe
 from stages.core.save_model import save_model
-from stages.train.policy import trainable, with_adapter
+from stages.train.policy import trainable, unfrozen, with_adapter
 from stages.train.state import load_weights
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def export(recipe: Recipe, state: Path, model: str, base: str, out: Path, update
         load_weights(state, trainable(policy))
         _save_adapter(policy, base, recipe, out)
     else:
-        load_weights(state, dict(policy.requires_grad_(True).named_parameters()))
+        load_weights(state, trainable(unfrozen(policy, recipe.train.freeze)))
         save_model(policy, out)
     if generation is not None:
         generation.save_pretrained(out)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +38,7 @@ def load_policy(recipe: Recipe, model: str, base: str) -> PreTrainedModel:
     if lora is None:
         if vlm.base_of_adapter(model) is not None:
             raise InputError(f"{model}: is a LoRA adapter, but the recipe trains all weights; set model.lora")
-        return vlm.load_model(model, recipe.model, "float32").requires_grad_(True)
+        return unfrozen(vlm.load_model(model, recipe.model, "float32"), recipe.train.freeze)
     frozen = vlm.load_model(base, recipe.model, frozen_dtype(recipe)).requires_grad_(False)
     policy = with_adapter(frozen, lora, recipe.seed)
     for name, weight in policy.named_parameters():
@@ -52,6 +53,22 @@ def load_policy(recipe: Recipe, model: str, base: str) -> PreTrainedModel:
             "measured to other weights than those the rows were played by"
         )
     return policy
+
+
+def unfrozen(model: PreTrainedModel, freeze: Sequence[str]) -> PreTrainedModel:
+    """`model` with all weights training but those of the modules named in `freeze`.
+
+    `InputError` for a name that no module has.
+    """
+    weights = dict(model.requires_grad_(True).named_parameters())
+    for part in freeze:
+        inside = [weight for name, weight in weights.items() if f".{part}." in f".{name}"]
+        if not inside:
+            parts = dict.fromkeys(step for name in weights for step in name.split(".")[:3] if not step.isdigit())
+            raise InputError(f"train.freeze: the model has no module '{part}'; it has {', '.join(parts)}, …")
+        for weight in inside:
+            weight.requires_grad_(False)
+    return model
 
 
 def load_reference(recipe: Recipe, model: str) -> PreTrainedModel:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import torch
 
+from stages.core.errors import InputError
 from stages.core.recipe import Recipe
 from stages.train import run
 from tests.train import world
@@ -200,3 +201,28 @@ def test_an_error_in_a_launched_process_is_told_once(model: Path, played: World,
 
 
 __all__ = ["play_round", "world"]
+
+
+def test_frozen_parts_stay_as_they_are_round_after_round(model: Path, played: World, tmp_path: Path) -> None:
+    from transformers import AutoModelForImageTextToText
+
+    parts = ("vision_tower", "multi_modal_projector")
+    job_recipe = recipe(model, freeze=parts, learning_rate=1e-2, logprob_gap_limit=50.0)
+    first = run(job_recipe, played.kept, tmp_path / "one")
+    second = run(
+        job_recipe, played.kept, tmp_path / "two", model=first.out, base=model, state_in=tmp_path / "one-state"
+    )
+    names = {name.removeprefix("weight/") for name in tensors(tmp_path / "two-state") if name.startswith("weight/")}
+    start, after = (
+        dict(AutoModelForImageTextToText.from_pretrained(folder, dtype="float32").named_parameters())
+        for folder in (model, second.out)
+    )
+    still = {name for name in start if any(f".{part}." in f".{name}" for part in parts)}
+    assert names == set(start) - still
+    for name, weight in start.items():
+        assert torch.equal(weight.bfloat16(), after[name].bfloat16()) == (name in still), name
+
+
+def test_a_part_that_the_model_has_not_is_refused(model: Path, played: World, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"train\.freeze: the model has no module 'visual'; it has .*vision_tower"):
+        run(recipe(model, freeze=("visual",)), played.kept, tmp_path / "out")
