@@ -13,6 +13,8 @@ from vzcli import options as opt
 if TYPE_CHECKING:
     from stages.inspect.look import View
 
+ROWS = 20  # of a table, if nobody says how many
+
 
 def command(
     folder: Annotated[Path, typer.Argument(help="Any output folder of vz.")],
@@ -21,18 +23,44 @@ def command(
     ] = None,
     turn: Annotated[int | None, typer.Option("--turn", "-t", help="With --game: one row whole, by its turn …")] = None,
     sample: Annotated[int, typer.Option("--sample", "-s", help="… and its sample.")] = 0,
-    limit: Annotated[int, typer.Option("--limit", "-l", min=1, help="Rows of a table.")] = 20,
+    gallery: Annotated[
+        Path | None, typer.Option("--gallery", help="Write the pairs of pictures as one HTML page to look through.")
+    ] = None,
+    contact_sheet: Annotated[
+        Path | None, typer.Option("--contact-sheet", help="Write the pairs of pictures as one PNG.")
+    ] = None,
+    pairs: Annotated[
+        str | None, typer.Option("--pairs", help="With these two: only the pairs of these ids, with commas between.")
+    ] = None,
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            "--limit",
+            "-l",
+            min=1,
+            help="Rows of a table (20), pairs of a gallery (200) or of a contact sheet (40; at most 120).",
+            show_default=False,
+        ),
+    ] = None,
     as_json: opt.AsJson = False,
 ) -> None:
-    """Look into any output folder: what it is, its games, one game, one row."""
+    """Look into any output folder: what it is, its games, one game, one row, its pairs of pictures."""
+    from stages.core.errors import InputError
     from stages.inspect import look
 
     if turn is not None and game is None:
-        from stages.core.errors import InputError
-
         raise InputError("--turn needs --game: which game's row?")
+    if gallery is not None or contact_sheet is not None:
+        if game is not None:
+            raise InputError("--game shows one game, --gallery and --contact-sheet show pairs: give one of them")
+        from stages.inspect.show import show
+
+        opt.print_report(show(folder, page=gallery, sheet=contact_sheet, limit=limit, pairs=pairs), as_json)
+        return
+    if pairs is not None:
+        raise InputError("--pairs needs --gallery or --contact-sheet: where are they to be shown?")
     if game is None:
-        view = look.overview(folder, limit)
+        view = look.overview(folder, limit or ROWS)
     elif turn is None:
         view = look.transcript(folder, game)
     else:

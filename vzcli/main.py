@@ -12,6 +12,7 @@ import typer
 from vzcli import (
     doctor,
     evaluate,
+    export,
     filter,
     init_model,
     inspect,
@@ -48,6 +49,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "evaluate": evaluate.command,
     "inspect": inspect.command,
     "report": report.command,
+    "export": export.command,
     "init-model": init_model.command,
     "doctor": doctor.command,
 }

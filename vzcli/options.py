@@ -67,12 +67,12 @@ def run_stage(
 ) -> None:
     """Do it, or say what would be done. `show` prints the counts in another way than as one table."""
     if dry_run:
-        _print_plan(recipe.settings(*sections), reads, out, as_json)
+        print_plan(recipe.settings(*sections), reads, out, as_json)
         return
     print_report(run(), as_json, show)
 
 
-def _print_plan(settings: dict[str, Any], reads: dict[str, Any], out: Path, as_json: bool) -> None:
+def print_plan(settings: dict[str, Any], reads: dict[str, Any], out: Path, as_json: bool) -> None:
     import yaml
 
     plan = {

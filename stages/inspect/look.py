@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from stages.core import artifact, tables
+from stages.core.changes import change_lines, scene_of
 from stages.core.errors import InputError
 from stages.core.files import read_json
 
@@ -169,13 +170,10 @@ def _rewards(scored: Path | None, game_id: str) -> pl.DataFrame | None:
 
 def _pair_facts(rollouts: Path, pair_id: str) -> dict[str, Any]:
     games = artifact.input_of(rollouts if (rollouts / artifact.MANIFEST).is_file() else rollouts.parent, "games")
-    columns = ["pair_id", "original", "modified", "changes"]
+    columns = ["pair_id", "original", "modified", "changes", "scene"]
     pair = tables.read(games / "pairs.parquet", tables.PAIRS, columns).filter(pl.col("pair_id") == pair_id)
     facts = pair.drop("pair_id").row(0, named=True)
-    changes = [
-        f"object {one['object']} {one['attribute']}: {one['before']} → {one['after']}" for one in facts["changes"]
-    ]
     return {
         "pictures": [str(games / facts[name]) for name in ("original", "modified") if facts[name]],
-        "changes": changes,
+        "changes": [line.text for line in change_lines(facts["changes"], scene_of(facts["scene"]))],
     }

@@ -1,44 +1,29 @@
-"""The page: one HTML file that needs nothing else, and lets nothing in it reach out.
+"""The page of a run, filled from what the stage has read.
 
-A clue or a picture's name may hold anything a model wrote, so the template escapes whatever it is given and the page's
-policy admits one style and one script by their hashes. No text of a run ever stands inside a script.
+A clue or a picture's name may hold anything a model wrote; `stages.core.pages` sees to it that it is only text.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from jinja2 import Environment
 
+from stages.core import pages
 from stages.report import curves
 from stages.report.axis import short
 
 TEMPLATES = Path(__file__).parent / "template"
-MARK = '<meta name="generator" content="vz report">'  # by which a page of ours is known again
+COMMAND = "vz report"
 
 
 def render(values: Mapping[str, Any]) -> str:
     """The page from what `report.html.j2` names. Strings are escaped; charts come as `Markup`."""
-    style = curves.style() + _file("page.css")
-    script = _file("replay.js")
-    policy = "; ".join(
-        (
-            "default-src 'none'",
-            "img-src data:",
-            f"style-src '{_hash(style)}'",
-            f"script-src '{_hash(script)}'",
-            "base-uri 'none'",
-            "form-action 'none'",
-        )
-    )
-    given = {"style": Markup(style), "script": Markup(script), "mark": Markup(MARK), "policy": policy}
-    return _environment().get_template("report.html.j2").render(**values, **given)
+    style, script = curves.style() + _file("page.css"), _file("replay.js")
+    return pages.fill(_environment(), "report.html.j2", values, command=COMMAND, style=style, script=script)
 
 
 def figure(value: Any) -> str:
@@ -55,15 +40,8 @@ def signed(value: float | None) -> str:
 
 @cache
 def _environment() -> Environment:
-    loader = FileSystemLoader(TEMPLATES)
-    made = Environment(loader=loader, undefined=StrictUndefined, autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    made.filters |= {"figure": figure, "signed": signed}
-    return made
+    return pages.environment(TEMPLATES, {"figure": figure, "signed": signed})
 
 
 def _file(name: str) -> str:
     return (TEMPLATES / name).read_text(encoding="utf-8")
-
-
-def _hash(text: str) -> str:
-    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode('ascii')}"

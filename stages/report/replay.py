@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,8 @@ from typing import Any
 import polars as pl
 from PIL import Image
 
-from stages.core import artifact, tables
+from stages.core import artifact, pages, tables
+from stages.core.changes import change_lines, scene_of
 from stages.core.errors import InputError
 from stages.core.pictures import Picture
 from stages.report.run_files import RunFiles
@@ -116,7 +116,7 @@ def _read(run: RunFiles, number: int, phase: str, deal: dict[str, Any]) -> Repla
         phase=phase,
         game_id=deal["game_id"],
         spy=deal["spy"],
-        changes=_changes(pair["changes"] or []) if deal["spy_view"] == "modified" else [],
+        changes=_changes(pair) if deal["spy_view"] == "modified" else [],
         civilians_see=_pictures(games, pair, _first_images(clues, "civilian")),
         spy_sees=_pictures(games, pair, _first_images(clues, "spy")),
         clues=[_clue(row) for row in clues.iter_rows(named=True)],
@@ -140,19 +140,15 @@ def _games_folder(rollouts: Path) -> Path:
 
 
 def _pair(games: Path, pair_id: str) -> dict[str, Any]:
-    columns = ["pair_id", "original", "modified", "original_sha256", "modified_sha256", "changes"]
+    columns = ["pair_id", "original", "modified", "original_sha256", "modified_sha256", "changes", "scene"]
     found = tables.read(games / "pairs.parquet", tables.PAIRS, columns).filter(pl.col("pair_id") == pair_id)
     if found.is_empty():
         raise InputError(f"{games / 'pairs.parquet'}: has no pair '{pair_id}', which was played; put its games back")
     return found.row(0, named=True)
 
 
-def _changes(changes: list[dict[str, Any]]) -> list[str]:
-    """A line an object: what the spy's picture has otherwise."""
-    by_object: dict[Any, list[str]] = {}
-    for one in changes:
-        by_object.setdefault(one["object"], []).append(f"{one['attribute']} {one['before']} → {one['after']}")
-    return [f"object {number}: {', '.join(parts)}" for number, parts in by_object.items()]
+def _changes(pair: dict[str, Any]) -> list[str]:
+    return [line.text for line in change_lines(pair["changes"], scene_of(pair["scene"]))]
 
 
 def _first_images(clues: pl.DataFrame, role: str) -> list[str]:
@@ -173,7 +169,7 @@ def _pictures(games: Path, pair: dict[str, Any], refs: Sequence[str]) -> list[Sh
 def _data_url(path: Path) -> str:
     with Image.open(path) as image:
         kind = Image.MIME[image.format or "PNG"]
-    return f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode('ascii')}"
+    return pages.data_url(path.read_bytes(), kind)
 
 
 def _clue(row: dict[str, Any]) -> Clue:

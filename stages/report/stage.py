@@ -7,12 +7,11 @@ from typing import Any
 
 from markupsafe import Markup
 
+from stages.core import pages
 from stages.core.artifact import Report
-from stages.core.errors import InputError
-from stages.core.files import write_text
 from stages.report.axis import short
 from stages.report.figures import evaluation_charts, round_charts
-from stages.report.page import MARK, render
+from stages.report.page import COMMAND, render
 from stages.report.replay import Replay, read_replays
 from stages.report.run_files import RunFiles, at_path, read_run
 
@@ -33,17 +32,12 @@ def run(run: Path, out: Path | None = None, *, games: int = 3) -> Report:
     """
     files = read_run(run)
     path = (out or files.folder / PAGE).resolve()
-    _refuse_foreign(path)
+    pages.refuse_foreign(path, COMMAND, "--out", PAGE)
     replays = read_replays(files, games)
     charts, evaluations = round_charts(files), evaluation_charts(files)
     warnings = [*files.warnings(), *_missing_games(files, replays, games)]
     text = render(_values(files, charts, evaluations, replays, warnings))
-    status = "done"
-    if path.is_file() and path.read_bytes() == text.encode():
-        status = "up to date"
-    else:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_text(path, text)
+    status = pages.publish(path, text)
     counts = {
         "rounds": len(files.rounds),
         "curves": len(charts),
@@ -102,14 +96,3 @@ def _missing_games(run: RunFiles, replays: list[Replay], wanted: int) -> list[st
         return []
     what = f"{len(replays)} of the {wanted} games wanted" if replays else "no games"
     return [f"{run.folder}: {what} can be shown; the others' rollouts or scores are gone or there are no more"]
-
-
-def _refuse_foreign(path: Path) -> None:
-    """What was not written by this stage is not replaced by it."""
-    if path.is_dir():
-        raise InputError(f"{path}: is a folder; give a file as --out, for example {path / PAGE}")
-    if path.is_file():
-        with path.open("rb") as file:
-            ours = MARK.encode() in file.read(2048)
-        if not ours:
-            raise InputError(f"{path}: exists and is no page of vz report; choose another --out or move it away")

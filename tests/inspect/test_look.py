@@ -30,7 +30,7 @@ def test_a_transcript_has_clues_votes_and_rewards(outputs: dict[str, Path], name
     view = look.transcript(outputs[name], "2")
     assert len(view.tables["clues"]) == 4 and len(view.tables["votes"]) == 8
     assert {"reward", "advantage", "votes_received"} <= set(view.tables["clues"].columns)
-    assert view.facts["winner"] in {"civilians", "spy"} and view.facts["changes"] == ["object 0 color: red → blue"]
+    assert view.facts["winner"] in {"civilians", "spy"} and view.facts["changes"] == ["object 0: color red → blue"]
 
 
 def test_one_row_is_shown_whole(outputs: dict[str, Path]):

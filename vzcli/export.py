@@ -1,0 +1,47 @@
+"""vz export"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vzcli import options as opt
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from stages.core.artifact import Report
+
+
+def command(
+    games: Annotated[Path, typer.Argument(help="A folder of vz make-games.")] = Path("games"),
+    out: Annotated[Path, typer.Option("--out", "-o", help="The folder to write.")] = Path("export"),
+    to: Annotated[
+        str,
+        typer.Option("--to", help="hf-dataset: Parquet with the pictures inside, and a card."),
+    ] = "hf-dataset",
+    license: Annotated[
+        str | None,
+        typer.Option("--license", help="The license that the card states, by the hub's identifier: cc-by-4.0, mit …"),
+    ] = None,
+    overwrite: opt.Overwrite = False,
+    as_json: opt.AsJson = False,
+    dry_run: opt.DryRun = False,
+) -> None:
+    """Write the pairs of pictures as a data set that others can load, with its card."""
+    from stages import export as stage
+
+    opt.choice(to, ("hf-dataset",), "--to")
+    if dry_run:
+        opt.print_plan({"to": to, "license": license}, {"games": games}, out, as_json)
+        return
+    opt.print_report(stage.run(games, out, license=license, overwrite=overwrite), as_json, _show)
+
+
+def _show(report: Report, screen: Console) -> None:
+    from stages.export.stage import upload_command
+
+    screen.print(opt.facts_table(report.counts))
+    screen.print(f"to put it on the hub: {upload_command(report.out)}", markup=False)
