@@ -1,11 +1,15 @@
-"""Progress on stderr: a bar with ETA in a terminal, silence elsewhere."""
+"""Progress on stderr: a bar with rate and ETA in a terminal, a line a minute elsewhere."""
 
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Protocol
+
+LINE_EVERY = 60.0  # seconds, where stderr is no terminal
 
 
 class Progress(Protocol):
@@ -21,20 +25,54 @@ class Silent:
         return None
 
 
+class Lines:
+    """For logs: how far, how fast and how long still, a line a minute. Work that is quick says nothing."""
+
+    def __init__(self, title: str, total: int, done: int) -> None:
+        self._title, self._total, self._done, self._before = title, total, done, done
+        self._started = self._said = time.monotonic()
+
+    def advance(self, steps: int = 1, note: str = "") -> None:
+        self._done += steps
+        now = time.monotonic()
+        if now - self._said >= LINE_EVERY and self._done < self._total:
+            self._said = now
+            rate = (self._done - self._before) / (now - self._started)
+            left = timedelta(seconds=round((self._total - self._done) / rate))
+            print(f"{self._title}: {self._done} of {self._total}, {rate:.2f}/s, ETA {left}", file=sys.stderr)
+
+
 @contextmanager
 def progress_bar(title: str, total: int, done: int = 0) -> Iterator[Progress]:
-    """A bar of `total` steps of which `done` are there already. Quiet when stderr is not a terminal."""
-    if not sys.stderr.isatty() or total <= 0:
+    """A bar of `total` steps of which `done` are there already; lines when stderr is not a terminal."""
+    if total <= 0:
         yield Silent()
         return
+    if not sys.stderr.isatty():
+        yield Lines(title, total, done)
+        return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        ProgressColumn,
+        Task,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
     from rich.progress import Progress as RichProgress
+    from rich.text import Text
+
+    class Rate(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            return Text(f"{task.speed or 0:.2f}/s")
 
     columns = (
         TextColumn("[bold]{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
+        Rate(),
         TimeElapsedColumn(),
         TextColumn("ETA"),
         TimeRemainingColumn(),
