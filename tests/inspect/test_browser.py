@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from stages.inspect.show import show
+from tests.browser import SIZES, WIDER, Tab, chromium
 from tests.inspect.folders import EVIL, all_kinds, evil_pairs, write_pairs
 
 pytestmark = pytest.mark.browser
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-SIZES = {"desktop": {"width": 1280, "height": 900}, "phone": {"width": 390, "height": 800}}
 KINDS = ["one", "two", "chart", "photo", "blank", "equal", "sizes"]
 
 LOADED = "() => [...document.images].map((image) => [image.complete, image.naturalWidth])"
-WIDER = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
 SHOWN = """() => [...document.querySelectorAll(".pair")].filter((pair) => pair.checkVisibility())
   .map((pair) => pair.querySelector("h3").innerText)"""
 UNNAMED = """() => [...document.querySelectorAll("button, input, select, img")].filter((part) =>
@@ -35,28 +31,8 @@ OUTLINE = """(pair) => {
 }"""
 
 
-@dataclass
-class Tab:
-    """A browser's page, and all that it did besides showing."""
-
-    page: Any
-    asked: list[str] = field(default_factory=list)
-    said: list[str] = field(default_factory=list)
-
-    def watch(self) -> Tab:
-        self.page.on("request", lambda request: self.asked.append(request.url))
-        self.page.on("console", lambda message: self.said.append(message.text))
-        self.page.on("pageerror", lambda error: self.said.append(str(error)))
-        self.page.on("dialog", lambda dialog: self.said.append(f"dialog {dialog.message}"))
-        return self
-
-    def open(self, file: Path) -> None:
-        self.page.goto(file.as_uri())
-        self.still_quiet(file)
-
-    def still_quiet(self, file: Path) -> None:
-        others = [url for url in self.asked if url != file.as_uri() and not url.startswith("data:")]
-        assert not others and not self.said
+class Gallery(Tab):
+    """The gallery in a tab."""
 
     def pair(self, name: str) -> Any:
         return self.page.locator(".pair").filter(has=self.page.get_by_role("heading", name=name, exact=True))
@@ -91,34 +67,29 @@ def evil_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def browser(page_file: Path, evil_file: Path) -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="extra 'dev' (playwright) is not installed")
-    if CHROMIUM is None:
-        pytest.skip("no Chromium is installed (Debian: apt-get install chromium)")
-    with playwright.sync_playwright() as tools:
-        running = tools.chromium.launch(executable_path=CHROMIUM, chromium_sandbox=False)
+    with chromium() as running:
         yield running
-        running.close()
 
 
 @pytest.fixture
-def tab(browser: Any) -> Iterator[Tab]:
+def tab(browser: Any) -> Iterator[Gallery]:
     context = browser.new_context(viewport=SIZES["desktop"])
-    yield Tab(context.new_page()).watch()
+    yield Gallery(context.new_page()).watch()
     context.close()
 
 
 @pytest.fixture(scope="module")
-def filtered(browser: Any, page_file: Path) -> Iterator[Tab]:
+def filtered(browser: Any, page_file: Path) -> Iterator[Gallery]:
     """One tab for all that is filtered; each test leaves it as it was."""
     context = browser.new_context(viewport=SIZES["desktop"])
-    tab = Tab(context.new_page()).watch()
+    tab = Gallery(context.new_page()).watch()
     tab.open(page_file)
     yield tab
     tab.still_quiet(page_file)
     context.close()
 
 
-def test_every_picture_loads(tab: Tab, page_file: Path):
+def test_every_picture_loads(tab: Gallery, page_file: Path):
     tab.open(page_file)
     tab.page.wait_for_function("() => [...document.images].every((image) => image.complete)")
     loaded = tab.page.evaluate(LOADED)
@@ -142,7 +113,7 @@ def test_every_picture_loads(tab: Tab, page_file: Path):
         ({"domain": "clevr", "attribute": "color", "objects": "1"}, ["one", "equal"]),
     ],
 )
-def test_a_filter_leaves_the_pairs_that_fit(filtered: Tab, choice: dict[str, str], left: list[str]):
+def test_a_filter_leaves_the_pairs_that_fit(filtered: Gallery, choice: dict[str, str], left: list[str]):
     filtered.choose(**choice)
     assert filtered.shown() == left and filtered.count == f"{len(left)} of 7 shown"
     filtered.page.get_by_role("button", name="Reset").click()
@@ -160,13 +131,13 @@ def test_a_filter_leaves_the_pairs_that_fit(filtered: Tab, choice: dict[str, str
         ("→ 5", ["chart"]),
     ],
 )
-def test_every_word_of_a_search_is_found(filtered: Tab, words: str, left: list[str]):
+def test_every_word_of_a_search_is_found(filtered: Gallery, words: str, left: list[str]):
     filtered.page.get_by_label("Search").fill(words)
     assert filtered.shown() == left and filtered.count == f"{len(left)} of 7 shown"
     filtered.page.get_by_label("Search").fill("")
 
 
-def test_where_nothing_fits_the_way_back_is_offered(filtered: Tab):
+def test_where_nothing_fits_the_way_back_is_offered(filtered: Gallery):
     filtered.page.get_by_label("Search").fill("no such pair")
     assert filtered.shown() == [] and filtered.count == "0 of 7 shown"
     filtered.page.get_by_role("button", name="Show all").click()
@@ -174,7 +145,7 @@ def test_where_nothing_fits_the_way_back_is_offered(filtered: Tab):
     assert filtered.shown() == KINDS and not filtered.page.locator(".none").is_visible()
 
 
-def test_outlines_stand_around_what_changed(tab: Tab, page_file: Path):
+def test_outlines_stand_around_what_changed(tab: Gallery, page_file: Path):
     tab.open(page_file)
     left, right, top, bottom = tab.pair("one").evaluate(OUTLINE)  # the square is at (12, 32) to (28, 48) of 120 x 80
     assert 0 < left <= 12 / 120 and 28 / 120 <= right < 0.3 and 0.3 < top <= 32 / 80 and 48 / 80 <= bottom < 0.7
@@ -182,7 +153,7 @@ def test_outlines_stand_around_what_changed(tab: Tab, page_file: Path):
     assert tab.pair("equal").locator(".outlines").count() == 0
 
 
-def test_outlines_are_hidden_by_button_and_by_key(tab: Tab, page_file: Path):
+def test_outlines_are_hidden_by_button_and_by_key(tab: Gallery, page_file: Path):
     tab.open(page_file)
     box, button = tab.pair("one").locator("rect.line").first, tab.page.get_by_role("button", name="Outlines")
     assert box.is_visible() and button.get_attribute("aria-pressed") == "true"
@@ -196,7 +167,7 @@ def test_outlines_are_hidden_by_button_and_by_key(tab: Tab, page_file: Path):
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_flickering_pictures_change_places(tab: Tab, page_file: Path, size: str):
+def test_flickering_pictures_change_places(tab: Gallery, page_file: Path, size: str):
     tab.page.clock.install()
     tab.page.set_viewport_size(SIZES[size])
     tab.open(page_file)
@@ -215,7 +186,7 @@ def test_flickering_pictures_change_places(tab: Tab, page_file: Path, size: str)
     tab.still_quiet(page_file)
 
 
-def test_one_pair_flickers_at_a_time_and_escape_ends_it(tab: Tab, page_file: Path):
+def test_one_pair_flickers_at_a_time_and_escape_ends_it(tab: Gallery, page_file: Path):
     tab.page.clock.install()
     tab.open(page_file)
     one, two = (tab.pair(name) for name in ("one", "two"))
@@ -245,7 +216,7 @@ def test_where_motion_is_not_wanted_a_press_swaps_once(browser: Any, page_file: 
     context.close()
 
 
-def test_the_keyboard_reaches_filters_and_pairs(tab: Tab, page_file: Path):
+def test_the_keyboard_reaches_filters_and_pairs(tab: Gallery, page_file: Path):
     tab.open(page_file)
     reached = []
     for _ in range(9):
@@ -258,13 +229,13 @@ def test_the_keyboard_reaches_filters_and_pairs(tab: Tab, page_file: Path):
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("name", ["page_file", "evil_file"])
-def test_the_page_is_no_wider_than_the_screen(tab: Tab, request: pytest.FixtureRequest, name: str, size: str):
+def test_the_page_is_no_wider_than_the_screen(tab: Gallery, request: pytest.FixtureRequest, name: str, size: str):
     tab.page.set_viewport_size(SIZES[size])
     tab.open(request.getfixturevalue(name))
     assert tab.page.evaluate(WIDER) <= 0
 
 
-def test_hostile_names_are_only_text(tab: Tab, evil_file: Path):
+def test_hostile_names_are_only_text(tab: Gallery, evil_file: Path):
     tab.open(evil_file)
     assert [name.split() for name in tab.shown()] == [text.split() for text in EVIL]
     for number, text in enumerate(EVIL):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +12,10 @@ import pytest
 from stages import report
 from stages.report.curves import Series, chart
 from stages.report.page import render
+from tests.browser import SIZES, WIDER, Tab, chromium
 from tests.report.runs import EVIL, change_rounds
 
 pytestmark = pytest.mark.browser
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-SIZES = {"desktop": {"width": 1280, "height": 900}, "phone": {"width": 390, "height": 800}}
 
 # Two texts overlap when their boxes share more than a hair; y labels are turned, so their boxes are right as well.
 OVERLAPS = """() => [...document.querySelectorAll("svg.vz-chart")].flatMap((svg) => {
@@ -30,30 +28,8 @@ OVERLAPS = """() => [...document.querySelectorAll("svg.vz-chart")].flatMap((svg)
     .filter(([, other]) => !apart(one, other)).map(([b]) => `${a} | ${b}`));
   return [...over, ...outside.map(([text]) => `${text} is outside`)];
 })"""
-WIDER = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
 LINES = """() => [...document.querySelectorAll("svg.vz-chart")].map((svg) => [...svg.querySelectorAll("path.line")]
   .map((line) => line.getBoundingClientRect()).filter((box) => box.width > 0 && box.height > 0).length)"""
-
-
-@dataclass
-class Tab:
-    """A browser's page, and all that it did besides showing."""
-
-    page: Any
-    asked: list[str] = field(default_factory=list)
-    said: list[str] = field(default_factory=list)
-
-    def watch(self) -> Tab:
-        self.page.on("request", lambda request: self.asked.append(request.url))
-        self.page.on("console", lambda message: self.said.append(message.text))
-        self.page.on("pageerror", lambda error: self.said.append(str(error)))
-        self.page.on("dialog", lambda dialog: self.said.append(f"dialog {dialog.message}"))
-        return self
-
-    def open(self, file: Path) -> None:
-        self.page.goto(file.as_uri())
-        others = [url for url in self.asked if url != file.as_uri() and not url.startswith("data:")]
-        assert not others and not self.said
 
 
 @pytest.fixture(scope="module")
@@ -93,13 +69,8 @@ def page_of_charts(charts: list[str]) -> str:
 
 @pytest.fixture(scope="module")
 def browser(pages: Path) -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="extra 'dev' (playwright) is not installed")
-    if CHROMIUM is None:
-        pytest.skip("no Chromium is installed (Debian: apt-get install chromium)")
-    with playwright.sync_playwright() as tools:
-        running = tools.chromium.launch(executable_path=CHROMIUM, chromium_sandbox=False)
+    with chromium() as running:
         yield running
-        running.close()
 
 
 @pytest.fixture
