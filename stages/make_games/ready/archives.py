@@ -51,13 +51,23 @@ def _unpack(archive: Path, into: Path) -> None:
         else:
             with tarfile.open(archive) as tape:
                 _check(archive, ((member.name, member.size) for member in tape), into)
-                tape.extractall(into, filter="data")  # no links or devices that lead elsewhere
+                _refuse_links(archive, tape)
+                if hasattr(tarfile, "data_filter"):
+                    tape.extraction_filter = tarfile.data_filter
+                tape.extractall(into)
     except OSError as error:
         if is_full(error):
             raise _full(archive) from error
         raise InputError(f"{archive}: cannot be unpacked ({one_line(error)}); download it again") from error
     except (zipfile.BadZipFile, tarfile.TarError, EOFError, RuntimeError, NotImplementedError) as error:
         raise InputError(f"{archive}: cannot be unpacked ({one_line(error)}); download it again") from error
+
+
+def _refuse_links(archive: Path, tape: tarfile.TarFile) -> None:
+    """Links and devices may lead elsewhere; before Python 3.11.4 unpacking does not look."""
+    for member in tape:
+        if not (member.isfile() or member.isdir()):
+            raise InputError(f"{archive}: its member '{member.name}' is a link or device; do not use it")
 
 
 def _check(archive: Path, members: Iterable[tuple[str, int]], into: Path) -> None:

@@ -198,3 +198,15 @@ def test_without_the_library_the_extra_is_named(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     with pytest.raises(MissingExtra, match=r"vz-selfplay\[hub\]"):
         made_from("hf:o/n", tmp_path)
+
+
+def test_a_link_in_an_archive_is_refused(asked: SimpleNamespace, tmp_path: Path) -> None:
+    def fill(folder: Path) -> None:
+        link = tarfile.TarInfo("a_original.png")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        with tarfile.open(folder / "data.tar", "w") as tape:
+            tape.addfile(link)
+
+    asked.fill = fill
+    with pytest.raises(InputError, match=r"data\.tar: its member 'a_original\.png' is a link or device"):
+        made_from("hf:o/n", tmp_path)
