@@ -61,7 +61,7 @@ def play_folder(
         if game.game_id not in journal.finished
     ]
     before, started = len(deals) - len(waiting), time.monotonic()
-    tokens_before = engine.tokens_out
+    tally_before = engine.tally.copy()
     with progress_bar(title, len(deals), before) as progress:
 
         def on_finished(place: int, _: Deal, rows: list[Row]) -> None:
@@ -76,4 +76,4 @@ def play_folder(
     rows: list[Row] = [vars(game) for game in deals]
     tables.write(tables.from_rows(rows, tables.GAMES), folder / "games.parquet", tables.GAMES)
     journal.drop()
-    return Played(before, seconds, engine.tokens_out - tokens_before)
+    return Played(before, seconds, engine.tally.since(tally_before).tokens_out)

@@ -58,7 +58,7 @@ def test_the_same_again_is_up_to_date_and_more_rounds_go_on(games: Path, tmp_pat
     engine = FakeEngine()
     longer = fake_recipe(*SMALL, "iterate.rounds=3", "train.total_updates=9")
     assert iterate.run(longer, run, games=games, engine=engine).counts["rounds"] == 3
-    assert engine.calls == 4 * (4 + 8)  # one round of 4 games: 4 clues and 8 votes each
+    assert engine.tally.completions == 4 * (4 + 8)  # one round of 4 games: 4 clues and 8 votes each
     iterate.run(longer, tmp_path / "other", games=games)
     assert metrics(run) == metrics(tmp_path / "other")
 
@@ -122,7 +122,7 @@ def test_overwrite_replays_nothing_when_nothing_differs(games: Path, tmp_path: P
     iterate.run(recipe, tmp_path / "run", games=games)
     engine = FakeEngine()
     assert iterate.run(recipe, tmp_path / "run", games=games, engine=engine, overwrite=True).status == "up to date"
-    assert engine.calls == 0
+    assert engine.tally.completions == 0
 
 
 def test_a_folder_that_is_no_run_is_never_discarded(games: Path, tmp_path: Path):

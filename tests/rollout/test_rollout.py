@@ -108,7 +108,7 @@ def test_finished_games_are_not_played_again(games: Path, tmp_path: Path, determ
     engine = FakeEngine()
     report = rollout.run(recipe, games, tmp_path / "out", engine=engine)
     assert report.counts["finished_before"] >= 4
-    assert engine.calls == (8 - report.counts["finished_before"]) * 12
+    assert engine.tally.completions == (8 - report.counts["finished_before"]) * 12
     assert (report.out / "part-00000.parquet").read_bytes() == (whole / "part-00000.parquet").read_bytes()
 
 

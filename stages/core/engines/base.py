@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Coroutine, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -65,14 +65,42 @@ class Completion:
     prompt_sha256: str
 
 
+@dataclass
+class Tally:
+    """What an engine has done since it was opened; it only grows."""
+
+    completions: int = 0
+    tokens_in: int = 0  # of prompts; a prompt counts once, however many samples it has
+    tokens_cached: int = 0  # of tokens_in, those that a prefix cache spared
+    tokens_out: int = 0
+    retries: int = 0  # requests sent again because a server or worker failed
+    restarts: int = 0  # engines or workers that died and were started again
+
+    def since(self, before: Tally) -> Tally:
+        """The growth from `before` to now."""
+        return Tally(*(getattr(self, name) - getattr(before, name) for name in vars(self)))
+
+    def copy(self) -> Tally:
+        return replace(self)
+
+
+@dataclass(frozen=True)
+class Queue:
+    """Requests that an engine works on now, and those that wait."""
+
+    running: int = 0
+    waiting: int = 0
+
+
 class Engine(ABC):
     """Policies by name, an event loop that outlives a stage, and `generate`."""
+
+    batches = False  # whether it computes requests in batches, so that it is best given many at once
 
     def __init__(self) -> None:
         self._runner = asyncio.Runner()
         self._versions: dict[str, str] = {}
-        self.calls = 0  # completions computed so far
-        self.tokens_out = 0
+        self.tally = Tally()
 
     @abstractmethod
     async def generate(self, request: Request) -> list[Completion]:
@@ -91,10 +119,16 @@ class Engine(ABC):
             raise InputError(f"a seat wants the policy '{policy}', but only {sorted(self._versions)} are loaded")
         return self._versions[policy]
 
-    def count(self, completions: Sequence[Completion]) -> None:
-        """Engines report here what they computed, so that throughput can be told."""
-        self.calls += len(completions)
-        self.tokens_out += sum(len(completion.token_ids) for completion in completions)
+    def queue(self) -> Queue:
+        """How busy it is, for the eye."""
+        return Queue()
+
+    def count(self, completions: Sequence[Completion], *, prompts: int, cached: int = 0) -> None:
+        """Engines report here what they computed: the completions, and their prompts' tokens, each prompt once."""
+        self.tally.completions += len(completions)
+        self.tally.tokens_in += prompts
+        self.tally.tokens_cached += cached
+        self.tally.tokens_out += sum(len(completion.token_ids) for completion in completions)
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine on the engine's own loop, which stays between stages."""

@@ -35,7 +35,7 @@ class FakeEngine(Engine):
     async def generate(self, request: Request) -> list[Completion]:
         self.version(request.policy)
         completions = [self._answer(request, sample) for sample in range(request.n)]
-        self.count(completions)
+        self.count(completions, prompts=completions[0].prompt_tokens)
         return completions
 
     def _answer(self, request: Request, sample: int) -> Completion:

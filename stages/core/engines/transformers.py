@@ -9,7 +9,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stages.core.engines.base import Completion, Engine, Request, Sampling
+from stages.core.engines.base import Completion, Engine, Queue, Request, Sampling
 from stages.core.errors import VzError
 from stages.core.recipe.schema import Recipe
 
@@ -38,6 +38,8 @@ class TransformersEngine(Engine):
     when the recipe is deterministic; otherwise the largest group of equal policy and sampling, `batch_size` at once.
     """
 
+    batches = True
+
     def __init__(self, recipe: Recipe) -> None:
         super().__init__()
         from stages.core.vlm import set_threads
@@ -47,6 +49,7 @@ class TransformersEngine(Engine):
         self._queue: list[_Waiting] = []
         self._worker: asyncio.Task[None] | None = None
         self._policies: dict[str, _Policy] = {}
+        self._running = 0  # completions of the batch that is being computed
 
     def load(self, policy: str, model: str | Path, version: str) -> None:
         from stages.core import vlm
@@ -59,6 +62,9 @@ class TransformersEngine(Engine):
         stop = vlm.stop_tokens(weights, processor)
         self._policies[policy] = _Policy(weights, processor, frozenset(stop), vlm.placeholder_tokens(weights))
         self._versions[policy] = version
+
+    def queue(self) -> Queue:
+        return Queue(self._running, sum(waiting.request.n for waiting in self._queue))
 
     def sleep(self) -> None:
         from stages.core.vlm import free_accelerator
@@ -86,6 +92,7 @@ class TransformersEngine(Engine):
             if not self._queue:
                 return
             taken = self._take()
+            self._running = sum(waiting.request.n for waiting in taken)
             try:
                 answers = self._answer(taken)
             except Exception as error:  # whatever it is belongs to the games that wait, and stops them
@@ -153,7 +160,8 @@ class TransformersEngine(Engine):
             suppressed=policy.suppressed,
             max_prompt_tokens=self._recipe.rollout.max_prompt_tokens,
         )
-        self.count(completions)
+        prompts = {id(request): made.prompt_tokens for (request, _), made in zip(rows, completions, strict=True)}
+        self.count(completions, prompts=sum(prompts.values()))
         return completions
 
 

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from stages.core.recipe.base import Section
+from stages.core.recipe.engines import Executor, ServerSettings, VllmSettings
 
 
 class Seats(Section):
@@ -20,8 +21,10 @@ class Seats(Section):
 class Rollout(Section):
     """Sampling and batching."""
 
-    engine: Literal["transformers", "fake"] = Field(
-        "transformers", description="Who answers: Hugging Face generate (CPU and CUDA), or scripted answers for tests."
+    engine: Literal["transformers", "vllm", "server", "fake"] = Field(
+        "transformers",
+        description="Who answers: Hugging Face generate (CPU and CUDA), vLLM, an OpenAI-compatible server, or scripted "
+        "answers for tests.",
     )
     temperature: float = Field(0.8, ge=0, description="Sampling temperature (released code: 0.8); 0 is greedy.")
     top_p: float = Field(1.0, gt=0, le=1, description="Nucleus; 1 samples untruncated, which importance ratios need.")
@@ -41,6 +44,9 @@ class Rollout(Section):
     save_every: int = Field(64, ge=1, description="Finished games a journal file; a kill loses at most these.")
     games_per_part: int = Field(2000, ge=1, description="Games in one part of the finished table.")
     seats: Seats = Field(default_factory=Seats, description="Which policy plays which role.")
+    vllm: VllmSettings = Field(default_factory=VllmSettings, description="The vLLM engine.")
+    server: ServerSettings = Field(default_factory=ServerSettings, description="The server engine.")
+    executor: Executor = Field(default_factory=Executor, description="Engines in several processes or machines.")
     truncated_warning: float = Field(0.1, ge=0, le=1, description="Warn above this share of truncated answers.")
     unreadable_warning: float = Field(
         0.1, ge=0, le=1, description="Warn above this share of unreadable clues or votes."

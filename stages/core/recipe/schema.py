@@ -18,7 +18,16 @@ from stages.core.recipe.scoring import Filter, Score
 from stages.core.recipe.train import Train
 
 ONLY_SPEED = {
-    "rollout": {"concurrent_games", "batch_size", "save_every", "truncated_warning", "unreadable_warning"},
+    "rollout": {
+        "concurrent_games",
+        "batch_size",
+        "save_every",
+        "vllm",
+        "server",
+        "executor",
+        "truncated_warning",
+        "unreadable_warning",
+    },
     "train": {"micro_batch", "gradient_checkpointing", "processes"},
 }
 
