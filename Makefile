@@ -2,6 +2,7 @@
 # CPU build of torch can be had; name PyTorch's CPU index with TORCH_INDEX=<url> if your pip finds only CUDA builds.
 PYTHON ?= python3.11
 VENV ?= .venv
+VLLM_VENV ?= .venv-vllm
 TORCH ?= torch==2.13.0
 TORCH_INDEX ?=
 # 2 processes on 2 cores; torch with one thread each, because two contended threads are slower than one.
@@ -10,6 +11,9 @@ export TOKENIZERS_PARALLELISM ?= false
 
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+VLLM_READY := $(VLLM_VENV)/.ready
+# vLLM's CPU build: nothing is compiled at start and nothing is fetched.
+VLLM_CPU := TORCH_COMPILE_DISABLE=1 HF_HUB_OFFLINE=1 PATH=$(abspath $(VLLM_VENV))/bin:$$PATH
 RUN ?= runs/demo
 ROUNDS ?= 24
 PROOF ?= runs/proof
@@ -17,7 +21,7 @@ PROOF ?= runs/proof
 GAMES ?= runs/pairs
 SAMPLES ?= ../shared/data
 
-.PHONY: help demo test test-slow prove-learning ablations bench-render genuine telltale test-gpu check format model clean
+.PHONY: help demo test test-slow prove-learning ablations bench-render test-vllm bench-rollout genuine telltale test-gpu check format model clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -26,6 +30,10 @@ $(READY): pyproject.toml .ci/constraints-cpu.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) $(TORCH)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c .ci/constraints-cpu.txt -e '.[dev]'
+	touch $@
+
+$(VLLM_READY): pyproject.toml .ci/constraints-cpu.txt .ci/vllm-environment .ci/torchvision_hook.py
+	TORCH_INDEX=$(TORCH_INDEX) .ci/vllm-environment $(PYTHON) $(VLLM_VENV)
 	touch $@
 
 demo: $(READY) ## the whole pipeline on a CPU: the tiny model plays, trains and improves
@@ -38,6 +46,12 @@ test: $(READY) ## the default tests (under 6 minutes on 2 cores)
 
 test-slow: $(READY) ## the long proofs
 	$(BIN)/pytest -m slow -n 2
+
+test-vllm: $(VLLM_READY) ## vLLM and the model families, without a GPU, in an environment of their own (some minutes)
+	$(VLLM_CPU) pytest -m 'vllm or not slow and not gpu' tests/core/engines tests/families
+
+bench-rollout: $(VLLM_READY) ## tokens/s and games/min of the engines beside vLLM alone, on a CPU (half an hour)
+	$(VLLM_CPU) python -m tests.rollout.bench --out runs/bench-rollout
 
 prove-learning: $(READY) ## does self-play learn? 3 seeds and a control, judged on unseen pictures (under 60 minutes)
 	$(BIN)/python -m tests.learning.prove --out $(PROOF)
@@ -72,4 +86,4 @@ model: $(READY) ## make data/tiny-model again
 	$(BIN)/vz init-model --recipe tiny --out data/tiny-model --overwrite
 
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(VLLM_VENV) build dist .pytest_cache .mypy_cache .ruff_cache

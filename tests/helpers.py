@@ -19,7 +19,7 @@ from stages.core.seeds import rng
 
 # The whole loop without a model: scripted answers, a trainer that only counts.
 FAKE = ["rollout.engine=fake", "train.trainer=stub", "game.prompts=standard", "rollout.max_clue_tokens=100"]
-FAKE += ["rollout.max_vote_tokens=100", "game.clue_rounds=1", "evaluate.every=0"]
+FAKE += ["rollout.max_vote_tokens=100", "game.clue_rounds=1", "evaluate.every=0", "iterate.preflight=0"]
 # Without the tiny recipe's remedies: what they do has tests of its own.
 FAKE += ["filter.inactive_phase=drop", "score.clue_scale=none", "iterate.clue_votes=null", "score.votes_worth=null"]
 

@@ -62,7 +62,12 @@ def command(
     loaded = opt.load_recipe(recipe, [*(overrides or []), *extra], seed)
     opt.run_stage(
         lambda: iterate.run(
-            loaded, folder, games=games, on_round=None if as_json else _RoundTable(), overwrite=overwrite
+            loaded,
+            folder,
+            games=games,
+            on_preflight=None if as_json else lambda report: opt.print_preflight(report, loaded),
+            on_round=None if as_json else _RoundTable(),
+            overwrite=overwrite,
         ),
         recipe=loaded,
         sections=tuple(type(loaded).model_fields),

@@ -103,6 +103,20 @@ def print_report(report: Report, as_json: bool, show: Show | None = None) -> Non
         print(f"warning: {warning}", file=sys.stderr)
 
 
+def print_preflight(report: Report, recipe: Recipe, as_json: bool = False) -> None:
+    """What a few games showed; they were played only for this."""
+    from stages.rollout.preflight import facts
+
+    if as_json:
+        print(json.dumps({**report.as_dict(), "stage": "preflight", "out": None}, ensure_ascii=False))
+        return
+    screen = console()
+    screen.print(f"preflight: {report.counts['games']} games", style="bold")
+    screen.print(facts_table(facts(report, recipe)))
+    for warning in report.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+
+
 def console() -> Console:
     """stdout; as wide as the terminal, or wide enough for our tables where there is none."""
     from rich.console import Console

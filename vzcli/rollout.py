@@ -18,6 +18,9 @@ def command(
     model: Annotated[
         str | None, typer.Option("--model", "-m", help="Policy: a folder or hub name (model.path).")
     ] = None,
+    preflight: Annotated[
+        bool, typer.Option("--preflight", help="Play only 8 games, keep nothing, and say what they show and cost.")
+    ] = False,
     recipe: opt.RecipeName = "tiny",
     overrides: opt.Overrides = None,
     seed: opt.Seed = None,
@@ -31,16 +34,14 @@ def command(
 
     loaded = opt.load_recipe(recipe, overrides, seed)
     chosen = opt.choice(split, ("train", "dev", "test", "all"), "--split")
+    played = None if chosen == "all" else chosen
+    models = {"current": place_of(model)} if model else None
+    if preflight and not dry_run:
+        found = rollout.preflight.run_in_passing(loaded, games, deal=deal or games, split=played, models=models)
+        opt.print_preflight(found, loaded, as_json)
+        return
     opt.run_stage(
-        lambda: rollout.run(
-            loaded,
-            games,
-            out,
-            deal=deal,
-            split=None if chosen == "all" else chosen,
-            models={"current": place_of(model)} if model else None,
-            overwrite=overwrite,
-        ),
+        lambda: rollout.run(loaded, games, out, deal=deal, split=played, models=models, overwrite=overwrite),
         recipe=loaded,
         sections=("model", "game", "rollout"),
         reads={"games": games, "deal": deal, "model": model or loaded.model.path},

@@ -7,52 +7,26 @@ stage finds its hidden folder again and goes on.
 
 from __future__ import annotations
 
-import fcntl
-import os
-import platform
 import shutil
-import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
-from functools import lru_cache
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from stages.core.content import MANIFEST, content_hash
 from stages.core.disk import room_for
 from stages.core.errors import InputError
-from stages.core.files import read_json, sha256_file, sha256_text, to_json, write_json
+from stages.core.files import read_json, sha256_text, to_json, write_json
+from stages.core.locking import locked
+from stages.core.manifest import FORMAT, describe, input_of, manifest_of
 
-MANIFEST = "manifest.json"
+__all__ = [
+    "FORMAT", "MANIFEST", "Outcome", "Report", "content_hash", "input_of", "locked", "manifest_of", "produce",
+    "refuse_to_replace_an_input", "up_to_date",
+]  # fmt: skip
+
 CLAIM = ".claim.json"  # in the work folder: what is being made, until it is
-FORMAT = 1
-PICTURES = {
-    ".png",
-    ".jpg",
-    ".jpeg",
-    ".webp",
-    ".bmp",
-    ".gif",
-    ".tif",
-    ".tiff",
-    ".avif",
-}  # covered by the hashes in pairs.parquet
-NOT_COMPARABLE = {MANIFEST, "timings.json"}
-REPORTED_PACKAGES = [
-    "vz-selfplay",
-    "polars",
-    "torch",
-    "transformers",
-    "trl",
-    "accelerate",
-    "peft",
-    "mitsuba",
-    "vllm",
-    "datasets",
-    "matplotlib",
-]
 
 Settings = Mapping[str, Any]
 
@@ -99,6 +73,7 @@ def produce(
     a string is a hub name. Raises `InputError` when `out` holds something else and `overwrite` is not given.
     """
     out = out.resolve()
+    _check_names(out, inputs)
     refuse_to_replace_an_input(out, inputs)
     claim = _claim(stage, settings, inputs)
     with room_for(out), locked(out):
@@ -113,7 +88,7 @@ def produce(
             if not resumable or _is_empty(work):  # nothing in it is worth keeping, and bad input will be mended
                 shutil.rmtree(work)
             raise
-        manifest = _manifest(claim, work, outcome, out, inputs, started)
+        manifest = describe(claim, inputs, out, work, _told(outcome, started))
         write_json(work / MANIFEST, manifest)
         _publish(work, out)
         (out / CLAIM).unlink()  # only now: a kill before the renaming must find whose work this is
@@ -128,69 +103,18 @@ def up_to_date(out: Path, fingerprint: str, overwrite: bool = False) -> bool:
     if manifest.get("fingerprint") != fingerprint:
         return False
     for name, what in manifest["outputs"].items():
-        if not (out / name).is_file() or (out / name).stat().st_size != what["bytes"]:
+        if _bytes_of(out / name) != what["bytes"]:
             if overwrite:
                 return False
             raise InputError(f"{out / name}: missing or changed since it was made; use --overwrite to make it again")
     return True
 
 
-def manifest_of(folder: Path, stage: str | None = None) -> dict[str, Any]:
-    """The manifest of a stage's folder; `InputError` if it is none, or another stage's."""
-    if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder")
-    if not (folder / MANIFEST).is_file():
-        inside = sorted(path.parent.name for path in folder.glob(f"*/{MANIFEST}"))
-        hint = f"; it holds outputs named {', '.join(inside)}" if inside else ""
-        raise InputError(f"{folder}: holds no {MANIFEST}, so it is no finished output of a stage{hint}")
-    manifest: dict[str, Any] = read_json(folder / MANIFEST)
-    if stage is not None and manifest["stage"] != stage:
-        raise InputError(f"{folder}: is an output of '{manifest['stage']}', but one of '{stage}' is needed here")
-    return manifest
-
-
-def input_of(folder: Path, name: str) -> Path:
-    """Where the input `name` of the stage that made `folder` lies, as its manifest records it."""
-    manifest = manifest_of(folder)
-    if name not in manifest["inputs"]:
-        raise InputError(f"{folder}: its manifest names no input '{name}'; give the folder on the command line")
-    path = Path(os.path.normpath(folder.resolve() / manifest["inputs"][name]["path"]))
-    if not path.exists():
-        raise InputError(f"{path}: the {name} that {folder} was made from is gone; give its place on the command line")
-    return path
-
-
-def content_hash(source: Path | str) -> str:
-    """What an input holds, as a hash: a file's bytes, a folder's comparable files, or a hub name."""
-    path = Path(source)
-    if isinstance(source, str) and not path.exists():
-        return sha256_text(source)
-    if path.is_file():
-        return sha256_file(path)
-    if not path.is_dir():
-        raise InputError(f"{path}: no such file or folder")
-    files = sorted(file for file in path.rglob("*") if file.is_file() and not _hidden(file.relative_to(path)))
-    lines = [f"{file.relative_to(path)} {_hash_or_size(file)}" for file in files if file.name not in NOT_COMPARABLE]
-    return sha256_text("\n".join(lines))
-
-
-def _hidden(path: Path) -> bool:
-    return any(part.startswith(".") for part in path.parts)
-
-
-def _hash_or_size(file: Path) -> str:
-    status = file.stat()
-    return str(status.st_size) if _is_picture(file) else _file_hash(file, status.st_size, status.st_mtime_ns)
-
-
-def _is_picture(file: Path) -> bool:
-    return file.suffix.lower() in PICTURES
-
-
-@lru_cache(maxsize=4096)
-def _file_hash(file: Path, size: int, modified: int) -> str:
-    """Remembered while the file's size and time stay: a round asks for the same weights several times."""
-    return sha256_file(file)
+def _bytes_of(file: Path) -> int | None:
+    try:
+        return file.stat().st_size
+    except OSError:
+        return None
 
 
 def _claim(stage: str, settings: Settings, inputs: Mapping[str, Path | str]) -> dict[str, Any]:
@@ -199,12 +123,28 @@ def _claim(stage: str, settings: Settings, inputs: Mapping[str, Path | str]) -> 
     return {**body, "fingerprint": sha256_text(to_json(body))}
 
 
+def _check_names(out: Path, inputs: Mapping[str, Path | str]) -> None:
+    """`InputError` for a place that the manifest could not name."""
+    for place in (out, *(Path(source).resolve() for source in inputs.values())):
+        try:
+            str(place).encode()
+        except UnicodeEncodeError as error:
+            raise InputError(f"{str(place)!r}: the name is not UTF-8, so no manifest can hold it; rename it") from error
+
+
 def refuse_to_replace_an_input(out: Path, inputs: Mapping[str, Path | str]) -> None:
-    """`InputError` when `out` is one of the inputs or holds one: to replace it would delete what is to be read."""
+    """`InputError` when `out` is an input or holds one: to replace it would delete what is to be read.
+
+    Nor may it lie in one, which would be another input as soon as `out` is there.
+    """
     for name, source in inputs.items():
         place = Path(source).resolve()
-        if place.exists() and (place == out or out in place.parents):
+        if not place.exists():  # the name of something on the hub
+            continue
+        if place == out or out in place.parents:
             raise InputError(f"{out}: is or holds the {name} that is to be read; choose another --out")
+        if place in out.parents:
+            raise InputError(f"{out}: lies in {place}, the {name} that is to be read; choose another --out")
 
 
 def _refuse_foreign(out: Path, stage: str, overwrite: bool) -> None:
@@ -254,83 +194,10 @@ def _publish(work: Path, out: Path) -> None:
         shutil.rmtree(old)
 
 
-def _manifest(
-    claim: dict[str, Any],
-    work: Path,
-    outcome: Outcome,
-    out: Path,
-    inputs: Mapping[str, Path | str],
-    started: float,
-) -> dict[str, Any]:
-    return {
-        **claim,
-        "inputs": {
-            name: {"path": _relative(source, out), "sha256": claim["inputs"][name]} for name, source in inputs.items()
-        },
-        "outputs": _outputs(work),
-        "counts": outcome.counts,
-        "warnings": outcome.warnings,
-        "versions": {"python": platform.python_version(), **_versions()},
-        "git": _git_state(),
-        "timings": {"seconds": round(time.time() - started, 3), **outcome.timings},
-        "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-    }
-
-
-def _relative(source: Path | str, out: Path) -> str:
-    if isinstance(source, str) and not Path(source).exists():
-        return source
-    return os.path.relpath(Path(source).resolve(), out)
-
-
-def _outputs(work: Path) -> dict[str, dict[str, Any]]:
-    tables = [file for file in sorted(work.rglob("*")) if file.is_file() and not _is_picture(file)]
-    return {
-        str(file.relative_to(work)): {"bytes": file.stat().st_size, "sha256": sha256_file(file)}
-        for file in tables
-        if file.name not in NOT_COMPARABLE and not _hidden(file.relative_to(work))
-    }
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for package in REPORTED_PACKAGES:
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
-
-
-def _git_state() -> str | None:
-    """The commit of the working copy that vz runs from, or null for an installed wheel."""
-    here = Path(__file__).resolve().parent
-    command = ["git", "-C", str(here), "describe", "--always", "--dirty", "--abbrev=12"]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() or None
+def _told(outcome: Outcome, started: float) -> dict[str, Any]:
+    seconds = round(time.time() - started, 3)
+    return {**asdict(outcome), "timings": {"seconds": seconds, **outcome.timings}}
 
 
 def _report(out: Path, manifest: dict[str, Any], status: str) -> Report:
     return Report(manifest["stage"], out, status, manifest["counts"], manifest["warnings"], manifest["timings"])
-
-
-@contextmanager
-def locked(out: Path) -> Iterator[None]:
-    """One writer an output folder. The kernel drops the lock of a killed process."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    path = out.with_name(f".{out.name}.lock")
-    busy = InputError(f"{out}: another vz process is writing it; wait for it to end")
-    with path.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise busy from error
-        if not path.exists() or path.stat().st_ino != os.fstat(file.fileno()).st_ino:
-            raise busy  # its owner ended between our opening and our locking; a new one may have begun
-        try:
-            yield
-        finally:
-            path.unlink(missing_ok=True)

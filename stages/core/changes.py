@@ -45,7 +45,7 @@ def scene_of(text: str | None) -> Mapping[str, Any]:
     """A scene's JSON; empty where there is none or it is of no use for looking."""
     try:
         scene = json.loads(text or "{}")
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
         return {}
     return scene if isinstance(scene, dict) else {}
 

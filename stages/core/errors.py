@@ -25,6 +25,10 @@ class MissingExtra(InputError):
         super().__init__(
             f"this needs the package '{package}', which is not installed: pip install 'vz-selfplay[{extra}]'"
         )
+        self._given = extra, package
+
+    def __reduce__(self) -> tuple[type[MissingExtra], tuple[str, str]]:
+        return MissingExtra, self._given  # it must come home from a process: pickle would give back the message alone
 
 
 def require(package: str, extra: str) -> ModuleType:

@@ -12,6 +12,8 @@ from stages.core.errors import VzError
 from stages.core.play import Row
 from stages.core.recipe.rollout import Rollout
 
+_PARTS = {"row": pl.Int32(), "place": pl.Int32(), "role": pl.String(), "type": pl.String(), "text": pl.String()}
+
 
 class Journal:
     """Collects finished games; writes them in files of `save_every` games, or of one block when deterministic."""
@@ -23,7 +25,7 @@ class Journal:
         self._deterministic = deterministic
         self._rows: list[Row] = []
         self._places: list[int] = []
-        self.finished: set[str] = self._read_finished()
+        self.finished = self._lies()["game_id"]  # their ids
 
     def add(self, place: int, rows: list[Row]) -> None:
         """Take a finished game, whole."""
@@ -41,17 +43,19 @@ class Journal:
         if self._places:
             self._flush()
 
-    def publish(self, work: Path, expected: list[str]) -> None:
-        """Sort all games into `part-*.parquet` of `games_per_part` games. The journal stays until `drop`."""
-        files = sorted(self._folder.glob("*.parquet"))
-        played = pl.scan_parquet(files, hive_partitioning=False, glob=False)
-        ids = played.select("game_id").unique().collect()["game_id"].sort().to_list()
-        if ids != sorted(expected):
-            raise VzError(f"{self._folder}: holds {len(ids)} games, but {len(expected)} were dealt")
-        for number, start in enumerate(range(0, len(ids), self._recipe.games_per_part)):
-            part = ids[start : start + self._recipe.games_per_part]
-            inside = pl.col("game_id").is_between(pl.lit(part[0]), pl.lit(part[-1]))
-            frame = played.filter(inside).collect().sort(tables.KEY)
+    def publish(self, work: Path, expected: pl.Series) -> None:
+        """Sort all games (`expected`: their ids) into `part-*.parquet` of `games_per_part` games.
+
+        Only one part's games are in memory at once. The journal stays until `drop`.
+        """
+        files, lies = self._files(), self._lies().sort("game_id")
+        if not lies["game_id"].equals(expected.sort()):
+            raise VzError(f"{self._folder}: holds {len(lies)} games, but {len(expected)} were dealt")
+        for number, part in enumerate(lies.iter_slices(self._recipe.games_per_part)):
+            played = pl.scan_parquet(
+                [files[file] for file in part["file"].unique()], hive_partitioning=False, glob=False
+            )
+            frame = played.filter(pl.col("game_id").is_in(part["game_id"].implode())).collect().sort(tables.KEY)
             tables.unique_key(frame, tables.KEY, self._folder)
             tables.write(frame, work / f"part-{number:05d}.parquet", tables.ROLLOUTS)
 
@@ -61,11 +65,33 @@ class Journal:
 
     def _flush(self) -> None:
         name = f"{min(self._places):09d}.parquet"
-        tables.write(tables.from_rows(self._rows, tables.ROLLOUTS), self._folder / name, tables.ROLLOUTS)
+        tables.write(_table(self._rows), self._folder / name, tables.ROLLOUTS)
         self._rows, self._places = [], []
 
-    def _read_finished(self) -> set[str]:
-        files = sorted(self._folder.glob("*.parquet"))
-        if not files:
-            return set()
-        return set(pl.scan_parquet(files, glob=False).select("game_id").unique().collect()["game_id"])
+    def _files(self) -> list[Path]:
+        return sorted(self._folder.glob("*.parquet"))
+
+    def _lies(self) -> pl.DataFrame:
+        """Which `game_id` lies in which `file`, by its number."""
+        found = [pl.DataFrame(schema={"game_id": pl.String(), "file": pl.UInt32()})]
+        for number, file in enumerate(self._files()):
+            games = tables.read(file, tables.ROLLOUTS, ["game_id"]).unique()
+            found.append(games.with_columns(file=pl.lit(number, pl.UInt32())))
+        return pl.concat(found)
+
+
+def _table(rows: list[Row]) -> pl.DataFrame:
+    """The rows as a table. Prompts come from flat columns, since Polars is slow with nested Python lists."""
+    parts = [
+        (row, place, message["role"], part["type"], part["text"])
+        for row, prompt in enumerate(played["prompt"] for played in rows)
+        for place, message in enumerate(prompt)
+        for part in message["content"]
+    ]
+    flat = pl.DataFrame(parts, schema=_PARTS, orient="row")
+    messages = flat.group_by("row", "place", maintain_order=True).agg(
+        pl.first("role"), content=pl.struct("type", "text")
+    )
+    prompts = messages.group_by("row", maintain_order=True).agg(prompt=pl.struct("role", "content"))
+    rest = {name: kind for name, kind in tables.ROLLOUTS.items() if name != "prompt"}
+    return tables.from_rows(rows, rest).with_columns(prompts["prompt"])

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from PIL import Image, UnidentifiedImageError
 
@@ -15,6 +18,9 @@ from stages.core.errors import InputError
 
 _BLANK = re.compile(r"blank:([1-9][0-9]{0,4})x([1-9][0-9]{0,4})")
 BLANK_COLOUR = (255, 255, 255)
+MOST_PIXELS = 170_000_000  # of an empty picture: as many as `games.ready.max_pixels` admits of any
+FORMATS = ("PNG", "JPEG", "WEBP")  # PNG is what vz writes; none of them calls up another program, as some would
+UNREADABLE = (UnidentifiedImageError, Image.DecompressionBombError, OSError)
 
 
 @dataclass(frozen=True)
@@ -29,29 +35,50 @@ class Picture:
         """The picture as RGB. `InputError` when it is missing, unreadable or not the one that the table names."""
         blank = _BLANK.fullmatch(self.ref)
         if blank:
-            return Image.new("RGB", (int(blank[1]), int(blank[2])), BLANK_COLOUR)
-        path = self.folder / self.ref
+            size = int(blank[1]), int(blank[2])
+            if size[0] * size[1] > MOST_PIXELS:
+                raise InputError(
+                    f"{self.folder}: '{self.ref}' has more than {MOST_PIXELS:,} pixels; play the games again"
+                )
+            return Image.new("RGB", size, BLANK_COLOUR)
+        try:
+            with Image.open(io.BytesIO(self.file()), formats=FORMATS) as image:
+                return image.convert("RGB")
+        except UNREADABLE as error:
+            raise InputError(f"{self.folder / self.ref}: not a readable picture ({error})") from error
+
+    def file(self) -> bytes:
+        """The file of a picture that is not blank. `InputError` when it is missing or not the one of the table."""
+        path = _inside(self.folder, self.ref)
         try:
             data = path.read_bytes()
         except OSError as error:
             raise InputError(f"{path}: the picture cannot be read ({error.strerror}); make the games again") from error
         if self.sha256 is not None and hashlib.sha256(data).hexdigest() != self.sha256:
             raise InputError(f"{path}: the picture is not the one in pairs.parquet (sha256 differs)")
-        try:
-            with Image.open(io.BytesIO(data)) as image:
-                return image.convert("RGB")
-        except (UnidentifiedImageError, OSError) as error:
-            raise InputError(f"{path}: not a readable picture ({error})") from error
+        return data
+
+
+def picture_of(games: Path, row: Mapping[str, Any], kind: str) -> Picture | None:
+    """The `original` or `modified` picture of a row of `pairs.parquet`; None where the spy sees an empty one.
+
+    `InputError` when the row lacks the original, or the hash by which a picture is known.
+    """
+    ref, sha256 = row[kind], row[f"{kind}_sha256"]
+    if ref is None and kind == "modified":
+        return None
+    if ref is None or sha256 is None:
+        lacks = f"no {kind}" if ref is None else f"no sha256 of {ref!r}"
+        raise InputError(f"{games / 'pairs.parquet'}: pair '{row['pair_id']}' names {lacks}; make the games again")
+    return Picture(games, ref, sha256)
 
 
 def picture_hashes(games: Path) -> dict[str, str]:
-    """sha256 of every picture of a games folder, by its path in the tables."""
-    pairs = tables.read(
-        games / "pairs.parquet", tables.PAIRS, ["original", "original_sha256", "modified", "modified_sha256"]
-    )
-    original, original_sha, modified, modified_sha = (pairs[name].to_list() for name in pairs.columns)
-    both = [*zip(original, original_sha, strict=True), *zip(modified, modified_sha, strict=True)]
-    return {path: sha for path, sha in both if path is not None}
+    """sha256 of every picture of a games folder, by its path in the tables. `InputError` where one is missing."""
+    columns = ["pair_id", "original", "original_sha256", "modified", "modified_sha256"]
+    rows = tables.read(games / "pairs.parquet", tables.PAIRS, columns).iter_rows(named=True)
+    pictures = [picture_of(games, row, kind) for row in rows for kind in ("original", "modified")]
+    return {picture.ref: picture.sha256 for picture in pictures if picture is not None and picture.sha256 is not None}
 
 
 def blank_ref(width: int, height: int) -> str:
@@ -61,8 +88,28 @@ def blank_ref(width: int, height: int) -> str:
 
 def picture_size(folder: Path, ref: str) -> tuple[int, int]:
     """(width, height) in pixels, read from the file's header."""
+    path = _inside(folder, ref)
     try:
-        with Image.open(folder / ref) as image:
+        with Image.open(path, formats=FORMATS) as image:
             return image.size
-    except (UnidentifiedImageError, OSError) as error:
-        raise InputError(f"{folder / ref}: not a readable picture ({error})") from error
+    except UNREADABLE as error:
+        raise InputError(f"{path}: not a readable picture ({error})") from error
+
+
+def png(image: Image.Image, **options: Any) -> bytes:
+    """The picture as a PNG without date, program or other notes, unless `options` bring some."""
+    buffer = io.BytesIO()
+    image.save(buffer, "png", **options)
+    return buffer.getvalue()
+
+
+def _inside(folder: Path, ref: str) -> Path:
+    """Where the file lies. Tables may come from strangers: `InputError` for a place outside the folder."""
+    path = folder / ref
+    try:
+        inside = Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
+    except ValueError:  # a zero byte
+        inside = False
+    if not inside:
+        raise InputError(f"{folder}: {ref!r} is the path of a picture outside the folder; do not use these games")
+    return path

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -15,22 +16,26 @@ from stages.core.game.rules import Clue, Deal, Role, Transcript, Turn, next_turn
 from stages.core.pictures import Picture, blank_ref, picture_size
 from stages.core.recipe import Recipe
 from stages.core.recipe.game import Game as GameRules
-from stages.core.recipe.rollout import Rollout
+from stages.core.recipe.rollout import Rollout, Seats
 from stages.core.seeds import derive
 
 Row = dict[str, Any]
-OnFinished = Callable[[int, Deal, list[Row]], None]
+OnFinished = Callable[[int, list[Row]], None]
 
 
 @dataclass(frozen=True)
 class Table:
-    """A game with what is needed to play it: its place in the order, its words and its pictures."""
+    """A game with what is needed to play it: its place in the order, its words, its pictures and who plays."""
 
     place: int
     deal: Deal
     domain: str
     civilians_view: Picture
     spy_view: Picture
+    seats: Seats
+
+    def policy(self, role: Role) -> str:
+        return str(getattr(self.seats, role))
 
     def picture(self, role: Role) -> Picture:
         return self.spy_view if role == "spy" else self.civilians_view
@@ -43,25 +48,22 @@ class Rules:
     game: GameRules
     rollout: Rollout
 
-    def policy(self, role: Role) -> str:
-        return str(getattr(self.rollout.seats, role))
+
+def policies(recipe: Recipe, seats: Collection[Seats] = ()) -> list[str]:
+    """The policies that play on `seats` (default: the recipe's), each once; the analyst's only where it votes."""
+    voter = "analyst" if recipe.game.voters == "analyst" else "civilian"
+    roles = ("civilian", "spy", voter)
+    return sorted({str(getattr(who, role)) for who in seats or [recipe.rollout.seats] for role in roles})
 
 
-def policies(recipe: Recipe) -> list[str]:
-    """The policies that play, each once; the analyst's only where it votes."""
-    seats = recipe.rollout.seats
-    voter = seats.analyst if recipe.game.voters == "analyst" else seats.civilian
-    return sorted({seats.civilian, seats.spy, voter})
-
-
-def set_table(place: int, deal: Deal, pair: Row, folder: Path) -> Table:
-    """A dealt game with the pictures of its pair (a row of `pairs.parquet` in `folder`)."""
+def set_table(place: int, deal: Deal, pair: Row, folder: Path, seats: Seats) -> Table:
+    """A dealt game with the pictures of its pair (a row of `pairs.parquet` in `folder`) and who plays it."""
     original = Picture(folder, pair["original"], pair["original_sha256"])
     if deal.spy_view == "blank":
         spy = Picture(folder, blank_ref(*picture_size(folder, pair["original"])), None)
     else:
         spy = Picture(folder, pair["modified"], pair["modified_sha256"])
-    return Table(place, deal, pair["domain"], original, spy)
+    return Table(place, deal, pair["domain"], original, spy, seats)
 
 
 async def play_game(table: Table, rules: Rules, engine: Engine) -> list[Row]:
@@ -79,46 +81,52 @@ async def play_game(table: Table, rules: Rules, engine: Engine) -> list[Row]:
 
 
 async def play_games(
-    tables: Sequence[Table],
+    places: Sequence[int],
+    set_up: Callable[[int], Table],
     rules: Rules,
     engine: Engine,
     on_finished: OnFinished,
     *,
     deterministic: bool,
 ) -> None:
-    """Play all games, `rollout.concurrent_games` at once; `on_finished(place, deal, rows)` is called game by game.
+    """Play the games at `places` in the whole deal, `rollout.concurrent_games` at once on each lane of the engine.
 
-    Deterministic: games go in fixed blocks of that size, so that what is batched together does not depend on which
-    games were finished before a kill, and a block's games are reported together, in order. Otherwise a new game
-    starts as soon as one ends.
+    `set_up(place)` is asked for a game when it begins, so that games that wait take no memory, and
+    `on_finished(place, rows)` is called game by game. Deterministic: games go in fixed blocks of that size, so
+    that what is batched together does not depend on which games were finished before a kill, and a block's games are
+    reported together, in order. Otherwise a new game starts as soon as one ends.
     """
-    if deterministic:
-        for block in blocks(tables, rules.rollout.concurrent_games):
-            played = await asyncio.gather(*(play_game(table, rules, engine) for table in block))
-            for table, rows in zip(block, played, strict=True):
-                on_finished(table.place, table.deal, rows)
-        return
-    waiting = iter(tables)
+    size = rules.rollout.concurrent_games
 
-    async def chair() -> None:
-        for table in waiting:
-            on_finished(table.place, table.deal, await play_game(table, rules, engine))
+    def of_lane(lane: int) -> Iterator[int]:
+        return (place for place in places if engine.lane(place) == lane)
 
-    async with asyncio.TaskGroup() as room:
-        for _ in range(min(rules.rollout.concurrent_games, len(tables))):
-            room.create_task(chair())
+    async def play_blocks(waiting: Iterator[int]) -> None:
+        for block in blocks(waiting, size):
+            played = await asyncio.gather(*(play_game(set_up(place), rules, engine) for place in block))
+            for place, rows in zip(block, played, strict=True):
+                on_finished(place, rows)
+
+    async def chair(waiting: Iterator[int]) -> None:
+        for place in waiting:
+            on_finished(place, await play_game(set_up(place), rules, engine))
+
+    try:
+        async with asyncio.TaskGroup() as room:
+            for lane in range(engine.lanes):
+                waiting = of_lane(lane)
+                if deterministic:
+                    room.create_task(play_blocks(waiting))
+                else:
+                    for _ in range(min(size, len(places))):
+                        room.create_task(chair(waiting))
+    except ExceptionGroup as failed:
+        raise failed.exceptions[0] from None  # the first says why; what fails beside it fails for the same reason
 
 
-def blocks(tables: Sequence[Table], size: int) -> Iterator[list[Table]]:
-    """Games by their place in the whole deal, `size` places a block; blocks that are finished are simply absent."""
-    block: list[Table] = []
-    for table in tables:
-        if block and table.place // size != block[0].place // size:
-            yield block
-            block = []
-        block.append(table)
-    if block:
-        yield block
+def blocks(places: Iterable[int], size: int) -> Iterator[list[int]]:
+    """Places block by block, `size` places of the whole deal each; those that are finished are simply absent."""
+    return (list(block) for _, block in groupby(places, key=lambda place: place // size))
 
 
 async def _ask(table: Table, turn: Turn, transcript: Transcript, rules: Rules, engine: Engine) -> list[Row]:
@@ -131,7 +139,7 @@ async def _ask(table: Table, turn: Turn, transcript: Transcript, rules: Rules, e
         n=turn.samples,
         seed=derive(table.deal.seed, turn.index),
         sampling=Sampling.of(rules.rollout, turn.phase),
-        policy=rules.policy(turn.role),
+        policy=table.policy(turn.role),
     )
     completions = await engine.generate(request)
     version = engine.version(request.policy)
@@ -163,7 +171,7 @@ def _row(
         "images": [picture.ref for picture in request.pictures],
         "prompt_tokens": completion.prompt_tokens,
         "prompt_sha256": completion.prompt_sha256,
-        "completion": completion.text,
+        "completion": completion.text.encode(errors="replace").decode(),  # a server may send halves of characters
         "completion_ids": completion.token_ids,
         "completion_logprobs": completion.logprobs,
         "finish_reason": completion.finish_reason,

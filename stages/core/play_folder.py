@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import shutil
-import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
 
 from stages.core import tables
-from stages.core.engines.base import Engine
+from stages.core.deals import Deals
+from stages.core.engines.base import Engine, Tally
 from stages.core.game.rules import Deal
 from stages.core.journal import Journal
-from stages.core.play import Row, Rules, play_games, set_table
-from stages.core.progress import progress_bar
+from stages.core.live import Meter, watch
+from stages.core.play import Row, Rules, Table, play_games, set_table
 from stages.core.recipe import Recipe
 from stages.core.recipe.rollout import Seats
+
+PAIR = ["pair_id", "domain", "original", "modified", "original_sha256", "modified_sha256"]  # what playing needs of it
 
 
 @dataclass(frozen=True)
@@ -25,12 +27,27 @@ class Played:
     """How many games were finished before this call, and what this call took."""
 
     before: int
+    games: int = 0
     seconds: float = 0.0
-    tokens_out: int = 0
+    tally: Tally = field(default_factory=Tally)
 
     def timings(self) -> dict[str, float]:
-        rate = self.tokens_out / self.seconds if self.seconds else 0.0
-        return {"play_seconds": round(self.seconds, 3), "tokens_per_second": round(rate, 1)}
+        """For a manifest; the share of prompt tokens that a cache spared only where there were any."""
+
+        def rate(count: int, digits: int) -> float:
+            return round(count / self.seconds, digits) if self.seconds else 0.0
+
+        tally = self.tally
+        cached = {"cache_hit_rate": round(tally.tokens_cached / tally.tokens_in, 4)} if tally.tokens_in else {}
+        return {
+            "play_seconds": round(self.seconds, 3),
+            "games_per_minute": rate(60 * self.games, 2),
+            "tokens_in_per_second": rate(tally.tokens_in, 1),
+            "tokens_per_second": rate(tally.tokens_out, 1),
+            **cached,
+            "retries": tally.retries,
+            "restarts": tally.restarts,
+        }
 
 
 def play_folder(
@@ -42,38 +59,52 @@ def play_folder(
     engine: Engine,
     *,
     seats: Seats | None = None,
+    seats_of: Mapping[str, Seats] | None = None,
     title: str = "playing",
 ) -> Played:
     """Write `part-*.parquet` and `games.parquet` of the deals into `folder`.
 
-    `pairs` is the table of the games folder `games`; `seats` overrides the recipe's. What a killed call finished is
-    kept: games in the journal are not played again, and a folder with its `games.parquet` is whole.
+    `pairs` is the table of the games folder `games`; `seats` overrides the recipe's and `seats_of`, by `game_id`, both.
+    What a killed call finished is kept: games in the journal are not played again, and a folder with its
+    `games.parquet` is whole. Games that wait are rows of a table: memory does not grow with what is played.
     """
     if (folder / "games.parquet").is_file():
         shutil.rmtree(folder / "journal", ignore_errors=True)  # a kill may have left it beside whole tables
         return Played(len(deals))
-    rollout = recipe.rollout if seats is None else recipe.rollout.model_copy(update={"seats": seats})
-    by_id = {pair["pair_id"]: pair for pair in pairs.iter_rows(named=True)}
+    everywhere, own, dealt = seats or recipe.rollout.seats, seats_of or {}, Deals.of(deals)
+    pictures = pairs.select(PAIR)
+    pair_row = {pair_id: row for row, pair_id in enumerate(pictures["pair_id"])}
     journal = Journal(folder / "journal", recipe.rollout, recipe.deterministic)
-    waiting = [
-        set_table(place, game, by_id[game.pair_id], games)
-        for place, game in enumerate(deals)
-        if game.game_id not in journal.finished
-    ]
-    before, started = len(deals) - len(waiting), time.monotonic()
-    tally_before = engine.tally.copy()
-    with progress_bar(title, len(deals), before) as progress:
 
-        def on_finished(place: int, _: Deal, rows: list[Row]) -> None:
-            journal.add(place, rows)
-            progress.advance()
+    def set_up(place: int) -> Table:
+        game = dealt[place]
+        pair = pictures.row(pair_row[game.pair_id], named=True)
+        return set_table(place, game, pair, games, own.get(game.game_id, everywhere))
 
-        rules = Rules(recipe.game, rollout)
-        engine.run(play_games(waiting, rules, engine, on_finished, deterministic=recipe.deterministic))
-    seconds = time.monotonic() - started
+    def on_finished(place: int, rows: list[Row]) -> None:
+        journal.add(place, rows)
+        meter.finished += 1
+
+    waiting = _waiting(dealt, journal.finished)
+    meter = Meter(title, len(dealt), len(dealt) - len(waiting), recipe.game, engine)
+    rules = Rules(recipe.game, recipe.rollout)
+    try:
+        with watch(meter):
+            engine.run(play_games(waiting, set_up, rules, engine, on_finished, deterministic=recipe.deterministic))
+    except BaseException:
+        if not recipe.deterministic:  # there only whole blocks are kept
+            journal.close()
+        raise
+    played = Played(meter.before, meter.finished, meter.seconds(), meter.tally())
     journal.close()
-    journal.publish(folder, expected=[game.game_id for game in deals])
-    rows: list[Row] = [vars(game) for game in deals]
-    tables.write(tables.from_rows(rows, tables.GAMES), folder / "games.parquet", tables.GAMES)
+    journal.publish(folder, expected=dealt.frame["game_id"])
+    tables.write(dealt.frame, folder / "games.parquet", tables.GAMES)
     journal.drop()
-    return Played(before, seconds, engine.tally.since(tally_before).tokens_out)
+    return played
+
+
+def _waiting(dealt: Deals, finished: pl.Series) -> Sequence[int]:
+    """The places of the games that are not finished."""
+    if finished.is_empty():
+        return range(len(dealt))
+    return (~dealt.frame["game_id"].is_in(finished.implode())).arg_true().to_list()

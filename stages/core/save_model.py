@@ -15,16 +15,23 @@ SHORT, LONG = "vision_tower.", "vision_tower.vision_model."
 
 
 def save_model(model: PreTrainedModel, folder: Path) -> None:
-    """`save_pretrained`, readable by everybody, and for LLaVA under the weights' names that vLLM knows too."""
+    """`save_pretrained`, readable by everybody, and under the weights' names that vLLM knows too."""
     model.save_pretrained(folder)
+    renames = _has_short_names(model)
     for path in folder.glob("*.safetensors"):
-        if model.config.model_type == "llava":
+        if renames:
             _rename_vision_tower(path)
         path.chmod(0o644)  # safetensors writes files that only their owner can read
-    if model.config.model_type == "llava" and (folder / INDEX).is_file():
+    if renames and (folder / INDEX).is_file():
         index = read_json(folder / INDEX)
         index["weight_map"] = {_long_name(name): file for name, file in index["weight_map"].items()}
         write_json(folder / INDEX, index)
+
+
+def _has_short_names(model: PreTrainedModel) -> bool:
+    """LLaVA, Gemma 3 and others whose picture encoder is CLIP's or SigLIP's."""
+    vision = getattr(model.config, "vision_config", None)
+    return getattr(vision, "model_type", None) in {"clip_vision_model", "siglip_vision_model"}
 
 
 def _rename_vision_tower(path: Path) -> None:

@@ -52,6 +52,14 @@ GAMES: Schema = {
     "seed": pl.Int64(),
 }
 
+# Who plays what in the games of a deal, by name of policy; only where that is not what the recipe says.
+SEATS: Schema = {
+    "game_id": pl.String(),
+    "civilian": pl.String(),
+    "spy": pl.String(),
+    "analyst": pl.String(),
+}
+
 ROLLOUTS: Schema = {
     "game_id": pl.String(),
     "turn": pl.Int32(),
@@ -65,9 +73,9 @@ ROLLOUTS: Schema = {
     "prompt": pl.List(MESSAGE),
     "images": pl.List(pl.String()),  # relative to the games folder, in the prompt's order
     "prompt_tokens": pl.Int32(),
-    "prompt_sha256": pl.String(),  # of the prompt's token ids
+    "prompt_sha256": pl.String(),  # of the prompt's token ids; null where a server did not tell them
     "completion": pl.String(),
-    "completion_ids": pl.List(pl.Int32()),  # the stop token included
+    "completion_ids": pl.List(pl.Int32()),  # the stop token included; empty, like the log-probs, where not told
     "completion_logprobs": pl.List(pl.Float32()),  # of the sampled tokens, at the sampling temperature
     "finish_reason": pl.String(),  # stop, length
     "clue": pl.String(),  # what the others hear; null for votes
@@ -202,11 +210,16 @@ def read(path: Path, schema: Schema, columns: list[str] | None = None) -> pl.Dat
 
 
 def read_parts(folder: Path, schema: Schema, columns: list[str] | None = None) -> pl.DataFrame:
-    """All `part-*.parquet` of a table, in name order. None at all is an `InputError`."""
+    """All `part-*.parquet` of a table, one below the other."""
+    return pl.concat([read(part, schema, columns) for part in parts_of(folder)])
+
+
+def parts_of(folder: Path) -> list[Path]:
+    """The `part-*.parquet` of a table, in name order. None at all is an `InputError`."""
     parts = sorted(folder.glob("part-*.parquet"))
     if not parts:
         raise InputError(f"{folder}: holds no part-*.parquet; is it a folder of rollouts?")
-    return pl.concat([read(part, schema, columns) for part in parts])
+    return parts
 
 
 def unique_key(frame: pl.DataFrame, key: list[str], where: object) -> pl.DataFrame:

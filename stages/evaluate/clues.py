@@ -44,7 +44,7 @@ def _clue(row: Mapping[str, Any], pair: Mapping[str, Any], copied: bool) -> dict
         own, _ = _truth(row["clue"], pair["modified_scene"] if row["spy_view"] == "modified" else None)
     return {
         **{name: row[name] for name in ("game_id", "turn", "pair_id", "role", "clue")},
-        "tokens": len(row["completion_ids"]),
+        "tokens": len(row["completion_ids"]) or None,  # a server may not tell
         "own": own,
         "civilians": civilians,
         "why": why,

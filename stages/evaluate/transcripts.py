@@ -58,7 +58,7 @@ def _vote(voter: dict[str, Any], completion: Completion) -> dict[str, object]:
     return {
         **{name: voter[name] for name in ("game_id", "turn", "pair_id")},
         "completion": completion.text,
-        "tokens": len(completion.token_ids),
+        "tokens": len(completion.token_ids) or None,  # a server may not tell
         "vote": vote.seat,
         "vote_kind": vote.kind,
         "correct": vote.seat == voter["spy"],

@@ -54,7 +54,7 @@ class About:
 
 def card(about: About) -> str:
     """Front matter and Markdown."""
-    rows, settings, versions = about.rows, about.manifest["settings"], about.manifest["versions"]
+    rows, settings, versions = about.rows, _part(about, "settings"), _part(about, "versions")
     domains = sorted({row["domain"] for row in rows})
     text = _template().render(
         title=_title(about),
@@ -66,7 +66,7 @@ def card(about: About) -> str:
         seed=settings.get("seed", "–"),
         ways=_ways(about),
         settings=yaml.safe_dump(settings, sort_keys=False, allow_unicode=True),
-        versions=", ".join(f"{name} {version}" for name, version in versions.items()),
+        versions=", ".join(code(f"{name} {version}") for name, version in versions.items()),
         domains=domains,
         splits=_splits(about, domains),
         attributes=_listed(Counter(str(change["attribute"]) for row in rows for change in row["changes"] or ())),
@@ -115,6 +115,15 @@ def _dataset_info(about: About) -> Any:
     return data["dataset_info"]
 
 
+def _part(about: About, name: str) -> Mapping[str, Any]:
+    """A part of the manifest; whose hand it was in is not known, so that it may be anything."""
+    return _mapping(about.manifest.get(name))
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
 def _title(about: About) -> str:
     return f"Who is the spy? {len(about.rows):,} pairs of pictures"
 
@@ -151,7 +160,7 @@ def _splits(about: About, domains: Sequence[str]) -> list[dict[str, Any]]:
 
 def _limits(about: About) -> list[str]:
     """What is not as clean as it looks, as far as the folder tells."""
-    rows, games = about.rows, about.manifest["settings"].get("games", {})
+    rows, games = about.rows, _mapping(_part(about, "settings").get("games"))
     said = []
     if any(str(row["source"]).startswith(DRAWN) for row in rows):
         cleaned = "with" if games.get("denoise") else "without"
@@ -163,9 +172,10 @@ def _limits(about: About) -> list[str]:
     blank = sum(row["modified"] is None for row in rows)
     if blank:
         said.append(f"Pairs in which the spy sees an empty picture, so that there is nothing to compare: {blank:,}.")
-    spoilt = about.manifest["counts"].get("noise") or {}
+    noise = _mapping(_part(about, "counts").get("noise"))
     told = {"blank": "an empty white picture instead of the modified one", "identical": "the original twice"}
-    said += [f"Pairs spoilt on purpose: {count:,}, {told.get(kind, kind)}." for kind, count in spoilt.items() if count]
+    spoilt = {kind: count for kind in told if isinstance(count := noise.get(kind), int) and count > 0}
+    said += [f"Pairs spoilt on purpose: {count:,}, {told[kind]}." for kind, count in spoilt.items()]
     unknown = sum(not row["changes"] for row in rows) - blank - sum(spoilt.values())
     if unknown > 0:
         said.append(f"Pairs of which nobody noted what was changed: {unknown:,}; their `changes` are empty.")
@@ -199,9 +209,9 @@ def _listed(counts: Mapping[str, int]) -> str:
     return ", ".join([*named, "and others"] if len(counts) > SHOWN else named)
 
 
-def code(text: str) -> str:
-    """Any text as a code span of one line, also in a cell of a table."""
-    line = _visible(" ".join(text.split())).replace("|", "¦")
+def code(value: object) -> str:
+    """Anything as a code span of one line, also in a cell of a table."""
+    line = _visible(" ".join(str(value).split())).replace("|", "¦")
     ticks = "`" * (1 + _longest_ticks(line))
     return f"{ticks} {line} {ticks}" if "`" in line else f"`{line}`"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from stages.core.errors import require
-from stages.core.pictures import Picture
+from stages.core.pictures import picture_of
 from stages.core.progress import Progress
 
 GROUP_ROWS, GROUP_BYTES = 100, 64 * 2**20  # of a row group, which is what is held in memory and what a viewer fetches
@@ -99,8 +99,8 @@ def _with_pictures(row: Row, games: Path) -> dict[str, Any]:
 
 def _picture(row: Row, kind: str, games: Path) -> dict[str, Any] | None:
     """As the feature `Image` holds it: the file's own bytes, and its name."""
-    if row[kind] is None:
+    picture = picture_of(games, row, kind)
+    if picture is None:
         return None
-    Picture(games, row[kind], row[f"{kind}_sha256"]).load()  # an error where it is missing, unreadable or another one
-    path = games / row[kind]
-    return {"bytes": path.read_bytes(), "path": path.name}
+    picture.load()  # an error where it is missing, unreadable or another one
+    return {"bytes": picture.file(), "path": Path(picture.ref).name}

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from stages.core.clevr import Scene, change_objects, render, sample_scene
 from stages.core.clevr.camera import project
-from stages.core.clevr.effort import effort_of
+from stages.core.clevr.effort import effort_of, settled
 from stages.core.errors import InputError
 from stages.core.progress import Progress, Silent
 from stages.core.recipe.games import Games
@@ -67,7 +67,7 @@ def check_games(games: Games, body: Body) -> None:
 
 def draw_album(games: Games, count: int, *, seed: int, processes: int, progress: Progress | None = None) -> Album:
     """`count` pairs drawn and rendered; the same whatever the number of processes."""
-    draw = partial(_draw_pair, games, seed)
+    draw = partial(_draw_pair, settled(games), seed)
     both = []
     for pair in draw_all(draw, count, processes):
         both.append(pair)

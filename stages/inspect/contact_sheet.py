@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from stages.core.artifact import Report
 from stages.core.errors import InputError
+from stages.core.pictures import png
 from stages.core.progress import progress_bar
 from stages.inspect.pairs import Chosen, Seen, look_at, warned
 
@@ -172,9 +172,7 @@ def _lines(text: str) -> Iterator[str]:
 def _png(sheet: Image.Image) -> bytes:
     mark = PngInfo()
     mark.add_text("Software", MARK)
-    buffer = io.BytesIO()
-    sheet.save(buffer, "png", pnginfo=mark)
-    return buffer.getvalue()
+    return png(sheet, pnginfo=mark)
 
 
 def _refuse_foreign(path: Path) -> None:

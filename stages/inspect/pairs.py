@@ -13,7 +13,7 @@ from PIL import Image
 from stages.core import artifact, tables
 from stages.core.changes import Line, change_lines, item_of, scene_of
 from stages.core.errors import InputError
-from stages.core.pictures import Picture
+from stages.core.pictures import picture_of
 from stages.inspect.outline import Difference, Point, difference
 
 NAMED = 3  # pairs that a message names
@@ -117,7 +117,8 @@ def _named(folder: Path, pairs: pl.DataFrame, ids: list[str]) -> Chosen:
 def look_at(chosen: Chosen) -> Iterator[Seen]:
     """Each pair with its pictures, one after the other. `InputError` names a picture that is missing or another one."""
     for row in chosen.rows:
-        original, modified = (_picture(chosen.folder, row, kind) for kind in ("original", "modified"))
+        files = [picture_of(chosen.folder, row, kind) for kind in ("original", "modified")]
+        original, modified = (None if file is None else file.load() for file in files)
         assert original is not None
         scene = scene_of(row["scene"])
         lines = change_lines(row["changes"], scene)
@@ -125,15 +126,6 @@ def look_at(chosen: Chosen) -> Iterator[Seen]:
         if modified is not None and not _in_one_colour(modified):
             compared = difference(original, modified, _centres(lines, scene, original.size))
         yield Seen(row, lines, original, modified, compared)
-
-
-def _picture(folder: Path, row: Mapping[str, Any], kind: str) -> Image.Image | None:
-    ref = row[kind]
-    if ref is None and kind == "modified":
-        return None
-    if ref is None:
-        raise InputError(f"{folder / 'pairs.parquet'}: pair '{row['pair_id']}' names no original; make the games again")
-    return Picture(folder, ref, row[f"{kind}_sha256"]).load()
 
 
 def warned(equal: Sequence[str]) -> list[str]:

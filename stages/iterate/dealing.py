@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
@@ -12,6 +13,7 @@ from stages.core.errors import InputError
 from stages.core.game.rules import deal
 from stages.core.recipe import Recipe
 from stages.core.seeds import derive
+from stages.iterate.opponents import SEATS, seat, table_of
 
 
 def deal_games(
@@ -24,9 +26,13 @@ def deal_games(
     purpose: str,
     iteration: int,
     plays: int = 1,
+    opponents: Sequence[str] = (),
     overwrite: bool = False,
 ) -> Report:
-    """Deal `count` games, each `plays` times, on the pairs of `split` in `games`, by seed, purpose and iteration."""
+    """Deal `count` games, each `plays` times, on the pairs of `split` in `games`, by seed, purpose and iteration.
+
+    With `opponents`, a side of some games is theirs (`iterate.opponents`); pairs and spies are the same as without.
+    """
 
     def make(work: Path) -> Outcome:
         pairs = tables.read(games / "pairs.parquet", tables.PAIRS, ["pair_id", "split"])
@@ -39,9 +45,13 @@ def deal_games(
         deals = deal(ids, count, recipe.game, seed=seed, iteration=iteration, plays=plays)
         rows = [vars(game) for game in deals]
         tables.write(tables.from_rows(rows, tables.GAMES), work / "games.parquet", tables.GAMES)
+        if seats := seat(deals, opponents, recipe, iteration):
+            tables.write(table_of(seats), work / SEATS, tables.SEATS)
         return Outcome({"games": len(deals)})
 
     settings = {**recipe.settings("game"), "iteration": iteration, "split": split, "count": count}
+    if opponents:
+        settings["opponents"] = list(opponents)
     return artifact.produce(
         out, stage="deal", settings=settings, inputs={"games": games}, make=make, overwrite=overwrite
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,20 @@ from stages.core.engines import Engine
 from stages.core.game.rules import ActivePhase
 from stages.core.recipe import Recipe
 from stages.core.recipe.load import place_of
+from stages.iterate import opponents
 from stages.iterate.dealing import deal_games
+from stages.iterate.entropy import falling
 from stages.iterate.schedule import advance
-from stages.iterate.state import Metrics, State
+from stages.iterate.state import METRICS, Metrics, State, read_lines
 
+FROM_PLAYING = (
+    "completion_tokens",
+    "truncated",
+    "unreadable_clues",
+    "repeated_clues",
+    "clue_entropy",
+    "vote_entropy",
+)
 SLOTS = ("training-state/a", "training-state/b")
 
 
@@ -53,8 +63,12 @@ class Round:
         )
         signal = clock.time("signal", self._signal) if heldout else scored
         trained = clock.time("train", lambda: self._train(kept, played))
-        after = self._state_after(scored, signal, trained)
-        return after, self._metrics(played, scored, signal, kept, trained, after), clock.row(self.number, played)
+        met = opponents.results(dealt.out, scored.out)
+        after = self._state_after(scored, signal, trained, met)
+        metrics = self._metrics(played, scored, signal, kept, trained, after) | self._pool_metrics(met)
+        earlier = [row for row in read_lines(self.run / METRICS) if row["iteration"] < self.number]
+        metrics["warnings"] += falling([*earlier, metrics], self.recipe.iterate.entropy_warning)
+        return after, metrics, clock.row(self.number, played)
 
     def _deal(self, name: str, split: str, count: int) -> Report:
         return deal_games(
@@ -66,19 +80,27 @@ class Round:
             purpose=split,
             iteration=self.number,
             plays=self.recipe.iterate.plays_per_game if split == "train" else 1,
+            opponents=self._lineup if split == "train" else (),
         )
 
+    @property
+    def _lineup(self) -> list[str]:
+        return opponents.draw(self.state.opponents, self.recipe, self.number)
+
     def _rollout(self, dealt: Report, name: str, split: str) -> Report:
-        models = {"current": self.current, "base": self.base}
-        return rollout.run(
+        earlier = {name: self.run / name / "checkpoint" for name in self._lineup if name != opponents.BASE}
+        report = rollout.run(
             self._rules(split),
             self.games,
             self.folder / name,
             deal=dealt.out,
             split=split,
-            models=models,
+            models={opponents.CURRENT: self.current, opponents.BASE: self.base, **earlier},
             engine=self.engine,
         )
+        for name in self._lineup:  # others may play in the next round, and training needs the memory
+            self.engine.unload(name)
+        return report
 
     def _rules(self, split: str) -> Recipe:
         """The recipe, with more votes where they measure clues: in clue rounds, not in the held-out signal."""
@@ -132,7 +154,9 @@ class Round:
     def current(self) -> str | Path:
         return self.run / self.state.checkpoint if self.state.checkpoint else self.base
 
-    def _state_after(self, scored: Report, signal: Report, trained: Report) -> State:
+    def _state_after(
+        self, scored: Report, signal: Report, trained: Report, met: Mapping[str, opponents.Record]
+    ) -> State:
         counts = scored.counts
         schedule = advance(self.state.schedule, signal.counts["acc"], signal.counts["na"], self.recipe.iterate)
         checkpoint = str((self.folder / "checkpoint").relative_to(self.run))
@@ -149,7 +173,16 @@ class Round:
             updates=self.state.updates + trained.counts["updates"],
             baselines=counts["baselines"],
             best=best,
+            opponents=opponents.next_pool(self._recorded(met), self.recipe.iterate.opponents, self.number),
         )
+
+    def _recorded(self, met: Mapping[str, opponents.Record]) -> dict[str, opponents.Record]:
+        return opponents.recorded(self.state.opponents, met, self.recipe.iterate.opponents)
+
+    def _pool_metrics(self, met: Mapping[str, opponents.Record]) -> Metrics:
+        if self.recipe.iterate.opponents.share == 0:
+            return {}
+        return {"opponents": opponents.rows(self._recorded(met), met)}
 
     def _metrics(
         self, played: Report, scored: Report, signal: Report, kept: Report, trained: Report, after: State
@@ -167,9 +200,7 @@ class Round:
             "batch_acc": scored.counts["acc"],
             "batch_na": scored.counts["na"],
             **{name: value for name, value in scored.counts.items() if name not in {"acc", "na"}},
-            "completion_tokens": played.counts["completion_tokens"],
-            "truncated": played.counts["truncated"],
-            "unreadable_clues": played.counts["unreadable_clues"],
+            **{name: played.counts[name] for name in FROM_PLAYING},
             "kept": kept.counts["kept"],
             "rejected": kept.counts["reasons"],
             "train": trained.counts,

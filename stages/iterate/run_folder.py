@@ -13,6 +13,7 @@ from stages.core.errors import InputError
 from stages.core.files import read_json, write_json, write_text
 from stages.core.recipe import Recipe, dump
 from stages.core.recipe.load import parse
+from stages.iterate.opponents import number_of
 from stages.iterate.state import State
 
 RECIPE, MANIFEST = "recipe.yaml", artifact.MANIFEST
@@ -20,7 +21,14 @@ STAGE = "iterate"
 
 # What may change when a run is taken up again: how long it goes on and what it keeps, not what a round does. Raising
 # `rounds` also stretches the learning-rate schedule, unless train.total_updates fixes it.
-MAY_CHANGE = ("iterate.rounds", "iterate.keep_checkpoints", "iterate.keep_every", "evaluate")
+MAY_CHANGE = (
+    "iterate.rounds",
+    "iterate.keep_checkpoints",
+    "iterate.keep_every",
+    "iterate.preflight",
+    "iterate.entropy_warning",
+    "evaluate",
+)
 
 
 def begin(out: Path, recipe: Recipe, inputs: dict[str, str], overwrite: bool) -> None:
@@ -55,6 +63,7 @@ def prune(run: Path, recipe: Recipe, state: State) -> None:
         keep.add(int(state.best["iteration"]))
     if state.switched:
         keep.add(_round_of(run / state.switched))
+    keep |= {number_of(name) for name in state.opponents}
     every = recipe.iterate.keep_every
     for folder in sorted(run.glob("round-*/checkpoint")):
         number = _round_of(folder)
@@ -70,8 +79,8 @@ def _difference(out: Path, recipe: Recipe, inputs: dict[str, str]) -> str | None
     """The first thing in which the run that lies at `out` differs, in words."""
     if not (out / MANIFEST).is_file() or read_json(out / MANIFEST).get("stage") != STAGE:
         raise InputError(f"{out}: exists and is no run of vz iterate; choose another --out")
-    if not (out / RECIPE).is_file():
-        return None  # killed between its first two files
+    if not (out / RECIPE).is_file() or not any(out.glob("round-*")):
+        return None  # killed between its first two files, or not past its preflight: it may begin with other settings
     before = parse(yaml.safe_load((out / RECIPE).read_text(encoding="utf-8")), str(out / RECIPE))
     for name, _ in sorted(_leaves(_compared(before)) ^ _leaves(_compared(recipe))):
         if not name.startswith(MAY_CHANGE):

@@ -13,12 +13,15 @@ from stages.core.engines import Engine, open_engine
 from stages.core.errors import InputError
 from stages.core.recipe import Recipe
 from stages.core.recipe.load import place_of
+from stages.core.recipe.served import is_served
 from stages.iterate.evaluation import is_due, judge
 from stages.iterate.round import Round
 from stages.iterate.run_folder import begin, prune
 from stages.iterate.schedule import start
 from stages.iterate.state import Metrics, State, read_lines, read_state, record, write_state
+from stages.rollout import preflight
 
+PREFLIGHT = "preflight"
 OnRound = Callable[[Metrics, Metrics], None]
 
 
@@ -28,13 +31,15 @@ def run(
     *,
     games: Path | None = None,
     engine: Engine | None = None,
+    on_preflight: Callable[[Report], None] | None = None,
     on_round: OnRound | None = None,
     overwrite: bool = False,
 ) -> Report:
     """Rounds until `recipe.iterate.rounds` are done. `games` is a folder of make-games; None makes it in the run.
 
-    `on_round(metrics, timings)` is called after each. The same call goes on where a killed one stopped; it may ask
-    for more rounds, but another recipe, other games or another base model is refused, or with `overwrite` begun anew.
+    `on_preflight(report)` is called before the first, `on_round(metrics, timings)` after each. The same call goes on
+    where a killed one stopped; it may ask for more rounds, but another recipe, other games or another base model is
+    refused, or with `overwrite` begun anew.
     """
     out = out.resolve()
     inputs = _inputs(recipe, games)
@@ -51,8 +56,10 @@ def run(
         first = state.iteration
         prune(out, recipe, state)  # what a kill may have left
         if first < recipe.iterate.rounds:
-            pictures = games or make_games.run(recipe, out / "games").out
+            pictures = games or make_games.run(recipe, out / "games", overwrite=overwrite and first == 0).out
             live = live or stack.enter_context(open_engine(recipe))
+            if first == 0 and recipe.iterate.preflight:
+                _preflight(out, recipe, pictures, live, on_preflight)
             if first == 0 and is_due(recipe, 0):
                 judge(out, recipe, pictures, live, 0, place_of(recipe.model.path))
             for number in range(first + 1, recipe.iterate.rounds + 1):
@@ -64,6 +71,17 @@ def _inputs(recipe: Recipe, games: Path | None) -> dict[str, str]:
     """What a run stands on, as content: its base model, and the games where they were given."""
     if recipe.rollout.temperature == 0:
         raise InputError("rollout.temperature is 0, so all votes of a game are equal and nothing is learned: raise it")
+    rollout = recipe.rollout
+    if rollout.engine == "server" or is_served(str(recipe.model.path)):
+        raise InputError(
+            "a policy behind a server cannot be trained: play it with vz rollout, or judge it with evaluate"
+        )
+    single = rollout.engine == "vllm" and rollout.vllm.weights_at_once == 1 and recipe.model.lora is None
+    if single and recipe.evaluate.every > 0:
+        raise InputError(
+            "rollout.vllm.weights_at_once is 1, but evaluations in the run (evaluate.every) play the policy's full "
+            "weights against others: set rollout.vllm.weights_at_once=2, or evaluate.every=0"
+        )
     base = place_of(recipe.model.path)
     if vlm.base_of_adapter(str(base)) is not None:
         raise InputError(f"{base}: is an adapter, but a run starts from a whole model: merge it into its base first")
@@ -71,6 +89,22 @@ def _inputs(recipe: Recipe, games: Path | None) -> dict[str, str]:
         return {"base": artifact.content_hash(base), "games": "made by the run"}
     artifact.manifest_of(games, "make-games")
     return {"base": artifact.content_hash(base), "games": artifact.content_hash(games)}
+
+
+def _preflight(
+    out: Path, recipe: Recipe, games: Path, engine: Engine, on_preflight: Callable[[Report], None] | None
+) -> None:
+    """A few games of the base model, once; `InputError` when nothing can be read."""
+    report = preflight.run(
+        recipe,
+        games,
+        out / PREFLIGHT,
+        number=recipe.iterate.preflight,
+        engine=engine,
+        overwrite=True,  # what did not pass may be tried again with other settings
+    )
+    if on_preflight:
+        on_preflight(report)
 
 
 def _one_round(this: Round, on_round: OnRound | None) -> State:
@@ -104,5 +138,7 @@ def _report(out: Path, state: State, status: str) -> Report:
         "checkpoint": state.checkpoint,
         "best": _best(state),
     }
-    warnings = [f"round {row['iteration']}: {warning}" for row in rounds for warning in row["warnings"]]
+    few = artifact.manifest_of(out / PREFLIGHT)["warnings"] if (out / PREFLIGHT).is_dir() else []
+    warnings = [f"preflight: {warning}" for warning in few]
+    warnings += [f"round {row['iteration']}: {warning}" for row in rounds for warning in row["warnings"]]
     return Report("iterate", out, status, counts, warnings, {})

@@ -9,9 +9,11 @@ from typing import Any
 
 from stages.core.errors import InputError
 from stages.core.files import read_json, write_json, write_text
+from stages.iterate.opponents import Record
 from stages.iterate.schedule import Schedule
 
 Metrics = dict[str, Any]
+METRICS = "metrics.jsonl"  # a row a round
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,7 @@ class State:
     baselines: dict[str, float] = field(default_factory=lambda: {"spy": 0.0, "civilian": 0.0})
     switched: str | None = None  # the checkpoint at the last change of phase; None: the base model
     best: dict[str, float] | None = None  # {"iteration", "vote_accuracy"} of the best policy that has played
+    opponents: dict[str, Record] = field(default_factory=dict)  # the pool, and how often its members were beaten
 
     def after(self, **changes: Any) -> State:
         return replace(self, **changes)
@@ -38,7 +41,8 @@ def read_state(run: Path) -> State | None:
         return None
     body = read_json(path)
     try:
-        return State(**{**body, "schedule": Schedule(**body["schedule"])})
+        pool = {name: Record(**counted) for name, counted in body.get("opponents", {}).items()}
+        return State(**{**body, "schedule": Schedule(**body["schedule"]), "opponents": pool})
     except (KeyError, TypeError) as error:
         raise InputError(f"{path}: not a state that this version of vz can read ({error})") from error
 

@@ -12,9 +12,9 @@ from typing import Any
 
 from stages.core.files import read_json, write_json
 from stages.make_games import noise
-from stages.make_games.pair import Made, Pair, Skipped
+from stages.make_games.pair import Made, Pair, Skipped, printable
 
-IMAGES, NOTES = "images", ".pairs"  # the notes serve resuming only and do not stay
+IMAGES, NOTES = "images", ".pairs"  # the notes serve resuming only and go once all is in place
 
 
 def make_pair(pair: Pair, work: Path) -> None:
@@ -24,7 +24,8 @@ def make_pair(pair: Pair, work: Path) -> None:
     """
     made = pair.make()
     if isinstance(made, Skipped):
-        note: dict[str, Any] = {"skipped": {"pair_id": pair.pair_id, "source": pair.source, **asdict(made)}}
+        why = {"reason": made.reason, "detail": printable(made.detail)}
+        note: dict[str, Any] = {"skipped": {"pair_id": pair.pair_id, "source": pair.source, **why}}
     else:
         kind = noise.kind_of(pair)
         note = {"row": _write(pair, noise.spoilt(made, kind), work), "counts": dict(made.counts), "noise": kind}

@@ -8,7 +8,7 @@ from dataclasses import replace
 from PIL import Image
 
 from stages.core.errors import InputError
-from stages.core.pictures import BLANK_COLOUR
+from stages.core.pictures import BLANK_COLOUR, png
 from stages.core.recipe import Recipe
 from stages.core.seeds import rng
 from stages.make_games.pair import Made, Pair
@@ -49,7 +49,4 @@ def spoilt(made: Made, kind: str | None) -> Made:
 
 def _blank_like(picture: bytes) -> bytes:
     with Image.open(io.BytesIO(picture)) as image:
-        size = image.size
-    buffer = io.BytesIO()
-    Image.new("RGB", size, BLANK_COLOUR).save(buffer, "png")
-    return buffer.getvalue()
+        return png(Image.new("RGB", image.size, BLANK_COLOUR))

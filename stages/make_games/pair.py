@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from stages.core.changes import Change
+from stages.core.errors import InputError
 from stages.core.recipe import Recipe
 from stages.core.recipe.games import Domain, Games
 from stages.core.seeds import SEED_BITS, derive
+
+LONGEST_ID = 200  # bytes; with "_original.png" it must fit into the 255 that file systems allow
 
 
 @dataclass(frozen=True)
@@ -50,9 +53,14 @@ class Pair(ABC):
     blank: bool  # the spy sees an empty picture: no modified one is needed
     games: Games
 
+    @property
+    def batch(self) -> object:
+        """Pairs in a row with equal ones are made by one process, since what they are read from is read at once."""
+        return self.pair_id
+
     @abstractmethod
     def make(self) -> Made | Skipped:
-        """The pictures. Bad input that can only be seen here is an `InputError`."""
+        """The pictures, or why there are none: bad input that can only be seen here should cost no other pair."""
 
     def check_installed(self) -> None:  # noqa: B027 - most pairs need nothing
         """`MissingExtra` unless the packages that `make` needs are there; quick, since it imports none."""
@@ -60,11 +68,16 @@ class Pair(ABC):
 
 @dataclass(frozen=True)
 class Plan:
-    """The pairs to make, in order; the inputs they are read from; and what else decides their bytes."""
+    """The pairs to make, in order; the inputs they are read from; and what else decides their bytes.
+
+    `packages`: what draws them, whose versions decide, too. `ignored`: pictures in the input that belong to no pair.
+    """
 
     pairs: Sequence[Pair]
     inputs: Mapping[str, Path | str] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
+    packages: Sequence[str] = ()
+    ignored: Sequence[str] = ()
 
 
 def common(recipe: Recipe, pair_id: str, source: str, domain: Domain) -> dict[str, Any]:
@@ -73,7 +86,7 @@ def common(recipe: Recipe, pair_id: str, source: str, domain: Domain) -> dict[st
         "pair_id": pair_id,
         "seed": derive(recipe.seed, "pair", pair_id),
         "split": split_of(recipe, pair_id),
-        "source": source,
+        "source": printable(source),
         "domain": recipe.games.domain or domain,
         "blank": recipe.game.spy_view == "blank",
         "games": recipe.games,
@@ -86,3 +99,19 @@ def split_of(recipe: Recipe, pair_id: str) -> str:
     if place < recipe.games.test_fraction:
         return "test"
     return "dev" if place < recipe.games.test_fraction + recipe.games.dev_fraction else "train"
+
+
+def safe_id(text: str, where: str) -> str:
+    """`text` if it can be part of a file name."""
+    plain = text.isprintable() and not set(text) & set('/\\:*?"<>|')
+    if not plain or text.startswith((".", " ")) or text.endswith(" ") or not 0 < len(text.encode()) <= LONGEST_ID:
+        raise InputError(
+            f"{printable(where)}: {text[:80]!r} cannot name a pair, since files are named by it; use letters, digits, "
+            f"'-', '_' and '.', at most {LONGEST_ID} bytes"
+        )
+    return text
+
+
+def printable(text: str) -> str:
+    """The text with a sign of replacement for what no table or terminal can hold: names of files may be anything."""
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)

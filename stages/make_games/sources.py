@@ -32,13 +32,14 @@ def plan(recipe: Recipe, sources: Sources) -> Plan:
         from stages.make_games import ready
 
         return ready.plan(recipe, sources.ready)
-    if sources.tables is not None or recipe.games.domain == "chart":
+    if sources.tables is not None or (sources.scenes is None and recipe.games.domain == "chart"):
         from stages.make_games import charts
 
         return charts.plan(recipe, sources.tables)
     if recipe.games.domain not in (None, "clevr"):
+        drawn_as = "scenes are of clevr" if sources.scenes is not None else "vz draws only clevr and chart"
         raise InputError(
-            f"games.domain is '{recipe.games.domain}', but vz draws only clevr and chart; give pictures with --from"
+            f"games.domain is '{recipe.games.domain}', but {drawn_as}; leave it out, or give pictures with --from"
         )
     from stages.make_games.clevr import drawn
     from stages.make_games.clevr import given as given_scenes

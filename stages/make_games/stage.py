@@ -12,7 +12,9 @@ from typing import Any
 from stages.core import artifact, tables
 from stages.core.artifact import Outcome, Report
 from stages.core.errors import InputError
+from stages.core.files import sha256_text
 from stages.core.game.rules import deal
+from stages.core.manifest import versions
 from stages.core.progress import progress_bar
 from stages.core.recipe import Recipe
 from stages.make_games import noise
@@ -22,7 +24,9 @@ from stages.make_games.pool import make_all
 from stages.make_games.sources import Sources, plan
 
 Note = Mapping[str, Any]  # what making.py wrote of a pair
-SHOWN_SKIPS = 3  # named in the warning; all of them are in skipped.parquet
+SHOWN = 3  # pairs or pictures that a warning names; all that are skipped stand in skipped.parquet
+# What of games.ready only decides between a pair that is skipped and an end: the same command goes on with either.
+SKIP_OR_END = ("unusable", "sizes_differ", "identical", "unrelated")
 
 
 def run(
@@ -45,10 +49,9 @@ def run(
         before, seconds = _make_pairs(planned.pairs, work, count)
         notes = [note_of(work, pair) for pair in planned.pairs]
         _write_tables(notes, recipe, work)
-        shutil.rmtree(work / NOTES)
-        return _outcome(notes, recipe, before, seconds)
+        return _outcome(notes, recipe, planned, before, seconds)
 
-    return artifact.produce(
+    report = artifact.produce(
         out,
         stage="make-games",
         settings=_settings(recipe, planned),
@@ -57,14 +60,24 @@ def run(
         overwrite=overwrite,
         resumable=True,
     )
+    shutil.rmtree(report.out / NOTES, ignore_errors=True)  # only now: until it is published, a kill may need them
+    return report
 
 
 def _settings(recipe: Recipe, planned: Plan) -> dict[str, Any]:
-    """What decides the bytes that are written; the number of processes does not."""
+    """What decides the bytes that are written; the number of processes does not.
+
+    `names` stands for the names and sources of all pairs, which may come from names of files.
+    """
+    ready = {name for name in SKIP_OR_END if getattr(recipe.games.ready, name) in ("drop", "error")}
+    left_out: Any = {"processes": True, "ready": {*ready, "most_group_bytes"}, "charts": {"bad_tables"}}
+    names = sha256_text("\n".join(f"{pair.pair_id} {pair.source}" for pair in planned.pairs))
     return {
         "seed": recipe.seed,
-        "games": recipe.games.model_dump(mode="json", exclude={"processes"}),
+        "games": recipe.games.model_dump(mode="json", exclude=left_out),
         "game": recipe.game.model_dump(mode="json", include={"players", "clue_rounds", "spy_view"}),
+        "names": names,
+        "versions": versions(["pillow", *planned.packages]),
         **planned.settings,
     }
 
@@ -98,7 +111,7 @@ def _write_tables(notes: Sequence[Note], recipe: Recipe, work: Path) -> None:
         tables.write(tables.from_rows(skipped, tables.SKIPPED), work / "skipped.parquet", tables.SKIPPED)
 
 
-def _outcome(notes: Sequence[Note], recipe: Recipe, before: int, seconds: float) -> Outcome:
+def _outcome(notes: Sequence[Note], recipe: Recipe, planned: Plan, before: int, seconds: float) -> Outcome:
     rows = [note["row"] for note in notes if "row" in note]
     skipped = [note["skipped"] for note in notes if "skipped" in note]
     splits = Counter(row["split"] for row in rows)
@@ -114,16 +127,38 @@ def _outcome(notes: Sequence[Note], recipe: Recipe, before: int, seconds: float)
         **dict(sorted(more.items())),
         **({"noise": _noise(notes)} if noise.asked(recipe) else {}),
         "skipped": dict(Counter(skip["reason"] for skip in skipped)),
+        **({"ignored_pictures": len(planned.ignored)} if planned.ignored else {}),
         "finished_before": before,
     }
-    warnings = [
-        f"no pair fell into split {name}; make more, or change the fractions"
-        for name in ("train", "dev", "test")
-        if not splits[name]
-    ]
+    warnings = [*_missing_splits(splits, recipe), *_shared_originals(rows)]
     if skipped:
         warnings.append(f"pairs skipped: {len(skipped)}, listed in skipped.parquet: {_told(skipped)}")
+    if planned.ignored:
+        some = ", ".join([*planned.ignored[:SHOWN], "…"] if len(planned.ignored) > SHOWN else planned.ignored)
+        warnings.append(f"pictures that belong to no pair were left alone: {len(planned.ignored)} ({some})")
     return Outcome(counts, warnings, {"seconds_per_pair": round(seconds / made, 4) if made else 0.0})
+
+
+def _missing_splits(splits: Mapping[str, int], recipe: Recipe) -> list[str]:
+    held_out = {"dev": recipe.games.dev_fraction, "test": recipe.games.test_fraction}
+    wanted = ["train", *(name for name, share in held_out.items() if share > 0)]
+    missing = [name for name in wanted if not splits[name]]
+    return [f"no pair fell into split {name}; make more, or change the fractions" for name in missing]
+
+
+def _shared_originals(rows: Sequence[Note]) -> list[str]:
+    """A warning where held-out games would show pictures that were trained on."""
+    seen: dict[str, dict[str, str]] = {}  # by hash: a pair of each split
+    for row in rows:
+        seen.setdefault(row["original_sha256"], {}).setdefault(row["split"], row["pair_id"])
+    shared = [by_split for by_split in seen.values() if len(by_split) > 1]
+    if not shared:
+        return []
+    first = " and ".join(f"'{pair_id}' ({split})" for split, pair_id in shared[0].items())
+    return [
+        f"originals that are in more than one split: {len(shared)}, as in the pairs {first}; keep such pairs together "
+        "by a column 'group' or 'split', or leave the copies out"
+    ]
 
 
 def _noise(notes: Sequence[Note]) -> dict[str, int]:
@@ -132,5 +167,5 @@ def _noise(notes: Sequence[Note]) -> dict[str, int]:
 
 
 def _told(skipped: Sequence[Mapping[str, str]]) -> str:
-    some = [f"{skip['pair_id']}: {skip['reason']} ({skip['detail']})" for skip in skipped[:SHOWN_SKIPS]]
-    return "; ".join([*some, "…"] if len(skipped) > SHOWN_SKIPS else some)
+    some = [f"{skip['pair_id']}: {skip['reason']} ({skip['detail']})" for skip in skipped[:SHOWN]]
+    return "; ".join([*some, "…"] if len(skipped) > SHOWN else some)

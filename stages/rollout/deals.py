@@ -7,39 +7,58 @@ from pathlib import Path
 import polars as pl
 
 from stages.core import tables
+from stages.core.deals import Deals
 from stages.core.errors import InputError
-from stages.core.game.rules import Deal
 from stages.core.recipe.game import Game
+from stages.core.recipe.rollout import Seats
 
 
-def read_deals(path: Path, rules: Game) -> list[Deal]:
+def read_deals(path: Path, rules: Game) -> Deals:
     """The games of a `games.parquet` in `game_id` order, checked against the recipe's rules."""
     frame = tables.unique_key(tables.read(path, tables.GAMES), ["game_id"], path).sort("game_id")
-    deals = [Deal(**row) for row in frame.iter_rows(named=True)]
-    for game in deals:
-        dealt = (game.players, game.clue_rounds, game.spy_view)
-        wanted = (rules.players, rules.clue_rounds, rules.spy_view)
-        if dealt != wanted:
-            raise InputError(
-                f"{path}: game '{game.game_id}' was dealt for (players, clue_rounds, spy_view) = {dealt}, but the "
-                f"recipe plays {wanted}; deal anew with this recipe (vz make-games), or --set game.… to match"
-            )
-        if not 1 <= game.spy <= game.players:
-            raise InputError(f"{path}: game '{game.game_id}': spy {game.spy} is no seat from 1 to {game.players}")
-    return deals
+    wanted = {"players": rules.players, "clue_rounds": rules.clue_rounds, "spy_view": rules.spy_view}
+    other = frame.filter(pl.any_horizontal(pl.col(name).ne_missing(value) for name, value in wanted.items()))
+    for game in other.head(1).iter_rows(named=True):
+        dealt = tuple(game[name] for name in wanted)
+        raise InputError(
+            f"{path}: game '{game['game_id']}' was dealt for (players, clue_rounds, spy_view) = {dealt}, but the "
+            f"recipe plays {tuple(wanted.values())}; deal anew with it (vz make-games), or --set game.… to match"
+        )
+    no_seat = ~pl.col("spy").is_between(1, rules.players).fill_null(False)
+    for game in frame.filter(no_seat).head(1).iter_rows(named=True):
+        raise InputError(f"{path}: game '{game['game_id']}': spy {game['spy']} is no seat from 1 to {rules.players}")
+    return Deals(frame)
 
 
-def choose_split(deals: list[Deal], pairs: pl.DataFrame, split: str | None) -> list[Deal]:
+def read_seats(deal: Path) -> dict[str, Seats]:
+    """Who plays what in each game of the folder, by `game_id`; nothing where the recipe's seats hold for all."""
+    path = deal / "seats.parquet"
+    if not path.is_file():
+        return {}
+    frame = tables.unique_key(tables.read(path, tables.SEATS), ["game_id"], path)
+    dealt = tables.read(deal / "games.parquet", tables.GAMES, ["game_id"])["game_id"]
+    odd = set(frame["game_id"]) ^ set(dealt)
+    if odd:
+        raise InputError(f"{path}: game '{min(odd)}' stands here or in games.parquet, but not in both; deal anew")
+    if any(frame.null_count().row(0)):
+        raise InputError(f"{path}: a seat is empty (null); name the policy of every role")
+    roles = frame.drop("game_id")
+    known = {who: Seats(**dict(zip(roles.columns, who, strict=True))) for who in roles.unique().iter_rows()}
+    return dict(zip(frame["game_id"], (known[who] for who in roles.iter_rows()), strict=True))
+
+
+def choose_split(deals: Deals, pairs: pl.DataFrame, split: str | None) -> Deals:
     """Games on pairs of `split`; all for None. Pairs that a game needs must exist and have the picture it needs."""
-    by_id = {pair["pair_id"]: pair for pair in pairs.select("pair_id", "split", "modified").iter_rows(named=True)}
-    for game in deals:
-        if game.pair_id not in by_id:
-            raise InputError(f"game '{game.game_id}': its pair '{game.pair_id}' is not in pairs.parquet")
-        if game.spy_view == "modified" and by_id[game.pair_id]["modified"] is None:
-            raise InputError(
-                f"pair '{game.pair_id}' has no modified picture: only --set game.spy_view=blank can be played on it"
-            )
-    chosen = [game for game in deals if split is None or by_id[game.pair_id]["split"] == split]
-    if not chosen:
+    known = pairs.select("pair_id", "split", no_change=pl.col("modified").is_null())
+    games = deals.frame.join(known, on="pair_id", how="left", maintain_order="left")
+    for game in games.filter(pl.col("no_change").is_null()).head(1).iter_rows(named=True):
+        raise InputError(f"game '{game['game_id']}': its pair '{game['pair_id']}' is not in pairs.parquet")
+    unplayable = games.filter(pl.col("no_change"), pl.col("spy_view") == "modified")
+    for game in unplayable.head(1).iter_rows(named=True):
+        raise InputError(
+            f"pair '{game['pair_id']}' has no modified picture: only --set game.spy_view=blank can be played on it"
+        )
+    chosen = games if split is None else games.filter(pl.col("split") == split)
+    if chosen.is_empty():
         raise InputError(f"no game on a pair of the split '{split}' among {len(deals)}; choose another with --split")
-    return chosen
+    return Deals(chosen)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -10,10 +10,11 @@ from stages.core import artifact, tables
 from stages.core.artifact import Outcome, Report
 from stages.core.engines import Engine, open_engine
 from stages.core.play import policies
-from stages.core.play_folder import play_folder
+from stages.core.play_folder import PAIR, play_folder
 from stages.core.recipe import Recipe
 from stages.core.recipe.load import place_of, prompt_folder
-from stages.rollout.deals import choose_split, read_deals
+from stages.core.recipe.rollout import Seats
+from stages.rollout.deals import choose_split, read_deals, read_seats
 from stages.rollout.summary import summarise
 
 
@@ -30,30 +31,59 @@ def run(
 ) -> Report:
     """Play the games that `deal` (default: `games`) holds on the pictures in `games`.
 
-    `split` keeps only games on pairs of that split; None plays all. `models` says where the policies that the seats
-    name are found; `current` and `base` default to the recipe's model, any other seat name is itself a folder or hub
-    name. A lent `engine` keeps running afterwards.
+    `split` keeps only games on pairs of that split; None plays all. Who plays what is the recipe's `rollout.seats`, or
+    game by game what the deal's `seats.parquet` says. `models` says where the policies that the seats name are found;
+    `current` and `base` default to the recipe's model, any other seat name is itself a folder or hub name. A lent
+    `engine` keeps running afterwards.
     """
     artifact.manifest_of(games, "make-games")
-    places = {name: _place(recipe, name, models or {}) for name in policies(recipe)}
-    inputs: dict[str, Path | str] = {"games": games, "deal": deal or games}
-    inputs |= {f"policy {name}": place for name, place in places.items()}
-    inputs["prompts"] = prompt_folder(recipe.game.prompts)
+    seats = read_seats(deal or games)
+    return produce(
+        recipe,
+        games,
+        out,
+        lambda work, live: _play(recipe, games, deal or games, split, seats, work, live),
+        players=policies(recipe, seats.values()),
+        inputs={"deal": deal or games},
+        settings={"split": split},
+        models=models,
+        engine=engine,
+        overwrite=overwrite,
+    )
+
+
+def produce(
+    recipe: Recipe,
+    games: Path,
+    out: Path,
+    play: Callable[[Path, Engine], Outcome],
+    *,
+    players: Iterable[str],
+    inputs: Mapping[str, Path | str],
+    settings: artifact.Settings,
+    models: Mapping[str, str | Path] | None,
+    engine: Engine | None,
+    overwrite: bool,
+) -> Report:
+    """A folder of rollouts, made by `play(work_folder, engine)` with the policies `players` loaded."""
+    places = {name: _place(recipe, name, models or {}) for name in players}
+    read = {"games": games, **inputs, **{f"policy {name}": place for name, place in places.items()}}
+    read["prompts"] = prompt_folder(recipe.game.prompts)
     if recipe.model.chat_template is not None:
-        inputs["chat template"] = Path(recipe.model.chat_template)
+        read["chat template"] = Path(recipe.model.chat_template)
 
     def make(work: Path) -> Outcome:
         with ExitStack() as stack:
             live = engine or stack.enter_context(open_engine(recipe))
             for name, place in places.items():
                 live.load(name, place, artifact.content_hash(place)[:12])
-            return _play(recipe, games, deal or games, split, work, live)
+            return play(work, live)
 
     return artifact.produce(
         out,
         stage="rollout",
-        settings={**recipe.settings("model", "game", "rollout"), "split": split},
-        inputs=inputs,
+        settings={**recipe.settings("model", "game", "rollout"), **settings},
+        inputs=read,
         make=make,
         overwrite=overwrite,
         resumable=True,
@@ -66,10 +96,18 @@ def _place(recipe: Recipe, policy: str, models: Mapping[str, str | Path]) -> str
     return place_of(recipe.model.path if policy in {"current", "base"} else policy)
 
 
-def _play(recipe: Recipe, games: Path, deal: Path, split: str | None, work: Path, engine: Engine) -> Outcome:
-    pairs = tables.read(games / "pairs.parquet", tables.PAIRS)
+def _play(
+    recipe: Recipe,
+    games: Path,
+    deal: Path,
+    split: str | None,
+    seats: Mapping[str, Seats],
+    work: Path,
+    engine: Engine,
+) -> Outcome:
+    pairs = tables.read(games / "pairs.parquet", tables.PAIRS, [*PAIR, "split"])
     deals = choose_split(read_deals(deal / "games.parquet", recipe.game), pairs, split)
-    played = play_folder(work, recipe, deals, pairs, games, engine)
+    played = play_folder(work, recipe, deals, pairs, games, engine, seats_of=seats)
     outcome = summarise(work, recipe.rollout)
     outcome.counts["finished_before"] = played.before
     outcome.timings |= played.timings()

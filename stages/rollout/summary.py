@@ -12,36 +12,78 @@ from stages.core.artifact import Outcome
 from stages.core.game.readers import UNREADABLE_CLUE
 from stages.core.recipe.rollout import Rollout
 
-_COLUMNS = ["game_id", "phase", "prompt_tokens", "completion_ids", "finish_reason", "clue", "vote_kind"]
+_COLUMNS = [
+    "game_id",
+    "turn",
+    "phase",
+    "policy",
+    "prompt_tokens",
+    "completion_ids",
+    "completion_logprobs",
+    "finish_reason",
+    "clue",
+    "vote_kind",
+]
+_IS_CLUE = pl.col("phase") == "clue"
+_UNREADABLE = pl.col("clue") == UNREADABLE_CLUE
 
 
 def summarise(folder: Path, recipe: Rollout) -> Outcome:
-    """Counts of rows, tokens and faults; a warning where a share of faults is above the recipe's limit."""
-    rows = tables.read_parts(folder, tables.ROLLOUTS, _COLUMNS)
-    is_clue = pl.col("phase") == "clue"
-    figures: dict[str, Any] = rows.select(
-        games=pl.col("game_id").n_unique(),
-        rows=pl.len(),
-        clues=is_clue.sum(),
-        votes=(~is_clue).sum(),
-        prompt_tokens=pl.col("prompt_tokens").sum(),
-        completion_tokens=pl.col("completion_ids").list.len().sum(),
-        truncated=(pl.col("finish_reason") == "length").sum(),
-        unreadable_clues=(pl.col("clue") == UNREADABLE_CLUE).sum(),
-        na_votes=(pl.col("vote_kind") == "na").sum(),
-        unreadable_votes=(pl.col("vote_kind") == "unreadable").sum(),
-    ).row(0, named=True)
+    """Counts of rows, tokens and faults; a warning where a share of faults is above the recipe's limit.
+
+    `clue_entropy`, `vote_entropy`: −log p of a sampled token at the sampling temperature, mean over all tokens that the
+    policy `current` wrote, in nats; null without log-probs. Reads one part after another.
+    """
+    parts = [_count(tables.read(part, tables.ROLLOUTS, _COLUMNS)) for part in tables.parts_of(folder)]
+    sums: dict[str, Any] = pl.concat(parts).sum().row(0, named=True)
+    figures = {name: value for name, value in sums.items() if not name.startswith("_")}
+    for phase in ("clue", "vote"):
+        tokens, surprise = sums[f"_{phase}_tokens"], sums[f"_{phase}_surprise"]
+        figures[f"{phase}_entropy"] = round(surprise / tokens, 6) if tokens else None
     return Outcome(figures, _warnings(figures, recipe))
 
 
+def _count(rows: pl.DataFrame) -> pl.DataFrame:
+    """One row of sums over `rows`, which hold whole games."""
+    said = pl.col("clue").str.to_lowercase().str.replace_all(r"[^\p{Alphabetic}\p{N}]+", " ").str.strip_chars()
+    heard = rows.filter(_IS_CLUE, ~_UNREADABLE).sort("game_id", "turn").select("game_id", said)
+    logprobs, current = pl.col("completion_logprobs"), pl.col("policy") == "current"
+    return rows.select(
+        games=pl.col("game_id").n_unique(),
+        rows=pl.len(),
+        clues=_IS_CLUE.sum(),
+        votes=(~_IS_CLUE).sum(),
+        prompt_tokens=pl.col("prompt_tokens").cast(pl.Int64).sum(),
+        completion_tokens=pl.col("completion_ids").list.len().cast(pl.Int64).sum(),
+        truncated=(pl.col("finish_reason") == "length").sum(),
+        unreadable_clues=_UNREADABLE.sum(),
+        repeated_clues=len(heard) - heard.n_unique(),
+        na_votes=(pl.col("vote_kind") == "na").sum(),
+        unreadable_votes=(pl.col("vote_kind") == "unreadable").sum(),
+        **{
+            f"_{phase}_{name}": figure.filter(own & current).sum()
+            for phase, own in (("clue", _IS_CLUE), ("vote", ~_IS_CLUE))
+            for name, figure in (
+                ("tokens", logprobs.list.len().cast(pl.Int64)),
+                ("surprise", -logprobs.list.sum().cast(pl.Float64)),
+            )
+        },
+    )
+
+
 def _warnings(figures: dict[str, Any], recipe: Rollout) -> list[str]:
-    shares = [
-        ("truncated answers", figures["truncated"], figures["rows"], recipe.truncated_warning, "raise max_*_tokens"),
-        ("unreadable clues", figures["unreadable_clues"], figures["clues"], recipe.unreadable_warning, "see inspect"),
-        ("unreadable votes", figures["unreadable_votes"], figures["votes"], recipe.unreadable_warning, "see inspect"),
-    ]
+    rows, clues, votes, unread = (figures[name] for name in ("rows", "clues", "votes", "unreadable_clues"))
+    look = "look at some with vz inspect <folder> --game 1; the prompts, the chat template or the model may not fit"
+    faults = [
+        ("truncated answers", figures["truncated"], rows, "truncated_warning",
+         "raise rollout.max_clue_tokens or rollout.max_vote_tokens"),
+        ("unreadable clues", unread, clues, "unreadable_warning", look),
+        ("unreadable votes", figures["unreadable_votes"], votes, "unreadable_warning", look),
+        ("readable clues that repeat an earlier one of their game", figures["repeated_clues"], clues - unread,
+         "repeated_warning", "raise rollout.temperature or train.kl, or take pictures with more to tell"),
+    ]  # fmt: skip
     return [
-        f"{count} of {total} {what} ({count / total:.0%}): {remedy}"
-        for what, count, total, limit, remedy in shares
-        if total and count / total > limit
+        f"{count} of {total} {what} ({count / total:.0%}, rollout.{limit} is {getattr(recipe, limit):.0%}): {remedy}"
+        for what, count, total, limit, remedy in faults
+        if total and count / total > getattr(recipe, limit)
     ]

@@ -39,6 +39,7 @@ def move(rewards: pl.DataFrame, before: Baselines, recipe: Score, moves: bool) -
     """`rewards` [game_id, r_s, r_c] with the columns b_s and b_c that each game subtracts, and the baselines after.
 
     b ← α b + (1 − α) r, game by game in `game_id` order, or once for every `baseline_games` games with their mean.
+    A null reward, of a role that another policy had, moves nothing.
     The paper subtracts the baseline after it moved with the game's own reward. Where nothing moves (`moves` False:
     an iteration of the other phase), every game subtracts `before`.
     """
@@ -58,6 +59,7 @@ def move(rewards: pl.DataFrame, before: Baselines, recipe: Score, moves: bool) -
 
 
 def _moving(start: float, rewards: pl.Series, alpha: float) -> pl.Series:
-    """The start and the baseline after each reward: len(rewards) + 1 values."""
+    """The start and the baseline after each reward, the same as before after a null: len(rewards) + 1 values."""
     values = pl.concat([pl.Series([start], dtype=pl.Float64), rewards.cast(pl.Float64)])
-    return values.ewm_mean(alpha=1 - alpha, adjust=False)
+    moved = values.drop_nulls().ewm_mean(alpha=1 - alpha, adjust=False)
+    return moved.gather(values.is_not_null().cum_sum() - 1)

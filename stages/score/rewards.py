@@ -10,6 +10,7 @@ import polars as pl
 from stages.core.recipe.scoring import Score
 
 RIGHT, NA = pl.col("correct"), pl.col("vote_kind") == "na"
+OWN = pl.col("policy") == "current"  # of the policy in training
 
 
 def spy_reward(v_s: pl.Expr, v_c_mean: pl.Expr, recipe: Score) -> pl.Expr:
@@ -62,7 +63,11 @@ def group_advantage(reward: pl.Expr, group: str, recipe: Score) -> pl.Expr:
 
 
 def scaled_by_role(advantage: pl.Expr, recipe: Score) -> pl.Expr:
-    """With `clue_scale: role`, divided by the population std of the role's clue advantages in the table; else as is."""
+    """With `clue_scale: role`, divided by the population std of the role's clue advantages in the table; else as is.
+
+    The std is that of the current policy's clues; a role that it never has is left as is.
+    """
     if recipe.clue_scale == "none":
         return advantage
-    return advantage / (advantage.std(ddof=0).over("role") + recipe.epsilon)
+    spread = pl.when(OWN).then(advantage).std(ddof=0).over("role") + recipe.epsilon
+    return advantage / spread.fill_null(1.0)

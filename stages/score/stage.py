@@ -21,7 +21,7 @@ from stages.core.votes import count_votes, judge_games
 from stages.score import rewards
 from stages.score.baselines import Baselines, move, read_baselines
 
-_COLUMNS = ["game_id", "turn", "sample", "phase", "player", "role", "finish_reason", "vote", "vote_kind"]
+_COLUMNS = ["game_id", "turn", "sample", "phase", "player", "role", "policy", "finish_reason", "vote", "vote_kind"]
 
 
 def run(
@@ -47,12 +47,14 @@ def run(
         clues, after = score_clues(rows, worth, read_baselines(baselines), recipe.score, moves)
         scored = pl.concat([clues, score_votes(rows, votes, recipe.score)]).sort(tables.KEY)
         _same_rows(rows, scored)
+        own = rows.sort(tables.KEY).select(own=rewards.OWN)["own"]
         if recipe.score.shuffle:
-            scored = shuffled(scored, recipe.seed)
+            scored = shuffled(scored, own, recipe.seed)
         tables.write(scored, work / "scored.parquet", tables.SCORED)
         tables.write(judged, work / "games.parquet", tables.SCORED_GAMES)
         write_json(work / "baselines.json", after.as_dict())
-        return Outcome({**_counts(scored, judged), "baselines": after.as_dict()})
+        counts = _counts(scored.with_columns(own), judged.join(_voters(rows), on="game_id", maintain_order="left"))
+        return Outcome({**counts, "baselines": after.as_dict()})
 
     inputs = {"rollouts": rollouts} | ({"baselines": baselines} if baselines else {})
     settings = {**recipe.settings("score"), "game": played, "phase": phase}  # the seed is among them: see `shuffled`
@@ -93,15 +95,18 @@ def _worth(votes: pl.DataFrame, judged: pl.DataFrame, recipe: Score) -> pl.DataF
     return votes.join(cast, on="game_id").with_columns(votes=pl.col("votes") * share).drop("cast_votes")
 
 
-def shuffled(scored: pl.DataFrame, seed: int) -> pl.DataFrame:
-    """`scored` with the advantages of each phase dealt out among its rows by a seed and nothing else."""
+def shuffled(scored: pl.DataFrame, own: pl.Series, seed: int) -> pl.DataFrame:
+    """`scored` with the advantages of each phase dealt out among its rows by a seed and nothing else.
+
+    Those of rows that are the current policy's `own` stay among them, so that what trains keeps its mean and spread.
+    """
     order = rng(seed, "shuffle", scored["game_id"].first())
     parts = []
-    for _, part in scored.group_by("phase", maintain_order=True):
+    for _, part in scored.with_columns(own).group_by("phase", "own", maintain_order=True):
         places = list(range(len(part)))
         order.shuffle(places)
         parts.append(part.with_columns(advantage=part["advantage"].gather(places)))
-    return pl.concat(parts).sort(tables.KEY)
+    return pl.concat(parts).drop("own").sort(tables.KEY)
 
 
 def score_clues(
@@ -120,7 +125,7 @@ def score_clues(
     per_game = seats.group_by("game_id").agg(
         r_s=pl.col("reward").filter(is_spy).first(), r_c=pl.col("reward").filter(~is_spy).mean()
     )
-    per_game, after = move(per_game, before, recipe, moves)
+    per_game, after = move(_only_own(per_game, rows), before, recipe, moves)
     seats = seats.join(per_game, on="game_id").with_columns(
         baseline=pl.when(is_spy).then(pl.col("b_s")).otherwise(pl.col("b_c"))
     )
@@ -136,6 +141,22 @@ def score_clues(
         truncated=pl.col("finish_reason") == "length",
     )
     return scored.select(list(tables.SCORED)), after
+
+
+def _only_own(per_game: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
+    """r_s and r_c of each game, null where another policy than the current one had the role: eq. 2 is about its own."""
+    clue = pl.col("phase") == "clue"
+    had = rows.group_by("game_id").agg(
+        s=rewards.OWN.filter(clue, pl.col("role") == "spy").all(),
+        c=rewards.OWN.filter(clue, pl.col("role") == "civilian").all(),
+    )
+    own = {name: pl.when(role).then(name) for name, role in (("r_s", "s"), ("r_c", "c"))}
+    return per_game.join(had, on="game_id").select("game_id", **own)
+
+
+def _voters(rows: pl.DataFrame) -> pl.DataFrame:
+    """Of each game, whether its voters were the current policy: `game_id, own`."""
+    return rows.filter(pl.col("phase") == "decision").group_by("game_id").agg(own=rewards.OWN.all())
 
 
 def score_votes(rows: pl.DataFrame, votes: pl.DataFrame, recipe: Score) -> pl.DataFrame:
@@ -173,21 +194,30 @@ def _same_rows(rows: pl.DataFrame, scored: pl.DataFrame) -> None:
 
 
 def _counts(scored: pl.DataFrame, judged: pl.DataFrame) -> dict[str, Any]:
+    """Numbers of all games and rows; acc, na, accuracy and rewards of the current policy, as what it is judged by."""
+
     def mean(role: str) -> float | None:
-        value = scored.filter(pl.col("role") == role, pl.col("phase") == "clue")["reward"].mean()
+        value = _of_current(scored.filter(pl.col("role") == role, pl.col("phase") == "clue"))["reward"].mean()
         return float(value) if isinstance(value, float) else None
 
     decision = scored.filter(pl.col("phase") == "decision")
+    votes, voted = _of_current(decision), _of_current(judged)
     return {
         "games": len(judged),
         "rows": len(scored),
         "clues": len(scored) - len(decision),
         "votes": len(decision),
-        "acc": judged["acc"].mean(),
-        "na": int(judged["na_votes"].sum()) / max(1, int(judged["cast_votes"].sum())),
-        "vote_accuracy": decision["correct"].mean(),
+        "acc": voted["acc"].mean(),
+        "na": int(voted["na_votes"].sum()) / max(1, int(voted["cast_votes"].sum())),
+        "vote_accuracy": votes["correct"].mean(),
         "unreadable_votes": int(judged["unreadable_votes"].sum()),
         "reward_spy": mean("spy"),
         "reward_civilian": mean("civilian"),
-        "reward_decision": decision["reward"].mean(),
+        "reward_decision": votes["reward"].mean(),
     }
+
+
+def _of_current(frame: pl.DataFrame) -> pl.DataFrame:
+    """What is the current policy's `own`; all of a role that it never has (`rollout.seats`), so that it is shown."""
+    own = frame.filter("own")
+    return frame if own.is_empty() else own

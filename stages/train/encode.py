@@ -49,7 +49,7 @@ def encode_rows(processor: ProcessorMixin, rows: Sequence[Row], filler: Sequence
         torch.tensor([*(row.is_anchor for row in rows), *(False for _ in filler)], dtype=torch.long),
         _padded([row.logprobs for row in every], length, 0.0, torch.float32) * completion_mask,
         torch.tensor([*(row.advantage for row in rows), *(0.0 for _ in filler)], dtype=torch.float32),
-        {name: _over_completion(name, value, length) for name, value in made.items()},
+        {name: _over_completion(name, value, ids, length) for name, value in made.items()},
     )
     return _to(encoded, device)
 
@@ -66,8 +66,9 @@ def check_prompts(processor: ProcessorMixin, rows: Sequence[Row], where: str) ->
         (ids,) = vlm.unpadded(made["input_ids"], made["attention_mask"])
         if vlm.prompt_hash(ids) != row.prompt_sha256:
             raise InputError(
-                f"{where}: {row.key}: its prompt becomes other tokens here than at sampling (prompt_sha256 differs): "
-                "train with the processor, chat template, pixel limits and transformers version that played the games, "
+                f"{where}: {row.key}: its prompt becomes other tokens here than at sampling: {len(ids)}, where it was "
+                f"{row.prompt_tokens} (prompt_sha256 differs); train with the processor, chat template, pixel limits "
+                "and transformers version that played the games, "
                 "or play them again"
             )
 
@@ -92,11 +93,16 @@ def _padded(values: Sequence[Sequence[float]], length: int, pad: float, dtype: t
     return torch.tensor([[*row, *[pad] * (length - len(row))] for row in values], dtype=dtype)
 
 
-def _over_completion(name: str, value: torch.Tensor, length: int) -> torch.Tensor:
+def _over_completion(name: str, value: torch.Tensor, ids: torch.Tensor, length: int) -> torch.Tensor:
     """Token types are given per prompt token; completions are text, type 0."""
-    if not name.endswith("token_type_ids"):
-        return value
-    return torch.cat([value, value.new_zeros((value.shape[0], length))], dim=1)
+    if name.endswith("token_type_ids"):
+        return torch.cat([value, value.new_zeros((value.shape[0], length))], dim=1)
+    if value.shape[:2] == ids.shape:
+        raise InputError(
+            f"the processor gives '{name}' for each token of a prompt, and vz does not know what it is for those of an "
+            "answer: models of this family can play, but not train"
+        )
+    return value
 
 
 def _to(encoded: Encoded, device: torch.device) -> Encoded:

@@ -24,6 +24,7 @@ _ROLLOUTS = [
     "policy_version",
     "prompt",
     "images",
+    "prompt_tokens",
     "prompt_sha256",
     "completion_ids",
     "completion_logprobs",
@@ -42,6 +43,7 @@ class Row:
     policy_version: str
     prompt: list[Message]
     pictures: tuple[Picture, ...]
+    prompt_tokens: int
     prompt_sha256: str
     completion_ids: list[int]  # T tokens, the stop token included
     logprobs: list[float]  # T, of the sampler at its temperature, nats
@@ -118,6 +120,7 @@ def _row(
         row["policy_version"],
         row["prompt"],
         tuple(Picture(games, ref, hashes.get(ref)) for ref in row["images"]),
+        row["prompt_tokens"],
         row["prompt_sha256"],
         row["completion_ids"],
         row["completion_logprobs"],
@@ -136,6 +139,11 @@ def _check(row: dict[str, Any], key: str, kept: Path, rollouts: Path) -> None:
             "drop such rows from kept, or seat 'current' for what shall train"
         )
     ids, logprobs = row["completion_ids"], row["completion_logprobs"]
+    if not ids and not logprobs and row["prompt_sha256"] is None:
+        raise InputError(
+            f"{rollouts}: {key} was played through a server that gave no token ids, so it cannot train: play with "
+            "rollout.engine vllm or transformers, or with a server that gives them (rollout.server.token_ids=require)"
+        )
     if not ids or logprobs is None or len(ids) != len(logprobs):
         raise InputError(
             f"{rollouts}: {key} has {len(ids or [])} tokens and {len(logprobs or [])} log-probs; play again"

@@ -172,3 +172,55 @@ def test_an_input_is_never_replaced(tmp_path: Path, out: str):
             tmp_path / out, stage="test", settings={}, inputs={"source": tmp_path / "in"}, make=Maker(), overwrite=True
         )
     assert (tmp_path / "in/data.json").is_file()
+
+
+def test_an_output_within_an_input_is_refused(tmp_path: Path):
+    source = make(tmp_path / "in", Maker()).out
+    beside = {"source": source, "a file": source / "data.json", "hub": "owner/name"}
+    with pytest.raises(InputError, match="in/deep/out: lies in .*/in, the source that is to be read"):
+        produce(source / "deep/out", stage="test", settings={}, inputs=beside, make=Maker())
+    assert not (source / "deep").exists()
+    produce(source / "out", stage="test", settings={}, inputs={"a file": source / "data.json"}, make=Maker())
+
+
+def test_a_place_that_can_be_no_output_is_refused(tmp_path: Path):
+    with pytest.raises(InputError, match="/: cannot be an output folder"):
+        make(Path("/"), Maker())
+    with pytest.raises(InputError, match="the name is not UTF-8"):
+        make(tmp_path / "caf\udce9", Maker())
+
+
+def with_pictures(work: Path) -> Outcome:
+    (work / "images").mkdir()
+    for name in ("a.png", "b.png"):
+        (work / "images" / name).write_bytes(b"picture")
+    return Outcome()
+
+
+@pytest.mark.parametrize("content", [None, b"pict"])
+def test_a_lost_or_cut_picture_is_not_up_to_date(tmp_path: Path, content: bytes | None):
+    make(tmp_path / "out", with_pictures)
+    picture = tmp_path / "out/images/b.png"
+    picture.unlink()
+    if content is not None:
+        picture.write_bytes(content)
+    with pytest.raises(InputError, match=r"images/b\.png: missing or changed"):
+        make(tmp_path / "out", with_pictures)
+    assert make(tmp_path / "out", with_pictures, overwrite=True).status == "done" and picture.is_file()
+
+
+def test_what_a_linked_folder_holds_is_part_of_an_input(tmp_path: Path):
+    for name in ("in", "elsewhere"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "in/link").symlink_to(tmp_path / "elsewhere")
+    hashes = []
+    for content in ("one", "two"):
+        (tmp_path / "elsewhere/table.csv").write_text(content)
+        hashes.append(artifact.content_hash(tmp_path / "in"))
+    assert hashes[0] != hashes[1]
+
+
+def test_a_strangers_manifest_is_named(tmp_path: Path):
+    (tmp_path / "manifest.json").write_text("[]")
+    with pytest.raises(InputError, match=r"manifest\.json: is no manifest of vz"):
+        artifact.manifest_of(tmp_path)

@@ -196,7 +196,7 @@ def test_the_hub_client_accepts_the_card(exported: Path):
 
 def test_the_card_tells_what_a_reader_must_know(exported: Path):
     text = (exported / "README.md").read_text(encoding="utf-8")
-    for said in ("2509.25541", "seed 1", "tables of `sales.csv`", "`identical` 1", "| validation (vz's dev) | 1 |",
+    for said in ("2509.25541", "seed `1`", "tables of `sales.csv`", "`identical` 1", "| validation (vz's dev) | 1 |",
                  "empty picture, so that there is nothing to compare: 1", "nobody noted what was changed: 2",
                  "denoise: true"):  # fmt: skip
         assert said in text, said
@@ -222,6 +222,38 @@ def test_hostile_texts_stay_in_code(tmp_path: Path):
     assert prose.count("\n# ") == 0 and prose.startswith("# Who is the spy?")
     assert front_matter(out)["configs"][0]["config_name"] == "default"
     assert [row["source"] for row in load(out, tmp_path / "cache")["train"]] == EVIL
+
+
+def test_a_hostile_manifest_stays_in_code(tmp_path: Path):
+    games = write_pairs(tmp_path / "games", [pair("a", squares(), squares((50, 20)))])
+    manifest = json.loads((games / "manifest.json").read_text())
+    for number, text in enumerate(EVIL):
+        manifest["settings"]["seed"] = manifest["git"] = text
+        manifest["versions"] = {"vz-selfplay": text, text: text}
+        manifest["counts"]["noise"] = {text: 3, "blank": text, "identical": 2}
+        (games / "manifest.json").write_text(json.dumps(manifest))
+        out = export.run(games, tmp_path / f"set{number}").out
+        prose = outside_code((out / "README.md").read_text(encoding="utf-8").split("---\n", maxsplit=2)[2])
+        assert not [word for word in ("<img", "<script", "onmouseover", "</article", "\n# y") if word in prose]
+    for lost in ("settings", "versions", "counts"):
+        manifest[lost] = []
+    (games / "manifest.json").write_text(json.dumps(manifest))
+    assert "seed `–`" in (export.run(games, tmp_path / "set").out / "README.md").read_text()
+
+
+@pytest.mark.parametrize("ref", ["../secret.png", "/secret.png", "images/link.png"])
+def test_no_picture_from_elsewhere_is_exported(tmp_path: Path, ref: str):
+    games = write_pairs(tmp_path / "games", [pair("a", squares(), squares((50, 20)))])
+    squares().save(tmp_path / "secret.png")
+    (games / "images" / "link.png").symlink_to(tmp_path / "secret.png")
+    secret = ref.replace("/secret", f"{tmp_path}/secret") if ref.startswith("/") else ref
+    digest = hashlib.sha256((tmp_path / "secret.png").read_bytes()).hexdigest()
+    replace_in_pairs(games, modified=pl.lit(secret), modified_sha256=pl.lit(digest))
+    with pytest.raises(InputError, match="is the path of a picture outside the folder"):
+        export.run(games, tmp_path / "set")
+    replace_in_pairs(games, modified=pl.lit("images/000_modified.png"), modified_sha256=pl.lit(None, pl.String))
+    with pytest.raises(InputError, match="pair 'a' names no sha256 of 'images/000_modified.png'"):
+        export.run(games, tmp_path / "set")
 
 
 def outside_code(text: str) -> str:

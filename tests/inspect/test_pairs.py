@@ -11,6 +11,7 @@ import pytest
 from stages import iterate, rollout, score
 from stages.core.errors import InputError
 from stages.inspect.pairs import change_lines, choose, games_folder, look_at, named_in, scene_of
+from stages.inspect.show import show
 from tests.helpers import fake_recipe, write_games
 from tests.inspect.folders import change, pair, replace_in_pairs, squares, write_pairs
 
@@ -110,3 +111,19 @@ def test_a_picture_that_is_not_as_noted_is_named(kinds: Path):
     (kinds / "images/000_original.png").unlink()
     with pytest.raises(InputError, match=r"000_original\.png: the picture cannot be read"):
         list(look_at(choose(kinds, 1)))
+
+
+@pytest.mark.parametrize("option", ["page", "sheet"])
+def test_no_picture_from_elsewhere_is_shown(kinds: Path, tmp_path: Path, option: str):
+    squares().save(tmp_path / "secret.png")
+    replace_in_pairs(kinds, original=pl.lit("../secret.png"))
+    with pytest.raises(InputError, match=r"'\.\./secret\.png' is the path of a picture outside the folder"):
+        show(kinds, **{option: tmp_path / ("page.html" if option == "page" else "sheet.png")})
+    replace_in_pairs(kinds, original=pl.lit("images/000_original.png"), original_sha256=pl.lit(None, pl.String))
+    with pytest.raises(InputError, match="pair 'one' names no sha256"):
+        show(kinds, **{option: tmp_path / ("page.html" if option == "page" else "sheet.png")})
+
+
+@pytest.mark.parametrize("scene", ["[" * 100_000, '{"a": ' + "9" * 5000 + "}"])
+def test_a_scene_that_cannot_be_read_tells_nothing(scene: str):
+    assert scene_of(scene) == {}

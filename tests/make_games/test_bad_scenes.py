@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from stages.core import tables
 from stages.core.clevr import Lights, Scene, SceneObject
 from stages.core.clevr.scene_json import to_json
 from stages.core.errors import InputError
@@ -43,6 +44,18 @@ def having(value: Any, *path: Any) -> Edit:
     return edit
 
 
+CAMERA = {"position": [7, -6, 5], "fov": 49, "width": 72, "height": 72}
+
+
+def vz_scene_with(value: Any, key: str) -> Edit:
+    """A scene that names its camera, as vz's own do, with something else that is off."""
+
+    def edit(scene: dict[str, Any]) -> None:
+        scene |= {"camera": CAMERA, key: value}
+
+    return edit
+
+
 BAD_SCENES: dict[str, tuple[Edit, str]] = {
     "no objects at all": (without("objects"), "holds no list 'objects'"),
     "zero objects": (having([], "objects"), "holds no list 'objects'"),
@@ -66,7 +79,24 @@ BAD_SCENES: dict[str, tuple[Edit, str]] = {
         "objects 0 and 1 stand in one place",
     ),
     "too few objects": (without("objects", 1), "objects in the scene: 1, but 2 are to change"),
-    "another camera": (having([5, 5, 9.0], "objects", 0, "pixel_coords"), "no camera of CLEVR's sees the objects"),
+    "a rotation beyond numbers": (having(10**400, "objects", 0, "rotation"), "'rotation' is 1000"),
+    "a coordinate beyond the ground": (having([1e9, 0, 0.7], "objects", 0, "3d_coords"), "three finite numbers, up to"),
+    "too many objects": (having([{}] * 101, "objects"), "has 101 objects; at most 100"),
+    "a name that leads out": (having("../../..", "image_filename"), "'..' cannot name a pair"),
+    "a name with a zero byte": (having("a\0b.png", "image_filename"), "cannot name a pair"),
+    "a name of markup": (having("<img src=x>\n.png", "image_filename"), "cannot name a pair"),
+    "a name that is too long": (having("a" * 300 + ".png", "image_filename"), "cannot name a pair"),
+    "half a character": (having("\ud800", "split"), "not valid JSON"),
+    "an index that is text": (having("first", "image_index"), "'image_index' is 'first'"),
+    "an infinite index": (having(1e999, "image_index"), "'image_index' is inf"),
+    "a camera in the origin": (having({**CAMERA, "position": [0, 0, 0]}, "camera"), "no camera can look from"),
+    "a camera right above": (having({**CAMERA, "position": [0, 0, 9]}, "camera"), "no camera can look from"),
+    "a picture of gigabytes": (having({**CAMERA, "width": 20_000}, "camera"), "20000 is not a number from 16 to 4,096"),
+    "a picture of no size": (having({**CAMERA, "height": -5}, "camera"), "-5 is not a number from 16"),
+    "a lens of no angle": (having({**CAMERA, "fov": 0}, "camera"), "0 is not a number from 1 to 120"),
+    "a camera that is a number": (having(3, "camera"), "holds no 'camera'"),
+    "lights that are a list": (vz_scene_with([1], "lights"), "'camera' or 'lights' is not whole"),
+    "a light that is unknown": (vz_scene_with({"moon": [0, 0, 0]}, "lights"), "'camera' or 'lights' is not whole"),
 }
 
 BAD_FILES: dict[str, tuple[bytes, str]] = {
@@ -78,12 +108,15 @@ BAD_FILES: dict[str, tuple[bytes, str]] = {
     "a picture": (b"\x89PNG\r\n\x1a\n" + bytes(40), "not valid JSON at byte 0"),
     "UTF-16": (json.dumps({"scenes": [GOOD]}).encode("utf-16"), "not valid JSON at byte 0"),
     "a number for a scene": (b'{"scenes": [3]}', "holds no list 'objects'"),
+    "nested too deep": (b'{"x": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", "not valid JSON at byte 6"),
+    "a number too long": (b'{"scenes": [{"image_index": ' + b"9" * 5000 + b"}]}", "not valid JSON at byte 12"),
+    "too large for one scene": (b'{"objects": ["' + b"a" * (1 << 24) + b'"]}', "no list 'scenes'; a single scene has"),
     "one name twice": (json.dumps({"scenes": [GOOD, GOOD]}).encode(), "has the same name as"),
 }
 
 
 def make(file: Path, tmp_path: Path) -> None:
-    settings = ["games.renderer=scalar", "games.samples=1", "games.pairs=5"]
+    settings = ["games.renderer=scalar", "games.samples=1", "games.denoise=false", "games.pairs=5"]
     run(load("tiny", settings), tmp_path / "games", sources=Sources(scenes=file), processes=1)
 
 
@@ -110,6 +143,32 @@ def test_a_bad_file_is_named_and_nothing_is_written(tmp_path: Path, kind: str) -
         make(file, tmp_path)
     assert "scenes.json" in str(told.value)
     assert [path.name for path in tmp_path.iterdir()] == ["scenes.json"]
+
+
+def test_a_scene_that_no_camera_sees_is_skipped_with_its_reason(tmp_path: Path) -> None:
+    pytest.importorskip("mitsuba", reason="extra 'render' is not installed")
+    bad = deepcopy(GOOD)
+    bad["objects"][0]["pixel_coords"] = [5, 5, 9.0]
+    scenes = [{**GOOD, "image_filename": "first.png"}, {**bad, "image_filename": "second.png"}]
+    file = tmp_path / "scenes.json"
+    file.write_text(json.dumps({"scenes": scenes}))
+    make(file, tmp_path)
+    rows = tables.read(tmp_path / "games/skipped.parquet", tables.SKIPPED).to_dicts()
+    assert [(row["pair_id"], row["reason"]) for row in rows] == [("second", "no camera fits")]
+    assert "no camera of CLEVR's sees the objects" in rows[0]["detail"]
+    assert tables.read(tmp_path / "games/pairs.parquet", tables.PAIRS)["pair_id"].to_list() == ["first"]
+
+
+@pytest.mark.parametrize("place", [[7.481131553649902, -6.5076398849487305, 5.34366512298584], [1e5, -1e5, 1e5]])
+def test_an_object_in_the_cameras_place_is_no_crash(tmp_path: Path, place: list[float]) -> None:
+    from stages.core.clevr.given import NoCamera, find_scenes, picture_sizes, read_scene
+
+    scene = deepcopy(GOOD)
+    scene["objects"][0]["3d_coords"] = place
+    (tmp_path / "one.json").write_text(json.dumps(scene))
+    [(found, _)] = find_scenes(tmp_path / "one.json")
+    with pytest.raises(NoCamera, match="no camera of CLEVR's sees the objects"):
+        read_scene(found, picture_sizes([found])[found.file], Lights())
 
 
 def test_a_folder_without_scenes_is_named(tmp_path: Path) -> None:

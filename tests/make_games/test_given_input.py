@@ -16,6 +16,8 @@ from stages.core.errors import InputError
 from stages.core.recipe import Recipe, load
 from stages.make_games import Sources, run
 
+ROOT = Path(__file__).resolve().parents[2]
+
 
 def recipe(*overrides: str) -> Recipe:
     return load("tiny", ["games.samples=1", *overrides])
@@ -59,3 +61,37 @@ def test_a_missing_scene_file_is_named(tmp_path: Path) -> None:
 def test_scenes_and_folder_exclude_one_another(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="give only one of scenes and ready"):
         run(recipe(), tmp_path / "games", sources=Sources(scenes=tmp_path, ready=str(tmp_path)))
+
+
+def test_scenes_are_not_silently_left_for_charts(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="games.domain is 'chart', but scenes are of clevr"):
+        run(recipe("games.domain=chart"), tmp_path / "games", sources=Sources(scenes=tmp_path))
+
+
+def test_a_folder_of_single_scenes_is_planned_from_a_few_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from stages.core.clevr import given as core
+    from stages.make_games.clevr import given
+
+    scenes = json.loads((ROOT / "data" / "clevr_scenes.json").read_text())["scenes"]
+    for number in range(40):
+        (tmp_path / f"scene-{number:03d}.json").write_text(json.dumps(scenes[number % len(scenes)]))
+    asked: list[tuple[int, int]] = []
+    real = core.recover_camera
+    monkeypatch.setattr(core, "recover_camera", lambda *more: asked.append(more[2]) or real(*more))
+    planned = given.plan(
+        recipe("games.renderer=scalar", "games.pairs=100", "games.width=480", "games.height=320"), tmp_path
+    )
+    assert {pair.size for pair in planned.pairs} == {(480, 320)} and len(planned.pairs) == 40
+    assert len(asked) == core.SIZE_SCENES * len(core.KNOWN_SIZES)
+
+
+def test_a_scene_that_fits_no_size_does_not_decide(tmp_path: Path) -> None:
+    from stages.core.clevr.given import find_scenes, picture_sizes
+
+    scenes = json.loads((ROOT / "data" / "clevr_scenes.json").read_text())["scenes"][:3]
+    scenes[0]["objects"][0]["pixel_coords"][0] = -90_000  # nearer to the middle of smaller pictures
+    (tmp_path / "scenes.json").write_text(json.dumps({"scenes": scenes}))
+    found = [scene for scene, _ in find_scenes(tmp_path / "scenes.json")]
+    assert list(picture_sizes(found).values()) == [(480, 320)]

@@ -69,6 +69,14 @@ def test_faulty_draws_are_drawn_again_and_counted(monkeypatch: pytest.MonkeyPatc
     assert pair("games.width=96", "games.height=64").make().counts == {"redrawn": 2}
 
 
+def test_changes_that_hide_an_object_are_drawn_again_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    sights = iter([False, False, True])
+    monkeypatch.setattr(drawn, "_in_sight", lambda *given: next(sights))
+    monkeypatch.setattr(rendered, "_hidden", lambda *given: None)
+    monkeypatch.setattr(rendered, "_unchanged", lambda *given: None)
+    assert pair("games.width=96", "games.height=64").make().counts == {"redrawn": 2}
+
+
 def test_settings_that_no_draw_meets_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rendered, "_hidden", lambda *given: "object 1 shows 3 pixels")
     with pytest.raises(InputError, match=r"clevr-000000: 20 scenes were drawn .* \(object 1 shows 3 pixels\); lower"):

@@ -99,9 +99,14 @@ def make_world(
     seed: int = 0,
     phase: str = "mixed",
     policy: Path | None = None,
+    tokens: range = range(6, 30),
+    stop: int = 5,
 ) -> World:
-    """`rows` completions of random tokens with the policy's own log-probs (fp32, at TEMPERATURE) and advantages."""
-    played = [_row(number, random.Random(f"{seed} {number} {phase}"), phase) for number in range(rows)]
+    """`rows` completions of random tokens with the policy's own log-probs (fp32, at TEMPERATURE) and advantages.
+
+    They are drawn from `tokens`, and end with `stop`.
+    """
+    played = [_row(number, random.Random(f"{seed} {number} {phase}"), phase, tokens, stop) for number in range(rows)]
     _fill(played, policy or model, games)
     rollouts, scored = folder / "rollouts", folder / "scored"
     write_rollouts(rollouts, played, games)
@@ -174,6 +179,8 @@ def logprobs(
     start = inputs["input_ids"].shape[1]
     inputs["input_ids"] = torch.cat([inputs["input_ids"], completion], dim=1)
     inputs["attention_mask"] = torch.ones_like(inputs["input_ids"])
+    for name in [name for name in inputs if name.endswith("token_type_ids")]:  # what is said is text, type 0
+        inputs[name] = torch.cat([inputs[name], torch.zeros_like(completion)], dim=1)
     logits = model(**inputs, use_cache=False).logits[0, start - 1 : -1].float() / temperature
     return logits.log_softmax(-1).gather(-1, completion[0][:, None])[:, 0]
 
@@ -229,7 +236,7 @@ def hand(
     return Hand(total.item(), torch.cat(kls).mean().item(), squares**0.5)
 
 
-def _row(number: int, draw: random.Random, phase: str) -> dict[str, Any]:
+def _row(number: int, draw: random.Random, phase: str, tokens: range, stop: int) -> dict[str, Any]:
     decision = phase == "decision" or (phase == "mixed" and number % 2 == 1)
     words = [draw.choice(WORDS) for _ in range(3 + 4 * (number % 3))]
     picture = f"images/p{number % 3}_{'original' if number % 4 else 'modified'}.png"
@@ -246,7 +253,7 @@ def _row(number: int, draw: random.Random, phase: str) -> dict[str, Any]:
         "policy": "current",
         "prompt": [{"role": "user", "content": text}],
         "images": ["blank:30x50" if number % 5 == 3 and phase != "decision" else picture],
-        "completion_ids": [draw.randrange(6, 30) for _ in range(1 + 2 * (number % 4))] + [5],
+        "completion_ids": [draw.choice(tokens) for _ in range(1 + 2 * (number % 4))] + [stop],
         "completion": "",
         "finish_reason": "stop",
         "seed": number,

@@ -15,7 +15,7 @@ Renderer = Literal["scalar", "llvm"]
 
 @dataclass(frozen=True)
 class Effort:
-    """`samples` light paths a pixel. Of `llvm` alone: `metal` more where metal is seen, `photons` for each metal object
+    """`samples` light paths a pixel. Of `llvm` alone: `metal` more on and around metal, `photons` for each metal object
     and lamp, for caustics. `denoiser`: quality of Open Image Denoise; None leaves the grain."""
 
     samples: int
@@ -40,6 +40,14 @@ PRESETS: Mapping[Renderer, Mapping[Quality, Effort]] = {
     },
 }
 """What they cost and how near they come to the truth: docs/rendering.md."""
+
+
+def settled(games: Games) -> Games:
+    """The same with a renderer in place of `auto`: asked once, so that all processes of a run use the same.
+
+    `InputError` when the recipe asks for a renderer that does not work here.
+    """
+    return games.model_copy(update={"renderer": renderer_of(games)})
 
 
 def effort_of(games: Games) -> Effort:

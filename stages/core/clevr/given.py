@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +11,16 @@ from typing import Any
 from stages.core.clevr.recover import recover_camera
 from stages.core.clevr.scene import Lights, Scene
 from stages.core.clevr.scene_files import Place, scenes_of
-from stages.core.clevr.scene_json import from_json, objects_from_json, pixels_from_json
+from stages.core.clevr.scene_json import from_json, index_from_json, objects_from_json, pixels_from_json
 from stages.core.errors import InputError
 
 KNOWN_SIZES = ((480, 320), (320, 240))  # CLEVR v1.0, and the default of clevr-dataset-gen
-SIZE_SCENES = 5  # scenes of a file that are asked for the size of its pictures; one would nearly always do
+SIZE_SCENES = 5  # scenes of a file or folder that are asked for the size of all; one would nearly always do
 MOST_RESIDUAL = 0.51  # pixels: CLEVR rounds to whole ones, and the fit is not exact to the last hundredth
+
+
+class NoCamera(InputError):
+    """No camera of CLEVR's sees a scene as it says. Only found where it is rendered, since looking takes long."""
 
 
 @dataclass(frozen=True)
@@ -70,37 +75,50 @@ def _named(body: Any, place: Place, number: int) -> GivenScene:
 
 
 def picture_sizes(scenes: Sequence[GivenScene], more: Sequence[tuple[int, int]] = ()) -> dict[Path, tuple[int, int]]:
-    """Width and height of each file's pictures: the known or given size that its `pixel_coords` fit best."""
-    samples: dict[Path, list[GivenScene]] = {}
+    """Width and height of the pictures of each file: the known or given size that `pixel_coords` of some fit best.
+
+    Single scenes in one folder have pictures of one size, as those of one merged file have.
+    """
+    together: dict[Path, list[GivenScene]] = {}
     for scene in scenes:
-        samples.setdefault(scene.file, []).append(scene)
+        together.setdefault(scene.file if scene.place.start else scene.file.parent, []).append(scene)
     sizes = tuple(dict.fromkeys((*KNOWN_SIZES, *more)))
-    return {file: _best_size(group[:SIZE_SCENES], sizes) for file, group in samples.items()}
+    found: dict[Path, tuple[int, int]] = {}
+    for group in together.values():
+        size = _best_size(group[:: -(-len(group) // SIZE_SCENES)], sizes)
+        found |= {scene.file: size for scene in group}
+    return found
 
 
 def _best_size(scenes: Sequence[GivenScene], sizes: Sequence[tuple[int, int]]) -> tuple[int, int]:
-    costs = dict.fromkeys(sizes, 0.0)
+    """The size that most of the scenes fit best; so one that fits none does not decide."""
+    votes: Counter[tuple[int, int]] = Counter()
     for scene in scenes:
         body = scene.body
         coords = [item.coords for item in objects_from_json(body, scene.where)]
         seen = pixels_from_json(body, scene.where)
-        for size in sizes:
-            costs[size] += recover_camera(coords, seen, size).cost
-    return min(sizes, key=costs.__getitem__)
+        costs = {size: recover_camera(coords, seen, size).cost for size in sizes}
+        votes[min(costs, key=costs.__getitem__)] += 1
+    return votes.most_common(1)[0][0]
+
+
+def has_camera(body: Any) -> bool:
+    """Whether a scene names its camera, as vz's own do."""
+    return isinstance(body, Mapping) and body.get("camera") is not None
 
 
 def read_scene(given: GivenScene, size: tuple[int, int], lights: Lights) -> Scene:
     """The scene with its camera recovered. A scene that vz wrote itself keeps the camera and lamps it names.
 
-    `lights` are taken for genuine scenes, which do not store them. `InputError` if no camera of CLEVR's fits.
+    `lights` are taken for genuine scenes, which do not store them. `NoCamera` if none of CLEVR's fits.
     """
     body = given.body
-    if "camera" in body:
+    if has_camera(body):
         return from_json(body, given.where)
     objects = objects_from_json(body, given.where)
     found = recover_camera([item.coords for item in objects], pixels_from_json(body, given.where), size)
     if found.residual > MOST_RESIDUAL:
-        raise InputError(
+        raise NoCamera(
             f"{given.where}: no camera of CLEVR's sees the objects at their 'pixel_coords' in a {size[0]}x{size[1]} "
             f"picture (off by {found.residual:.1f} pixels); set games.width and games.height to the picture's size, "
             "or leave the scene out"
@@ -112,6 +130,6 @@ def read_scene(given: GivenScene, size: tuple[int, int], lights: Lights) -> Scen
         camera=found.camera,
         lights=lights,
         name=given.name,
-        index=int(body.get("image_index", 0)),
+        index=index_from_json(body, given.where),
         split=str(body.get("split", "new")),
     )

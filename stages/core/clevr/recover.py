@@ -51,9 +51,12 @@ def recover_camera(
         return np.concatenate([pixels**power, off[:, 2] / DEPTH_UNIT, (place - start) / JITTER_UNIT])
 
     place, cost = start, 0.0
-    for power in POWERS:
-        place = _minimise(partial(errors, power=power), place)
-        cost = cost or float((errors(place, power) ** 2).sum())
+    with np.errstate(all="ignore"):
+        if not np.isfinite(errors(place, 1)).all():  # an object stands where the camera should
+            return Recovery(_camera(place), np.inf, np.inf)
+        for power in POWERS:
+            place = _minimise(partial(errors, power=power), place)
+            cost = cost or float((errors(place, power) ** 2).sum())
     residual = float(np.abs(project(points, _camera(place), *size) - target)[:, :2].max())
     return Recovery(_camera(place), residual, cost)
 
@@ -65,7 +68,7 @@ def _minimise(errors: Callable[[Array], Array], place: Array) -> Array:
     for _ in range(STEPS):
         slope = np.stack([(errors(place + nudge) - errors(place - nudge)) / (2 * NUDGE) for nudge in nudges], axis=1)
         step = np.linalg.lstsq(slope, -errors(place), rcond=None)[0]
-        while (worth := float((errors(place + step) ** 2).sum())) >= best:
+        while not (worth := float((errors(place + step) ** 2).sum())) < best:  # nor may it be no number
             step = step / 2
             if np.linalg.norm(step) < SHORTEST_STEP:
                 return place

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from stages.core.errors import InputError
+from stages.core.files import parse_json
 
 BLOCK = 1 << 20  # bytes read at a time
 LONGEST = 1 << 24  # bytes of one scene; CLEVR's have some thousand
@@ -28,10 +29,7 @@ class Place:
         with _opened(self.file) as file:
             file.seek(self.start)
             text = file.read(self.length)
-        try:
-            return json.loads(text)
-        except ValueError as error:
-            raise InputError(f"{self.file}: was changed while it was read; run the command again") from error
+        return parse_json(text, str(self.file), "if it was changed while it was read, run the command again")
 
 
 def scenes_of(file: Path) -> Iterator[tuple[Any, Place]]:
@@ -47,6 +45,8 @@ def scenes_of(file: Path) -> Iterator[tuple[Any, Place]]:
             text.finish()
             return
     size = file.stat().st_size
+    if size > LONGEST:
+        raise InputError(f"{file}: has {size:,} bytes and no list 'scenes'; a single scene has some thousand")
     place = Place(file, 0, size)
     yield place.read(), place
 
@@ -114,8 +114,10 @@ class _Text:
         place = Place(self._name, self._before + self._at, end - self._at)
         raw = self._window[self._at : end]
         self._at = end
-        # One character a byte is wrong for text beyond ASCII; that is rare, and read again as what it is.
-        return (value if raw.isascii() else self._decoded(raw, place)), place
+        # One character a byte is wrong for text beyond ASCII; that is rare, and read again as what it is. So are
+        # escapes, which may hide halves of characters.
+        plain = raw.isascii() and "\\u" not in raw
+        return (value if plain else self._decoded(raw, place)), place
 
     def _parsed(self) -> tuple[Any, int]:
         """The value that begins here and where it ends, reading on as far as it needs."""
@@ -125,12 +127,15 @@ class _Text:
             except json.JSONDecodeError as error:
                 if len(self._window) - self._at > LONGEST or not self._more():
                     raise self._broken(error.msg, error.pos) from error
+            except (ValueError, RecursionError) as error:  # a number or nesting beyond what Python reads
+                raise self._broken(str(error)) from error
 
     def _decoded(self, raw: str, place: Place) -> Any:
         try:
-            return json.loads(raw.encode("latin-1"))
-        except ValueError as error:
+            text = raw.encode("latin-1").decode()
+        except UnicodeDecodeError as error:
             raise InputError(f"{self._name}: not UTF-8 from byte {place.start} on; save it as UTF-8") from error
+        return parse_json(text, f"{self._name}: from byte {place.start} on", "mend what stands there")
 
     def _peek(self) -> str:
         """The next character that is no space."""

@@ -20,9 +20,12 @@ WORDS: dict[str, Sequence[str]] = {
     "color": tuple(COLORS),
     "material": MATERIALS,
 }
-# Keys that objects of Super-CLEVR have and CLEVR's have not.
 IN_ONE_PLACE = 0.5  # distance of two centres, in the larger radius, below which one stands in the other
-SUPER_CLEVR = ("texture", "parts", "obj_bbox")
+SUPER_CLEVR = ("texture", "parts", "obj_bbox")  # keys that its objects have and CLEVR's have not
+# What a scene may ask for at most, since it may come from strangers; CLEVR stays far below.
+MOST_OBJECTS, FARTHEST = 100, 1e5  # objects; any coordinate, in scene units or pixels
+LONGEST_SHOWN = 80  # letters of a value in a message
+SIDES, LENSES = (16, 4096), (1.0, 120.0)  # pixels of a picture, degrees of view: those of games.width and camera.fov
 
 
 def to_json(scene: Scene) -> dict[str, Any]:
@@ -66,17 +69,25 @@ def from_json(body: Mapping[str, Any], where: str) -> Scene:
     try:
         return Scene(
             objects=objects_from_json(body, where),
-            width=int(camera["width"]),
-            height=int(camera["height"]),
-            camera=Camera(_vector(camera["position"]), float(camera["fov"])),
-            lights=Lights(**{name: _vector(moved) for name, moved in lights.items()}),
-            viewpoint=_vector(camera.get("viewpoint", CAMERA_POSITION)),
+            width=int(_within(camera["width"], *SIDES)),
+            height=int(_within(camera["height"], *SIDES)),
+            camera=Camera(_viewpoint(camera["position"]), float(_within(camera["fov"], *LENSES))),
+            lights=Lights(**{name: _vector(moved) for name, moved in dict(lights).items()}),
+            viewpoint=_viewpoint(camera.get("viewpoint", CAMERA_POSITION)),
             name=str(body.get("image_filename", "")).removesuffix(".png"),
-            index=int(body.get("image_index", 0)),
+            index=index_from_json(body, where),
             split=str(body.get("split", "new")),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{where}: 'camera' or 'lights' is not whole ({error}); make the scene again") from error
+
+
+def index_from_json(body: Mapping[str, Any], where: str) -> int:
+    """`image_index`, or 0 where there is none."""
+    index = body.get("image_index", 0)
+    if not isinstance(index, int):
+        raise InputError(f"{where}: 'image_index' is {_shown(index)}, but must be a whole number")
+    return index
 
 
 def objects_from_json(body: Mapping[str, Any], where: str) -> tuple[SceneObject, ...]:
@@ -84,6 +95,8 @@ def objects_from_json(body: Mapping[str, Any], where: str) -> tuple[SceneObject,
     objects = body.get("objects") if isinstance(body, Mapping) else None
     if not isinstance(objects, list) or not objects:
         raise InputError(f"{where}: holds no list 'objects'; a scene of CLEVR v1.0 is needed")
+    if len(objects) > MOST_OBJECTS:
+        raise InputError(f"{where}: has {len(objects):,} objects; at most {MOST_OBJECTS} can be drawn: leave it out")
     read = tuple(_object(item, f"{where}: object {number}") for number, item in enumerate(objects))
     for (number, one), (other, two) in combinations(enumerate(read), 2):
         if math.dist(one.coords[:2], two.coords[:2]) < IN_ONE_PLACE * max(one.coords[2], two.coords[2]):
@@ -105,7 +118,7 @@ def _object(item: Any, where: str) -> SceneObject:
     words = {key: _word(item, key, where) for key in WORDS}
     rotation = item.get("rotation")
     if not _is_number(rotation):
-        raise InputError(f"{where}: 'rotation' is {rotation!r}, but must be a number")
+        raise InputError(f"{where}: 'rotation' is {_shown(rotation)}, but must be a number")
     coords = _coords(item, "3d_coords", where)
     if coords[2] <= 0:
         raise InputError(f"{where}: '3d_coords' has height {coords[2]}; an object's centre is above the ground")
@@ -116,7 +129,7 @@ def _word(item: Mapping[str, Any], key: str, where: str) -> str:
     if key not in item:
         raise InputError(f"{where}: '{key}' is missing; a scene of CLEVR v1.0 is needed")
     if item[key] not in WORDS[key]:
-        raise InputError(f"{where}: unknown {key} {item[key]!r}; CLEVR v1.0 knows {', '.join(WORDS[key])}")
+        raise InputError(f"{where}: unknown {key} {_shown(item[key])}; CLEVR v1.0 knows {', '.join(WORDS[key])}")
     return str(item[key])
 
 
@@ -125,14 +138,38 @@ def _coords(item: Mapping[str, Any], key: str, where: str) -> Vector:
         raise InputError(f"{where}: '{key}' is missing; a scene of CLEVR v1.0 is needed")
     value = item[key]
     if not isinstance(value, list) or len(value) != 3 or not all(_is_number(part) for part in value):
-        raise InputError(f"{where}: '{key}' is {value!r}, but must be three finite numbers")
+        raise InputError(
+            f"{where}: '{key}' is {_shown(value)}, but must be three finite numbers, up to {FARTHEST:,.0f}"
+        )
     return _vector(value)
 
 
 def _vector(value: Sequence[float]) -> Vector:
-    x, y, z = (float(part) for part in value)
+    x, y, z = (float(_within(part, -FARTHEST, FARTHEST)) for part in value)
     return (x, y, z)
 
 
+def _viewpoint(value: Sequence[float]) -> Vector:
+    """A place of the camera, from which the origin is seen with z up: above the ground, but not right above it."""
+    x, y, z = _vector(value)
+    if z <= 0 or not (x or y):
+        raise ValueError(f"no camera can look from {value}")
+    return (x, y, z)
+
+
+def _within(value: Any, least: float, most: float) -> float:
+    """The number, if it is one of a range; else `ValueError`."""
+    if not _is_number(value) or not least <= value <= most:
+        raise ValueError(f"{_shown(value)} is not a number from {least:,.0f} to {most:,.0f}")
+    return value
+
+
 def _is_number(value: Any) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    """Whether it is a number that is no further from 0 than anything in a scene."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and -FARTHEST <= value <= FARTHEST
+
+
+def _shown(value: Any) -> str:
+    """As JSON has it, but no longer than a message may be."""
+    text = repr(value)
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"

@@ -52,6 +52,11 @@ class Request:
     sampling: Sampling
     policy: str
 
+    @property
+    def name(self) -> str:
+        """How messages call it."""
+        return f"game number {self.order[0]}, turn {self.order[1]}"
+
 
 @dataclass(frozen=True)
 class Completion:
@@ -62,7 +67,7 @@ class Completion:
     logprobs: list[float]  # of the sampled tokens, at the sampling temperature, before any truncation
     finish_reason: str
     prompt_tokens: int
-    prompt_sha256: str
+    prompt_sha256: str | None  # None, with no ids and no log-probs, where a server does not tell them
 
 
 @dataclass
@@ -96,6 +101,7 @@ class Engine(ABC):
     """Policies by name, an event loop that outlives a stage, and `generate`."""
 
     batches = False  # whether it computes requests in batches, so that it is best given many at once
+    lanes = 1  # parts that compute independently; games are spread on them
 
     def __init__(self) -> None:
         self._runner = asyncio.Runner()
@@ -110,6 +116,10 @@ class Engine(ABC):
     def load(self, policy: str, model: str | Path, version: str) -> None:
         """Give `policy` these weights, in place of those it may have."""
 
+    def unload(self, policy: str) -> None:
+        """Free the weights of a policy that plays no more; one that is not loaded is no error."""
+        self._versions.pop(policy, None)
+
     def sleep(self) -> None:  # noqa: B027 - an engine without an accelerator has nothing to free
         """Free the accelerator for training; the next request wakes the engine. Optional."""
 
@@ -118,6 +128,10 @@ class Engine(ABC):
         if policy not in self._versions:
             raise InputError(f"a seat wants the policy '{policy}', but only {sorted(self._versions)} are loaded")
         return self._versions[policy]
+
+    def lane(self, place: int) -> int:
+        """Which of its `lanes` answers for the game at this place."""
+        return 0
 
     def queue(self) -> Queue:
         """How busy it is, for the eye."""

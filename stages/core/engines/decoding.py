@@ -1,118 +1,150 @@
-"""Sampling a batch with `generate` such that each row draws from its own seed and its log-probs are kept."""
+"""Sampling with `generate` such that samples of a prompt share its computation and each row draws from its own seed."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
-from transformers import LogitsProcessor, LogitsProcessorList, PreTrainedModel, ProcessorMixin
+from transformers import LogitsProcessorList, PreTrainedModel
 
-from stages.core import vlm
-from stages.core.engines.base import Completion, Request, Sampling
-from stages.core.errors import InputError
+from stages.core.engines.base import Sampling
+
+PER_TOKEN = ("attention_mask", "position_ids", "token_type_ids", "mm_token_type_ids")
 
 
-class SeededDraw(LogitsProcessor):  # type: ignore[misc]
-    """Draws each row's token by inverting its cumulative distribution at a number from the row's own seed.
+class Decoding:
+    """A decoding loop for `generate` (its `custom_generate`): one prompt may belong to many rows.
 
-    `generate` then runs greedily on scores that allow only the drawn token. So a row's draws depend on its seed and
-    its distribution alone, whatever else is in the batch. Keeps the log-probs of what was drawn: [B] a step, of the
-    distribution at the sampling temperature before nucleus truncation.
+    Each prompt is computed once; its rows (samples) then go on from copies of its keys and values. Rows that have
+    ended leave the batch once they are half of it. With `shares` off, for models whose state cannot be handled so,
+    the batch stays as it is from first to last, and every row needs a prompt of its own.
+
+    A row draws by inverting its cumulative distribution at numbers from its own seed, so its draws depend on its seed
+    and its distribution alone, whatever else is in the batch.
     """
 
-    def __init__(self, seeds: Sequence[int], sampling: Sampling, device: torch.device) -> None:
-        draws = [np.random.Generator(np.random.Philox(seed)).random(sampling.max_tokens) for seed in seeds]
-        self._uniform = torch.tensor(np.stack(draws), device=device)  # [B, T], float64
+    def __init__(
+        self,
+        prompts: Sequence[int],
+        seeds: Sequence[int],
+        sampling: Sampling,
+        stop_tokens: Collection[int],
+        shares: bool,
+    ) -> None:
+        rows, steps = len(prompts), sampling.max_tokens
+        draws = [np.random.Generator(np.random.Philox(seed)).random(steps) for seed in seeds]
+        self._uniform = torch.tensor(np.stack(draws))  # [B, T], float64
+        self._prompts = torch.tensor(prompts)  # [B], the prompt of each row
+        self._stop = torch.tensor(sorted(stop_tokens))
         self._sampling = sampling
-        self.logprobs: list[torch.Tensor] = []
+        self._shares = shares
+        self.tokens = torch.zeros((rows, steps), dtype=torch.long)
+        self.logprobs = torch.zeros((rows, steps))  # at the sampling temperature, before nucleus truncation
 
-    def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
-        temperature = self._sampling.temperature
-        logprobs = (scores.float() / (temperature or 1.0)).log_softmax(-1)  # [B, V]
-        token = logprobs.argmax(-1) if temperature == 0 else self._draw(logprobs)
-        self.logprobs.append(logprobs.gather(-1, token[:, None])[:, 0])
-        forced = torch.full_like(scores, -torch.inf)
-        return forced.scatter_(-1, token[:, None], 0.0)  # type: ignore[return-value]
+    def run(
+        self, model: PreTrainedModel, inputs: Mapping[str, torch.Tensor], *, suppressed: Sequence[int], pad_token: int
+    ) -> list[tuple[list[int], list[float]]]:
+        """Token ids and log-probs of each row, for left-padded inputs of its prompts; `suppressed` are never drawn."""
+        self._to(model.device)
+        with torch.inference_mode():
+            model.generate(
+                **{name: value.to(model.device) for name, value in inputs.items()},
+                custom_generate=self,
+                do_sample=False,
+                use_cache=True,
+                cache_implementation="dynamic",
+                max_new_tokens=self._sampling.max_tokens,
+                min_new_tokens=self._sampling.min_tokens or None,
+                repetition_penalty=self._sampling.repetition_penalty,
+                suppress_tokens=list(suppressed) or None,
+                eos_token_id=self._stop.tolist(),
+                pad_token_id=pad_token,
+                temperature=None,
+                top_p=None,
+                top_k=None,
+            )
+        return self._answers()
 
-    def _draw(self, logprobs: torch.Tensor) -> torch.Tensor:
-        probabilities = _nucleus(logprobs.exp(), self._sampling.top_p)
-        cumulative = probabilities.double().cumsum(-1)  # [B, V]
-        goal = self._uniform[:, len(self.logprobs), None] * cumulative[:, -1:]
-        token = torch.searchsorted(cumulative, goal, right=True)[:, 0]
-        return token.clamp(max=logprobs.shape[-1] - 1)
+    def __call__(
+        self,
+        model: PreTrainedModel,
+        input_ids: torch.Tensor,
+        logits_processor: LogitsProcessorList,
+        stopping_criteria: Any,
+        generation_config: Any,
+        **state: Any,
+    ) -> torch.Tensor:
+        alive = torch.arange(len(self._prompts), device=input_ids.device)
+        mask = state.get("attention_mask")  # None where there is no padding
+        logits, state = _forward(model, input_ids, state, is_first_iteration=True)
+        # From here on only logits processors look at the prompt: to them padding must not be something that was said.
+        ids = input_ids if mask is None else input_ids.where(mask.bool(), input_ids[:, -1:])
+        if self._shares and not torch.equal(self._prompts, alive):
+            ids, logits, state = ids[self._prompts], logits[self._prompts], _rows(state, self._prompts)
+        done = torch.zeros_like(alive, dtype=torch.bool)
+        for step in range(self._sampling.max_tokens):
+            token = self._draw(logits_processor(ids, logits.float()), alive, step)
+            done = done | torch.isin(token, self._stop)
+            ended = int(done.sum())
+            if step + 1 == self._sampling.max_tokens or ended == len(done):
+                break
+            ids = torch.cat([ids, token[:, None]], dim=1)
+            if self._shares and 2 * ended >= len(done):
+                left = (~done).nonzero()[:, 0]
+                ids, alive, done, state = ids[left], alive[left], done[left], _rows(state, left)
+            logits, state = _forward(model, ids, state, next_sequence_length=1)
+        return self.tokens
+
+    def _answers(self) -> list[tuple[list[int], list[float]]]:
+        """What was drawn in each row, up to its stop token, which is included."""
+        stop = set(self._stop.tolist())
+        found = []
+        for tokens, logprobs in zip(self.tokens.tolist(), self.logprobs.tolist(), strict=True):
+            length = next((place + 1 for place, token in enumerate(tokens) if token in stop), len(tokens))
+            found.append((tokens[:length], logprobs[:length]))
+        return found
+
+    def _draw(self, scores: torch.Tensor, alive: torch.Tensor, step: int) -> torch.Tensor:
+        """The next token of the rows `alive`, from their scores [rows, V]."""
+        logprobs = (scores / (self._sampling.temperature or 1.0)).log_softmax(-1)
+        if self._sampling.temperature == 0:
+            token = logprobs.argmax(-1)
+        else:
+            cumulative = _nucleus(logprobs.exp(), self._sampling.top_p).double().cumsum(-1)
+            goal = self._uniform[alive, step, None] * cumulative[:, -1:]
+            token = torch.searchsorted(cumulative, goal, right=True)[:, 0].clamp(max=scores.shape[-1] - 1)
+        self.tokens[alive, step] = token
+        self.logprobs[alive, step] = logprobs.gather(-1, token[:, None])[:, 0]
+        return token
+
+    def _to(self, device: torch.device) -> None:
+        for name, value in vars(self).items():
+            if isinstance(value, torch.Tensor):
+                setattr(self, name, value.to(device))
 
 
-def sample_batch(
-    model: PreTrainedModel,
-    processor: ProcessorMixin,
-    rows: Sequence[tuple[Request, int]],
-    *,
-    stop_tokens: Collection[int],
-    suppressed: list[int],
-    max_prompt_tokens: int,
-) -> list[Completion]:
-    """One completion for each (request, sample) of one policy and one sampling, in order."""
-    sampling = rows[0][0].sampling
-    inputs = vlm.encode(
-        processor,
-        [request.messages for request, _ in rows],
-        _load_pictures([request for request, _ in rows]),
-    ).to(model.device)
-    prompts = vlm.unpadded(inputs["input_ids"], inputs["attention_mask"])
-    for (request, _), prompt in zip(rows, prompts, strict=True):
-        _check_length(len(prompt), max_prompt_tokens, request)
-    draw = SeededDraw([request.seed + sample for request, sample in rows], sampling, model.device)
-    with torch.inference_mode():
-        output = model.generate(
-            **inputs,
-            do_sample=False,
-            max_new_tokens=sampling.max_tokens,
-            min_new_tokens=sampling.min_tokens or None,
-            repetition_penalty=sampling.repetition_penalty,
-            suppress_tokens=suppressed or None,
-            eos_token_id=sorted(stop_tokens),
-            pad_token_id=processor.tokenizer.pad_token_id,
-            logits_processor=LogitsProcessorList([draw]),
-            temperature=None,
-            top_p=None,
-            top_k=None,
-        )
-    answers = output[:, inputs["input_ids"].shape[1] :].tolist()
-    logprobs = torch.stack(draw.logprobs, dim=1).tolist()  # [B, T]
-    return [
-        _completion(processor, prompt, tokens, row_logprobs, stop_tokens)
-        for prompt, tokens, row_logprobs in zip(prompts, answers, logprobs, strict=True)
-    ]
+def _forward(
+    model: PreTrainedModel, ids: torch.Tensor, state: dict[str, Any], **options: Any
+) -> tuple[torch.Tensor, dict[str, Any]]:
+    """Logits [B, V] of the next token, and the state after it: a step of the library's own loop."""
+    made = model(**model.prepare_inputs_for_generation(ids, **options, **state), return_dict=True)
+    after = model._update_model_kwargs_for_generation(made, state, is_encoder_decoder=model.config.is_encoder_decoder)
+    return made.logits[:, -1], after
 
 
-def _load_pictures(requests: Sequence[Request]) -> list[list[Image.Image]]:
-    """The pictures of each request; samples of one request share them."""
-    loaded: dict[int, list[Image.Image]] = {}
-    for request in requests:
-        if id(request) not in loaded:
-            loaded[id(request)] = [picture.load() for picture in request.pictures]
-    return [loaded[id(request)] for request in requests]
-
-
-def _completion(
-    processor: ProcessorMixin,
-    prompt: list[int],
-    tokens: list[int],
-    logprobs: list[float],
-    stop_tokens: Collection[int],
-) -> Completion:
-    stop = next((place for place, token in enumerate(tokens) if token in stop_tokens), None)
-    length = len(tokens) if stop is None else stop + 1
-    return Completion(
-        text=processor.tokenizer.decode(tokens[:length], skip_special_tokens=True),
-        token_ids=tokens[:length],
-        logprobs=logprobs[:length],
-        finish_reason="length" if stop is None else "stop",
-        prompt_tokens=len(prompt),
-        prompt_sha256=vlm.prompt_hash(prompt),
-    )
+def _rows(state: dict[str, Any], rows: torch.Tensor) -> dict[str, Any]:
+    """The state of generation of these rows of its batch, a row as often as it is named; pictures are done with."""
+    chosen: dict[str, Any] = {}
+    for name, value in state.items():
+        if name in PER_TOKEN and value is not None:
+            chosen[name] = value.index_select(value.dim() - 2, rows)  # [B, L], and [3 or 4, B, L] for positions
+        elif isinstance(value, bool | int | float | str | None):
+            chosen[name] = value
+    chosen["past_key_values"] = state["past_key_values"]
+    chosen["past_key_values"].reorder_cache(rows)
+    return chosen
 
 
 def _nucleus(probabilities: torch.Tensor, top_p: float) -> torch.Tensor:
@@ -122,12 +154,3 @@ def _nucleus(probabilities: torch.Tensor, top_p: float) -> torch.Tensor:
     ordered, places = probabilities.sort(dim=-1, descending=True)
     tail = ordered.cumsum(-1) - ordered >= top_p
     return probabilities.scatter(-1, places, ordered.masked_fill(tail, 0.0))
-
-
-def _check_length(tokens: int, limit: int, request: Request) -> None:
-    """A prompt beyond the limit is an error: cutting it would change the game unseen."""
-    if tokens > limit:
-        raise InputError(
-            f"game number {request.order[0]}, turn {request.order[1]}: the prompt has {tokens} tokens, but "
-            f"rollout.max_prompt_tokens is {limit}; raise it, or lower model.max_pixels or game.clue_chars"
-        )

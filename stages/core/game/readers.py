@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 UNREADABLE_CLUE = "(no readable clue)"
@@ -17,9 +18,12 @@ _NUMBER = re.compile(r"[0-9]+")
 _SEAT = re.compile(
     r"(?:the\s+)?(?:spy\s+is\s+)?(?:player|seat|spy|number|no\.?|#)?\s*[#:]?\s*([0-9]{1,3})\s*[.!]?", re.IGNORECASE
 )
-_HARMLESS = str.maketrans('{}<>[]\\|`"', "()()()//''")
+_HARMLESS = str.maketrans('{}<>[]\\|`"', "()()()//''") | {ord(sign): ":" for sign in "ː˸׃։፡᛬⁚∶꞉"}
 _MAX_BOX = 20_000  # characters; an answer longer than any token limit allows is garbage
-_FORGED = re.compile(r"(?:player|seat|spieler|system|user|assistant|analyst|human)\s*#?\s*[0-9]*\s*:", re.IGNORECASE)
+_MAX_MARKS = 30  # combining marks in a row, as Unicode's stream-safe text has at most
+_FORGED = re.compile(
+    r"(?:(?:player|seat|spieler|system|user|assistant|analyst|human)\s*#?\s*[0-9]*|(?<!\w)[0-9]+)\s*:", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
@@ -37,10 +41,10 @@ def last_box(text: str) -> str | None:
 
 
 def read_thoughts(text: str) -> str:
-    """The reasoning: all that stands before the last box, line by line made as harmless as a clue."""
+    """The reasoning: all that stands before the last box, as one harmless line, so that none of its lines can be
+    taken for one of the transcript."""
     span = _last_box_span(text)
-    lines = (one_line(line) for line in (text[: span.start] if span else text).splitlines())
-    return "\n".join(line for line in lines if line)
+    return one_line(text[: span.start] if span else text)
 
 
 def read_clue(text: str, max_chars: int) -> str | None:
@@ -73,14 +77,27 @@ def one_line(text: str) -> str:
     """Visible characters on one line: no control, format (bidi) or line-breaking characters, single spaces.
 
     Braces and brackets go too, so that no box, tag or template can be smuggled into the next prompt, and
-    a forged speaker ("Player 3:") loses its colon.
+    a forged speaker ("Player 3:", or "3:" as the compact prompts write it) loses its colon.
     """
-    kept = [" " if _breaks(char) else char for char in unicodedata.normalize("NFKC", text)]
+    kept = [" " if _breaks(char) else char for char in unicodedata.normalize("NFKC", _few_marks(text))]
     line = " ".join("".join(kept).split())
     line = line.translate(_HARMLESS)
     return _FORGED.sub(lambda match: match.group().rstrip(": ") + ",", line)
 
 
+def _few_marks(text: str) -> str:
+    """`text` without the rest of a heap of combining marks, which normalisation sorts in quadratic time."""
+    if text.isascii() or not any(map(unicodedata.combining, set(text))):
+        return text
+    kept, marks = [], 0
+    for char in text:
+        marks = marks + 1 if unicodedata.combining(char) else 0
+        if marks <= _MAX_MARKS:
+            kept.append(char)
+    return "".join(kept)
+
+
+@lru_cache(maxsize=4096)
 def _breaks(char: str) -> bool:
     return unicodedata.category(char) in {"Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp"}
 
@@ -93,15 +110,16 @@ class _Span(NamedTuple):
 
 def _last_box_span(text: str) -> _Span | None:
     """One pass over the braces, so that reading is linear in the text whatever it holds."""
-    open_braces: list[re.Match[str]] = []
+    open_braces: list[tuple[int, int] | None] = []  # where a box begins and its content; None for another brace
     last: _Span | None = None
     for brace in _BRACES.finditer(text):
-        if brace.group() != "}":
-            open_braces.append(brace)
+        sign = brace.group()
+        if sign != "}":
+            open_braces.append(None if sign == "{" else brace.span())
         elif open_braces:
             opened = open_braces.pop()
-            if opened.group() != "{" and (last is None or opened.start() > last.start):
-                last = _Span(opened.start(), opened.end(), brace.start())
+            if opened and (last is None or opened[0] > last.start):
+                last = _Span(*opened, brace.start())
     return last
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from stages.core.recipe.base import Section
+from stages.core.recipe.served import check_url
 
 
 class VllmSettings(Section):
@@ -30,6 +31,10 @@ class VllmSettings(Section):
     options: dict[str, Any] = Field(default_factory=dict, description="Further AsyncEngineArgs of vLLM, by name.")
 
 
+# What the recipe or the game decides of a request; `extra_body` may leave it out, but not change it.
+DECIDED = {"model", "messages", "n", "stream", "seed", "temperature", "top_p", "max_tokens", "max_completion_tokens"}
+
+
 class ServerSettings(Section):
     """An OpenAI-compatible endpoint: vLLM, SGLang, llama.cpp or a hosted model."""
 
@@ -38,23 +43,48 @@ class ServerSettings(Section):
         None, description="The model's name there; null: the policy's own, or the only one that the server lists."
     )
     key_variable: str = Field(
-        "OPENAI_API_KEY", description="Environment variable with the API key; none is sent when it is not set."
+        "OPENAI_API_KEY",
+        description="Environment variable with the API key. It is sent to the host of `url` and to no other; none is "
+        "sent when it is not set.",
     )
     requests: int = Field(64, ge=1, description="Requests under way at once.")
     timeout: float = Field(600, gt=0, description="Longest wait for one answer, in seconds.")
     attempts: int = Field(
-        8, ge=1, description="Tries of one request before the stage ends: after 408, 409, 429, 5xx, lost connections "
-        "and answers that are not whole."
+        8,
+        ge=1,
+        description="Tries of one request before the stage ends: after 408, 409, 429, 5xx, lost connections and "
+        "answers that are not whole.",
     )
     backoff: float = Field(
-        1.0, ge=0, description="Wait before the second try, in seconds; doubled each time, up to 60, with jitter."
+        1.0,
+        ge=0,
+        description="Wait before the second try, in seconds; doubled each time, up to 60, with jitter. A server that "
+        "asks for a longer one (Retry-After) gets it, up to `timeout`.",
     )
     token_ids: Literal["auto", "require", "never"] = Field(
         "auto",
         description="Token ids and log-probs, without which rows cannot train: auto asks and does without; require "
         "ends the stage without them; never does not ask, for servers that refuse to.",
     )
-    extra_body: dict[str, Any] = Field(default_factory=dict, description="Further fields of each request, by name.")
+    limit_field: Literal["max_tokens", "max_completion_tokens"] = Field(
+        "max_tokens", description="How the server calls the longest answer; some hosted ones know the second name only."
+    )
+    extra_body: dict[str, Any] = Field(
+        default_factory=dict, description="Further fields of each request, by name; null leaves out one of vz's own."
+    )
+
+    @field_validator("url")
+    @classmethod
+    def _is_an_address(cls, url: str) -> str:
+        return check_url(url)
+
+    @field_validator("extra_body")
+    @classmethod
+    def _leaves_the_recipe_alone(cls, extra: dict[str, Any]) -> dict[str, Any]:
+        changed = sorted(name for name in DECIDED & extra.keys() if extra[name] is not None)
+        if changed:
+            raise ValueError(f"'{changed[0]}' is the recipe's to decide; here it may only be null, which leaves it out")
+        return extra
 
 
 class Executor(Section):
@@ -63,10 +93,20 @@ class Executor(Section):
     kind: Literal["local", "ray"] = Field(
         "local", description="Processes of this machine, or actors of a Ray cluster (all machines see the same files)."
     )
-    workers: int = Field(1, ge=1, description="Engines; 1 with local runs it in vz's own process.")
+    workers: int = Field(
+        1, ge=1, description="Engines, each with rollout.concurrent_games games; 1 with local runs in vz's own process."
+    )
     gpus: float = Field(0, ge=0, description="GPUs that Ray reserves for a worker.")
     cpus: float = Field(1, ge=0, description="CPU cores that Ray reserves for a worker.")
     address: str | None = Field(
         None, description="Address of the Ray cluster; null: the one of RAY_ADDRESS, else one on this machine."
     )
-    restarts: int = Field(3, ge=0, description="Times that a worker which died is started again.")
+    restarts: int = Field(3, ge=0, description="Times that a worker which died is started again, each on its own.")
+    startup_seconds: float = Field(
+        600, gt=0, description="Longest wait until a worker's process runs, in seconds: Ray may have no room for it."
+    )
+
+    @property
+    def spreads(self) -> bool:
+        """Whether engines run elsewhere than in vz's own process."""
+        return self.kind == "ray" or self.workers > 1

@@ -110,8 +110,16 @@ class Games(Section):
     light_jitter: float = Field(
         1.0, ge=0, description="Key, fill and back lamp move by up to this much along each axis (CLEVR: 1)."
     )
-    width: int = Field(480, ge=16, le=4096, description="Width of a drawn picture, pixels (CLEVR v1.0: 480).")
-    height: int = Field(320, ge=16, le=4096, description="Height of a drawn picture, pixels (CLEVR v1.0: 320).")
+    width: int = Field(
+        480,
+        ge=16,
+        le=4096,
+        description="Width of a drawn picture, scene or chart, pixels (CLEVR v1.0: 480). Charts need 240, given scenes "
+        "have their own.",
+    )
+    height: int = Field(
+        320, ge=16, le=4096, description="Height of the same, pixels (CLEVR v1.0: 320). Charts need 180."
+    )
     quality: Quality = Field(
         "standard",
         description="How much work goes into a picture; what each costs and how near it comes to 512 samples a pixel "
@@ -130,14 +138,14 @@ class Games(Section):
     min_pixels: int = Field(
         200,
         ge=0,
-        description="Pixels of every object that must be in sight in a picture 320 wide; scaled to other sizes "
-        "(CLEVR: 200).",
+        description="Scenes: pixels of every object that must be in sight in a picture 320 wide; scaled to other sizes "
+        "(CLEVR: 200). For charts see charts.min_pixels.",
     )
     min_changed_pixels: int = Field(
         100,
         ge=0,
-        description="Pixels of a changed object that must differ by 12 of 255 levels or more in some channel, in a "
-        "picture 320 wide; scaled to other sizes (vz: half of what must be in sight).",
+        description="Scenes: pixels of a changed object that must differ by 12 of 255 levels or more in some channel, "
+        "in a picture 320 wide; scaled to other sizes (vz: half of what must be in sight).",
     )
     charts: ChartSettings = Field(default_factory=ChartSettings, description="Charts drawn from tables.")
     ready: ReadySettings = Field(default_factory=ReadySettings, description="How ready pictures are read (--from).")

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from stages.core.recipe.base import Section
+from stages.core.recipe.opponents import Opponents
 
 
 class Iterate(Section):
@@ -39,5 +40,20 @@ class Iterate(Section):
         "batch", description="acc and na of the batch itself (algorithm 1) or of games on dev pairs (the text)."
     )
     signal_games: int = Field(32, ge=1, description="Games of the held-out signal, with signal: heldout.")
+    preflight: int = Field(
+        8,
+        ge=0,
+        description="Games played before round 1, to see that answers can be read and what the run costs; 0: none.",
+    )
+    entropy_warning: float = Field(
+        0.3,
+        ge=0,
+        le=1,
+        description="Warn when the entropy of clues or votes, as a mean of the last 3 rounds, is below this share of "
+        "that of the first 3.",
+    )
     keep_checkpoints: int = Field(2, ge=1, description="Latest checkpoints kept; older ones are pruned …")
     keep_every: int = Field(0, ge=0, description="… except every this many rounds (0: none) and the best one.")
+    opponents: Opponents = Field(
+        default_factory=Opponents, description="Earlier checkpoints that the current policy plays against."
+    )

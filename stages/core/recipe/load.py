@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from stages.core.errors import InputError
 from stages.core.files import read_json
 from stages.core.recipe.schema import Recipe
+from stages.core.recipe.served import is_served, split_place
 
 DEFAULT_RECIPE = "tiny"
 
@@ -69,6 +70,8 @@ def dump(recipe: Recipe) -> str:
 
 def resolve_model(name: str) -> str:
     """A model's place: a run of iterate stands for its latest checkpoint, `tiny-model` for the folder in `data/`."""
+    if is_served(name):
+        raise InputError(f"{name}: is a server's address, but weights are needed here: give a folder or a hub name")
     if (Path(name) / "manifest.json").is_file():
         return _made_by_vz(Path(name))
     if Path(name).exists():
@@ -82,7 +85,13 @@ def resolve_model(name: str) -> str:
 
 
 def place_of(name: str | Path) -> str | Path:
-    """Where a model lies: an existing folder as a path, anything else as a hub name."""
+    """Where a model lies: an existing folder as a path, anything else as a hub name, or a server's address as it is."""
+    if is_served(name):
+        try:
+            split_place(str(name))
+        except ValueError as error:
+            raise InputError(str(error)) from error
+        return str(name)
     place = resolve_model(str(name))
     return Path(place).resolve() if Path(place).exists() else place
 

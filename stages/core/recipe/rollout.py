@@ -51,3 +51,10 @@ class Rollout(Section):
     unreadable_warning: float = Field(
         0.1, ge=0, le=1, description="Warn above this share of unreadable clues or votes."
     )
+    repeated_warning: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="Warn above this share of readable clues that repeat an earlier one of their game, case and "
+        "punctuation aside (the tiny model's: 0.38–0.44, since it says the same in both rounds).",
+    )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from stages.core.recipe.base import Section
 from stages.core.recipe.evaluate import Evaluate
@@ -13,6 +13,7 @@ from stages.core.recipe.games import Games
 from stages.core.recipe.init_model import InitModel
 from stages.core.recipe.iterate import Iterate
 from stages.core.recipe.model import Model
+from stages.core.recipe.opponents import check_opponents
 from stages.core.recipe.rollout import Rollout
 from stages.core.recipe.scoring import Filter, Score
 from stages.core.recipe.train import Train
@@ -23,13 +24,14 @@ ONLY_SPEED = {
         "batch_size",
         "save_every",
         "vllm",
-        "server",
-        "executor",
         "truncated_warning",
         "unreadable_warning",
+        "repeated_warning",
     },
     "train": {"micro_batch", "gradient_checkpointing", "processes"},
 }
+# Of rollout.server: how it is asked, never what it answers, so that patience may grow where a stage ended without.
+ONLY_PATIENCE = {"key_variable", "requests", "timeout", "attempts", "backoff"}
 
 
 class Recipe(Section):
@@ -51,6 +53,11 @@ class Recipe(Section):
     evaluate: Evaluate = Field(default_factory=Evaluate, description="Held-out games.")
     init_model: InitModel = Field(default_factory=InitModel, description="The tiny start model.")
 
+    @model_validator(mode="after")
+    def _opponents_can_play(self) -> Self:
+        check_opponents(self.iterate.opponents, self.rollout, full_weights=self.model.lora is None)
+        return self
+
     def settings(self, *sections: str) -> dict[str, Any]:
         """The named sections, the seed and determinism as plain data: what decides a stage's result.
 
@@ -58,6 +65,10 @@ class Recipe(Section):
         deterministic result depends on it in the last bits.
         """
         body = self.model_dump(mode="json", by_alias=True, include={"seed", "deterministic", "threads", *sections})
+        if "rollout" in body:
+            body["rollout"].pop("executor")  # the same bytes, however many compute them
+            server = body["rollout"]["server"]
+            body["rollout"]["server"] = {key: value for key, value in server.items() if key not in ONLY_PATIENCE}
         if not self.deterministic:
             body.pop("threads")
             for section, names in ONLY_SPEED.items():

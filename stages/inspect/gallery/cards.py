@@ -12,6 +12,7 @@ from PIL import Image
 
 from stages.core import pages
 from stages.core.changes import Line
+from stages.core.pictures import picture_of
 from stages.inspect.outline import Box
 from stages.inspect.pairs import Seen
 
@@ -79,21 +80,23 @@ class Card:
 def card(seen: Seen, folder: Path, pictures: int) -> Card:
     """The pair on a page of so many `pictures`, which share its room for exact ones."""
     room = PAGE_BYTES // max(1, pictures)
-    original = _shown(folder / seen.row["original"], seen.original, room)
-    modified = None if seen.modified is None else _shown(folder / seen.row["modified"], seen.modified, room)
+    original = _shown(folder, seen.row, "original", seen.original, room)
+    modified = None if seen.modified is None else _shown(folder, seen.row, "modified", seen.modified, room)
     return Card(seen.row, original, modified, _outlines(seen), seen.lines, _kind(seen), _notes(seen))
 
 
-def _shown(file: Path, picture: Image.Image, room: int) -> Shown:
+def _shown(folder: Path, row: Mapping[str, Any], kind: str, picture: Image.Image, room: int) -> Shown:
     """The file's own bytes if they are few enough, else the picture written again, if that makes it smaller."""
-    data = file.read_bytes()
+    file = picture_of(folder, row, kind)
+    assert file is not None
+    data = file.file()
     if len(data) > room:
         again = _webp(picture)
         if len(again) < len(data):
             return Shown(pages.data_url(again, "image/webp"), *picture.size, encoded=True)
     with Image.open(io.BytesIO(data)) as known:
-        kind = Image.MIME[known.format or "PNG"]
-    return Shown(pages.data_url(data, kind), *picture.size, encoded=False)
+        mime = Image.MIME[known.format or "PNG"]
+    return Shown(pages.data_url(data, mime), *picture.size, encoded=False)
 
 
 def _webp(picture: Image.Image) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from stages.core.errors import MissingExtra
+from stages.core.pictures import png
 from stages.core.recipe.charts import Kind
 from stages.core.seeds import rng
 from stages.make_games.charts.looks import Style, draw_style
@@ -51,6 +51,15 @@ class ChartPair(Pair):
         if not self.kinds:
             wanted = ", ".join(self.games.charts.kinds)
             return Skipped(NO_KIND, f"{self.table.name}: has not the rows, numbers or units for {wanted}")
+        from stages.make_games.charts.drawing import own_settings
+
+        with own_settings():
+            return self._first_visible()
+
+    def check_installed(self) -> None:
+        check_installed()
+
+    def _first_visible(self) -> Made | Skipped:
         tried: Made | Skipped | None = None
         for kind in self.kinds:
             for attempt in range(TRIES):
@@ -58,9 +67,6 @@ class ChartPair(Pair):
                 if isinstance(tried, Made):
                     return tried
         return tried or Skipped(NO_SWAP, f"{self.table.name}: values are equal, or nearer than games.charts allows")
-
-    def check_installed(self) -> None:
-        check_installed()
 
     def _try(self, kind: Kind, attempt: int) -> Made | Skipped | None:
         """Both pictures with one part of the table, or None if no swap in it can be seen."""
@@ -89,7 +95,7 @@ class ChartPair(Pair):
         pictures = [draw(chart, table) for table in versions]
         if len(pictures) > 1 and differing(*pictures) < games.charts.min_pixels * pictures[0].size / MEASURED_AT:
             return None
-        files = [png(picture) for picture in pictures]
+        files = [png(Image.fromarray(picture)) for picture in pictures]
         scenes = [self._scene(part, chart, table) for table in versions]
         counts = {f"{part.kind} charts": 1}
         if len(versions) == 1:
@@ -125,13 +131,6 @@ def differing(one: Picture, other: Picture) -> int:
     """Pixels in which two pictures of one size differ plainly."""
     apart = np.abs(one.astype(np.int16) - other.astype(np.int16)).max(axis=2)
     return int(np.count_nonzero(apart > PLAIN))
-
-
-def png(picture: Picture) -> bytes:
-    """The picture as PNG without date, program or other notes."""
-    buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, "png")
-    return buffer.getvalue()
 
 
 def check_installed() -> None:

@@ -33,8 +33,8 @@ _SPINES = {"none": (), "corner": ("left", "bottom"), "box": ("left", "bottom", "
 def draw(chart: Chart, table: ChartTable) -> NDArray[np.uint8]:
     """The picture, (height, width, 3) uint8 sRGB."""
     names = table.labels if chart.kind == "pie" else tuple(series.name for series in table.series)
-    layout = lay_out(chart, table.labels, names)
-    with _own_settings(chart):
+    with own_settings(), matplotlib.rc_context({"font.family": chart.style.font}):
+        layout = lay_out(chart, table.labels, names)
         figure = Figure((chart.width / DOTS_PER_INCH, chart.height / DOTS_PER_INCH), dpi=DOTS_PER_INCH)
         figure.set_facecolor(chart.style.background)
         canvas = FigureCanvasAgg(figure)
@@ -51,11 +51,12 @@ def draw(chart: Chart, table: ChartTable) -> NDArray[np.uint8]:
 
 
 @contextmanager
-def _own_settings(chart: Chart) -> Iterator[None]:
-    """Matplotlib's own defaults, whatever the user's are; a dollar sign is a dollar, not a formula."""
+def own_settings() -> Iterator[None]:
+    """Matplotlib's own defaults, whatever the user's are, for words that are measured as for what is drawn; a dollar
+    sign is a dollar, not a formula."""
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
-        matplotlib.rcParams.update({"text.parse_math": False, "font.family": chart.style.font})
+        matplotlib.rcParams.update({"text.parse_math": False})
         yield
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from stages.core.errors import InputError
+from stages.core.files import walk
 from stages.core.recipe import Recipe
 from stages.core.recipe.charts import Kind
 from stages.core.recipe.load import shared_folder
@@ -15,7 +15,7 @@ from stages.core.seeds import rng
 from stages.make_games.charts.chart_pair import PACKAGE, BadTable, ChartPair, check_installed
 from stages.make_games.charts.parts import fitting
 from stages.make_games.charts.tables import ChartTable, read_table
-from stages.make_games.pair import Pair, Plan, common, split_of
+from stages.make_games.pair import Pair, Plan, common, safe_id, split_of
 
 LEAST = (240, 180)  # width and height in pixels, below which a chart has no room beside its words
 
@@ -40,7 +40,7 @@ def plan(recipe: Recipe, path: Path | None) -> Plan:
         name = list(tables)[at]
         order = rotated(kinds[name], turn)
         pairs.append(ChartPair(**_common(recipe, name, turn, source), table=tables[name], kinds=order))
-    return Plan(pairs, {"tables": source}, {"matplotlib": version(PACKAGE)})
+    return Plan(pairs, {"tables": source}, packages=(PACKAGE,))
 
 
 def rotated(kinds: tuple[Kind, ...], turn: int) -> tuple[Kind, ...]:
@@ -65,11 +65,9 @@ def _files(source: Path) -> dict[str, Path]:
     if not source.is_dir():
         raise InputError(f"{source}: no such file or folder of tables")
     files: dict[str, Path] = {}
-    for file in sorted(path for path in source.rglob("*") if path.suffix.lower() == ".csv" and path.is_file()):
-        inside = file.relative_to(source)
-        if any(part.startswith(".") for part in inside.parts):
-            continue
-        name = _name(str(inside.with_suffix("")))
+    found = [place / name for place, names in walk(source) for name in names if name.lower().endswith(".csv")]
+    for file in sorted(path for path in found if path.is_file()):
+        name = _name(str(file.relative_to(source).with_suffix("")))
         if name in files:
             raise InputError(f"{file}: {files[name]} would have the same name in the games, '{name}'; rename one")
         files[name] = file
@@ -107,5 +105,6 @@ def _kinds(recipe: Recipe, name: str, table: ChartTable) -> tuple[Kind, ...]:
 
 def _common(recipe: Recipe, name: str, turn: int, source: Path) -> dict[str, Any]:
     """The fields of every pair. The split is the table's."""
+    safe_id(f"chart-{name}", str(source))
     given = common(recipe, f"chart-{name}-{turn}", f"tables:{source.resolve().name}", "chart")
     return {**given, "split": split_of(recipe, f"chart-{name}")}

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from itertools import islice
 
 from stages.core.clevr import Scene, sample_scene
-from stages.core.clevr.effort import renderer_of
+from stages.core.clevr.effort import settled
 from stages.core.clevr.rendering import check_installed
 from stages.core.clevr.visibility import visible_pixels
 from stages.core.errors import InputError
 from stages.core.recipe import Recipe
 from stages.core.recipe.games import Games
 from stages.core.seeds import rng
+from stages.make_games.clevr import packages
 from stages.make_games.clevr.rendered import DRAWN, DRAWS, Draw, changed, rendered
 from stages.make_games.pair import Made, Pair, Plan, common
 
@@ -26,7 +27,7 @@ class DrawnPair(Pair):
 
     def make(self) -> Made:
         fault = "no change keeps every object in sight"
-        for redrawn, draw in enumerate(islice(draws(self), DRAWS)):
+        for redrawn, draw in islice(draws(self), DRAWS):
             made = rendered(self, draw, redrawn)
             if isinstance(made, Made):
                 return made
@@ -48,21 +49,22 @@ def plan(recipe: Recipe) -> Plan:
             "raise it or lower games.changes"
         )
     ids = [f"clevr-{index:06d}" for index in range(recipe.games.pairs)]
+    recipe = recipe.model_copy(update={"games": settled(recipe.games)})
     pairs = [DrawnPair(**common(recipe, name, DRAWN, "clevr"), index=index) for index, name in enumerate(ids)]
-    return Plan(pairs, settings={"renderer": renderer_of(recipe.games)})
+    return Plan(pairs, settings={"renderer": recipe.games.renderer}, packages=packages(recipe.games))
 
 
-def draws(pair: DrawnPair) -> Iterator[Draw]:
-    """Scenes by the recipe's rules with their changed twins, every object of both in sight.
+def draws(pair: DrawnPair) -> Iterator[tuple[int, Draw]]:
+    """Scenes by the recipe's rules with their changed twins, every object of both in sight; and how many went before.
 
-    A change of shape can hide what stands behind, so that now and then another change or scene is drawn.
+    A change of shape can hide what stands behind, so that now and then a draw is thrown away here.
     """
     games = pair.games
     for attempt in range(games.placement.restarts):
         scene = sample_scene(games, rng(pair.seed, "scene", attempt), name=pair.pair_id, index=pair.index)
         draw = changed(scene, pair, attempt)
         if draw.modified is None or games.layout == "grid" or _in_sight(draw.modified, games):
-            yield draw
+            yield attempt, draw
 
 
 def _in_sight(scene: Scene, games: Games) -> bool:

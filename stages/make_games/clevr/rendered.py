@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,6 +14,7 @@ from stages.core.clevr.effort import effort_of
 from stages.core.clevr.rendering import owners, render
 from stages.core.clevr.scene_json import to_json
 from stages.core.clevr.visibility import COUNTING_WIDTH
+from stages.core.pictures import png
 from stages.core.seeds import derive, rng
 from stages.make_games.pair import Made, Pair
 
@@ -64,13 +64,18 @@ def rendered(pair: Pair, draw: Draw, redrawn: int) -> Made | str:
     original = render(draw.scene, effort, seed)
     counts = {REDRAWN: redrawn}
     if draw.modified is None or after is None:
-        return Made(_png(original), None, (), to_json(draw.scene), counts=counts)
+        return Made(png(Image.fromarray(original)), None, (), to_json(draw.scene), counts=counts)
     modified = render(draw.modified, effort, seed)
     fault = _unchanged(pair, draw, np.abs(original.astype(np.int16) - modified).max(axis=2), before, after)
     if fault is not None:
         return fault
     return Made(
-        _png(original), _png(modified), draw.changes, to_json(draw.scene), to_json(draw.modified), counts=counts
+        png(Image.fromarray(original)),
+        png(Image.fromarray(modified)),
+        draw.changes,
+        to_json(draw.scene),
+        to_json(draw.modified),
+        counts=counts,
     )
 
 
@@ -106,9 +111,3 @@ def _unchanged(pair: Pair, draw: Draw, apart: NDArray[np.int16], before: Owners,
         if found < least:
             return f"object {number} differs in {found} pixels"
     return None
-
-
-def _png(picture: NDArray[np.uint8]) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, "png")
-    return buffer.getvalue()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import lzma
 import os
 import shutil
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -16,6 +18,10 @@ from stages.make_games.ready.folder import MODIFIED, ORIGINAL
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 LEAST_FREE = 1 << 30  # bytes that unpacking leaves on the disk
+BROKEN = (
+    zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, RuntimeError, NotImplementedError,
+    ValueError,
+)  # fmt: skip
 
 
 def unpacked(folder: Path, into: Path) -> Path:
@@ -52,6 +58,7 @@ def _unpack(archive: Path, into: Path) -> None:
             with tarfile.open(archive) as tape:
                 _check(archive, ((member.name, member.size) for member in tape), into)
                 _refuse_links(archive, tape)
+                _read_to_the_end(tape)
                 if hasattr(tarfile, "data_filter"):
                     tape.extraction_filter = tarfile.data_filter
                 tape.extractall(into)
@@ -59,8 +66,14 @@ def _unpack(archive: Path, into: Path) -> None:
         if is_full(error):
             raise _full(archive) from error
         raise InputError(f"{archive}: cannot be unpacked ({one_line(error)}); download it again") from error
-    except (zipfile.BadZipFile, tarfile.TarError, EOFError, RuntimeError, NotImplementedError) as error:
+    except BROKEN as error:
         raise InputError(f"{archive}: cannot be unpacked ({one_line(error)}); download it again") from error
+
+
+def _read_to_the_end(tape: tarfile.TarFile) -> None:
+    """Behind the last member is nothing of use, but the checksum of the compressed bytes is looked at only there."""
+    while tape.fileobj is not None and tape.fileobj.read(1 << 20):
+        pass
 
 
 def _refuse_links(archive: Path, tape: tarfile.TarFile) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from stages.core.changes import Change
-from stages.core.errors import InputError
 from stages.core.recipe.games import Domain
 from stages.core.recipe.ready import ReadySettings
 
@@ -16,7 +15,6 @@ PICTURE_SUFFIXES = (
     ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm",
     ".avif", ".jp2", ".j2k",
 )  # fmt: skip
-LONGEST_ID = 200  # bytes; with "_original.png" it must fit into the 255 that file systems allow
 
 
 @dataclass(frozen=True)
@@ -61,8 +59,9 @@ class FilePicture:
 class Entry:
     """A pair as its place offers it; `modified` is None for a blank spy.
 
-    `where` names its row or file. `note` is the published data set's file of what was replaced. `split` and `group`
-    are given by a manifest only: pairs of one group share a split.
+    `where` names its row or file. `note` is the published data set's file of what was replaced. The rest is known only
+    where a table says it: pairs of one `group` share a split; `hashes` are the sha256 that vz noted of both pictures
+    when it made the pair. `likely` is the domain if no row tells it.
     """
 
     pair_id: str
@@ -73,33 +72,27 @@ class Entry:
     changes: tuple[Change, ...] = ()
     split: str | None = None
     group: str | None = None
-    domain: Domain = "photo"
+    domain: Domain | None = None
+    likely: Domain = "photo"
+    scene: Mapping[str, Any] | None = None
+    modified_scene: Mapping[str, Any] | None = None
+    hashes: tuple[str | None, str | None] = (None, None)
 
 
 @dataclass(frozen=True)
 class Found:
     """The pairs of a place in order, what it is called in the tables, and the input that is recorded and hashed.
 
-    `hashed`: the input's own hash covers every byte of the pictures.
+    `hashed`: the input's own hash covers every byte of the pictures. `ignored`: pictures that belong to no pair.
     """
 
     entries: Sequence[Entry]
     source: str
     input: Path | str
     hashed: bool = False
+    ignored: Sequence[str] = ()
 
 
 def one_line(error: Exception) -> str:
     """What an error of another library says, as part of a message of ours."""
     return " ".join(str(error).split()) or type(error).__name__
-
-
-def safe_id(text: str, where: str) -> str:
-    """`text` if it can be part of a file name."""
-    plain = text.isprintable() and not set(text) & set('/\\:*?"<>|')
-    if not plain or text.startswith((".", " ")) or text.endswith(" ") or not 0 < len(text.encode()) <= LONGEST_ID:
-        raise InputError(
-            f"{where}: {text[:80]!r} cannot name a pair, since files are named by it; use letters, digits, '-', '_' "
-            f"and '.', at most {LONGEST_ID} bytes"
-        )
-    return text

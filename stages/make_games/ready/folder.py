@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from stages.core.errors import InputError
+from stages.core.files import walk
 from stages.core.recipe.games import Domain
-from stages.make_games.ready.entry import PICTURE_SUFFIXES, Entry, FilePicture, Request, safe_id
+from stages.make_games.pair import printable, safe_id
+from stages.make_games.ready.entry import PICTURE_SUFFIXES, Entry, FilePicture, Request
 
 ORIGINAL, MODIFIED, COMPARISON = "_original", "_modified", "_comparison.json"
 PICTURE_FOLDER, SCENE_FOLDER = "replacement_images", "replacement_scenes"  # as in the published data set
@@ -41,30 +42,36 @@ def has_pairs(folder: Path) -> bool:
     return any(file.stem.endswith(ORIGINAL) for file in files_with(folder, *PICTURE_SUFFIXES))
 
 
-def by_name(folder: Path, request: Request) -> list[Entry]:
-    """Pairs `<base>_original.*` and `<base>_modified.*`; for a blank spy without such names, every picture."""
+def by_name(folder: Path, request: Request) -> tuple[list[Entry], list[str]]:
+    """Pairs `<base>_original.*` and `<base>_modified.*`; for a blank spy without such names, every picture.
+
+    Also the pictures that are neither, which may be meant for something else.
+    """
     files = pictures_in(folder / PICTURE_FOLDER if (folder / PICTURE_FOLDER).is_dir() else folder)
     originals = {name.removesuffix(ORIGINAL): file for name, file in files.items() if name.endswith(ORIGINAL)}
     if request.blank and not originals:
         originals = files
-    if not originals and not files:
-        packed = next((file.name for file in files_with(folder, *PACKED)), None)
-        raise InputError(
-            f"{folder}: holds no pictures; " + (f"unpack {packed}" if packed else "give a folder that does")
-        )
     if not originals:
-        raise InputError(
-            f"{folder}: none of its {len(files)} pictures is named <base>{ORIGINAL}.*; name the pairs so, put them "
-            "into the folders original/ and modified/, give a manifest, or play with --set game.spy_view=blank"
-        )
+        raise _no_pairs(folder, len(files))
     modified = {name.removesuffix(MODIFIED): file for name, file in files.items() if name.endswith(MODIFIED)}
+    known = {*originals.values(), *modified.values()}
     notes = folder / SCENE_FOLDER
     entries = []
     for base, (original, other) in _matched(originals, modified, request, f"{ORIGINAL}.png", f"{MODIFIED}.png"):
         note = notes / (base + COMPARISON)
         domain: Domain = "clevr" if note.is_file() else "photo"
         entries.append(_entry(base, original, other, note if other and note.is_file() else None, domain))
-    return entries
+    return entries, [printable(name) for name, file in files.items() if file not in known]
+
+
+def _no_pairs(folder: Path, pictures: int) -> InputError:
+    if pictures:
+        return InputError(
+            f"{folder}: none of its {pictures} pictures is named <base>{ORIGINAL}.*; name the pairs so, put them "
+            "into the folders original/ and modified/, give a manifest, or play with --set game.spy_view=blank"
+        )
+    packed = next((file.name for file in files_with(folder, *PACKED)), None)
+    return InputError(f"{folder}: holds no pictures; " + (f"unpack {packed}" if packed else "give a folder that does"))
 
 
 def by_folders(folders: tuple[Path, Path], request: Request) -> list[Entry]:
@@ -104,26 +111,12 @@ def files_with(folder: Path, *suffixes: str) -> list[Path]:
 
 
 def _files_below(folder: Path) -> list[Path]:
-    return sorted(Path(place, name) for place, names in _walk(folder) for name in names if not name.startswith("."))
+    return sorted(place / name for place, names in walk(folder) for name in names)
 
 
 def _folders_below(folder: Path) -> list[Path]:
     """The folder itself and all in it."""
-    return sorted(place for place, _ in _walk(folder))
-
-
-def _walk(folder: Path) -> Iterator[tuple[Path, list[str]]]:
-    """Every folder that is not hidden with the names of its files; links to folders are followed, each once."""
-    seen: set[str] = set()
-    for place, folders, names in os.walk(folder, onerror=_refuse, followlinks=True):
-        seen.add(os.path.realpath(place))
-        below = [name for name in folders if not name.startswith(".")]
-        folders[:] = [name for name in below if os.path.realpath(Path(place, name)) not in seen]
-        yield Path(place), names
-
-
-def _refuse(error: OSError) -> None:
-    raise InputError(f"{error.filename}: cannot be read ({error.strerror}); is it the right folder, and yours?")
+    return sorted(place for place, _ in walk(folder))
 
 
 def _are_there(folder: Path, *names: str) -> bool:
@@ -132,10 +125,13 @@ def _are_there(folder: Path, *names: str) -> bool:
 
 def _renamed(files: Mapping[str, Path]) -> dict[str, Path]:
     """CLEVR-Change names its folders in its files; without that both pictures of a pair are named alike."""
-    renamed = {}
+    renamed: dict[str, Path] = {}
     for name, file in files.items():
         start = next((start for start in CHANGE_NAMES if name.startswith(start)), "")
-        renamed[CHANGE_NAMES.get(start, "") + name.removeprefix(start)] = file
+        base = CHANGE_NAMES.get(start, "") + name.removeprefix(start)
+        if base in renamed:
+            raise InputError(f"{file}: {renamed[base]} gives the same name, '{base}'; move one of them away")
+        renamed[base] = file
     return renamed
 
 
@@ -156,4 +152,4 @@ def _matched(
 
 def _entry(base: str, original: Path, modified: Path | None, note: Path | None, domain: Domain) -> Entry:
     other = None if modified is None else FilePicture(modified)
-    return Entry(safe_id(base, str(original)), FilePicture(original), other, str(original), note, domain=domain)
+    return Entry(safe_id(base, str(original)), FilePicture(original), other, str(original), note, likely=domain)

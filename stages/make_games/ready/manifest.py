@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
@@ -14,7 +13,8 @@ import polars as pl
 import polars.exceptions
 
 from stages.core.errors import InputError
-from stages.make_games.ready.columns import Columns, changes_of, choose, group_of, id_of, split_of
+from stages.core.files import parse_json
+from stages.make_games.ready.columns import Columns, choose, entry_of
 from stages.make_games.ready.entry import Entry, FilePicture, Request, one_line
 
 Row = tuple[str, Mapping[str, Any]]  # where it stands, for messages; its cells by column
@@ -49,17 +49,7 @@ def _entries(file: Path, columns: Columns, rows: Iterator[Row], request: Request
     for number, (where, row) in enumerate(islice(rows, request.limit), start=1):
         original = _picture(row, columns.original, where, file, request)
         modified = None if columns.modified is None else _picture(row, columns.modified, where, file, request)
-        found.append(
-            Entry(
-                id_of(row, columns, f"{file.stem}-{number:06d}", where),
-                original,
-                modified,
-                where,
-                changes=changes_of(row, columns, where),
-                split=split_of(row, columns, where),
-                group=group_of(row, columns),
-            )
-        )
+        found.append(entry_of(row, columns, f"{file.stem}-{number:06d}", (original, modified), where))
     if not found:
         raise InputError(f"{file}: holds no rows; give a manifest with a row a pair")
     return found
@@ -146,10 +136,7 @@ def _lines_of_jsonl(file: Path) -> Iterator[Row]:
 
 
 def _object(line: str, where: str) -> Mapping[str, Any]:
-    try:
-        value = json.loads(line)
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise InputError(f"{where}: not valid JSON ({error}); mend the line") from error
+    value = parse_json(line, where, "mend the line")
     if not isinstance(value, dict):
         raise InputError(f'{where}: is no JSON object; write a pair as {{"original": …, "modified": …}}')
     return value

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
 from dataclasses import dataclass
 
-from stages.core.errors import InputError
-from stages.core.files import read_json, sha256_file, sha256_text
+from stages.core.errors import InputError, MissingExtra
+from stages.core.files import read_json, sha256_text
 from stages.core.recipe import Recipe
-from stages.make_games.pair import Made, Pair, Plan, Skipped, common, split_of
+from stages.make_games.pair import Made, Pair, Plan, Skipped, common
 from stages.make_games.ready.comparing import likeness, same
-from stages.make_games.ready.entry import Entry, FilePicture, Found, Stored
+from stages.make_games.ready.entry import Entry, Found, Stored
+from stages.make_games.ready.groups import hashes_of, splits_of
 from stages.make_games.ready.notes import read_comparison
+from stages.make_games.ready.parquet import CellPicture
 from stages.make_games.ready.pictures import Fault, Opened, open_picture
 
 
@@ -20,6 +22,12 @@ class ReadyPair(Pair):
     """Pictures that exist already."""
 
     entry: Entry
+
+    @property
+    def batch(self) -> object:
+        """Pairs of one row group are made together, since it is read as a whole."""
+        cell = self.entry.original
+        return (cell.file, cell.group) if isinstance(cell, CellPicture) else self.pair_id
 
     def make(self) -> Made | Skipped:
         """The pictures as PNG, or why `games.ready` drops the pair. Errors name the picture."""
@@ -34,12 +42,15 @@ class ReadyPair(Pair):
     def _made(self) -> Made:
         original = self._open(self.entry.original)
         if self.entry.modified is None:
-            return Made(self._scaled(original).as_png(), None)
+            return Made(self._scaled(original).as_png(), None, scene=self.entry.scene)
         modified, counts = self._fitting(original, self._open(self.entry.modified))
         pictures = self._scaled(original).as_png(), self._scaled(modified).as_png()
         if self.entry.note is None:
-            return Made(*pictures, self.entry.changes, counts=counts)
-        changes, scene, twin = read_comparison(read_json(self.entry.note), self.entry.note)
+            return Made(*pictures, self.entry.changes, self.entry.scene, self.entry.modified_scene, counts)
+        try:
+            changes, scene, twin = read_comparison(read_json(self.entry.note), self.entry.note)
+        except InputError as error:
+            raise Fault("unusable", "broken note", str(error)) from error
         return Made(*pictures, changes, scene, twin, counts)
 
     def _open(self, stored: Stored) -> Opened:
@@ -49,10 +60,16 @@ class ReadyPair(Pair):
             raise Fault(
                 "unusable", "unreadable", f"{stored.name}: cannot be read ({error.strerror or error})"
             ) from error
+        except MissingExtra:
+            raise
+        except InputError as error:
+            raise Fault("unusable", "unreadable", str(error)) from error
         return open_picture(data, stored.name, self.games.ready)
 
     def _fitting(self, original: Opened, modified: Opened) -> tuple[Opened, dict[str, int]]:
         """The modified picture at the original's size, and how often a fault was let pass. `Fault` otherwise."""
+        if self.entry.hashes == (_sha256(original), _sha256(modified)):
+            return modified, {"as_vz_made_them": 1}  # found fit then, or spoilt on purpose
         rules, counts = self.games.ready, dict[str, int]()
         sizes = [f"{opened.image.width}x{opened.image.height}" for opened in (original, modified)]
         if sizes[0] != sizes[1]:
@@ -84,6 +101,11 @@ def _name(stored: Stored | None) -> str:
     return "" if stored is None else stored.name
 
 
+def _sha256(opened: Opened) -> str:
+    """Of the bytes that it came in, if they are kept."""
+    return "" if opened.png is None else hashlib.sha256(opened.png).hexdigest()
+
+
 def plan(recipe: Recipe, found: Found) -> Plan:
     """Pairs of what was found. `InputError` when two have the same name."""
     by_id: dict[str, Entry] = {}
@@ -94,21 +116,15 @@ def plan(recipe: Recipe, found: Found) -> Plan:
                 "each pair a name of its own"
             )
         by_id[entry.pair_id] = entry
-    pairs = [_ready(recipe, entry, found.source) for entry in by_id.values()]
-    settings = {} if found.hashed else {"pictures": _hash_of(list(by_id.values()))}
-    return Plan(pairs, {"ready": found.input}, settings)
+    entries = list(by_id.values())
+    # A folder's own hash takes the pictures' sizes for what they hold, a manifest's knows nothing of them.
+    hashes = {} if found.hashed else hashes_of(entries)
+    splits = splits_of(entries, hashes, recipe)
+    pairs = [_ready(recipe, entry, found.source, splits[entry.pair_id]) for entry in entries]
+    settings = {} if found.hashed else {"pictures": sha256_text("\n".join(hashes.values()))}
+    return Plan(pairs, {"ready": found.input}, settings, ignored=found.ignored)
 
 
-def _hash_of(entries: Sequence[Entry]) -> str:
-    """What the pictures hold; a folder's own hash takes their sizes for it, a manifest's knows nothing of them."""
-    pictures = [stored for entry in entries for stored in (entry.original, entry.modified)]
-    return sha256_text("\n".join(sha256_file(each.path) for each in pictures if isinstance(each, FilePicture)))
-
-
-def _ready(recipe: Recipe, entry: Entry, source: str) -> ReadyPair:
-    fields = common(recipe, entry.pair_id, source, entry.domain)
-    if entry.group is not None:
-        fields["split"] = split_of(recipe, entry.group)
-    if entry.split is not None:
-        fields["split"] = entry.split
-    return ReadyPair(**fields, entry=entry)
+def _ready(recipe: Recipe, entry: Entry, source: str, split: str) -> ReadyPair:
+    fields = common(recipe, entry.pair_id, source, entry.domain or entry.likely)
+    return ReadyPair(**{**fields, "split": split}, entry=entry)

@@ -1,7 +1,7 @@
 """Parquet: files whose columns hold pictures (as `datasets` writes them), or paths.
 
-Pictures are never all in memory: a pair names its cells, and a process keeps one row group of two columns. Pairs are
-made in row order, so that each process reads each row group once. `datasets` writes 100 rows a group.
+Pictures are never all in memory: a pair names its cells, and a process keeps one row group of two columns, which it
+reads once for the pairs of that group. `datasets` writes 100 rows a group.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import polars.exceptions
 
 from stages.core.errors import InputError, require
 from stages.make_games.ready import manifest
-from stages.make_games.ready.columns import Columns, changes_of, choose, group_of, id_of, split_of
+from stages.make_games.ready.columns import Columns, choose, entry_of
 from stages.make_games.ready.entry import Entry, Request, one_line
 
 EXTRA = "hub"
@@ -52,7 +52,7 @@ class CellPicture:
                 f"{self.name}: holds only a path ('{cell['path']}'), not the picture; write the file with the pictures "
                 "in it, or as a manifest with columns of paths"
             )
-        raise InputError(f"{self.name}: holds no picture; fill it in or remove the row")
+        raise InputError(f"{self.name}: holds no picture")
 
 
 def entries(files: Sequence[Path], folder: Path | None, request: Request) -> list[Entry]:
@@ -73,8 +73,8 @@ def _of_file(file: Path, name: str, request: Request, limit: int) -> list[Entry]
     if not pictures:
         paths = [column for column, kind in schema.items() if _holds(kind, pl.String())]
         return manifest.entries_of_parquet(file, paths, list(schema), request)[:limit]
-    columns = choose(pictures, list(schema), request, file)
-    return list(_cells(file, name, columns, limit))
+    columns = choose(pictures, [column for column in schema if column not in pictures], request, file)
+    return list(_cells(file, name, columns, limit, request.settings.most_group_bytes))
 
 
 def _schema(file: Path) -> Mapping[str, pl.DataType]:
@@ -94,32 +94,45 @@ def _holds(kind: pl.DataType, wanted: pl.DataType) -> bool:
     return kind == wanted
 
 
-def _cells(file: Path, name: str, columns: Columns, limit: int) -> Iterator[Entry]:
-    places = list(_places(file, limit))
+def _cells(file: Path, name: str, columns: Columns, limit: int, most: int) -> Iterator[Entry]:
+    pictures = [column for column in (columns.original, columns.modified) if column is not None]
+    places = list(_places(file, pictures, limit, most))
     others = columns.others()
     rows = manifest.read_columns(file, others, limit).to_dicts() if others else [{}] * len(places)
     for number, ((group, place), row) in enumerate(zip(places, rows, strict=True), start=1):
-        where = f"{file}: row {number}"
-        yield Entry(
-            id_of(row, columns, f"{name}-{number:06d}", where),
-            CellPicture(file, columns.original, number, group, place),
-            None if columns.modified is None else CellPicture(file, columns.modified, number, group, place),
-            where,
-            changes=changes_of(row, columns, where),
-            split=split_of(row, columns, where),
-            group=group_of(row, columns),
-        )
+        original, *modified = (CellPicture(file, column, number, group, place) for column in pictures)
+        both = original, modified[0] if modified else None
+        yield entry_of(row, columns, f"{name}-{number:06d}", both, f"{file}: row {number}")
 
 
-def _places(file: Path, limit: int) -> Iterator[tuple[int, int]]:
-    """Row group and place in it of the first rows."""
+def _places(file: Path, pictures: Sequence[str], limit: int, most: int) -> Iterator[tuple[int, int]]:
+    """Row group and place in it of the first rows. `InputError` when a group holds over `most` bytes of pictures."""
     metadata = _open(file).metadata
-    for group in range(metadata.num_row_groups):
-        for place in range(min(metadata.row_group(group).num_rows, limit)):
-            yield group, place
-        limit -= metadata.row_group(group).num_rows
+    for number in range(metadata.num_row_groups):
+        group = metadata.row_group(number)
+        parts = [group.column(each) for each in range(group.num_columns)]
+        size = sum(part.total_uncompressed_size for part in parts if _is_of(part.path_in_schema, pictures))
+        if size > most:
+            raise _too_large(file, number, size, most, max(1, min(100, group.num_rows * most // size // 2)))
+        for place in range(min(group.num_rows, limit)):
+            yield number, place
+        limit -= group.num_rows
         if limit <= 0:
             return
+
+
+def _is_of(path: str, columns: Sequence[str]) -> bool:
+    """Whether a column of the file, e.g. `original.bytes`, belongs to one of the table's."""
+    return any(path == column or path.startswith(f"{column}.") for column in columns)
+
+
+def _too_large(file: Path, group: int, size: int, most: int, rows: int) -> InputError:
+    copy = file.with_name(f"{file.stem}-small.parquet")
+    return InputError(
+        f"{file}: row group {group} holds {size:,} bytes of pictures, which each process would hold at once, over "
+        f"games.ready.most_group_bytes ({most:,}); write it again with smaller ones: python -c 'import polars; "
+        f'polars.scan_parquet("{file}").sink_parquet("{copy}", row_group_size={rows})\''
+    )
 
 
 def _open(file: Path) -> Any:

@@ -10,6 +10,7 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from stages.core.pictures import png
 from stages.core.recipe.ready import ReadySettings
 from stages.make_games.ready.entry import one_line
 
@@ -39,11 +40,7 @@ class Opened:
     png: bytes | None = None
 
     def as_png(self) -> bytes:
-        if self.png is not None:
-            return self.png
-        buffer = io.BytesIO()
-        self.image.save(buffer, "png")
-        return buffer.getvalue()
+        return png(self.image) if self.png is None else self.png
 
     def resized(self, width: int, height: int) -> Opened:
         """Scaled with the Lanczos filter; itself where it has that size."""

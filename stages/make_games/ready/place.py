@@ -15,8 +15,9 @@ from pathlib import Path
 
 from stages.core.errors import InputError
 from stages.core.recipe.games import Domain
+from stages.make_games.pair import safe_id
 from stages.make_games.ready import folder, hub, manifest, parquet
-from stages.make_games.ready.entry import PICTURE_SUFFIXES, Entry, FilePicture, Found, Request, safe_id
+from stages.make_games.ready.entry import PICTURE_SUFFIXES, Entry, FilePicture, Found, Request
 
 MANIFESTS = (".csv", ".jsonl")
 DOMAINS_BY_NAME: tuple[Domain, ...] = ("chart", "clevr")  # in a data set's name on the hub
@@ -26,9 +27,12 @@ def find(where: str, request: Request) -> Found:
     """The pairs of a place. `InputError` names what is off and what would be right."""
     if where.startswith(hub.PREFIX):
         return _on_the_hub(where, request)
+    if not where.strip():
+        raise InputError("--from is empty; give a folder of pairs, a manifest or Parquet file, or hf:OWNER/NAME")
     path = Path(where)
     if path.is_dir():
-        return Found(_in_folder(path, request), f"folder:{path.resolve().name}", path)
+        entries, ignored = _in_folder(path, request)
+        return Found(entries, f"folder:{path.resolve().name}", path, ignored=ignored)
     if not path.is_file():
         hint = f"; for a data set of the hub write {hub.PREFIX}{where}" if where.count("/") == 1 else ""
         raise InputError(f"{where}: no such file or folder of pairs{hint}")
@@ -37,27 +41,28 @@ def find(where: str, request: Request) -> Found:
 
 def _on_the_hub(where: str, request: Request) -> Found:
     got = hub.fetch(where)
-    entries = _in_folder(got.folder, replace(request, split=got.split, root=got.root))
+    entries, ignored = _in_folder(got.folder, replace(request, split=got.split, root=got.root))
     domain = next((domain for domain in DOMAINS_BY_NAME if domain in got.name.lower()), None)
     if domain is not None:
-        entries = [replace(entry, domain=domain) for entry in entries]
-    return Found(entries, got.label, got.label, hashed=True)
+        entries = [replace(entry, likely=domain) for entry in entries]
+    return Found(entries, got.label, got.label, hashed=True, ignored=ignored)
 
 
-def _in_folder(place: Path, request: Request) -> list[Entry]:
+def _in_folder(place: Path, request: Request) -> tuple[list[Entry], list[str]]:
+    """The pairs, and the pictures that belong to none where pairs are told by the names of files."""
     if request.split is not None:
-        return parquet.entries(_of_split(place, request.split), place, request)
+        return parquet.entries(_of_split(place, request.split), place, request), []
     published = folder.published(place)
     if published is not None:
         return folder.by_name(published, request)
     couple = folder.couple(place)
     if couple is not None:
-        return folder.by_folders(couple, request)
+        return folder.by_folders(couple, request), []
     files = folder.files_with(place, ".parquet")
     if files:
-        return parquet.entries(files, place, request)
+        return parquet.entries(files, place, request), []
     tables = [] if request.blank or folder.has_pairs(place) else folder.files_with(place, *MANIFESTS)
-    return manifest.entries(tables[0], request) if len(tables) == 1 else folder.by_name(place, request)
+    return (manifest.entries(tables[0], request), []) if len(tables) == 1 else folder.by_name(place, request)
 
 
 def _of_split(place: Path, split: str) -> list[Path]:

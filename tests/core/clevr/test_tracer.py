@@ -13,8 +13,9 @@ pytest.importorskip("mitsuba", reason="extra 'render' is not installed")
 from stages.core.clevr import Scene, SceneObject
 from stages.core.clevr.effort import PRESETS, Effort
 from stages.core.clevr.llvm import usable_llvm
-from stages.core.clevr.mitsuba_scene import describe, load_mitsuba, material
+from stages.core.clevr.mitsuba_scene import GROUND_REFLECTANCE, describe, load_mitsuba, material
 from stages.core.clevr.rendering import owners, render
+from stages.core.clevr.vocabulary import COLORS
 
 if usable_llvm() is None:
     pytest.skip("no LLVM library works here", allow_module_level=True)
@@ -74,7 +75,6 @@ def test_pictures_agree(truth: NDArray[np.float32]) -> None:
 @pytest.mark.parametrize(("kind", "color"), [("rubber", "red"), ("metal", "yellow")])
 def test_materials_reflect_as_mitsuba_s(kind: str, color: str) -> None:
     from stages.core.clevr.tracer import backend, body, shading
-    from stages.core.clevr.vocabulary import COLORS
 
     ways = np.random.default_rng(1).normal(size=(2, 300, 3))
     ways[..., 2] = np.abs(ways[..., 2]) + 0.2
@@ -93,6 +93,54 @@ def test_materials_reflect_as_mitsuba_s(kind: str, color: str) -> None:
         hit = body.Hit(True, flat, flat, flat, None, backend.UInt(number), tint)
         ours = shading.reflect(hit, *(backend.Vector(*each.T.astype(np.float32)) for each in (view, light)))
     np.testing.assert_allclose(np.asarray(ours).T, np.asarray(told), rtol=0.01, atol=1e-4)
+
+
+def test_inside_an_object_the_guide_is_its_tint() -> None:
+    from stages.core.clevr import tracer
+
+    large = replace(SCENE, width=192, height=128)
+    guide = tracer.trace(large, samples=2, metal=2, photons=0, seed=1).albedo
+    shown, tints = owners(large, "llvm"), {-1: [GROUND_REFLECTANCE] * 3}
+    tints |= {number: [part / 255 for part in COLORS[item.color]] for number, item in enumerate(SCENE.objects)}
+    around = np.lib.stride_tricks.sliding_window_view(shown, (3, 3)).reshape(126, 190, 9)
+    inside = np.pad((around == around[..., 4:5]).all(axis=-1), 1)
+    expected = np.array([tints[number] for number in shown[inside]])
+    np.testing.assert_allclose(guide[inside], expected, atol=1e-5)
+    assert {*shown[inside]} == set(tints)
+
+
+def test_normals_face_the_viewer_also_at_outlines() -> None:
+    from stages.core.clevr.tracer import backend, body, view
+
+    large = replace(SCENE, width=960, height=640)
+    with backend.vectorised():
+        pixel = backend.drjit.arange(backend.UInt, large.width * large.height)
+        ray = view.ray_through(view.view_of(large), pixel, (backend.Float(0.5), backend.Float(0.5)))
+        hit = body.cast(body.build(large), ray, backend.Mask(True))
+        facing = np.array(-backend.drjit.dot(hit.normal, ray.d))[np.array(hit.valid)]
+    assert len(facing) > 0.9 * large.width * large.height
+    assert facing.min() >= 0
+
+
+def test_more_paths_on_metal_do_not_move_its_outlines() -> None:
+    from stages.core.clevr import tracer
+
+    places = {"cylinder": ((0.3, 0.0), (1.8, -1.8)), "sphere": ((1.7, 1.5), (-1.5, 1.5)), "cube": ((-2.0, -1.8),)}
+    dark = [
+        SceneObject(shape, "large", "brown", "metal", 0.3, (*spot, 0.7))
+        for shape, spots in places.items()
+        for spot in spots
+    ]
+    scene = Scene(tuple(dark), 96, 64)
+    many = [tracer.trace(scene, samples=64, metal=0, photons=0, seed=900 + run) for run in range(4)]
+    few = [tracer.trace(scene, samples=2, metal=14, photons=0, seed=run) for run in range(20)]
+    red = np.mean([each.albedo[..., 0] for each in many], axis=0)
+    cover = (GROUND_REFLECTANCE - red) / (GROUND_REFLECTANCE - COLORS["brown"][0] / 255)
+    rim = (cover > 0.02) & (cover < 0.35)
+    light, truth = (np.array([each.light[rim].mean() for each in runs]) for runs in (few, many))
+    error = np.sqrt(light.var(ddof=1) / len(light) + truth.var(ddof=1) / len(truth))
+    assert abs(light.mean() - truth.mean()) < 4 * error
+    assert error < 0.01 * truth.mean()
 
 
 def test_the_same_scene_and_seed_give_the_same_bytes() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,21 @@ def test_completions_do_not_depend_on_the_batch(random_model: Path, pictures: li
             assert a.logprobs == pytest.approx(b.logprobs, abs=1e-4)
 
 
+def test_a_repetition_penalty_does_not_count_padding(random_model: Path, pictures: list[Picture]):
+    """The token that pads may be one that ends an answer; its chance must not depend on other prompts' lengths."""
+    strong = Sampling(temperature=1.0, top_p=1.0, max_tokens=6, min_tokens=0, repetition_penalty=5.0)
+    asked = [request(picture, 4 * number, 4, strong) for number, picture in enumerate(pictures)]
+    said = []
+    for size in (1, 16):
+        with engine_of(random_model, f"rollout.batch_size={size}") as engine:
+            policy = engine._policies["current"]
+            policy.processor.tokenizer.pad_token = policy.processor.tokenizer.eos_token
+            said.append([one for given in answers(engine, asked) for one in given])
+    for alone, together in zip(*said, strict=True):
+        assert alone.token_ids == together.token_ids
+        assert alone.logprobs == pytest.approx(together.logprobs, abs=1e-4)
+
+
 def test_sample_i_uses_seed_plus_i(random_model: Path, pictures: list[Picture]):
     many = request(pictures[0], 2, n=4)
     alone = [Request(many.order, many.messages, many.pictures, 1, many.seed + i, PLAIN, "current") for i in range(4)]
@@ -94,6 +110,71 @@ def test_sample_i_uses_seed_plus_i(random_model: Path, pictures: list[Picture]):
         (together,) = answers(engine, [many])
         apart = answers(engine, alone)
     assert [one.token_ids for one in together] == [one[0].token_ids for one in apart]
+
+
+def shapes_of(engine: TransformersEngine) -> list[tuple[int, int]]:
+    """Rows and tokens of each forward pass from now on."""
+    seen: list[tuple[int, int]] = []
+    model = engine._policies["current"].model
+    model.register_forward_pre_hook(
+        lambda module, args, kwargs: seen.append(tuple(kwargs["input_ids"].shape)), with_kwargs=True
+    )
+    return seen
+
+
+def test_a_prompt_is_computed_once_for_all_its_samples(random_model: Path, pictures: list[Picture]):
+    with engine_of(random_model) as engine:
+        seen = shapes_of(engine)
+        ((one, *_), (other, *_)) = answers(engine, [request(pictures[0], 1, n=8), request(pictures[1], 3, n=8)])
+    assert seen[0] == (2, max(one.prompt_tokens, other.prompt_tokens))
+    assert seen[1] == (16, 1)
+
+
+def test_waiting_prompts_hold_no_pictures_and_get_them_back(random_model: Path, pictures: list[Picture]):
+    asked = [request(picture, number, 2) for number, picture in enumerate(pictures)]
+    with engine_of(random_model) as engine:
+        policy = engine._policies["current"]
+        assert not policy.ask(asked[0], 900).prompt.pictures
+        policy.pictures.prepared = 0
+        whole = answers(engine, asked)
+        assert policy.pictures.prepared == len(pictures) - 1
+    with engine_of(random_model) as engine:
+        policy = engine._policies["current"]
+        policy.pictures.prepared, policy.pictures._limit = 0, 1  # room for one picture only
+        assert answers(engine, asked) == whole
+        assert policy.pictures.prepared > len(pictures)
+
+
+def test_rows_that_have_ended_leave_the_batch(random_model: Path, pictures: list[Picture]):
+    long = Sampling(temperature=1.0, top_p=1.0, max_tokens=200, min_tokens=0, repetition_penalty=1.0)
+    with engine_of(random_model) as engine:
+        seen = shapes_of(engine)
+        (completions,) = answers(engine, [request(pictures[0], 1, n=64, sampling=long)])
+    rows = [rows for rows, _ in seen[1:]]
+    lengths = sorted((len(one.token_ids) for one in completions), reverse=True)
+    assert rows == sorted(rows, reverse=True) and rows[-1] < rows[0] == 64
+    for step, count in enumerate(rows, start=1):  # never more than twice those that still speak
+        assert sum(length > step for length in lengths) <= count <= 2 * sum(length > step for length in lengths)
+
+
+@pytest.mark.parametrize("deterministic", ["true", "false"])
+def test_a_batch_holds_prompts_of_about_one_length(random_model: Path, pictures: list[Picture], deterministic: str):
+    asked = [request(pictures[number % 4], 10 * (number % 2)) for number in range(8)]
+    asked = [replace(one, order=(place, 0)) for place, one in enumerate(asked)]
+    with engine_of(random_model, "rollout.batch_size=4", f"deterministic={deterministic}") as engine:
+        seen = shapes_of(engine)
+        given = answers(engine, asked)
+    lengths = [completions[0].prompt_tokens for completions in given]
+    assert lengths == [lengths[0], lengths[1]] * 4
+    assert [shape for shape in seen if shape[1] > 1] == [(4, lengths[1]), (4, lengths[0])]
+
+
+def test_the_tally_counts_a_prompt_once(random_model: Path, pictures: list[Picture]):
+    with engine_of(random_model, "rollout.batch_size=3") as engine:
+        ((first, *rest),) = answers(engine, [request(pictures[0], 1, n=8)])
+    assert engine.tally.completions == 8
+    assert engine.tally.tokens_in == first.prompt_tokens
+    assert engine.tally.tokens_out == sum(len(one.token_ids) for one in [first, *rest])
 
 
 def test_samples_follow_the_models_distribution(random_model: Path, pictures: list[Picture]):
@@ -129,6 +210,41 @@ def test_placeholders_are_never_said(random_model: Path, pictures: list[Picture]
         (completions,) = answers(engine, [request(pictures[0], 1, 200)])
         suppressed = set(engine._policies["current"].suppressed)
     assert suppressed and not suppressed & {token for one in completions for token in one.token_ids}
+
+
+def test_an_adapter_answers_as_the_weights_that_it_comes_to(
+    random_model: Path, tmp_path: Path, pictures: list[Picture]
+):
+    from peft import LoraConfig, get_peft_model
+
+    recipe = load("tiny").model
+    adapted = get_peft_model(
+        vlm.load_model(random_model, recipe),
+        LoraConfig(r=4, target_modules=["q_proj", "v_proj"], task_type="CAUSAL_LM"),
+    )
+    with torch.no_grad():
+        for name, weight in adapted.named_parameters():
+            if "lora_B" in name:
+                weight.normal_(0.0, 0.2)
+    adapted.peft_config["default"].base_model_name_or_path = str(random_model)
+    adapted.save_pretrained(str(tmp_path / "adapter"))
+    adapted.merge_and_unload().save_pretrained(tmp_path / "merged")
+    for folder in ("adapter", "merged"):
+        vlm.load_processor(random_model, recipe).save_pretrained(tmp_path / folder)
+    asked = [request(picture, number, 4) for number, picture in enumerate(pictures)]
+    said = []
+    for folder in (tmp_path / "adapter", tmp_path / "merged", random_model):
+        with engine_of(folder) as engine:
+            said.append([[one.token_ids for one in given] for given in answers(engine, asked)])
+    assert said[0] == said[1] != said[2]
+
+
+def test_a_policy_that_is_unloaded_answers_no_more(random_model: Path, pictures: list[Picture]):
+    with engine_of(random_model) as engine:
+        engine.unload("current")
+        assert not engine._policies
+        with pytest.raises(InputError, match="only \\[\\] are loaded"):
+            answers(engine, [request(pictures[0], 1)])
 
 
 def test_new_weights_take_the_place_of_the_old(random_model: Path, tmp_path: Path, pictures: list[Picture]):

@@ -20,7 +20,7 @@ from stages.core import tables
 from stages.core.errors import InputError, MissingExtra
 from stages.core.recipe.load import shared_folder
 from stages.make_games import Sources, run
-from stages.make_games.charts import chart_pair, plan
+from stages.make_games.charts import chart_pair, plan, text
 from stages.make_games.charts.chart_pair import BadTable, ChartPair
 from stages.make_games.charts.tables import read_table
 from stages.make_games.pair import Made, Skipped
@@ -84,6 +84,38 @@ def test_the_same_recipe_gives_the_same_pair_and_another_seed_another(tmp_path: 
     other = plan(recipe("games.pairs=1").model_copy(update={"seed": 1}), path).pairs[0].make()
     assert isinstance(other, Made)
     assert other.original != first.original
+
+
+def test_the_users_matplotlib_settings_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import matplotlib
+
+    path = write(tmp_path, "sales.csv", SALES)
+    first = made(first_pair(path))
+    text.width.cache_clear()
+    users = {
+        "font.size": 22,
+        "text.hinting": "none",
+        "text.hinting_factor": 1,
+        "axes.facecolor": "red",
+        "savefig.dpi": 9,
+    }
+    for name, value in users.items():
+        monkeypatch.setitem(matplotlib.rcParams, name, value)
+    assert made(first_pair(path)) == first
+    text.width.cache_clear()
+
+
+def test_a_table_whose_name_is_too_long_for_files_is_named(tmp_path: Path) -> None:
+    write(tmp_path, f"{'a' * 230}.csv", SALES)
+    with pytest.raises(InputError, match="'chart-aaa.* cannot name a pair"):
+        plan(recipe(), tmp_path)
+
+
+def test_tables_in_linked_folders_are_found(tmp_path: Path) -> None:
+    write(tmp_path / "elsewhere", "sales.csv", SALES)
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "more").symlink_to(tmp_path / "elsewhere")
+    assert plan(recipe("games.pairs=1"), tmp_path / "in").pairs[0].pair_id == "chart-more-sales-0"
 
 
 def test_the_change_log_follows_the_pictures(tmp_path: Path) -> None:

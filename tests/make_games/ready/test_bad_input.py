@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 
 from stages.core.errors import InputError, VzError
+from stages.make_games import Sources, run
 from stages.make_games.ready.pictures import open_picture
 from tests.make_games.ready.samples import (
     edited,
@@ -23,6 +24,7 @@ from tests.make_games.ready.samples import (
     made_from,
     photo,
     png,
+    recipe,
     rows,
     skipped,
     struct,
@@ -71,6 +73,7 @@ def a_manifest(name: str, *lines: str) -> Callable[[Path], Path]:
     def write(folder: Path) -> Path:
         photo().save(folder / "a.png")
         edited(photo()).save(folder / "b.png")
+        edited(photo()).save(folder / "c.png")
         (folder / name).write_text("\n".join(lines) + "\n")
         return folder / name
 
@@ -180,6 +183,7 @@ PICTURES = {
     "PostScript": Bad(a_picture(encoded(photo(), "eps")), "is no picture"),
 }
 FOLDERS = {
+    "nothing": Bad(lambda _: "", "--from is empty; give a folder"),
     "no such place": Bad(lambda folder: folder / "nowhere", r"nowhere: no such file or folder of pairs"),
     "a hub name without hf:": Bad(lambda _: "Qinsi1/Vision-Zero", r"write hf:Qinsi1/Vision-Zero"),
     "empty folder": Bad(lambda folder: folder, r"bad: holds no pictures; give a folder that does"),
@@ -201,6 +205,12 @@ FOLDERS = {
         files("a_original.png", "a_original.jpg", "a_modified.png"), r"gives the same name, 'a_original'"
     ),
     "duplicate names at two depths": Bad(files("a/b.png", "a-b.png"), "gives the same name", ("game.spy_view=blank",)),
+    "one number twice in CLEVR-Change": Bad(
+        files(
+            "images/CLEVR_default_000001.png", "images/CLEVR_semantic_000001.png", "sc_images/CLEVR_semantic_000001.png"
+        ),
+        r"CLEVR_semantic_000001\.png: .*CLEVR_default_000001\.png gives the same name, 'CLEVR_000001'",
+    ),
     "HEIC": Bad(files("a_original.heic", "a_modified.heic"), r"\.heic pictures cannot be read; save it as PNG"),
     "a dangling link": Bad(a_dangling_link, r"two_original\.png: is a link to a file that is gone"),
     "published twice": Bad(
@@ -215,6 +225,8 @@ FOLDERS = {
     "note that is no JSON": Bad(a_note("{"), r"one_comparison\.json: not valid JSON"),
 }
 HEAD = "original,modified"
+PAIR = {"original": "a.png", "modified": "b.png"}
+CHANGE = {"attribute": "color", "before": "red", "after": "blue"}
 MANIFESTS = {
     "no rows": Bad(a_manifest("m.csv", HEAD), r"m\.csv: holds no rows"),
     "empty CSV": Bad(a_manifest("m.csv"), r"m\.csv: the first line must name the columns"),
@@ -252,7 +264,7 @@ MANIFESTS = {
     "several pictures in a cell": Bad(
         a_table(input_images=[["a.png", "b.png"]], output_images=[["c.png"]]), r"row 1: 'input_images' holds 2 pictures"
     ),
-    "missing picture": Bad(a_manifest("m.csv", HEAD, "a.png,c.png"), r"m\.csv: line 2: .*c\.png: no such picture"),
+    "missing picture": Bad(a_manifest("m.csv", HEAD, "a.png,d.png"), r"m\.csv: line 2: .*d\.png: no such picture"),
     "path too long": Bad(a_manifest("m.csv", HEAD, f"a.png,{'c' * 300}"), r"line 2: .*ccc: no such picture"),
     "link to itself": Bad(a_loop, r"line 2: .*a\.png: no such picture"),
     "path outside": Bad(
@@ -275,6 +287,40 @@ MANIFESTS = {
         a_manifest("m.jsonl", json.dumps({"original": "a.png", "modified": "b.png", "changes": [1]})),
         r"line 1: 'changes' is neither text nor a list of",
     ),
+    "an object beyond the table": Bad(
+        a_manifest("m.jsonl", json.dumps({**PAIR, "changes": [{"object": 3_000_000_000, **CHANGE}]})),
+        r"m\.jsonl: line 1: 'changes' is neither text nor a list of object \(0 to 2,147,483,647\)",
+    ),
+    "an object below nought": Bad(
+        a_manifest("m.jsonl", json.dumps({**PAIR, "changes": [{"object": -1, **CHANGE}]})),
+        "line 1: 'changes' is neither",
+    ),
+    "an infinite object": Bad(
+        a_manifest("m.jsonl", json.dumps({**PAIR, "changes": [{"object": 1e999, **CHANGE}]})),
+        "line 1: 'changes' is neither",
+    ),
+    "half a character": Bad(
+        a_manifest("m.jsonl", json.dumps({**PAIR, "changes": "make it \ud800 red"})),
+        r"line 1: not valid JSON .*surrogates",
+    ),
+    "half a character as a group": Bad(
+        a_manifest("m.jsonl", json.dumps({**PAIR, "group": "\ud800"})), "line 1: not valid"
+    ),
+    "nested too deep": Bad(
+        a_manifest("m.jsonl", '{"a": ' + "[" * 100_000 + "]" * 100_000 + "}"), r"m\.jsonl: line 1: not valid JSON"
+    ),
+    "a number too long": Bad(a_manifest("m.jsonl", '{"a": ' + "9" * 5000 + "}"), r"m\.jsonl: line 1: not valid JSON"),
+    "a broken scene": Bad(
+        a_manifest("m.jsonl", json.dumps({**PAIR, "scene": '{"objects": '})), r"line 1: 'scene': not valid JSON"
+    ),
+    "one original in two splits": Bad(
+        a_manifest("m.csv", f"{HEAD},split", "a.png,b.png,train", "a.png,c.png,", "a.png,b.png,test"),
+        r"m\.csv: line 4: is in split 'test', but .*m\.csv: line 2, of the same original or group, is in 'train'",
+    ),
+    "one group in two splits": Bad(
+        a_manifest("m.csv", f"{HEAD},split,group", "a.png,b.png,train,x", "b.png,a.png,test,x"),
+        r"line 3: is in split 'test', but .*line 2, of the same original or group, is in 'train'",
+    ),
     "text for a picture": Bad(a_manifest("m.csv", HEAD, "a.png,m.csv"), r"m\.csv: is no picture"),
 }
 PARQUET = {
@@ -283,7 +329,7 @@ PARQUET = {
     "broken pages": Bad(broken_pages, r"p\.parquet: 'source_img' cannot be read in row group 0"),
     "null picture": Bad(
         a_table(source_img=[CELL, None], target_img=[CELL, CELL], id=["a", "b"]),
-        r"p\.parquet: row 2, 'source_img': holds no picture; fill it in or remove the row",
+        r"p\.parquet: row 2, 'source_img': holds no picture; mend or leave it out, or drop",
         ("games.ready.identical=keep",),
     ),
     "path in place of a picture": Bad(
@@ -295,6 +341,11 @@ PARQUET = {
     ),
     "text in a cell of pictures": Bad(
         a_table(original=[b"text"], edited=[b"text"]), r"p\.parquet: row 1, 'original': is no picture"
+    ),
+    "a row group of too many bytes": Bad(
+        lambda folder: write_cells(folder / "p.parquet", count=4),
+        r"row group 0 holds [\d,]+ bytes of pictures.*ready\.most_group_bytes \(20,000\).*sink_parquet\(.*row_group_size=\d+\)",
+        ("games.ready.most_group_bytes=20000",),
     ),
     "unknown columns of pictures": Bad(
         a_table(left=[CELL], right=[CELL]),
@@ -347,6 +398,29 @@ def test_unusable_pictures_can_be_dropped(bad: Bad, tmp_path: Path) -> None:
     out = made_from(tmp_path / "in", tmp_path, "games.ready.unusable=drop")
     assert [row["pair_id"] for row in rows(out)] == ["good"]
     assert set(skipped(out)) == {"one"}
+
+
+@pytest.mark.parametrize("kind", ["a picture", "a note", "a cell"])
+def test_after_one_bad_pair_the_same_command_goes_on_without_it(tmp_path: Path, kind: str) -> None:
+    place = tmp_path / "in"
+    for name in ("one", "two", "three"):
+        write_pair(place / "replacement_images", name)
+    if kind == "a picture":
+        (place / "replacement_images" / "two_modified.png").write_bytes(b"")
+    elif kind == "a note":
+        (place / "replacement_scenes").mkdir()
+        (place / "replacement_scenes" / "two_comparison.json").write_text("{")
+    else:
+        pytest.importorskip("pyarrow", reason="extra 'hub' is not installed")
+        cells = {"source_img": [CELL, CELL, None], "target_img": [struct(png(edited(photo())))] * 3}
+        place = a_table(**cells, id=["one", "three", "two"])(tmp_path)
+    with pytest.raises(InputError, match=r"with --set games\.ready\.unusable=drop"):
+        made_from(place, tmp_path)
+    report = run(
+        recipe("games.ready.unusable=drop"), tmp_path / "games", sources=Sources(ready=str(place)), processes=1
+    )
+    assert report.counts["finished_before"] > 0 and report.counts["pairs"] == 2
+    assert set(skipped(report.out)) == {"two"}
 
 
 def test_an_unreadable_folder_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 from stages.core.errors import InputError
-from tests.make_games.ready.samples import edited, made_from, photo, recipe, rows, write_pair
+from stages.make_games import Sources, run
+from tests.make_games.ready.samples import edited, made_from, photo, recipe, rows, write_cells, write_pair
 
 CUBE = {"shape": "cube", "color": "red", "size": "large", "material": "metal"}
 BALL = {**CUBE, "shape": "sphere", "color": "blue"}
@@ -116,6 +117,51 @@ def test_links_to_folders_are_followed_once(tmp_path: Path) -> None:
     assert [row["pair_id"] for row in rows(made_from(tmp_path / "in", tmp_path))] == ["linked-one"]
 
 
+def test_a_link_beside_its_target_doubles_nothing(tmp_path: Path) -> None:
+    write_pair(tmp_path / "in" / "real")
+    (tmp_path / "in" / "link").symlink_to("real")
+    assert [row["pair_id"] for row in rows(made_from(tmp_path / "in", tmp_path))] == ["real-one"]
+
+
+def test_a_changed_parquet_in_a_linked_folder_is_not_up_to_date(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow", reason="extra 'hub' is not installed")
+    for name in ("in", "elsewhere"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "in" / "data").symlink_to(tmp_path / "elsewhere")
+    write_cells(tmp_path / "elsewhere" / "p.parquet", count=2)
+    made_from(tmp_path / "in", tmp_path)
+    write_cells(tmp_path / "elsewhere" / "p.parquet", count=3)
+    with pytest.raises(InputError, match="other inputs"):
+        made_from(tmp_path / "in", tmp_path)
+
+
+@pytest.mark.parametrize("view", ["modified", "blank"])
+def test_pictures_that_belong_to_no_pair_are_told(tmp_path: Path, view: str) -> None:
+    write_pair(tmp_path / "in")
+    for number in range(4):
+        photo(number).save(tmp_path / "in" / f"other{number}.png")
+    report = run(recipe(f"game.spy_view={view}"), tmp_path / "games", sources=Sources(ready=str(tmp_path / "in")))
+    assert (report.counts["pairs"], report.counts["ignored_pictures"]) == (1, 4)
+    assert "pictures that belong to no pair were left alone: 4 (other0, other1, other2, …)" in report.warnings
+
+
+def test_a_name_that_is_no_text_is_refused_before_any_work(tmp_path: Path) -> None:
+    write_pair(tmp_path / "in")
+    for role in ("original", "modified"):
+        (tmp_path / "in" / f"one_{role}.png").rename(tmp_path / "in" / f"caf\udce9_{role}.png")
+    with pytest.raises(InputError, match="cannot name a pair"):
+        made_from(tmp_path / "in", tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["in"]
+
+
+def test_the_same_pictures_under_another_name_are_another_input(tmp_path: Path) -> None:
+    write_pair(tmp_path / "in")
+    made_from(tmp_path / "in", tmp_path)
+    (tmp_path / "in").rename(tmp_path / "renamed")
+    with pytest.raises(InputError, match="other inputs"):
+        made_from(tmp_path / "renamed", tmp_path)
+
+
 def test_a_changed_picture_of_the_same_size_is_not_up_to_date(tmp_path: Path) -> None:
     original, _ = write_pair(tmp_path / "in")
     made_from(tmp_path / "in", tmp_path)
@@ -129,8 +175,6 @@ def test_a_changed_picture_of_the_same_size_is_not_up_to_date(tmp_path: Path) ->
 
 
 def test_the_same_again_is_up_to_date(tmp_path: Path) -> None:
-    from stages.make_games import Sources, run
-
     write_pair(tmp_path / "in")
     made_from(tmp_path / "in", tmp_path)
     assert run(recipe(), tmp_path / "games", sources=Sources(ready=str(tmp_path / "in"))).status == "up to date"

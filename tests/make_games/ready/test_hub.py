@@ -11,10 +11,12 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from stages.core.artifact import manifest_of
 from stages.core.errors import InputError, MissingExtra, VzError
+from stages.make_games.ready.archives import _unpack
 from tests.make_games.ready.samples import made_from, photo, png, rows, write_cells, write_pair
 
 huggingface_hub = pytest.importorskip("huggingface_hub", reason="extra 'hub' is not installed")
@@ -210,3 +212,24 @@ def test_a_link_in_an_archive_is_refused(asked: SimpleNamespace, tmp_path: Path)
     asked.fill = fill
     with pytest.raises(InputError, match=r"data\.tar: its member 'a_original\.png' is a link or device"):
         made_from("hf:o/n", tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar.gz", "tar.xz", "tar.bz2"])
+def test_an_archive_damaged_in_the_middle_is_named(tmp_path: Path, kind: str) -> None:
+    """Decoders say so each in its own way."""
+    (tmp_path / "into").mkdir()
+    noise = np.random.default_rng(0).integers(48, 58, 200_000, dtype=np.uint8).tobytes()
+    file = tmp_path / f"data.{kind}"
+    if kind == "zip":
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("a.txt", noise)
+    else:
+        with tarfile.open(file, f"w:{kind.removeprefix('tar.')}") as tape:
+            member = tarfile.TarInfo("a.txt")
+            member.size = len(noise)
+            tape.addfile(member, io.BytesIO(noise))
+    data = bytearray(file.read_bytes())
+    data[len(data) * 2 // 3 : len(data) * 2 // 3 + 60] = b"\xff" * 60
+    file.write_bytes(bytes(data))
+    with pytest.raises(InputError, match=r"data\..*: cannot be unpacked \(.*\); download it again"):
+        _unpack(file, tmp_path / "into")

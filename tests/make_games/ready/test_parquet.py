@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import polars as pl
 import pytest
 from PIL import Image
 
-from stages.make_games.ready import parquet
-from tests.make_games.ready.samples import edited, made_from, photo, png, rows, struct, write_cells
+from stages.core.errors import InputError
+from stages.make_games import pool
+from stages.make_games.ready import parquet, plan
+from tests.make_games.ready.samples import edited, made_from, photo, png, recipe, rows, struct, write_cells, write_pair
 
 pytest.importorskip("pyarrow", reason="extra 'hub' is not installed")
 
@@ -69,9 +74,50 @@ def test_each_row_group_is_read_once_a_column(tmp_path: Path, monkeypatch: pytes
 
 
 def test_a_changed_picture_is_not_up_to_date(tmp_path: Path) -> None:
-    from stages.core.errors import InputError
-
     made_from(write_cells(tmp_path / "m.parquet"), tmp_path)
     pl.read_parquet(tmp_path / "m.parquet").reverse().write_parquet(tmp_path / "m.parquet")
     with pytest.raises(InputError, match="other inputs"):
         made_from(tmp_path / "m.parquet", tmp_path)
+
+
+def test_a_group_that_is_too_large_can_be_read_after_what_the_message_says(tmp_path: Path) -> None:
+    file = write_cells(tmp_path / "m.parquet", count=6)
+    limit = "games.ready.most_group_bytes=40000"
+    with pytest.raises(InputError) as told:
+        made_from(file, tmp_path, limit)
+    (code,) = re.findall("python -c '(.*)'$", str(told.value))
+    subprocess.run([sys.executable, "-c", code], check=True)
+    assert len(rows(made_from(tmp_path / "m-small.parquet", tmp_path, limit))) == 6
+
+
+def test_groups_beyond_those_that_are_wanted_do_not_matter(tmp_path: Path) -> None:
+    frames = [pl.read_parquet(write_cells(tmp_path / "m.parquet", count=count)) for count in (1, 8)]
+    file = tmp_path / "both.parquet"
+    with parquet.require("pyarrow.parquet", "hub").ParquetWriter(file, frames[0].to_arrow().schema) as writer:
+        for frame in frames:
+            writer.write_table(frame.to_arrow())
+    assert len(rows(made_from(file, tmp_path, "games.pairs=1", "games.ready.most_group_bytes=40000"))) == 1
+
+
+def test_pairs_of_a_row_group_are_made_by_one_process(tmp_path: Path) -> None:
+    file = write_cells(tmp_path / "m.parquet", count=10, row_group_size=4)
+    pairs = plan(recipe(), str(file)).pairs
+    assert [[pair.entry.original.row for pair in each] for each in pool._batches(pairs, 5)] == [
+        [1, 2, 3, 4],
+        [5, 6, 7, 8],
+        [9, 10],
+    ]
+    # A group of more than a process' share is shared out all the same.
+    assert [len(each) for each in pool._batches(pairs, 3)] == [3, 1, 3, 1, 2]
+
+
+def test_pairs_of_files_go_one_by_one(tmp_path: Path) -> None:
+    for number in range(3):
+        write_pair(tmp_path / "in", f"pair{number}", seed=number)
+    assert [len(each) for each in pool._batches(plan(recipe(), str(tmp_path / "in")).pairs, 3)] == [1, 1, 1]
+
+
+def test_cells_by_two_processes_are_the_same_bytes(tmp_path: Path) -> None:
+    file = write_cells(tmp_path / "m.parquet", count=10, row_group_size=4)
+    one, two = (made_from(file, tmp_path / str(count), processes=count) for count in (1, 2))
+    assert rows(one) == rows(two)

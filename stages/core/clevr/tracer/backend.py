@@ -1,4 +1,8 @@
-"""Mitsuba's vectorised variant, and short names for the types that all of the tracer computes with."""
+"""Mitsuba's vectorised variant, and short names for the types that all of the tracer computes with.
+
+Dr.Jit's in-place operators (`&=`, `+=`, …) change an array under all of its names, the fields of a `Hit` among them.
+The tracer therefore always writes `a = a & b`.
+"""
 
 from __future__ import annotations
 

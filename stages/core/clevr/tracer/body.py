@@ -96,7 +96,7 @@ def cast(body: Body, ray: Any, active: Any, *, coherent: bool = False) -> Hit:
     outside = drjit.select(drjit.dot(outside, ray.d) > 0, -outside, outside)
     back = -drjit.dot(normal, ray.d)
     # Interpolated normals may point away from the viewer at outlines; they are bent back to just facing it.
-    normal = drjit.select(back < 0, drjit.normalize(normal + 1.02 * back * -ray.d), normal)
+    normal = drjit.select(back < 0, drjit.normalize(normal + 1.02 * back * ray.d), normal)
     tint = Color(gather3(body.tint, owner, valid))
     return Hit(valid, point, normal, outside, owner, drjit.gather(UInt, body.kind, owner, valid), tint)
 

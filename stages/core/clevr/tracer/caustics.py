@@ -46,12 +46,12 @@ def _splat(world: World, film: list[Any], count: int, seed: Any, target: Any, mi
         metal = hit.kind == METAL
         if mirroring:
             _deposit(world, film, hit, -ray.d, flux, active & ~metal)
-        active &= metal
+        active = active & metal
         if mirroring < MIRRORINGS:
             way, share = bounce(
                 hit, -ray.d, chance.free_pair(LOBE + 8 * mirroring), chance.free_pair(CHOICE + 8 * mirroring)
             )
-            flux *= share
+            flux = flux * share
             ray = mitsuba.Ray3f(hit.leaving(), way)
 
 
@@ -81,10 +81,10 @@ def _towards(world: World, lamp: Any, chance: Chance, middle: Any, reach: Any, c
 
 def _deposit(world: World, film: list[Any], hit: Any, light: Any, flux: Any, active: Any) -> None:
     pixel, inside, view, strength = pixel_of(world.view, hit.point)
-    active &= inside & (drjit.dot(hit.outside, view) > 0) & (drjit.dot(hit.outside, light) > 0)
+    active = active & inside & (drjit.dot(hit.outside, view) > 0) & (drjit.dot(hit.outside, light) > 0)
     # `reflect` is BRDF · cosine to the light; by reciprocity, with the two directions exchanged, to the camera.
     value = flux * reflect(hit, light, view) * strength
     distance = drjit.norm(world.view.row(0) - hit.point)
-    active &= ~blocked(world.body, hit.leaving(), view, distance * 0.9999, active)
+    active = active & ~blocked(world.body, hit.leaving(), view, distance * 0.9999, active)
     for channel, part in zip(film, (value.x, value.y, value.z), strict=True):
         drjit.scatter_add(channel, part, pixel, active)

@@ -13,6 +13,7 @@ from stages.core.clevr.tracer.shading import bounce, reflect
 from stages.core.clevr.tracer.view import View, ray_through
 
 FAINT = 1e-6  # light below this is not looked after
+LEAST_WEIGHT = 1e-3  # paths that would bring less than this share of light end
 # Purposes of the random numbers.
 PIXEL, FIRST_LAMP, LAMP, CHOICE, LOBE = 0, 1, 5, 6, 7
 PURPOSES = 4  # of each vertex after the first
@@ -35,37 +36,31 @@ def radiance(world: World, pixel: Any, chance: Chance, vertices: int, brightest:
     `brightest`.
     """
     ray = ray_through(world.view, pixel, chance.pair(PIXEL))
-    active, weight, light = Mask(True), Color(1.0), Color(0.0)
+    first = hit = cast(world.body, ray, Mask(True), coherent=True)
+    light = _from_every_lamp(world, first, -ray.d, chance)
+    active, weight = first.valid, Color(1.0)
     over_metal = Mask(True)  # only metal since the first vertex
-    first: Hit | None = None
-    for depth in range(vertices):
-        hit = cast(world.body, ray, active, coherent=depth == 0)
-        active = hit.valid
-        view = -ray.d
-        metal = hit.kind == METAL
-        if first is None:
-            first, seeks = hit, active
-            for number in range(SUN + 1):
-                arriving = (
-                    sunbeam()
-                    if number == SUN
-                    else beam(world.lamps, UInt(number), chance.pair(FIRST_LAMP + number), hit.leaving())
-                )
-                light += _lit(world, hit, view, arriving, weight, seeks)
-        else:
-            over_metal &= metal
-            seeks = active & ((first.kind == METAL) | ~over_metal)
-            choice = chance.pair(CHOICE + PURPOSES * depth)[0]
-            arriving = any_beam(world.lamps, choice, chance.pair(LAMP + PURPOSES * depth), hit.leaving())
-            light += drjit.minimum(_lit(world, hit, view, arriving, weight, seeks), brightest)
-        if depth + 1 < vertices:
-            purpose = PURPOSES * (depth + 1)
-            way, share = bounce(hit, view, chance.pair(LOBE + purpose), chance.pair(CHOICE + 2 + purpose))
-            weight *= share
-            active &= drjit.max(weight) > 1e-3
-            ray = mitsuba.Ray3f(hit.leaving(), way)
-    assert first is not None
+    for vertex in range(1, vertices):
+        purpose = PURPOSES * vertex
+        way, share = bounce(hit, -ray.d, chance.pair(LOBE + purpose), chance.pair(CHOICE + 2 + purpose))
+        weight = weight * share
+        active = active & (drjit.max(weight) > LEAST_WEIGHT)
+        ray = mitsuba.Ray3f(hit.leaving(), way)
+        hit = cast(world.body, ray, active)
+        active, over_metal = hit.valid, over_metal & (hit.kind == METAL)
+        arriving = any_beam(world.lamps, chance.pair(CHOICE + purpose)[0], chance.pair(LAMP + purpose), hit.leaving())
+        seeks = active & ((first.kind == METAL) | ~over_metal)
+        light = light + drjit.minimum(_lit(world, hit, -ray.d, arriving, weight, seeks), brightest)
     return light, first
+
+
+def _from_every_lamp(world: World, hit: Hit, view: Any, chance: Chance) -> Any:
+    """Light straight from the sun and a point of each lamp."""
+    light = Color(0.0)
+    for number in range(SUN):
+        arriving = beam(world.lamps, UInt(number), chance.pair(FIRST_LAMP + number), hit.leaving())
+        light = light + _lit(world, hit, view, arriving, Color(1.0), hit.valid)
+    return light + _lit(world, hit, view, sunbeam(), Color(1.0), hit.valid)
 
 
 def _lit(world: World, hit: Hit, view: Any, arriving: Beam, weight: Any, active: Any) -> Any:

@@ -1,0 +1,42 @@
+"""Deals as a list that is read where it is needed: many games are a table, not as many objects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import overload
+
+import polars as pl
+
+from stages.core import tables
+from stages.core.game.rules import Deal
+
+
+class Deals(Sequence[Deal]):
+    """The rows of a `games.parquet` (`tables.GAMES`), each made a `Deal` when it is asked for."""
+
+    def __init__(self, frame: pl.DataFrame) -> None:
+        self.frame = frame.select(list(tables.GAMES))
+
+    @classmethod
+    def of(cls, deals: Sequence[Deal]) -> Deals:
+        """`deals` as a table."""
+        if isinstance(deals, Deals):
+            return deals
+        return cls(tables.from_rows([vars(deal) for deal in deals], tables.GAMES))
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    @overload
+    def __getitem__(self, index: int) -> Deal: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Deals: ...
+
+    def __getitem__(self, index: int | slice) -> Deal | Deals:
+        if isinstance(index, slice):
+            return Deals(self.frame[index])
+        return Deal(*self.frame.row(range(len(self))[index]))  # the range knows negative places and the end
+
+    def __iter__(self) -> Iterator[Deal]:
+        return (Deal(*row) for row in self.frame.iter_rows())

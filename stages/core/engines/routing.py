@@ -1,0 +1,66 @@
+"""Policies of two kinds in one game: those whose weights an engine loads, and those that are served somewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any, TypeVar
+
+from stages.core.engines.base import Completion, Engine, Queue, Request
+from stages.core.engines.server import ServerEngine
+from stages.core.recipe.schema import Recipe
+from stages.core.recipe.served import is_served
+
+T = TypeVar("T")
+
+
+class RoutingEngine(Engine):
+    """An engine that also answers for policies whose place is a server's address (`https://host/v1#name`).
+
+    Both run in the event loop of the engine that holds weights.
+    """
+
+    def __init__(self, weights: Engine, recipe: Recipe) -> None:
+        super().__init__()
+        self._weights = weights
+        self._servers = ServerEngine(recipe)
+        self._served: set[str] = set()
+        self.batches, self.lanes = weights.batches, weights.lanes
+        self.tally = self._servers.tally = weights.tally
+
+    def load(self, policy: str, model: str | Path, version: str) -> None:
+        self._served.discard(policy)
+        if is_served(model):
+            self._served.add(policy)
+        self._of(policy).load(policy, model, version)
+
+    def unload(self, policy: str) -> None:
+        self._of(policy).unload(policy)
+
+    def version(self, policy: str) -> str:
+        return self._of(policy).version(policy)
+
+    async def generate(self, request: Request) -> list[Completion]:
+        return await self._of(request.policy).generate(request)
+
+    def lane(self, place: int) -> int:
+        return self._weights.lane(place)
+
+    def sleep(self) -> None:
+        self._weights.sleep()
+
+    def queue(self) -> Queue:
+        here, there = self._weights.queue(), self._servers.queue()
+        return Queue(here.running + there.running, here.waiting + there.waiting)
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        return self._weights.run(work)
+
+    def close(self) -> None:
+        self.run(self._servers.disconnect())  # in the loop that opened the connections
+        self._servers.close()
+        self._weights.close()
+        super().close()
+
+    def _of(self, policy: str) -> Engine:
+        return self._servers if policy in self._served else self._weights

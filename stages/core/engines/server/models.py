@@ -1,0 +1,94 @@
+"""The models that a server has, and which of them plays a policy."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, TypeAdapter
+
+from stages.core.errors import InputError
+
+LONGEST_LIST = 12  # models that a message names
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """What a kind of server understands beyond the OpenAI protocol."""
+
+    neutral: dict[str, Any] = field(default_factory=dict)
+    repetition_penalty: str = "repetition_penalty"
+
+
+# A field that a request leaves out is not neutral everywhere. vLLM and SGLang take it from the model's
+# generation_config.json (Qwen2.5-VL's has a repetition penalty), llama.cpp has defaults of its own (top_k 40,
+# min_p 0.05). So where a server says what it is, it is sent the fields that make it sample from the model itself.
+_PENALTIES = {"presence_penalty": 0.0, "frequency_penalty": 0.0}
+_LIKE_VLLM = Dialect({"top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0, **_PENALTIES})
+DIALECTS = {
+    "vllm": _LIKE_VLLM,
+    "sglang": _LIKE_VLLM,
+    "llamacpp": Dialect({"top_k": 0, "min_p": 0.0, "repeat_penalty": 1.0, **_PENALTIES}, "repeat_penalty"),
+}
+
+
+class Card(BaseModel):
+    """A model in a server's list."""
+
+    id: str
+    owned_by: str | None = None  # vllm, sglang and llamacpp name themselves here
+    root: str | None = None  # vLLM: the folder or hub name of its weights
+
+    @property
+    def dialect(self) -> Dialect:
+        return DIALECTS.get(self.owned_by or "", Dialect())
+
+
+class _Listing(BaseModel):
+    data: list[Card]
+
+
+_LISTINGS: TypeAdapter[_Listing | list[Card]] = TypeAdapter(_Listing | list[Card])
+
+
+def read_models(content: bytes) -> list[Card]:
+    """The answer to `GET /models`; a few servers send the list bare."""
+    found = _LISTINGS.validate_json(content)
+    return found if isinstance(found, list) else found.data
+
+
+def choose_model(url: str, wanted: str | None, place: str, cards: Sequence[Card] | None) -> Card:
+    """The model that plays: `wanted`, or the one whose name or weights are `place`, or the only one.
+
+    `cards` is None where the server has no list. `InputError` names what the server has.
+    """
+    if cards is None:
+        if wanted is None:
+            raise InputError(
+                f"{url}: does not list its models: set rollout.server.model, or name the model as {url}#<name>"
+            )
+        return Card(id=wanted)
+    known = {card.id: card for card in cards}
+    if wanted is not None:
+        if wanted not in known:
+            raise InputError(f"{url}: has no model '{wanted}'; it has {name_models(cards, wanted)}")
+        return known[wanted]
+    own = [card for card in cards if place in {card.id, card.root} or Path(place).name == card.id]
+    found = own or list(cards)
+    if len(found) != 1:
+        raise InputError(
+            f"{url}: which of its models is '{place}'? It has {name_models(cards, place)}: set rollout.server.model, "
+            f"or name the model as {url}#<name>"
+        )
+    return found[0]
+
+
+def name_models(cards: Sequence[Card], near: str) -> str:
+    """The names, or of many those like `near`."""
+    names = [card.id for card in cards]
+    close = names if len(names) <= LONGEST_LIST else difflib.get_close_matches(near, names, LONGEST_LIST, cutoff=0.0)
+    more = f" and {len(names) - len(close)} more" if len(close) < len(names) else ""
+    return (", ".join(f"'{name}'" for name in close) or "none") + more

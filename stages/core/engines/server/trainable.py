@@ -1,0 +1,53 @@
+"""Whether a server's answers hold what training needs: token ids, and log-probs at the sampling temperature."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from stages.core.engines.server.models import Card
+from stages.core.engines.server.protocol import Response
+from stages.core.errors import InputError
+from stages.core.recipe.engines import ServerSettings
+
+COLD = 0.01  # a temperature at which the likeliest token is all but certain
+CERTAIN = -0.1  # nats; above it the likeliest token's log-prob tells nothing
+NOISE = 0.05  # nats, of half precision
+
+
+def must_have(missing: Sequence[str], url: str, settings: ServerSettings) -> None:
+    """`InputError` where something is missing that the recipe requires."""
+    if missing and settings.token_ids == "require":
+        raise InputError(
+            f"{url}: gives no {' and no '.join(missing)}, which rollout.server.token_ids: require asks for; play "
+            "through a server that does, or set rollout.server.token_ids=auto for rows that cannot train"
+        )
+
+
+def probe_body(model: Card, temperature: float, settings: ServerSettings) -> dict[str, Any]:
+    """A request for one token and the log-prob of the likeliest, where many tokens are likely."""
+    return {
+        "model": model.id,
+        "messages": [{"role": "user", "content": "Say any word."}],
+        "temperature": temperature,
+        settings.limit_field: 1,
+        "logprobs": True,
+        "top_logprobs": 2,  # vLLM counts the sampled token as one of them
+        **model.dialect.neutral,
+    }
+
+
+def follows_temperature(warm: Response, cold: Response) -> bool:
+    """Whether log-probs are those of the distribution that is sampled from, or unknown: of `probe_body` answered at
+    temperature 1 and at `COLD`. vLLM gives those at temperature 1 always, unless it is told otherwise."""
+    at_one, at_cold = _highest(warm), _highest(cold)
+    if at_one is None or at_cold is None or at_one > CERTAIN:
+        return True
+    return abs(at_one - at_cold) > NOISE
+
+
+def _highest(response: Response) -> float | None:
+    if not response.sampled:
+        return None
+    token = response.sampled[0]
+    return max([token.logprob, *(other.logprob for other in token.top_logprobs)])

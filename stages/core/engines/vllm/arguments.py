@@ -1,0 +1,113 @@
+"""From the recipe to vLLM's engine arguments and sampling parameters."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from stages.core.engines.base import Request
+from stages.core.engines.vllm.weights import Weights
+from stages.core.errors import InputError
+from stages.core.recipe.schema import Recipe
+
+if TYPE_CHECKING:
+    from vllm import SamplingParams
+    from vllm.engine.arg_utils import AsyncEngineArgs
+
+LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)  # that vLLM allots memory for
+TOKENS_A_STEP = 4096  # on a CPU; vLLM's default there
+ADAPTERS = 8  # held at once; games are against few opponents
+
+
+def engine_arguments(recipe: Recipe, weights: Weights, *, on_gpu: bool) -> AsyncEngineArgs:
+    """How an engine with these weights is started. `InputError` for an option that vLLM does not know."""
+    from vllm.engine.arg_utils import AsyncEngineArgs
+
+    values = argument_values(recipe, weights, on_gpu=on_gpu)
+    try:
+        return AsyncEngineArgs(**values, enable_log_requests=False)
+    except TypeError as error:
+        raise InputError(f"rollout.vllm.options: vLLM's AsyncEngineArgs will not take them: {error}") from error
+
+
+def argument_values(recipe: Recipe, weights: Weights, *, on_gpu: bool) -> dict[str, Any]:
+    """vLLM's engine arguments by name."""
+    settings = recipe.rollout.vllm
+    return {
+        "model": weights.path,
+        "revision": weights.revision,
+        "dtype": recipe.model.dtype,
+        "seed": recipe.seed % 2**32,
+        "max_model_len": longest_sequence(recipe),
+        "max_num_seqs": settings.max_requests,
+        "tensor_parallel_size": settings.tensor_parallel,
+        "data_parallel_size": settings.data_parallel,
+        "enforce_eager": settings.eager,
+        "enable_prefix_caching": True,
+        "limit_mm_per_prompt": {"image": 1, "video": 0},
+        "mm_processor_kwargs": processor_options(recipe) or None,
+        "logprobs_mode": "processed_logprobs",  # at the sampling temperature, as every engine gives them
+        "generation_config": "vllm",  # the recipe samples, not the model's own generation_config.json
+        **(_on_gpu(recipe) if on_gpu else _on_cpu(recipe)),
+        **_adapters(recipe, weights),
+        **settings.options,
+    }
+
+
+def longest_sequence(recipe: Recipe) -> int:
+    """Tokens of the longest prompt and answer that the recipe allows."""
+    rollout = recipe.rollout
+    return rollout.max_prompt_tokens + max(rollout.max_clue_tokens, rollout.max_vote_tokens)
+
+
+def processor_options(recipe: Recipe) -> dict[str, Any]:
+    """What the processor is told besides what stands in the model's folder."""
+    limits = {"min_pixels": recipe.model.min_pixels, "max_pixels": recipe.model.max_pixels}
+    return {**recipe.model.processor, **{name: value for name, value in limits.items() if value is not None}}
+
+
+def sampling_parameters(request: Request, stop: list[int], suppressed: list[int]) -> SamplingParams:
+    """vLLM draws sample i with seed + i, as every engine does. Greedy answers are all equal: one is asked for."""
+    from vllm import SamplingParams
+    from vllm.sampling_params import RequestOutputKind
+
+    sampling = request.sampling
+    return SamplingParams(
+        n=1 if sampling.temperature == 0 else request.n,
+        seed=request.seed,
+        temperature=sampling.temperature,
+        top_p=sampling.top_p,
+        max_tokens=sampling.max_tokens,
+        min_tokens=sampling.min_tokens,
+        repetition_penalty=sampling.repetition_penalty,
+        stop_token_ids=stop,
+        logit_bias=dict.fromkeys(suppressed, -100.0) or None,
+        logprobs=0,  # of the sampled token alone
+        flat_logprobs=True,
+        detokenize=False,  # done once, at the end
+        output_kind=RequestOutputKind.FINAL_ONLY,
+    )
+
+
+def _on_gpu(recipe: Recipe) -> dict[str, Any]:
+    settings = recipe.rollout.vllm
+    return {"gpu_memory_utilization": settings.gpu_memory / settings.weights_at_once, "enable_sleep_mode": True}
+
+
+def _on_cpu(recipe: Recipe) -> dict[str, Any]:
+    """Prompts are computed whole: of a prompt in parts vLLM 0.32 takes draws back, which generators on CPUs cannot."""
+    settings = recipe.rollout.vllm
+    return {
+        "kv_cache_memory_bytes": int(settings.cpu_memory * 2**30 / settings.weights_at_once),
+        "enable_chunked_prefill": False,
+        "max_num_batched_tokens": max(longest_sequence(recipe), TOKENS_A_STEP),
+    }
+
+
+def _adapters(recipe: Recipe, weights: Weights) -> dict[str, Any]:
+    wanted = max(weights.rank, recipe.model.lora.rank if recipe.model.lora else 0)
+    if wanted == 0:
+        return {}
+    fitting = [rank for rank in LORA_RANKS if rank >= wanted]
+    if not fitting:
+        raise InputError(f"model.lora.rank: vLLM serves adapters of rank {LORA_RANKS[-1]} at most, not {wanted}")
+    return {"enable_lora": True, "max_lora_rank": fitting[0], "max_loras": ADAPTERS}

@@ -1,0 +1,196 @@
+"""Policies on vLLM: which host answers for whom, prompts in and completions out."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from stages.core import vlm
+from stages.core.engines.base import Completion, Engine, Queue, Request
+from stages.core.engines.vllm.arguments import sampling_parameters
+from stages.core.engines.vllm.host import Host, refusals
+from stages.core.engines.vllm.log import engine_log
+from stages.core.engines.vllm.weights import Weights, weights_of
+from stages.core.errors import InputError, require
+from stages.core.pictures import Picture
+from stages.core.recipe.schema import Recipe
+
+if TYPE_CHECKING:
+    from PIL import Image
+    from transformers import ProcessorMixin
+    from vllm import RequestOutput
+
+PICTURES = 512  # decoded ones that are kept: a game shows the same two again and again
+
+
+@dataclass(frozen=True)
+class _Policy:
+    weights: Weights
+    version: str
+    host: Host
+    processor: ProcessorMixin
+    stop_tokens: list[int]
+    suppressed: list[int]
+
+    @property
+    def adapter(self) -> tuple[str, str] | None:
+        return (self.weights.adapter, self.version) if self.weights.adapter else None
+
+
+class VllmEngine(Engine):
+    """Every request goes to vLLM at once, whose scheduler batches them; equal beginnings of prompts are computed once.
+
+    Policies whose full weights are equal, and adapters on them, share a host. `rollout.vllm.weights_at_once` hosts
+    are held; when another is needed the one that was given weights longest ago takes them, and its policies are gone.
+    """
+
+    def __init__(self, recipe: Recipe) -> None:
+        super().__init__()
+        if recipe.deterministic:
+            raise InputError(
+                "vLLM batches requests as they come, so it cannot be deterministic: set deterministic=false"
+            )
+        self._recipe = recipe
+        self._log = engine_log()
+        os.environ.setdefault("VLLM_ENGINE_READY_TIMEOUT_S", str(int(recipe.rollout.vllm.startup_seconds)))
+        require("vllm", "vllm")
+        self._hosts: list[Host] = []  # that which got weights longest ago first
+        self._policies: dict[str, _Policy] = {}
+        self._put_out: dict[str, str] = {}  # policy → that which took its host's place
+        self._picture = lru_cache(PICTURES)(Picture.load)
+
+    def load(self, policy: str, model: str | Path, version: str) -> None:
+        if self._versions.get(policy) == version:
+            return
+        weights = weights_of(model, version, self._recipe.model.revision)
+        processor = vlm.load_processor(weights.path if weights.adapter else str(model), self._recipe.model)
+        stop, suppressed = _token_rules(weights.path, processor, self._recipe)
+        self.unload(policy)
+        host = self._host_for(weights, policy)
+        self.run(host.take(weights))
+        self._hosts.append(self._hosts.pop(self._hosts.index(host)))
+        self._policies[policy] = _Policy(weights, version, host, processor, stop, suppressed)
+        self._versions[policy] = version
+        self._put_out.pop(policy, None)
+
+    def unload(self, policy: str) -> None:
+        self._policies.pop(policy, None)  # its host takes the next weights that come
+        super().unload(policy)
+
+    def version(self, policy: str) -> str:
+        if policy in self._put_out:
+            raise InputError(
+                f"the policies '{policy}' and '{self._put_out[policy]}' have different full weights, but "
+                f"rollout.vllm.weights_at_once is {self._recipe.rollout.vllm.weights_at_once}: raise it"
+            )
+        return super().version(policy)
+
+    async def generate(self, request: Request) -> list[Completion]:
+        self.version(request.policy)
+        policy = self._policies[request.policy]
+        parameters = sampling_parameters(request, policy.stop_tokens, policy.suppressed)
+        prompt = self._prompt(request, policy.processor)
+        try:
+            output = await policy.host.answer(prompt, parameters, adapter=policy.adapter, game=request.order[0])
+        except refusals() as error:
+            raise InputError(f"{request.name}: vLLM refuses it: {error}; {self._limits()}") from error
+        if len(output.prompt_token_ids or []) > self._recipe.rollout.max_prompt_tokens:
+            raise InputError(f"{request.name}: the prompt has {len(output.prompt_token_ids)} tokens; {self._limits()}")
+        completions = _completions(output, request, policy)
+        self.count(completions, prompts=completions[0].prompt_tokens, cached=output.num_cached_tokens or 0)
+        self.tally.restarts = sum(host.restarts for host in self._hosts)
+        return completions
+
+    def queue(self) -> Queue:
+        queues = [host.queue() for host in self._hosts]
+        return Queue(sum(queue.running for queue in queues), sum(queue.waiting for queue in queues))
+
+    def sleep(self) -> None:
+        for host in self._hosts:
+            self.run(host.sleep())
+
+    def close(self) -> None:
+        for host in self._hosts:
+            host.close()
+        self._hosts, self._policies = [], {}
+        super().close()
+
+    def _host_for(self, weights: Weights, policy: str) -> Host:
+        for host in self._hosts:
+            if host.weights is not None and host.weights.full == weights.full:
+                return host
+        used = {id(other.host) for other in self._policies.values()}
+        free = [host for host in self._hosts if id(host) not in used]
+        if free:
+            return free[0]
+        if len(self._hosts) < self._recipe.rollout.vllm.weights_at_once:
+            self._hosts.append(Host(self._recipe, self._log))
+            return self._hosts[-1]
+        oldest = self._hosts[0]
+        for name in [name for name, other in self._policies.items() if other.host is oldest]:
+            del self._policies[name], self._versions[name]
+            self._put_out[name] = policy
+        return oldest
+
+    def _prompt(self, request: Request, processor: ProcessorMixin) -> Any:
+        """Text with the picture's mark, the picture, and its name: vLLM computes a named picture once."""
+        text = vlm.prompt_text(processor, request.messages)
+        ids = processor.tokenizer(text, **vlm.special_tokens(processor, text))["input_ids"]
+        return {
+            "prompt_token_ids": ids,
+            "multi_modal_data": {"image": [self._load(picture) for picture in request.pictures]},
+            "multi_modal_uuids": {"image": [picture.sha256 or picture.ref for picture in request.pictures]},
+        }
+
+    def _limits(self) -> str:
+        limit = self._recipe.rollout.max_prompt_tokens
+        return f"rollout.max_prompt_tokens is {limit}: raise it, or lower model.max_pixels or game.clue_chars"
+
+    def _load(self, picture: Picture) -> Image.Image:
+        return self._picture(picture)
+
+
+def _completions(output: RequestOutput, request: Request, policy: _Policy) -> list[Completion]:
+    prompt = list(output.prompt_token_ids or [])
+    sha256 = vlm.prompt_hash(prompt)
+    made = [
+        Completion(
+            text=policy.processor.tokenizer.decode(list(one.token_ids), skip_special_tokens=True),
+            token_ids=list(one.token_ids),
+            logprobs=list(cast(Any, one.logprobs).logprobs),
+            finish_reason=str(one.finish_reason),
+            prompt_tokens=len(prompt),
+            prompt_sha256=sha256,
+        )
+        for one in output.outputs
+    ]
+    return made * request.n if len(made) < request.n else made  # greedy: one answer for all samples
+
+
+def _token_rules(path: str, processor: ProcessorMixin, recipe: Recipe) -> tuple[list[int], list[int]]:
+    """The tokens that end an answer, and those that must never be said, from a model's configuration alone."""
+    from transformers import AutoConfig, GenerationConfig
+
+    revision = None if Path(path).exists() else recipe.model.revision
+    config = AutoConfig.from_pretrained(path, revision=revision)
+    _refuse_other_features(path, config)
+    try:
+        generation = GenerationConfig.from_pretrained(path, revision=revision)
+    except OSError:  # a folder without generation_config.json
+        generation = GenerationConfig.from_model_config(config)
+    return vlm.stop_tokens(generation, processor), vlm.placeholder_tokens(config, processor)
+
+
+def _refuse_other_features(path: str, config: Any) -> None:
+    """vLLM leaves out the norm after SigLIP's last layer in LLaVA, so it would see other pictures than the trainer."""
+    vision = getattr(config, "vision_config", None)
+    if config.model_type != "llava" or not getattr(vision, "model_type", "").startswith("siglip"):
+        return
+    if config.vision_feature_layer in (-1, config.vision_config.num_hidden_layers):
+        raise InputError(
+            f"{path}: a LLaVA with the features of SigLIP's last layer, of which vLLM leaves out the last norm: its "
+            "answers would be another model's; play it with rollout.engine=transformers"
+        )

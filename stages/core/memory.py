@@ -1,0 +1,55 @@
+"""How much memory is taken, as the operating system and the GPU driver tell it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+KIB_PER_GIB, MIB_PER_GIB = 2**20, 2**10
+
+
+def peak_gib() -> float:
+    """The most resident memory that this process and those it started had, each at its own peak, in GiB."""
+    return sum(_peak_kib(process) for process in _family(os.getpid())) / KIB_PER_GIB
+
+
+def gpu_gib() -> tuple[float, float] | None:
+    """(used, total) of the fullest GPU that vz may use, whoever uses it, in GiB; None without nvidia-smi."""
+    if shutil.which("nvidia-smi") is None:
+        return None
+    command = ["nvidia-smi", "--query-gpu=memory.used,memory.total", "--format=csv,noheader,nounits"]
+    if visible := os.environ.get("CUDA_VISIBLE_DEVICES"):
+        command.append(f"--id={visible}")
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return _fullest(done.stdout) if done.returncode == 0 else None
+
+
+def _fullest(listed: str) -> tuple[float, float] | None:
+    """Of lines such as "1024, 81920" in MiB; a GPU that does not tell says "[N/A]"."""
+    pairs = [[part.strip() for part in line.split(",")] for line in listed.splitlines()]
+    gpus = [(int(used), int(total)) for used, total in pairs if used.isdigit() and total.isdigit()]
+    if not gpus:
+        return None
+    used, total = max(gpus, key=lambda gpu: gpu[0] / gpu[1])
+    return used / MIB_PER_GIB, total / MIB_PER_GIB
+
+
+def _family(process: int) -> Iterator[int]:
+    """The process and all that descend from it; those that end meanwhile are left out."""
+    yield process
+    for thread in Path(f"/proc/{process}/task").glob("*/children"):
+        with suppress(OSError):
+            for child in thread.read_text().split():
+                yield from _family(int(child))
+
+
+def _peak_kib(process: int) -> int:
+    with suppress(OSError):
+        for line in Path(f"/proc/{process}/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1])
+    return 0

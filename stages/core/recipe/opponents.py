@@ -1,0 +1,58 @@
+"""The `iterate.opponents` part of a recipe: earlier checkpoints of the run as opponents of its current policy."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from stages.core.recipe.base import Section
+from stages.core.recipe.rollout import Rollout, Seats
+
+
+class Opponents(Section):
+    """Who besides itself the current policy meets, as in fictitious self-play. Only its own rows train."""
+
+    share: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Share of a round's games in which an opponent plays one side, each side in half of them; one game "
+        "at least stays self-play. 0: plain self-play (paper).",
+    )
+    weighting: Literal["latest", "uniform", "prioritised"] = Field(
+        "uniform",
+        description="How opponents are drawn from the pool: the newest member; each alike (fictitious self-play); or "
+        "by (1 − w)^power with w the current policy's win rate against a member (PFSP's f_hard, AlphaStar).",
+    )
+    size: int = Field(
+        4, ge=1, description="Checkpoints in the pool, the base model besides; the oldest leaves. Each is kept on disk."
+    )
+    every: int = Field(10, ge=1, description="Rounds between the checkpoints that join the pool.")
+    at_once: int = Field(
+        1, ge=1, description="Opponents drawn for a round, maybe the same twice; each needs memory while it plays."
+    )
+    power: float = Field(
+        2.0, ge=0, le=10, description="Exponent of weighting: prioritised; 0 is uniform, more prefers the hardest."
+    )
+    memory: float = Field(
+        0.9, ge=0, le=1, description="What a round leaves of the games and wins counted before it; 1 forgets nothing."
+    )
+
+
+def check_opponents(recipe: Opponents, rollout: Rollout, *, full_weights: bool) -> None:
+    """`ValueError` where the opponents of a run could not be seated, or not be held by the engine."""
+    if recipe.share == 0:
+        return
+    if rollout.seats != Seats():
+        raise ValueError(
+            "iterate.opponents.share is above 0, so rollout.seats must be current in every role: "
+            "leave rollout.seats out, or set iterate.opponents.share=0"
+        )
+    needed = 1 + recipe.at_once
+    if rollout.engine == "vllm" and full_weights and rollout.vllm.weights_at_once < needed:
+        raise ValueError(
+            f"rollout.vllm.weights_at_once is {rollout.vllm.weights_at_once}, but the full weights of the policy and "
+            f"of iterate.opponents.at_once={recipe.at_once} play at once: set rollout.vllm.weights_at_once={needed}, "
+            "or train an adapter (model.lora)"
+        )

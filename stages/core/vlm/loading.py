@@ -1,0 +1,146 @@
+"""Loading a policy's weights and its processor, with an error that says what is wrong with the place."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from stages.core.errors import InputError, require
+from stages.core.recipe.load import resolve_model
+from stages.core.recipe.model import Model as ModelRecipe
+from stages.core.vlm.machine import device_of
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, ProcessorMixin
+
+ADAPTER_CONFIG = "adapter_config.json"
+
+
+def load_processor(path: str | Path, recipe: ModelRecipe) -> ProcessorMixin:
+    """The processor of a model folder or hub name, with the recipe's pixel limits, options and chat template."""
+    transformers = _transformers()
+    place = resolve_model(str(path))
+    _refuse_own_code(place, recipe)
+    limits = {name: getattr(recipe, name) for name in ("min_pixels", "max_pixels")}
+    limits = {name: pixels for name, pixels in limits.items() if pixels is not None}
+    try:
+        processor = transformers.AutoProcessor.from_pretrained(
+            place, revision=_revision(place, recipe), **recipe.processor, **limits
+        )
+    except (OSError, ValueError, ImportError) as error:
+        raise InputError(
+            f"{place}: the processor of {_where(place)} cannot be loaded: {_first_line(error)}{_remedy(error)}"
+        ) from error
+    _check_interface(place, processor)
+    _check_pixel_limits(place, processor, limits)
+    if recipe.chat_template is not None:
+        processor.chat_template = Path(recipe.chat_template).read_text(encoding="utf-8")
+    if getattr(processor, "chat_template", None) is None:
+        raise InputError(f"{place}: has no chat template; give one as model.chat_template")
+    if processor.tokenizer.pad_token_id is None:
+        processor.tokenizer.pad_token = processor.tokenizer.eos_token
+    processor.tokenizer.padding_side = "left"  # not kept on disk by transformers; right padding corrupts some models
+    return processor
+
+
+def load_model(path: str | Path, recipe: ModelRecipe, dtype: str | None = None) -> PreTrainedModel:
+    """The policy's weights on its device, in eval mode. A PEFT adapter folder loads its base model and the adapter."""
+    transformers = _transformers()
+    torch = require("torch", "train")
+    place = resolve_model(str(path))
+    options: dict[str, Any] = {"dtype": getattr(torch, dtype or recipe.dtype)}
+    if recipe.attention is not None:
+        options["attn_implementation"] = recipe.attention
+    weights = base_of_adapter(place) or place
+    _refuse_own_code(weights, recipe)
+    try:
+        model = transformers.AutoModelForImageTextToText.from_pretrained(
+            resolve_model(weights), revision=_revision(weights, recipe), **options
+        )
+    except (OSError, ValueError, ImportError) as error:
+        raise InputError(f"{weights}: {_where(weights)} cannot be loaded as a model: {_first_line(error)}") from error
+    if weights != place:
+        model = require("peft", "train").PeftModel.from_pretrained(model, place)
+    loaded: PreTrainedModel = model.to(device_of(recipe)).eval()
+    return loaded
+
+
+def base_of_adapter(place: str) -> str | None:
+    """The model that a PEFT adapter folder belongs to; None for a folder of full weights."""
+    config = Path(place) / ADAPTER_CONFIG
+    if not config.is_file():
+        return None
+    base = json.loads(config.read_text(encoding="utf-8")).get("base_model_name_or_path")
+    if not base:
+        raise InputError(f"{config}: names no base model")
+    return str(base)
+
+
+def _refuse_own_code(place: str, recipe: ModelRecipe) -> None:
+    """`InputError` for a repository whose model is code of its own: vz runs none, and transformers would ask on stdin.
+
+    InternVL is published in both formats; the message names the one to take.
+    """
+    transformers = _transformers()
+    try:
+        config, _ = transformers.PreTrainedConfig.get_config_dict(place, revision=_revision(place, recipe))
+    except (OSError, ValueError):
+        return  # loading says what is wrong with it
+    kind = config.get("model_type")
+    if "auto_map" not in config or kind in transformers.CONFIG_MAPPING:
+        return
+    remedy = "take a model that transformers knows by itself"
+    if kind == "internvl_chat":
+        name = "OpenGVLab/InternVL3-8B-hf" if Path(place).exists() else f"{place}-hf"
+        remedy = f"the same weights in transformers' own format are in the repository that ends in -hf: {name}"
+    raise InputError(f"{place}: its model type '{kind}' is code in its own repository, which vz does not run; {remedy}")
+
+
+def _check_interface(place: str, processor: object) -> None:
+    if not hasattr(processor, "tokenizer") or not hasattr(processor, "image_processor"):
+        raise InputError(f"{place}: has no processor for pictures and text; a vision–language model is needed")
+    if not hasattr(processor, "apply_chat_template"):
+        raise InputError(
+            f"{place}: its processor {type(processor).__name__} has no apply_chat_template, so it does not follow the "
+            "Hugging Face interface; take a model whose processor does"
+        )
+
+
+def _check_pixel_limits(place: str, processor: ProcessorMixin, limits: dict[str, int]) -> None:
+    """transformers takes any option and passes over those it does not know."""
+    kind = type(processor.image_processor)
+    known = getattr(getattr(kind, "valid_kwargs", None), "__annotations__", limits)
+    for name in limits:
+        if name not in known:
+            own = ", ".join(sorted(option for option in known if "size" in option or "patches" in option))
+            raise InputError(
+                f"model.{name}: the processor of {place} ({kind.__name__}) has no such limit, so it would do nothing; "
+                f"set model.{name}=null and give its own options in model.processor{f' ({own})' if own else ''}"
+            )
+
+
+def _transformers() -> ModuleType:
+    """transformers, without its own progress bars: ours say how far a stage is."""
+    library = require("transformers", "train")
+    library.utils.logging.disable_progress_bar()
+    return library
+
+
+def _where(place: str) -> str:
+    return "this folder" if Path(place).exists() else "this name (no folder here, so one on the hub)"
+
+
+def _revision(place: str, recipe: ModelRecipe) -> str | None:
+    return None if Path(place).exists() else recipe.revision
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def _remedy(error: Exception) -> str:
+    """What to install, for packages that only some families' processors need."""
+    missing = [package for package in ("torchvision", "num2words") if package in str(error).lower()]
+    return f"; this family needs: pip install {' '.join(missing)}" if missing else ""

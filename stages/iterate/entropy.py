@@ -1,0 +1,31 @@
+"""Falling entropy: a policy that answers ever more alike explores less, and its groups of votes lose their variance."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import fmean
+
+from stages.iterate.state import Metrics
+
+WINDOW = 3  # rounds that are averaged, since single ones are noisy
+ENTROPIES = {"clue_entropy": "clues", "vote_entropy": "votes"}
+
+
+def falling(rounds: Sequence[Metrics], limit: float) -> list[str]:
+    """A warning for each entropy whose mean over the last rounds is below `limit` times that over the first.
+
+    `rounds`: the metrics of all rounds so far. Rounds without log-probs are passed over.
+    """
+    warnings = []
+    for name, what in ENTROPIES.items():
+        known = [row[name] for row in rounds if row.get(name) is not None]
+        if len(known) <= WINDOW:
+            continue
+        first, last = fmean(known[:WINDOW]), fmean(known[-WINDOW:])
+        if last < limit * first:
+            warnings.append(
+                f"the entropy of {what} has fallen to {last:.2g} nats a token, from {first:.2g} in the first rounds "
+                f"({last / first:.0%}, iterate.entropy_warning is {limit:.0%}): raise train.kl, or lower "
+                "train.learning_rate"
+            )
+    return warnings

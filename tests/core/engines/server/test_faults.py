@@ -1,0 +1,232 @@
+"""What happens when a server fails: tried again where it may help, said clearly where it cannot."""
+
+import asyncio
+import time
+from email.utils import formatdate
+
+import pytest
+
+from stages.core.engines.base import Queue
+from stages.core.engines.server import ServerEngine
+from stages.core.engines.server.faults import own_words, retry_after
+from stages.core.errors import InputError, VzError
+from tests.core.engines.server.asking import ask, engine_for, request
+from tests.core.engines.server.chat_server import Answer, Call, ChatServer, Reply, as_json, error, good
+
+KEY = "sk-very-secret"
+
+
+def first_fails(reply: Reply) -> Answer:
+    """Each request gets `reply` the first time, and an answer from then on."""
+    return lambda call: reply if call.attempt == 1 and call.method == "POST" else good(call)
+
+
+def always(reply: Reply) -> Answer:
+    return lambda call: reply if call.method == "POST" else good(call)
+
+
+WHOLE = b'{"choices": [{"message": {"content": "hi"}, "finish_reason": "stop"}]}'
+UNREADY = {
+    "request time-out": error(408, "too slow"),
+    "conflict": error(409, "in use"),
+    "too many requests": error(429, "slow down"),
+    "server error": error(500, "broke"),
+    "bad gateway": Reply(502, b"<html>bad gateway</html>"),
+    "unavailable": error(503, "loading the model"),
+    "cut before": Reply(content=WHOLE, cut=0),
+    "cut inside": Reply(content=WHOLE, cut=90),
+    "late": Reply(content=WHOLE, delay=1.0),
+    "half": Reply(content=WHOLE[:30]),
+    "no JSON": Reply(content=b"sorry"),
+    "no object": as_json([1, 2]),
+    "no choices": as_json({"object": "error"}),
+    "empty choices": as_json({"choices": []}),
+    "no message": as_json({"choices": [{"finish_reason": "stop"}]}),
+    "no content": as_json({"choices": [{"message": {"content": None}, "finish_reason": "stop"}]}),
+    "given up": as_json({"choices": [{"message": {"content": "hal"}, "finish_reason": "abort"}]}),
+}
+
+
+@pytest.mark.parametrize("fault", UNREADY)
+def test_a_passing_fault_is_tried_again_with_the_same_request(fault: str):
+    with ChatServer() as server:
+        (wanted,) = ask(server)
+    with ChatServer(first_fails(UNREADY[fault])) as server, engine_for(server, "rollout.server.timeout=0.5") as engine:
+        (made,) = engine.run(engine.generate(request()))
+        assert engine.tally.retries == 1
+    assert made == wanted
+    first, second = (call.content for call in server.calls if call.method == "POST")
+    assert first == second
+
+
+def test_a_list_of_models_is_asked_for_again_too():
+    def reply(call: Call) -> Reply:
+        return error(503, "loading") if call.method == "GET" and call.attempt < 3 else good(call)
+
+    with ChatServer(reply) as server, engine_for(server) as engine:
+        engine.run(engine.generate(request()))
+        assert engine.tally.retries == 2
+
+
+def test_the_server_says_how_long_to_wait():
+    def reply(call: Call) -> Reply:
+        return (
+            error(429, "later", **{"Retry-After": "0.4"}) if call.attempt == 1 and call.method == "POST" else good(call)
+        )
+
+    with ChatServer(reply) as server, engine_for(server) as engine:
+        began = time.monotonic()
+        engine.run(engine.generate(request()))
+        assert 0.4 <= time.monotonic() - began < 5
+
+
+def test_waits_are_read_as_seconds_and_as_dates():
+    assert retry_after({"retry-after": "7"}) == 7
+    assert 25 < retry_after({"retry-after": formatdate(time.time() + 30, usegmt=True)}) <= 30
+    assert retry_after({"retry-after": formatdate(time.time() - 30, usegmt=True)}) == 0
+    assert retry_after({"retry-after": "soon"}) == retry_after({}) == 0
+
+
+def test_pauses_double_with_jitter_up_to_a_minute(monkeypatch: pytest.MonkeyPatch):
+    from stages.core.engines.server import endpoint
+
+    waited: list[float] = []
+
+    async def note(seconds: float) -> None:
+        if seconds:  # the server's own are 0
+            waited.append(seconds)
+
+    with ChatServer(always(error(500, "broke"))) as server:
+        monkeypatch.setattr(endpoint.asyncio, "sleep", note)
+        with pytest.raises(VzError):
+            ask(server, "rollout.server.backoff=1", "rollout.server.attempts=9")
+    assert len(waited) == 8
+    assert all(most / 2 <= wait <= most for wait, most in zip(waited, [1, 2, 4, 8, 16, 32, 60, 60], strict=True))
+    assert waited != [1, 2, 4, 8, 16, 32, 60, 60]
+
+
+def test_after_the_last_try_the_stage_ends_and_says_why():
+    with ChatServer(always(error(500, "CUDA out of memory"))) as server:
+        with pytest.raises(
+            VzError, match="game number 3, turn 1: no answer in 4 tries, the last: 500: CUDA out of memory"
+        ) as failed:
+            ask(server, "rollout.server.attempts=4")
+        assert server.url in str(failed.value)
+        assert failed.value.exit_code == 1
+    assert len(server.asked()) == 4
+
+
+def test_a_sample_that_fails_ends_the_others():
+    def reply(call: Call) -> Reply:
+        if call.method == "POST" and call.body["seed"] == 71:
+            return error(400, "no")
+        return good(call) if call.method == "GET" else Reply(content=WHOLE, delay=20)
+
+    began = time.monotonic()
+    with ChatServer(reply) as server, pytest.raises(InputError, match="no"):
+        ask(server, n=3)
+    assert time.monotonic() - began < 10
+
+
+def test_a_server_that_is_not_there():
+    with ChatServer() as server:
+        url = server.url
+    gone = ChatServer()
+    gone._port = int(url.split(":")[2].removesuffix("/v1"))
+    with pytest.raises(VzError, match="nothing answers there .*: start the server, or correct the address"):
+        ask(gone)
+
+
+@pytest.mark.parametrize(
+    ("reply", "said"),
+    [
+        (
+            error(400, "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead."),
+            "limit_field=max_completion_tokens",
+        ),
+        (
+            error(400, "Unrecognized request argument supplied: return_token_ids"),
+            r"sent return_token_ids \(not with rollout.server.token_ids=never\); any",
+        ),
+        (
+            as_json({"detail": [{"loc": ["min_tokens"], "msg": "extra inputs"}]}, 422),
+            r"sent min_tokens \(not with rollout.min_clue_tokens=0",
+        ),
+        (error(400, "seed is too large"), r"min_tokens \(.*extra_body=\{<name>: null\}"),
+        (error(404, "no route"), "correct the model's name, or the address"),
+        (error(413, "picture too large"), "picture too large \\(413\\)"),
+        (Reply(307, b"", {"Location": "https://elsewhere"}), "redirects to https://elsewhere"),
+    ],
+)
+def test_a_refusal_is_not_tried_again_and_says_what_to_do(reply: Reply, said: str):
+    with ChatServer(always(reply)) as server, pytest.raises(InputError, match=said):
+        ask(server, min_tokens=3)
+    assert len(server.asked()) == 1
+
+
+def test_the_key_is_sent(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("MY_KEY", f" {KEY}\n")
+    with ChatServer() as server:
+        ask(server, "rollout.server.key_variable=MY_KEY")
+    assert {call.headers.get("authorization") for call in server.calls} == {f"Bearer {KEY}"}
+
+
+@pytest.mark.parametrize("status", [401, 403, 500])
+def test_a_server_that_quotes_the_key_is_not_quoted(status: int, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("MY_KEY", KEY)
+    quoting = ChatServer(lambda call: error(status, f"what is {KEY}?"))
+    with quoting, pytest.raises(VzError, match="what is …") as failed:
+        ask(quoting, "rollout.server.key_variable=MY_KEY", "rollout.server.attempts=1")
+    assert KEY not in str(failed.value)
+
+
+def test_a_missing_key_is_named(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("MY_KEY", raising=False)
+    server = ChatServer(lambda call: error(401, "who are you?"))
+    with server, pytest.raises(InputError, match="no key was sent: put it into the environment variable MY_KEY"):
+        ask(server, "rollout.server.key_variable=MY_KEY")
+    assert not any("authorization" in call.headers for call in server.calls)
+
+
+def test_a_key_is_for_one_server_only(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("MY_KEY", KEY)
+    own, other = ChatServer(), ChatServer(lambda call: error(401, "who are you?"))
+    with (
+        own,
+        other,
+        pytest.raises(InputError, match=r"host of rollout\.server\.url alone: set rollout\.server\.url=http"),
+    ):
+        ask(own, "rollout.server.key_variable=MY_KEY", model=f"{other.url}#played")
+    assert not any("authorization" in call.headers for call in other.calls)
+
+
+def test_a_key_of_strange_letters_is_refused_without_showing_it(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("MY_KEY", "sk-…")
+    with ChatServer() as server, pytest.raises(InputError, match="MY_KEY holds characters that no key has"):
+        ask(server, "rollout.server.key_variable=MY_KEY")
+
+
+def test_the_words_of_a_server_are_found_and_cut():
+    assert own_words('{"error": {"message": "a\\n b"}}') == "a b"
+    assert own_words('{"message": "c"}') == "c"
+    assert own_words('{"detail": "Not Found"}') == "Not Found"
+    assert own_words("<html>" + "x" * 2000) == "<html>" + "x" * 494
+
+
+def test_no_more_requests_are_under_way_than_allowed():
+    seen: list[Queue] = []
+
+    async def watch(engine: ServerEngine) -> None:
+        asking = asyncio.gather(*(engine.generate(request(text=str(number))) for number in range(12)))
+        while not asking.done():
+            await asyncio.sleep(0.005)
+            seen.append(engine.queue())
+        await asking
+
+    late = Reply(content=WHOLE, delay=0.02)
+    server = ChatServer(lambda call: late if call.method == "POST" else good(call))
+    with server, engine_for(server, "rollout.server.requests=3") as engine:
+        engine.run(watch(engine))
+    assert max(queue.running for queue in seen) == 3
+    assert max(queue.waiting for queue in seen) == 9
+    assert seen[-1] == Queue(0, 0)

@@ -1,0 +1,59 @@
+"""Adapters: served beside their base by one engine, each request with its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from stages.core.recipe import Recipe, load
+from tests.core.engines.vllm.world import VLLM, Asker, recomputed
+
+pytestmark = pytest.mark.vllm
+
+
+@pytest.fixture(scope="module")
+def lora_recipe(vllm_recipe: Recipe) -> Recipe:
+    return load("tiny", [*VLLM, "model.lora={rank: 8, alpha: 16}"])
+
+
+@pytest.fixture(scope="module")
+def adapters(model: Path, lora_recipe: Recipe, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Two adapters of the tiny model, whose weights are not zero."""
+    from stages.core import vlm
+    from stages.train.policy import with_adapter
+
+    folders = []
+    for seed in (1, 2):
+        policy = with_adapter(vlm.load_model(model, lora_recipe.model), lora_recipe.model.lora, seed)
+        torch.manual_seed(seed)
+        for name, weight in policy.named_parameters():
+            if "lora_B" in name:
+                torch.nn.init.normal_(weight, 0, 0.3)
+        folder = tmp_path_factory.mktemp(f"adapter-{seed}")
+        policy.peft_config["default"].base_model_name_or_path = str(model)
+        policy.save_pretrained(folder)
+        folders.append(folder)
+    return folders
+
+
+def test_base_and_adapters_answer_together_each_with_its_own_weights(
+    lora_recipe: Recipe, model: Path, adapters: list[Path], pictures: Path
+):
+    from stages.core import artifact
+    from stages.core.engines.vllm import VllmEngine
+
+    places = {"base": model, "current": adapters[0], "opponent": adapters[1]}
+    with VllmEngine(lora_recipe) as engine:
+        for name, place in places.items():
+            engine.load(name, place, artifact.content_hash(place)[:12])
+        asker = Asker(engine, lora_recipe, pictures)
+        requests = [asker.request(number, policy=name) for number in range(4) for name in places]
+        answers = asker.ask(requests)
+        for request, (completion,) in zip(requests, answers, strict=True):
+            expected = recomputed(places[request.policy], lora_recipe, request, completion)
+            assert torch.tensor(completion.logprobs) == pytest.approx(expected, abs=1e-3)
+        engine.load("current", adapters[1], "moved")
+        again = asker.ask([asker.request(1), asker.request(1, policy="opponent")])
+        assert again[0] == again[1]

@@ -1,0 +1,46 @@
+"""The families on vLLM: its prompts are the trainer's, and its log-probs those that transformers computes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from stages import rollout
+from stages.core import tables, vlm
+from stages.core.errors import InputError
+from stages.core.recipe import load
+from stages.core.save_model import save_model
+from tests.core.engines.vllm.world import VLLM
+from tests.families.builders import FAMILIES, Family
+from tests.families.gap import gaps
+from tests.helpers import write_games
+
+pytestmark = pytest.mark.vllm
+
+GAMES = 6
+ON_GPUS_ONLY = {"gemma3"}
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
+def test_vllm_plays_it_as_the_trainer_sees_it(family: Family, tmp_path: Path):
+    pytest.importorskip("vllm", reason="needs vLLM: make test-vllm")
+    place = family.build(tmp_path / "model")
+    recipe = load("tiny", [*VLLM, f"model.path={place}", "model.device=cpu", "rollout.max_prompt_tokens=900"])
+    save_model(vlm.load_model(place, recipe.model), place)  # as training saves it
+    games = write_games(tmp_path / "games", recipe, count=GAMES, side=72)
+    if family.name in ON_GPUS_ONLY:
+        with pytest.raises(InputError, match="tokens of a picture see each other"):
+            rollout.run(recipe, games, tmp_path / "rollouts", split=None)
+        return
+    played = rollout.run(recipe, games, tmp_path / "rollouts", split=None).out
+    rows = tables.read_parts(played, tables.ROLLOUTS)
+    assert len(rows) == GAMES * 16
+    processor = vlm.load_processor(place, recipe.model)
+    for row in rows.sample(8, seed=0).iter_rows(named=True):
+        with Image.open(games / row["images"][0]) as picture:
+            prompt = vlm.encode_one(processor, row["prompt"], [picture.convert("RGB")])
+        assert vlm.prompt_hash(prompt.ids) == row["prompt_sha256"]
+    gap = gaps(place, played, games, recipe.rollout.temperature)["arithmetic"]
+    assert len(gap) > 100 and gap.max() < 1e-3, gap.describe()

@@ -1,0 +1,156 @@
+"""Deaths: of the engine's process, of ours, by the user's hand. Finished games are kept, none is doubled or lost."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from stages import rollout
+from stages.core import tables
+from stages.core.errors import VzError
+from stages.core.recipe import Recipe, load
+from tests.core.engines.vllm.world import VLLM
+from tests.helpers import write_games
+
+pytestmark = pytest.mark.vllm
+
+GAMES = 60
+SMALL = ["rollout.concurrent_games=8", "rollout.save_every=4", "game.clue_rounds=1"]
+
+
+@pytest.fixture(scope="module")
+def settings(model: Path) -> list[str]:
+    return [*VLLM, *SMALL, f"model.path={model}"]
+
+
+@pytest.fixture(scope="module")
+def recipe(vllm_recipe: Recipe, settings: list[str]) -> Recipe:
+    return load("tiny", settings)
+
+
+@pytest.fixture(scope="module")
+def games(recipe: Recipe, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_games(tmp_path_factory.mktemp("vllm") / "games", recipe, count=GAMES, side=72)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(recipe: Recipe, games: Path, tmp_path_factory: pytest.TempPathFactory) -> pl.DataFrame:
+    folder = tmp_path_factory.mktemp("undisturbed") / "rollouts"
+    return what_was_said(rollout.run(recipe, games, folder, split=None).out)
+
+
+def what_was_said(folder: Path) -> pl.DataFrame:
+    rows = tables.read_parts(folder, tables.ROLLOUTS)
+    return rows.select(*tables.KEY, "completion", "completion_ids", "clue", "vote", "seed")
+
+
+def command(games: Path, out: Path, settings: list[str]) -> list[str]:
+    options = [part for setting in settings for part in ("--set", setting)]
+    arguments = ["rollout", str(games), "--out", str(out), "--split", "all", "--recipe", "tiny", *options]
+    return [sys.executable, "-m", "vzcli.main", *arguments]
+
+
+def engines_of(pid: int) -> list[int]:
+    """The processes that a process has started, and those that these have."""
+    listed = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
+    parents = {int(child): int(parent) for child, parent in (line.split() for line in listed.splitlines())}
+    found = [child for child, parent in parents.items() if parent == pid]
+    return found + [grandchild for child in found for grandchild in engines_of(child)]
+
+
+def kill_engines(pid: int) -> None:
+    for engine in engines_of(pid):
+        with suppress(ProcessLookupError):  # among them is the very `ps` that listed them
+            os.kill(engine, signal.SIGKILL)
+
+
+def alive(pid: int) -> bool:
+    state = Path(f"/proc/{pid}/stat")
+    return state.exists() and state.read_text().rsplit(")", 1)[1].split()[0] != "Z"
+
+
+def wait_for(condition: Callable[[], bool], seconds: float, what: str) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"no {what} within {seconds} s"
+        time.sleep(0.05)
+
+
+def journal_files(out: Path) -> int:
+    return len(list((out.with_name(f".{out.name}.partial") / "journal").glob("*.parquet")))
+
+
+def test_an_engine_that_is_killed_is_started_again_and_no_game_notices(
+    recipe: Recipe, games: Path, undisturbed: pl.DataFrame, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+):
+    from stages.core.engines.vllm import VllmEngine
+
+    class Killing(VllmEngine):
+        async def generate(self, request):  # type: ignore[no-untyped-def]
+            if request.order == (20, 1):
+                kill_engines(os.getpid())
+            return await super().generate(request)
+
+    with Killing(recipe) as engine:
+        report = rollout.run(recipe, games, tmp_path / "out", split=None, engine=engine)
+        assert engine.tally.restarts == 1
+    assert "started again" in capfd.readouterr().err
+    assert what_was_said(report.out).equals(undisturbed)
+
+
+def test_a_second_death_ends_the_stage_and_keeps_the_finished_games(
+    recipe: Recipe, games: Path, undisturbed: pl.DataFrame, tmp_path: Path
+):
+    from stages.core.engines.vllm import VllmEngine
+
+    class Killing(VllmEngine):
+        async def generate(self, request):  # type: ignore[no-untyped-def]
+            if request.order in {(20, 1), (40, 1)}:
+                kill_engines(os.getpid())
+            return await super().generate(request)
+
+    with pytest.raises((VzError, ExceptionGroup)) as failed, Killing(recipe) as engine:
+        rollout.run(recipe, games, tmp_path / "out", split=None, engine=engine)
+    assert "died a second time" in str(failed.getrepr())
+    report = rollout.run(recipe, games, tmp_path / "out", split=None)
+    assert report.counts["finished_before"] >= 16
+    assert what_was_said(report.out).equals(undisturbed)
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_our_own_death_loses_nothing_and_leaves_no_process(
+    how: signal.Signals, games: Path, settings: list[str], undisturbed: pl.DataFrame, tmp_path: Path
+):
+    out = tmp_path / "out"
+    process = subprocess.Popen(command(games, out, settings), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    wait_for(lambda: journal_files(out) >= 3 or process.poll() is not None, 300, "finished game")
+    assert process.poll() is None, process.communicate()[1]
+    engines = engines_of(process.pid)
+    process.send_signal(how)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == (130 if how == signal.SIGINT else -how)
+    assert "Traceback" not in errors
+    wait_for(lambda: not any(alive(pid) for pid in engines), 60, "end of the engine's processes")
+    assert engines
+    saved = journal_files(out)
+    again = subprocess.run(command(games, out, settings), capture_output=True, text=True, check=False)
+    assert again.returncode == 0, again.stderr
+    assert saved >= 3 and what_was_said(out).equals(undisturbed)
+
+
+@pytest.mark.parametrize("name", ["empty", "tiny-model"])
+def test_a_model_that_vllm_cannot_play_is_named(games: Path, settings: list[str], tmp_path: Path, name: str):
+    (tmp_path / "empty").mkdir()
+    place = str(tmp_path / "empty") if name == "empty" else name  # the tiny model's features are others in vLLM
+    line = [*command(games, tmp_path / "out", settings), "--model", place]
+    done = subprocess.run(line, capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and name in done.stderr and "Traceback" not in done.stderr

@@ -1,0 +1,120 @@
+"""What playing costs besides the engine: games that wait take no memory, and no file is read again and again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from stages import rollout
+from stages.core import journal, play_folder
+from stages.core.deals import Deals
+from stages.core.game.rules import deal
+from stages.core.journal import Journal
+from stages.core.play import Table, blocks
+from stages.core.recipe.game import Game
+from stages.core.recipe.rollout import Rollout
+from tests.helpers import write_games
+from tests.rollout.cost import InstantEngine, measure, recipe, write_deal
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("world")
+    write_deal(folder / "deal", write_games(folder / "games", recipe(), count=5), 200)
+    return folder
+
+
+def play(world: Path, out: Path, *overrides: str) -> dict[str, Any]:
+    rules = recipe(*overrides)
+    return rollout.run(
+        rules, world / "games", out, deal=world / "deal", split=None, engine=InstantEngine(tokens=5)
+    ).counts
+
+
+@pytest.mark.parametrize("deterministic", ["true", "false"])
+def test_a_game_is_set_up_when_it_begins(
+    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, deterministic: str
+):
+    in_play, most = 0, 0
+    set_table: Callable[..., Table] = play_folder.set_table
+    add = Journal.add
+
+    def counted(*given: Any) -> Table:
+        nonlocal in_play, most
+        in_play += 1
+        most = max(most, in_play)
+        return set_table(*given)
+
+    def finished(self: Journal, *given: Any) -> None:
+        nonlocal in_play
+        in_play -= 1
+        add(self, *given)
+
+    monkeypatch.setattr(play_folder, "set_table", counted)
+    monkeypatch.setattr(Journal, "add", finished)
+    counts = play(world, tmp_path / "out", "rollout.concurrent_games=16", f"deterministic={deterministic}")
+    assert counts["games"] == 200 and most == 16
+
+
+def test_publishing_reads_a_file_for_the_parts_that_it_belongs_to_only(
+    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    read: list[int] = []
+    scan = pl.scan_parquet
+
+    def counted(files: list[str], **options: Any) -> pl.LazyFrame:
+        read.append(len(files))
+        return scan(files, **options)
+
+    monkeypatch.setattr(journal.pl, "scan_parquet", counted)
+    play(world, tmp_path / "out", "rollout.concurrent_games=5", "rollout.save_every=5", "rollout.games_per_part=20")
+    assert len(read) == 10  # parts of 20 games
+    assert max(read) <= 6  # 4 files of 5 games, and neighbours whose games ended out of order
+
+
+def test_deals_are_read_from_their_table():
+    rules = Game(players=4)
+    listed = deal(["a", "b"], 7, rules, seed=1, iteration=2)
+    deals = Deals.of(listed)
+    assert list(deals) == listed and deals[3] == listed[3] == deals[-4] and list(deals[2:4]) == listed[2:4]
+    assert Deals.of(deals) is deals and len(deals) == 7
+    with pytest.raises(IndexError):
+        deals[7]
+
+
+def test_blocks_are_places_of_the_whole_deal():
+    assert list(blocks([0, 1, 2, 5, 6, 7, 8, 11], 3)) == [[0, 1, 2], [5], [6, 7, 8], [11]]
+    assert list(blocks([], 3)) == []
+
+
+def test_a_game_that_is_lost_or_there_twice_is_noticed(world: Path, tmp_path: Path):
+    saved = Journal(tmp_path / "journal", Rollout(save_every=1), deterministic=False)
+    row = pl.read_parquet(rollout_of(world, tmp_path)).filter(pl.col("turn") == 0, pl.col("sample") == 0).to_dicts()[0]
+    for place, game_id in enumerate(["a", "b", "b"]):
+        saved.add(place, [row | {"game_id": game_id}])
+    assert sorted(Journal(tmp_path / "journal", Rollout(), False).finished.unique()) == ["a", "b"]
+    with pytest.raises(journal.VzError, match="holds 3 games, but 2 were dealt"):
+        saved.publish(tmp_path, expected=pl.Series(["a", "b"]))
+    with pytest.raises(journal.VzError, match="were dealt"):
+        saved.publish(tmp_path, expected=pl.Series(["a", "b", "c"]))
+
+
+def rollout_of(world: Path, tmp_path: Path) -> Path:
+    play(world, tmp_path / "out")
+    return tmp_path / "out" / "part-00000.parquet"
+
+
+def test_our_own_part_is_quick(world: Path):
+    assert measure(300, tokens=30)["turns_per_cpu_second"] > 1_000  # 3,500 on a quiet core
+
+
+@pytest.mark.slow
+def test_our_own_part_grows_with_games_in_time_only():
+    few, many = measure(4_000, tokens=30), measure(16_000, tokens=30)
+    assert 3 < many["cpu_seconds"] / few["cpu_seconds"] < 5
+    assert many["turns_per_cpu_second"] > 2_000
+    assert many["peak_mib"] < 1.25 * few["peak_mib"]

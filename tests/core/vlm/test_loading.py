@@ -1,0 +1,76 @@
+"""Loading says what is wrong with a place: code of its own, no such limit, a processor of another kind."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from stages.core import vlm
+from stages.core.errors import InputError
+from stages.core.recipe import load
+
+
+def model_recipe(*overrides: str):
+    return load("tiny", ["model.device=cpu", *overrides]).model
+
+
+@pytest.fixture
+def own_code(tmp_path: Path) -> Path:
+    """What OpenGVLab/InternVL3-8B says of itself."""
+    config = {"model_type": "internvl_chat", "auto_map": {"AutoModel": "modeling_internvl_chat.InternVLChatModel"}}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    return tmp_path
+
+
+def test_a_repository_with_code_of_its_own_is_refused_and_the_other_named(own_code: Path):
+    for loading in (vlm.load_model, vlm.load_processor):
+        with pytest.raises(
+            InputError, match=r"'internvl_chat' is code in its own repository.*OpenGVLab/InternVL3-8B-hf"
+        ):
+            loading(own_code, model_recipe())
+
+
+def test_the_native_variant_of_a_hub_name_is_named(own_code: Path, monkeypatch: pytest.MonkeyPatch):
+    from transformers import PreTrainedConfig
+
+    config = json.loads((own_code / "config.json").read_text())
+    monkeypatch.setattr(PreTrainedConfig, "get_config_dict", lambda *_, **__: (config, {}))
+    with pytest.raises(InputError, match=r"-hf: OpenGVLab/InternVL3-2B-hf$"):
+        vlm.load_processor("OpenGVLab/InternVL3-2B", model_recipe())
+
+
+def test_other_code_of_its_own_is_refused_too(tmp_path: Path):
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "molmo", "auto_map": {"AutoModel": "m.Molmo"}}))
+    with pytest.raises(InputError, match="'molmo' is code in its own repository.*knows by itself"):
+        vlm.load_model(tmp_path, model_recipe())
+
+
+def test_a_pixel_limit_that_the_processor_does_not_know_is_refused(random_model: Path):
+    with pytest.raises(InputError, match=r"model.max_pixels: .* has no such limit.*model.max_pixels=null.*\(.*size\)"):
+        vlm.load_processor(random_model, model_recipe("model.max_pixels=5000"))
+
+
+def test_a_processor_without_chat_templates_is_refused(random_model: Path, monkeypatch: pytest.MonkeyPatch):
+    from transformers import AutoProcessor
+
+    class Bare:
+        tokenizer = image_processor = object()
+
+    monkeypatch.setattr(AutoProcessor, "from_pretrained", lambda *_, **__: Bare())
+    with pytest.raises(InputError, match="Bare has no apply_chat_template"):
+        vlm.load_processor(random_model, model_recipe())
+
+
+def test_a_missing_package_is_named_with_the_command_that_installs_it(
+    random_model: Path, monkeypatch: pytest.MonkeyPatch
+):
+    from transformers import AutoProcessor
+
+    def fails(*_: object, **__: object) -> None:
+        raise ImportError("\nX requires the Torchvision library but it was not found")
+
+    monkeypatch.setattr(AutoProcessor, "from_pretrained", fails)
+    with pytest.raises(InputError, match="this family needs: pip install torchvision"):
+        vlm.load_processor(random_model, model_recipe())

@@ -1,0 +1,93 @@
+"""The few games before round 1 of a run, and the warning when entropy falls."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from stages import iterate
+from stages.core.artifact import Report
+from stages.core.engines.fake import FakeEngine
+from stages.core.errors import InputError, VzError
+from stages.iterate.entropy import falling
+from tests.helpers import fake_recipe
+
+SMALL = ["iterate.games=4", "iterate.rounds=1", "iterate.preflight=3"]
+
+
+def test_a_run_begins_with_a_preflight_and_does_not_repeat_it(games: Path, tmp_path: Path):
+    told: list[Report] = []
+    engine = FakeEngine()
+    fixed = "train.total_updates=9"
+    iterate.run(fake_recipe(*SMALL, fixed), tmp_path / "run", games=games, engine=engine, on_preflight=told.append)
+    assert [report.counts["games"] for report in told] == [3]
+    assert engine.tally.completions == (3 + 4) * 12
+    more = fake_recipe(*SMALL, "iterate.rounds=2", fixed)
+    iterate.run(more, tmp_path / "run", games=games, engine=engine, on_preflight=told.append)
+    assert len(told) == 1 and engine.tally.completions == (3 + 4 + 4) * 12
+
+
+def test_a_run_killed_in_round_1_keeps_its_preflight(games: Path, tmp_path: Path):
+    asked = 0
+
+    def stop_in_round_1(request, sample):
+        nonlocal asked
+        asked += 1
+        if asked > 3 * 12:
+            raise VzError("the engine is gone")
+        return FakeEngine().script(request, sample)
+
+    recipe = fake_recipe(*SMALL)
+    with pytest.raises(VzError, match="the engine is gone"):
+        iterate.run(recipe, tmp_path / "run", games=games, engine=FakeEngine(stop_in_round_1))
+    engine = FakeEngine()
+    iterate.run(recipe, tmp_path / "run", games=games, engine=engine)
+    assert engine.tally.completions == 4 * 12
+
+
+def test_a_run_without_readable_answers_stops_before_round_1_and_may_begin_with_other_settings(
+    games: Path, tmp_path: Path
+):
+    run = tmp_path / "run"
+    with pytest.raises(InputError, match=r"no clue and no vote can be read.*run/preflight"):
+        iterate.run(fake_recipe(*SMALL), run, games=games, engine=FakeEngine(lambda *_: "no box"))
+    assert (run / "preflight/manifest.json").is_file() and not (run / "round-0001").exists()
+    mended = fake_recipe(*SMALL, "rollout.max_clue_tokens=99")
+    assert iterate.run(mended, run, games=games).counts["rounds"] == 1
+
+
+def test_its_warnings_are_the_runs(games: Path, tmp_path: Path):
+    report = iterate.run(fake_recipe(*SMALL, "rollout.unreadable_warning=0"), tmp_path / "run", games=games)
+    assert report.warnings[0].startswith("preflight: ") and "unreadable votes" in report.warnings[0]
+
+
+def test_rounds_record_repetition_and_entropy(games: Path, tmp_path: Path):
+    iterate.run(fake_recipe(*SMALL), tmp_path / "run", games=games)
+    (row,) = (json.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines())
+    assert row["clue_entropy"] == row["vote_entropy"] == 0.5  # the fake engine's log-probs
+    assert 0 <= row["repeated_clues"] <= row["clues"] if "clues" in row else row["repeated_clues"] >= 0
+
+
+def rounds(*entropies: float | None) -> list[dict]:
+    return [{"clue_entropy": value, "vote_entropy": 1.0} for value in entropies]
+
+
+def test_entropy_that_falls_below_the_share_is_told():
+    (warning,) = falling(rounds(2.0, 1.0, 3.0, 0.5, 0.4, 0.6), 0.3)  # 0.5 of 2.0
+    assert "clues" in warning and "25%" in warning and "iterate.entropy_warning" in warning
+
+
+def test_entropy_that_falls_less_is_not_told():
+    assert falling(rounds(2.0, 1.0, 3.0, 0.7, 0.7, 0.7), 0.3) == []
+    assert falling(rounds(2.0, 1.0, 3.0, 0.1, 0.1, 0.1), 0.0) == []
+
+
+def test_the_first_rounds_alone_cannot_fall():
+    assert falling(rounds(2.0, 0.1, 0.1), 1.0) == []
+
+
+def test_rounds_without_log_probs_are_passed_over():
+    assert falling(rounds(None, None, None, None), 0.9) == [] == falling([{}] * 9, 0.9)
+    assert len(falling(rounds(2.0, 2.0, None, 2.0, 0.1, None, 0.1, 0.1), 0.3)) == 1

@@ -1,0 +1,82 @@
+"""No picture is in two splits: pairs of one original, or of one group, stay together."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from stages.core.artifact import Report
+from stages.make_games import Sources, run
+from stages.make_games.ready.entry import Entry, FilePicture
+from stages.make_games.ready.groups import splits_of
+from tests.make_games.ready.samples import edited, made_from, photo, png, recipe, rows, struct, write_pair
+
+HALVES = ["games.dev_fraction=0.4", "games.test_fraction=0.4"]  # so that strangers rarely share a split
+
+
+def made(place: Path, out: Path) -> Report:
+    return run(recipe(*HALVES), out / "games", sources=Sources(ready=str(place)), processes=1)
+
+
+def write_originals(folder: Path, count: int, name: Callable[[int], str]) -> Path:
+    """A manifest of pairs with one and the same original, each time under the path that `name` gives it."""
+    folder.mkdir()
+    lines = ["original,modified"]
+    for number in range(count):
+        photo().save(folder / name(number))
+        changed = edited(photo())
+        changed.putpixel((40, number), (0, 255, 0))
+        changed.save(folder / f"m{number}.png")
+        lines.append(f"{name(number)},m{number}.png")
+    (folder / "pairs.csv").write_text("\n".join(lines))
+    return folder / "pairs.csv"
+
+
+@pytest.mark.parametrize("name", ["o.png", "o{}.png"], ids=["one file", "copies"])
+def test_pairs_of_one_original_share_a_split(tmp_path: Path, name: str) -> None:
+    report = made(write_originals(tmp_path / "in", 12, name.format), tmp_path)
+    assert len({row["split"] for row in rows(report.out)}) == 1
+    assert not [text for text in report.warnings if "more than one split" in text]
+
+
+def test_copies_in_a_folder_share_a_split(tmp_path: Path) -> None:
+    for number in range(12):
+        write_pair(tmp_path / "in", f"copy{number}")
+    assert len({row["split"] for row in rows(made_from(tmp_path / "in", tmp_path, *HALVES))}) == 1
+
+
+def test_pairs_of_other_originals_keep_the_split_that_they_had_alone(tmp_path: Path) -> None:
+    for number in range(8):
+        write_pair(tmp_path / "in", f"pair{number}", seed=number)
+    before = {row["pair_id"]: row["split"] for row in rows(made_from(tmp_path / "in", tmp_path / "a", *HALVES))}
+    assert len(set(before.values())) > 1
+    shutil.copytree(tmp_path / "in", tmp_path / "more" / "in")
+    write_pair(tmp_path / "more" / "in", "zz-copy", seed=3)
+    after = {row["pair_id"]: row["split"] for row in rows(made_from(tmp_path / "more" / "in", tmp_path / "b", *HALVES))}
+    assert after == {**before, "zz-copy": before["pair3"]}
+
+
+def test_belonging_together_goes_on_from_pair_to_pair() -> None:
+    """A chain: the same original, then the same group, then the same original again."""
+
+    def entry(name: str, original: str, group: str | None, split: str | None = None) -> Entry:
+        return Entry(name, FilePicture(Path(original)), None, name, group=group, split=split)
+
+    chain = [entry("a", "/x", None), entry("b", "/x", "g"), entry("c", "/y", "g"), entry("d", "/y", None, "test")]
+    for order in itertools.permutations(chain):
+        assert set(splits_of([*order, entry("e", "/z", "h", "dev")], {}, recipe()).values()) == {"test", "dev"}
+        assert splits_of(order, {}, recipe())["a"] == "test"
+
+
+def test_cells_with_one_original_in_two_splits_are_a_warning(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow", reason="extra 'hub' is not installed")
+    cells = {"original": [struct(png(photo()))] * 12, "modified": [struct(png(edited(photo())))] * 12}
+    pl.DataFrame(cells).write_parquet(tmp_path / "m.parquet")
+    report = made(tmp_path / "m.parquet", tmp_path)
+    (warning,) = [text for text in report.warnings if "more than one split" in text]
+    assert warning.startswith("originals that are in more than one split: 1, as in the pairs 'm-0000")

@@ -1,0 +1,127 @@
+"""The folder that make-games writes: when it is up to date, what goes on where, what it warns of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from stages.core import artifact
+from stages.core.artifact import Report
+from stages.core.errors import InputError
+from stages.core.manifest import versions
+from stages.core.recipe import load
+from stages.make_games import Sources, pool, run, stage
+from stages.make_games.charts import planning
+from stages.make_games.clevr import drawn, given
+from tests.make_games.ready.samples import recipe, write_pair
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def made(place: Path, out: Path, *overrides: str, **more: Any) -> Report:
+    return run(recipe(*overrides), out / "games", sources=Sources(ready=str(place)), processes=1, **more)
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    for number in range(3):
+        write_pair(tmp_path / "in", f"pair{number}", seed=number)
+    return tmp_path / "in"
+
+
+@pytest.mark.parametrize("step", ["describe", "_publish"])
+def test_a_kill_near_the_end_costs_no_pair(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(artifact, step, killed)
+        with pytest.raises(KeyboardInterrupt):
+            made(photos, tmp_path)
+    report = made(photos, tmp_path)
+    assert report.counts["finished_before"] == 3
+    assert sorted(path.name for path in report.out.iterdir()) == [
+        "games.parquet", "images", "manifest.json", "pairs.parquet",
+    ]  # fmt: skip
+
+
+def test_what_a_kill_left_of_the_notes_goes_with_the_next_command(photos: Path, tmp_path: Path) -> None:
+    out = made(photos, tmp_path).out
+    (out / ".pairs").mkdir()
+    assert made(photos, tmp_path).status == "up to date"
+    assert not (out / ".pairs").exists()
+
+
+def test_a_lost_picture_is_not_up_to_date(photos: Path, tmp_path: Path) -> None:
+    (made(photos, tmp_path).out / "images" / "pair1_modified.png").unlink()
+    with pytest.raises(InputError, match=r"images/pair1_modified\.png: missing or changed"):
+        made(photos, tmp_path)
+    assert made(photos, tmp_path, overwrite=True).status == "done"
+
+
+@pytest.mark.parametrize("rule", ["unusable", "sizes_differ", "identical", "unrelated"])
+def test_whether_a_bad_pair_ends_it_is_no_other_input(photos: Path, tmp_path: Path, rule: str) -> None:
+    made(photos, tmp_path, f"games.ready.{rule}=error")
+    assert made(photos, tmp_path, f"games.ready.{rule}=drop").status == "up to date"
+
+
+@pytest.mark.parametrize("other", ["sizes_differ=resize", "identical=keep", "min_likeness=0.2"])
+def test_what_changes_the_pairs_is_another_input(photos: Path, tmp_path: Path, other: str) -> None:
+    made(photos, tmp_path)
+    with pytest.raises(InputError, match="other inputs or settings"):
+        made(photos, tmp_path, f"games.ready.{other}")
+
+
+def test_a_table_of_another_name_is_another_input(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="extra 'charts' is not installed")
+    rules = load("tiny", ["games.pairs=1", "games.width=480", "games.height=320"])
+    for name in ("bus-fares", "taxi-fares"):
+        (tmp_path / f"{name}.csv").write_text("Year,Fare\n2001,5\n2002,9\n2003,2\n")
+    run(rules, tmp_path / "games", sources=Sources(tables=tmp_path / "bus-fares.csv"), processes=1)
+    with pytest.raises(InputError, match="other inputs or settings"):
+        run(rules, tmp_path / "games", sources=Sources(tables=tmp_path / "taxi-fares.csv"), processes=1)
+
+
+def test_what_draws_is_part_of_the_settings(photos: Path, tmp_path: Path) -> None:
+    manifest = artifact.manifest_of(made(photos, tmp_path).out)
+    assert manifest["settings"]["versions"] == versions(["pillow"]) != {}
+    rules = load("tiny", ["games.pairs=1", "games.renderer=scalar", "games.width=480", "games.height=320"])
+    rendered = [drawn.plan(rules).packages, given.plan(rules, ROOT / "data" / "clevr_scenes.json").packages]
+    assert rendered == [("mitsuba", "pyoidn")] * 2
+    assert drawn.plan(load("tiny", ["games.renderer=scalar", "games.denoise=false"])).packages == ("mitsuba",)
+    pytest.importorskip("matplotlib", reason="extra 'charts' is not installed")
+    assert planning.plan(rules, None).packages == ("matplotlib",)
+
+
+def test_another_version_of_what_draws_is_another_input(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made(photos, tmp_path)
+    monkeypatch.setattr(stage, "versions", lambda packages: dict.fromkeys(packages, "99"))
+    with pytest.raises(InputError, match="other inputs or settings"):
+        made(photos, tmp_path)
+
+
+def test_a_split_that_nobody_asked_for_is_not_missed(photos: Path, tmp_path: Path) -> None:
+    report = made(photos, tmp_path, "games.dev_fraction=0", "games.test_fraction=0.0001")
+    assert report.warnings == ["no pair fell into split test; make more, or change the fractions"]
+
+
+def test_an_output_within_the_pictures_is_refused(photos: Path) -> None:
+    with pytest.raises(InputError, match=r"in/games: lies in .*/in, the ready that is to be read"):
+        made(photos, photos)
+    assert not (photos / "games").exists()
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_a_batch_ends_once_nobody_wants_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wanted: bool) -> None:
+    made: list[object] = []
+    monkeypatch.setattr(pool, "make_pair", lambda pair, work: made.append(pair))
+    monkeypatch.setattr(pool, "_stop", SimpleNamespace(value=not wanted))
+    pool._make_batch(["a", "b"], tmp_path)  # type: ignore[list-item]
+    assert made == (["a", "b"] if wanted else [])
