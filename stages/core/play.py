@@ -13,7 +13,7 @@ from stages.core.engines.base import Completion, Engine, Request, Sampling
 from stages.core.game.prompting import render_prompt
 from stages.core.game.readers import UNREADABLE_CLUE, read_clue, read_thoughts, read_vote
 from stages.core.game.rules import Clue, Deal, Role, Transcript, Turn, next_turns
-from stages.core.pictures import Picture, blank_ref, picture_size
+from stages.core.pictures import Picture, blank_ref, picture_of, picture_size
 from stages.core.recipe import Recipe
 from stages.core.recipe.game import Game as GameRules
 from stages.core.recipe.rollout import Rollout, Seats
@@ -58,11 +58,11 @@ def policies(recipe: Recipe, seats: Collection[Seats] = ()) -> list[str]:
 
 def set_table(place: int, deal: Deal, pair: Row, folder: Path, seats: Seats) -> Table:
     """A dealt game with the pictures of its pair (a row of `pairs.parquet` in `folder`) and who plays it."""
-    original = Picture(folder, pair["original"], pair["original_sha256"])
+    original = picture_of(folder, pair, "original")
+    spy = picture_of(folder, pair, "modified")
     if deal.spy_view == "blank":
         spy = Picture(folder, blank_ref(*picture_size(folder, pair["original"])), None)
-    else:
-        spy = Picture(folder, pair["modified"], pair["modified_sha256"])
+    assert original is not None and spy is not None  # `choose_split` refuses a game without the picture that it needs
     return Table(place, deal, pair["domain"], original, spy, seats)
 
 
