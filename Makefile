@@ -21,7 +21,7 @@ PROOF ?= runs/proof
 GAMES ?= runs/pairs
 SAMPLES ?= ../shared/data
 
-.PHONY: help demo test test-slow prove-learning ablations bench-render test-vllm bench-rollout genuine telltale test-gpu check format model clean
+.PHONY: help demo test test-slow prove-learning ablations bench-render test-vllm bench-rollout bench-gpu-rollout genuine telltale test-gpu check format model clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -52,6 +52,9 @@ test-vllm: $(VLLM_READY) ## vLLM and the model families, without a GPU, in an en
 
 bench-rollout: $(VLLM_READY) ## tokens/s and games/min of the engines beside vLLM alone, on a CPU (half an hour)
 	$(VLLM_CPU) python -m tests.rollout.bench --out runs/bench-rollout
+
+bench-gpu-rollout: $(READY) ## the same questions of a GPU: random weights of Qwen2.5-VL-7B's shape
+	$(BIN)/python -m tests.rollout.bench_gpu --out runs/bench-gpu-rollout
 
 prove-learning: $(READY) ## does self-play learn? 3 seeds and a control, judged on unseen pictures (under 60 minutes)
 	$(BIN)/python -m tests.learning.prove --out $(PROOF)

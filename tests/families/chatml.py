@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from tests.families.saving import TEXT, WIDTH, save
 from tests.families.words import build_tokenizer, chat
@@ -37,29 +40,35 @@ def _qwen_eos(tokenizer: Any) -> list[int]:
 
 
 def build_qwen2_5_vl(folder: Path) -> Path:
+    return qwen2_5_vl(folder)
+
+
+def qwen2_5_vl(
+    folder: Path,
+    *,
+    vision: Mapping[str, Any] | None = None,
+    text: Mapping[str, Any] | None = None,
+    dtype: torch.dtype | None = None,
+) -> Path:
+    """Tiny unless `vision` and `text` say otherwise; drawn on torch's default device."""
     from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration, Qwen2_5_VLProcessor
     from transformers.models.qwen2_vl.image_processing_qwen2_vl import Qwen2VLImageProcessor
     from transformers.models.qwen2_vl.video_processing_qwen2_vl import Qwen2VLVideoProcessor
 
     tokenizer = _qwen_tokenizer()
-    limits = {"shortest_edge": 28 * 28, "longest_edge": 28 * 28 * 16}
+    limits = {"shortest_edge": 28 * 28, "longest_edge": 28 * 28 * (16 if vision is None else 256)}
     pictures = Qwen2VLImageProcessor(size=limits)
     processor = Qwen2_5_VLProcessor(
         pictures, tokenizer, Qwen2VLVideoProcessor(size=limits), chat_template=tokenizer.chat_template
     )
-    vision = {"hidden_size": 64, "intermediate_size": 128, "depth": 2, "num_heads": 2, "patch_size": 14}
-    config = Qwen2_5_VLConfig(
-        vision_config={**vision, "window_size": 56, "fullatt_block_indexes": [1], "out_hidden_size": 64},
-        text_config={
-            **{name: value for name, value in TEXT.items() if name != "head_dim"},
-            "vocab_size": len(tokenizer),
-            "rope_parameters": {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [4, 6, 6]},
-            "bos_token_id": None,
-            "eos_token_id": tokenizer.eos_token_id,
-        },
-        **_qwen_ids(tokenizer),
-    )
-    return save(folder, Qwen2_5_VLForConditionalGeneration(config), processor, _qwen_eos(tokenizer))
+    eyes = {"hidden_size": 64, "intermediate_size": 128, "depth": 2, "num_heads": 2, "patch_size": 14}
+    eyes |= {"window_size": 56, "fullatt_block_indexes": [1], "out_hidden_size": 64, **(vision or {})}
+    mind = {name: value for name, value in TEXT.items() if name != "head_dim"} | {"vocab_size": len(tokenizer)}
+    mind |= {"rope_parameters": {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [4, 6, 6]}}
+    mind |= {**(text or {}), "bos_token_id": None, "eos_token_id": tokenizer.eos_token_id}
+    config = Qwen2_5_VLConfig(vision_config=eyes, text_config=mind, **_qwen_ids(tokenizer))
+    model = Qwen2_5_VLForConditionalGeneration(config).to(dtype or torch.float32)
+    return save(folder, model, processor, _qwen_eos(tokenizer))
 
 
 def build_qwen3_vl(folder: Path) -> Path:
