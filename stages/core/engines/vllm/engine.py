@@ -19,7 +19,6 @@ from stages.core.pictures import Picture
 from stages.core.recipe.schema import Recipe
 
 if TYPE_CHECKING:
-    from PIL import Image
     from transformers import ProcessorMixin
     from vllm import RequestOutput
 
@@ -141,16 +140,13 @@ class VllmEngine(Engine):
         ids = processor.tokenizer(text, **vlm.special_tokens(processor, text))["input_ids"]
         return {
             "prompt_token_ids": ids,
-            "multi_modal_data": {"image": [self._load(picture) for picture in request.pictures]},
+            "multi_modal_data": {"image": [self._picture(picture) for picture in request.pictures]},
             "multi_modal_uuids": {"image": [picture.sha256 or picture.ref for picture in request.pictures]},
         }
 
     def _limits(self) -> str:
         limit = self._recipe.rollout.max_prompt_tokens
         return f"rollout.max_prompt_tokens is {limit}: raise it, or lower model.max_pixels or game.clue_chars"
-
-    def _load(self, picture: Picture) -> Image.Image:
-        return self._picture(picture)
 
 
 def _completions(output: RequestOutput, request: Request, policy: _Policy) -> list[Completion]:

@@ -33,7 +33,6 @@ class Host:
         self._adapters: dict[str, int] = {}  # adapter's folder and version → its number at vLLM
         self._changing = asyncio.Lock()
         self._asleep = False
-        self._stats: Any = None
         self._asked = 0
         self.weights: Weights | None = None
         self.rank = 0  # of the largest adapter it can hold
