@@ -48,8 +48,8 @@ test-slow: $(READY) ## the long proofs
 	$(BIN)/pytest -m slow -n 2
 
 test-vllm: $(VLLM_READY) ## vLLM and the model families, without a GPU, in an environment of their own (some minutes)
-	$(VLLM_CPU) pytest -m 'vllm and not slow'
-	$(VLLM_CPU) pytest tests/families
+	$(VLLM_CPU) pytest -n 2 --dist loadfile -m 'vllm and not slow'
+	$(VLLM_CPU) pytest -n 2 --dist loadscope tests/families
 
 bench-rollout: $(VLLM_READY) ## tokens/s and games/min of the engines beside vLLM alone, on a CPU (half an hour)
 	$(VLLM_CPU) python -m tests.rollout.bench --out runs/bench-rollout
