@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.helpers import fake_recipe, write_games
+
+# By which Ray knows who may join a cluster. It reads them when it is first imported, which vLLM does too.
+os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN="0123456789abcdef" * 4)
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 

@@ -31,8 +31,6 @@ from tests.helpers import fake_recipe, write_games
 RAY = [BLOCKS, "rollout.executor.kind=ray"]
 TWO = [*RAY, "rollout.executor.workers=2"]
 
-TOKEN = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0123456789abcdef" * 4}  # by which Ray knows who may join
-
 HEAD = """
 import logging, sys, ray
 ray.init(address="local", num_cpus=2, include_dashboard=False, logging_level=logging.ERROR)
@@ -51,10 +49,7 @@ def needs_ray() -> None:
 def cluster() -> Iterator[subprocess.Popen[str]]:
     """A cluster that is not vz's own. A line on its stdin makes it say how many machines it has."""
     needs_ray()
-    paths = {
-        "PYTHONPATH": f"{ROOT}:{os.environ.get('PYTHONPATH', '')}",
-        **TOKEN,
-    }  # where actors find the tests' engines
+    paths = {"PYTHONPATH": f"{ROOT}:{os.environ.get('PYTHONPATH', '')}"}  # where actors find the tests' engines
     head = subprocess.Popen([sys.executable, "-c", HEAD], env={**os.environ, **paths}, stdin=subprocess.PIPE,
                             stdout=subprocess.PIPE, text=True)  # fmt: skip
     with head:
@@ -71,8 +66,7 @@ def address(cluster: subprocess.Popen[str]) -> str:
 
 @pytest.fixture
 def joined(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {"RAY_ADDRESS": address, **TOKEN}.items():
-        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("RAY_ADDRESS", address)
 
 
 @pytest.fixture
@@ -194,7 +188,7 @@ with Told(recipe, engines.{engine}) as engine:
     rollout.run(recipe, Path("{games}"), Path("{tmp_path / "out"}"), engine=engine)
 """
     paths = {"PYTHONPATH": str(ROOT)}
-    environment = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"} | paths | TOKEN
+    environment = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"} | paths
     driver = subprocess.Popen([sys.executable, "-c", script], env=environment, stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE, start_new_session=True, text=True)  # fmt: skip
     assert driver.stdout is not None and driver.stdout.readline() == "playing\n"
