@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stages.core.files import write_json, write_text
-from tests.learning.arms import ABLATIONS, ARMS, DEV_FRACTION, JUDGED, PAIRS, PROOF, TEST_FRACTION, TEST_SEEDS
+from tests.learning.arms import ABLATIONS, ARMS, CURVE, DEV_FRACTION, JUDGED, PAIRS, PROOF, TEST_FRACTION, TEST_SEEDS
 from tests.learning.page import page
 from tests.learning.summary import claims, read_arm, summarise, table
 
@@ -105,7 +105,7 @@ def _run_arm(plan: Plan, seed: int, arm: str, ready: Future[None]) -> None:
     ready.result()
     folder, out = plan.seed_folder(seed), plan.arm_folder(seed, arm)
     same = ("--seed", str(seed), "--set", f"model.path={folder / 'start'}")
-    changed = [word for override in ARMS[arm] for word in ("--set", override)]
+    changed = [word for override in (*CURVE, *ARMS[arm]) for word in ("--set", override)]
     rounds = [] if plan.rounds is None else ["--rounds", str(plan.rounds)]
     log = out.with_name(f"{out.name}.log")
     _vz(log, "iterate", "--out", str(out), "--games", str(folder / "games"), *same, *changed, *rounds)
