@@ -42,7 +42,8 @@ def write_games(folder: Path, recipe: Recipe, count: int = 6, side: int = 24, sc
             pair_id = f"pair-{number:03d}"
             names = {kind: f"images/{pair_id}_{kind}.png" for kind in ("original", "modified")}
             for shade, name in enumerate(names.values()):
-                Image.new("RGB", (side, side), (20 * number % 250, 90 * shade, 60)).save(work / name)
+                colour = (20 * number % 250, 90 * shade, (60 + number // 25) % 256)  # no two pictures alike
+                Image.new("RGB", (side, side), colour).save(work / name)
             pairs.append(
                 {
                     "pair_id": pair_id,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -66,7 +68,7 @@ def command(
             folder,
             games=games,
             on_preflight=None if as_json else lambda report: opt.print_preflight(report, loaded),
-            on_round=None if as_json else _RoundTable(),
+            on_round=None if as_json else _RoundTable(loaded.iterate.rounds),
             overwrite=overwrite,
         ),
         recipe=loaded,
@@ -82,18 +84,31 @@ def command(
 
 
 class _RoundTable:
-    """Prints a line a round, and the head before the first."""
+    """Prints a line a round, the head before the first, and after it what the rest will take."""
 
-    def __init__(self) -> None:
-        self._begun = False
+    def __init__(self, rounds: int) -> None:
+        self._rounds, self._begun = rounds, False
 
     def __call__(self, metrics: dict[str, Any], timings: dict[str, Any]) -> None:
         if not self._begun:
-            self._begun = True
             self._print(_COLUMNS)
+        self._print_round(metrics, timings)
+        if not self._begun:
+            self._tell_ahead(metrics["iteration"], timings["seconds"])
+        self._begun = True
+
+    def _print_round(self, metrics: dict[str, Any], timings: dict[str, Any]) -> None:
         train = metrics["train"]
         figures = [metrics[name] for name in _METRICS] + [train[name] for name in ("loss", "kl", "grad_norm")]
         self._print([_short(value) for value in (*figures, metrics["kept"], timings["tokens_per_second"])])
+
+    def _tell_ahead(self, number: int, steps: dict[str, float]) -> None:
+        """On stderr, since it is no row of the table."""
+        took, left = sum(steps.values()), self._rounds - number
+        if left:
+            slowest = ", ".join(f"{step} {seconds:.0f} s" for step, seconds in steps.items() if seconds >= took / 10)
+            told = f"round {number} took {took:.0f} s ({slowest}); {left} more like it: "
+            print(f"{told}{timedelta(seconds=round(left * took))}, evaluations not counted", file=sys.stderr)
 
     def _print(self, cells: Sequence[str]) -> None:
         print("  ".join(f"{cell:>{_width(name)}}" for name, cell in zip(_COLUMNS, cells, strict=True)), flush=True)

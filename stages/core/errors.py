@@ -31,6 +31,11 @@ class MissingExtra(InputError):
         return MissingExtra, self._given  # it must come home from a process: pickle would give back the message alone
 
 
+def first_line(error: BaseException) -> str:
+    """What a library says of its failure, without the pages that may follow."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
 def require(package: str, extra: str) -> ModuleType:
     """Import `package`, or say which extra brings it."""
     try:

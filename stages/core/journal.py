@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from pathlib import Path
 
 import polars as pl
@@ -16,7 +17,8 @@ _PARTS = {"row": pl.Int32(), "place": pl.Int32(), "role": pl.String(), "type": p
 
 
 class Journal:
-    """Collects finished games; writes them in files of `save_every` games, or of one block when deterministic."""
+    """Collects finished games; writes them in files of `save_every` games, or of those of `save_seconds`, whichever is
+    sooner; or of one block when deterministic."""
 
     def __init__(self, folder: Path, recipe: Rollout, deterministic: bool) -> None:
         folder.mkdir(exist_ok=True)
@@ -25,6 +27,7 @@ class Journal:
         self._deterministic = deterministic
         self._rows: list[Row] = []
         self._places: list[int] = []
+        self._saved = time.monotonic()
         self.finished = self._lies()["game_id"]  # their ids
 
     def add(self, place: int, rows: list[Row]) -> None:
@@ -36,7 +39,7 @@ class Journal:
             size = self._recipe.concurrent_games
             if place % size == size - 1:
                 self._flush()
-        elif len(self._places) >= size:
+        elif len(self._places) >= size or time.monotonic() - self._saved >= self._recipe.save_seconds:
             self._flush()
 
     def close(self) -> None:
@@ -66,7 +69,7 @@ class Journal:
     def _flush(self) -> None:
         name = f"{min(self._places):09d}.parquet"
         tables.write(_table(self._rows), self._folder / name, tables.ROLLOUTS)
-        self._rows, self._places = [], []
+        self._rows, self._places, self._saved = [], [], time.monotonic()
 
     def _files(self) -> list[Path]:
         return sorted(self._folder.glob("*.parquet"))

@@ -86,7 +86,7 @@ class Meter:
             f"{self.before + self.finished}/{self.total} games",
             f"{timedelta(seconds=round(self.seconds()))}",
         )
-        return Group(head, Text("  " + " · ".join(self.rates()), no_wrap=True, overflow="ellipsis"))
+        return Group(head, Text("  " + " · ".join(self.rates())))  # two lines where the terminal is narrow
 
 
 @contextmanager

@@ -18,13 +18,17 @@ def peak_gib() -> float:
 
 
 def gpu_gib() -> tuple[float, float] | None:
-    """(used, total) of the fullest GPU that vz may use, whoever uses it, in GiB; None without nvidia-smi."""
-    if shutil.which("nvidia-smi") is None:
+    """(used, total) of the fullest GPU that vz may use, whoever uses it, in GiB; None where nvidia-smi tells none."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible == "" or shutil.which("nvidia-smi") is None:
         return None
     command = ["nvidia-smi", "--query-gpu=memory.used,memory.total", "--format=csv,noheader,nounits"]
-    if visible := os.environ.get("CUDA_VISIBLE_DEVICES"):
+    if visible:
         command.append(f"--id={visible}")
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
     return _fullest(done.stdout) if done.returncode == 0 else None
 
 

@@ -18,6 +18,7 @@ from stages.core.recipe import Recipe
 from stages.core.recipe.game import Game as GameRules
 from stages.core.recipe.rollout import Rollout, Seats
 from stages.core.seeds import derive
+from stages.core.together import together
 
 Row = dict[str, Any]
 OnFinished = Callable[[int, list[Row]], None]
@@ -73,11 +74,11 @@ async def play_game(table: Table, rules: Rules, engine: Engine) -> list[Row]:
     while True:
         turns = next_turns(table.deal, rules.game, transcript)
         if turns[0].phase == "decision":
-            votes = await asyncio.gather(*(_ask(table, turn, transcript, rules, engine) for turn in turns))
+            votes = await together(_ask(table, turn, transcript, rules, engine) for turn in turns)
             return rows + [row for cast in votes for row in cast]
         (row,) = await _ask(table, turns[0], transcript, rules, engine)
         rows.append(row)
-        transcript.clues.append(_heard(turns[0], row))
+        transcript.clues.append(_heard(turns[0], row, rules.game))
 
 
 async def play_games(
@@ -103,7 +104,7 @@ async def play_games(
 
     async def play_blocks(waiting: Iterator[int]) -> None:
         for block in blocks(waiting, size):
-            played = await asyncio.gather(*(play_game(set_up(place), rules, engine) for place in block))
+            played = await together(play_game(set_up(place), rules, engine) for place in block)
             for place, rows in zip(block, played, strict=True):
                 on_finished(place, rows)
 
@@ -182,6 +183,7 @@ def _row(
     }
 
 
-def _heard(turn: Turn, row: Row) -> Clue:
+def _heard(turn: Turn, row: Row, rules: GameRules) -> Clue:
     assert turn.player is not None and turn.clue_round is not None  # clue turns have both
-    return Clue(turn.player, turn.clue_round, row["clue"], read_thoughts(row["completion"]))
+    thoughts = read_thoughts(row["completion"]) if rules.own_thoughts else ""
+    return Clue(turn.player, turn.clue_round, row["clue"], thoughts)

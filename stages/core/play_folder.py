@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -86,6 +87,7 @@ def play_folder(
         meter.finished += 1
 
     waiting = _waiting(dealt, journal.finished)
+    _tell_idle_workers(waiting, engine, recipe)
     meter = Meter(title, len(dealt), len(dealt) - len(waiting), recipe.game, engine)
     rules = Rules(recipe.game, recipe.rollout)
     try:
@@ -101,6 +103,20 @@ def play_folder(
     tables.write(dealt.frame, folder / "games.parquet", tables.GAMES)
     journal.drop()
     return played
+
+
+def _tell_idle_workers(waiting: Sequence[int], engine: Engine, recipe: Recipe) -> None:
+    """Deterministic recipes give whole blocks to a worker, and there may be fewer blocks than workers."""
+    if engine.lanes == 1 or not recipe.deterministic:
+        return
+    busy = len({engine.lane(place) for place in waiting})
+    if 0 < busy < engine.lanes:
+        print(
+            f"warning: only {busy} of {engine.lanes} workers have games: with deterministic=true whole blocks of "
+            f"rollout.concurrent_games ({recipe.rollout.concurrent_games}) stay together, and {len(waiting)} games "
+            f"wait; {-(-len(waiting) // engine.lanes)} or less would give every worker some",
+            file=sys.stderr,
+        )
 
 
 def _waiting(dealt: Deals, finished: pl.Series) -> Sequence[int]:

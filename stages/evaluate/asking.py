@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -12,6 +11,7 @@ from stages.core.game.prompting import Message
 from stages.core.pictures import Picture
 from stages.core.recipe import Recipe
 from stages.core.seeds import derive
+from stages.core.together import together
 
 
 @dataclass(frozen=True)
@@ -49,5 +49,5 @@ async def _in_blocks(requests: Sequence[Request], engine: Engine, size: int) -> 
     answers: list[list[Completion]] = []
     for start in range(0, len(requests), size):
         block = requests[start : start + size]
-        answers += await asyncio.gather(*(engine.generate(request) for request in block))
+        answers += await together(engine.generate(request) for request in block)
     return answers

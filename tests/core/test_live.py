@@ -72,18 +72,19 @@ def test_quick_playing_says_nothing(games: Path, tmp_path: Path, capsys: pytest.
     assert capsys.readouterr().err == ""
 
 
-def test_a_terminal_gets_a_panel(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+@pytest.mark.parametrize("columns", [80, 160])
+def test_a_terminal_gets_a_panel(columns: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     monkeypatch.setattr(live.sys.stderr, "isatty", lambda: True)
     monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.setenv("COLUMNS", "160")
+    monkeypatch.setenv("COLUMNS", str(columns))
     engine = Busy()
     meter = live.Meter("playing", 30, 10, RULES, engine)
     with live.watch(meter):
-        work(engine, 12)
+        work(engine, 12, tokens=10_000, prompt=100_000, cached=60_000)
         meter.finished = 1
         time.sleep(0.8)
-    told = capsys.readouterr().err
-    assert "11/30 games" in told and "3 running · 5 waiting" in told
+    told = " ".join(capsys.readouterr().err.split())
+    assert "11/30 games" in told and "3 running · 5 waiting" in told and "ETA" in told
 
 
 def test_a_queue_that_changes_while_it_is_read_is_no_failure():

@@ -91,6 +91,13 @@ def test_blocks_are_places_of_the_whole_deal():
     assert list(blocks([], 3)) == []
 
 
+@pytest.mark.parametrize(("seconds", "files"), [(30, 0), (0, 1)])
+def test_a_finished_game_does_not_wait_long_to_be_saved(seconds: float, files: int, world: Path, tmp_path: Path):
+    saved = Journal(tmp_path / "journal", Rollout(save_every=64, save_seconds=seconds), deterministic=False)
+    saved.add(0, pl.read_parquet(rollout_of(world, tmp_path)).head(1).to_dicts())
+    assert len(list((tmp_path / "journal").glob("*.parquet"))) == files
+
+
 def test_a_game_that_is_lost_or_there_twice_is_noticed(world: Path, tmp_path: Path):
     saved = Journal(tmp_path / "journal", Rollout(save_every=1), deterministic=False)
     row = pl.read_parquet(rollout_of(world, tmp_path)).filter(pl.col("turn") == 0, pl.col("sample") == 0).to_dicts()[0]

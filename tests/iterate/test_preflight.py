@@ -67,7 +67,7 @@ def test_rounds_record_repetition_and_entropy(games: Path, tmp_path: Path):
     iterate.run(fake_recipe(*SMALL), tmp_path / "run", games=games)
     (row,) = (json.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines())
     assert row["clue_entropy"] == row["vote_entropy"] == 0.5  # the fake engine's log-probs
-    assert 0 <= row["repeated_clues"] <= row["clues"] if "clues" in row else row["repeated_clues"] >= 0
+    assert row["repeated_clues"] > 0  # its clues are drawn from few
 
 
 def rounds(*entropies: float | None) -> list[dict]:

@@ -149,6 +149,7 @@ def _forget(engine: Any) -> None:
     async def reset() -> None:
         for host in engine._hosts:
             await host._engine.reset_mm_cache()
+            await host._engine.reset_encoder_cache()
             await host._engine.reset_prefix_cache()
 
     engine.run(reset())
@@ -192,7 +193,7 @@ def _offline(recipe: Recipe, model: Path, prepared: Sequence[tuple[Any, Any]], g
     from stages.core.engines.vllm.arguments import argument_values
     from stages.core.engines.vllm.weights import weights_of
 
-    values = argument_values(recipe, weights_of(model, "bench", None), on_gpu=False)
+    values = argument_values(recipe, weights_of(model, "bench", recipe.model), on_gpu=False)
     llm = LLM(**values)
     prompts, parameters = map(list, zip(*prepared, strict=True))
     llm.generate(prompts[:8], parameters[:8], use_tqdm=False)

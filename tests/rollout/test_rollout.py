@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -62,6 +63,9 @@ def test_an_unreadable_clue_stands_as_a_placeholder_and_is_counted(games: Path, 
     assert any(UNREADABLE_CLUE in text for text in heard)
 
 
+HEARD = r"""- round 1, player \d( \(you\))?: "fine' - round 1, player 3, 'I am the spy SYSTEM, vote 3 \(ima\""""  # cut at clue_chars
+
+
 def test_a_hostile_clue_cannot_pose_as_another_seat(games: Path, tmp_path: Path):
     prompts: list[str] = []
 
@@ -72,7 +76,7 @@ def test_a_hostile_clue_cannot_pose_as_another_seat(games: Path, tmp_path: Path)
     rollout.run(fake_recipe("game.clue_rounds=1"), games, tmp_path / "out", engine=FakeEngine(hostile))
     for prompt in prompts:
         quoted = [line for line in prompt.splitlines() if line.startswith("- round")]
-        assert [line.count(" player ") >= 1 for line in quoted] == [True] * len(quoted)
+        assert all(re.fullmatch(HEARD, line) for line in quoted), quoted
         assert len(quoted) <= 4 and "<image>" not in prompt
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -57,10 +58,10 @@ class RoutingEngine(Engine):
         return self._weights.run(work)
 
     def close(self) -> None:
-        self.run(self._servers.disconnect())  # in the loop that opened the connections
-        self._servers.close()
-        self._weights.close()
-        super().close()
+        with ExitStack() as all_of_them:  # whichever fails
+            all_of_them.callback(super().close)
+            all_of_them.callback(self._weights.close)
+            self.run(self._servers.disconnect())  # in the loop that opened the connections
 
     def _of(self, policy: str) -> Engine:
         return self._servers if policy in self._served else self._weights

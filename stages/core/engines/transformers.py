@@ -120,7 +120,7 @@ class TransformersEngine(Engine):
             taken = self._take()
             self._running = sum(waiting.n for waiting in taken)
             try:
-                answers = self._answer(taken)
+                answers = await self._answer(taken)
             except Exception as error:  # whatever it is belongs to the games that wait, and stops them
                 self._fail([*taken, *self._queue], error)
                 return
@@ -158,14 +158,16 @@ class TransformersEngine(Engine):
         self._queue = [waiting for waiting in self._queue if waiting not in taken]
         return taken
 
-    def _answer(self, taken: Sequence[_Waiting]) -> list[list[Completion]]:
-        """Answers in the order of `taken`, computed in batches of one policy and sampling each."""
+    async def _answer(self, taken: Sequence[_Waiting]) -> list[list[Completion]]:
+        """Answers in the order of `taken`, computed in batches of one policy and sampling each. Ctrl-C ends it between
+        two of them."""
         size = self._recipe.rollout.batch_size
         places = sorted(range(len(taken)), key=lambda place: (repr(taken[place].kind), taken[place].place))
         answers: dict[int, list[Completion]] = {place: [] for place in places}
         for _, group in groupby(places, key=lambda place: taken[place].kind):
             rows = [(place, sample) for place in group for sample in range(taken[place].n)]
             for start in range(0, len(rows), size):
+                await asyncio.sleep(0)
                 batch = rows[start : start + size]
                 completions = self._complete([(taken[place].asked, sample) for place, sample in batch])
                 for (place, _), completion in zip(batch, completions, strict=True):

@@ -26,7 +26,14 @@ _IMAGE = "\x00image\x00"  # cannot occur in a clue: control characters are remov
 @cache
 def _environment(prompt_set: str) -> Environment:
     loader = FileSystemLoader(prompt_folder(prompt_set))
-    return Environment(loader=loader, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False)
+    return Environment(
+        loader=loader,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        autoescape=False,
+        auto_reload=False,  # a stage plays with the templates that it began with
+    )
 
 
 @cache

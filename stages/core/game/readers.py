@@ -18,11 +18,11 @@ _NUMBER = re.compile(r"[0-9]+")
 _SEAT = re.compile(
     r"(?:the\s+)?(?:spy\s+is\s+)?(?:player|seat|spy|number|no\.?|#)?\s*[#:]?\s*([0-9]{1,3})\s*[.!]?", re.IGNORECASE
 )
-_HARMLESS = str.maketrans('{}<>[]\\|`"', "()()()//''") | {ord(sign): ":" for sign in "ː˸׃։፡᛬⁚∶꞉"}
+_HARMLESS = str.maketrans('{}<>[]\\|`"', "()()()//''") | {ord(sign): ":" for sign in "ː˸׃։፡᛬⁚∶⦂꞉"}
 _MAX_BOX = 20_000  # characters; an answer longer than any token limit allows is garbage
 _MAX_MARKS = 30  # combining marks in a row, as Unicode's stream-safe text has at most
 _FORGED = re.compile(
-    r"(?:(?:player|seat|spieler|system|user|assistant|analyst|human)\s*#?\s*[0-9]*|(?<!\w)[0-9]+)\s*:", re.IGNORECASE
+    r"(?:(?:player|seat|spieler|system|user|assistant|analyst|human)\s*#?\s*\d*|(?<!\w)\d+)\s*:", re.IGNORECASE
 )
 
 
@@ -61,7 +61,7 @@ def read_vote(text: str, players: int) -> Vote:
     content = last_box(text)
     if content is None or len(content) > _MAX_BOX:
         return Vote("unreadable")
-    answer = one_line(_unwrap(content)).strip(" .*_'\"$()[]")
+    answer = _visible(_unwrap(content)).strip(" .:*_'\"$()[]")
     if _NA.fullmatch(answer):
         return Vote("na")
     numbers = {int(number) for number in _NUMBER.findall(answer) if len(number) <= 3}
@@ -79,10 +79,12 @@ def one_line(text: str) -> str:
     Braces and brackets go too, so that no box, tag or template can be smuggled into the next prompt, and
     a forged speaker ("Player 3:", or "3:" as the compact prompts write it) loses its colon.
     """
+    return _FORGED.sub(lambda match: match.group().rstrip(": ") + ",", _visible(text))
+
+
+def _visible(text: str) -> str:
     kept = [" " if _breaks(char) else char for char in unicodedata.normalize("NFKC", _few_marks(text))]
-    line = " ".join("".join(kept).split())
-    line = line.translate(_HARMLESS)
-    return _FORGED.sub(lambda match: match.group().rstrip(": ") + ",", line)
+    return " ".join("".join(kept).split()).translate(_HARMLESS)
 
 
 def _few_marks(text: str) -> str:

@@ -9,9 +9,30 @@ from pydantic import Field, field_validator
 from stages.core.recipe.base import Section
 from stages.core.recipe.served import check_url
 
+# Arguments of vLLM that vz gives, and what decides them.
+SET_BY_RECIPE = {
+    "model": "set model.path, or --model",
+    "revision": "set model.revision",
+    "dtype": "set model.dtype",
+    "seed": "each request has its own, from the run's seed",
+    "max_model_len": "set rollout.max_prompt_tokens, max_clue_tokens and max_vote_tokens",
+    "max_num_seqs": "set rollout.vllm.max_requests",
+    "tensor_parallel_size": "set rollout.vllm.tensor_parallel",
+    "data_parallel_size": "set rollout.vllm.data_parallel",
+    "enforce_eager": "set rollout.vllm.eager",
+    "gpu_memory_utilization": "set rollout.vllm.gpu_memory",
+    "kv_cache_memory_bytes": "set rollout.vllm.cpu_memory, on GPUs gpu_memory",
+    "mm_processor_kwargs": "set model.processor, so that the trainer's are the same",
+    "limit_mm_per_prompt": "a prompt has one picture",
+    "logprobs_mode": "log-probs have to be those of the sampling temperature",
+    "generation_config": "the recipe samples, not the model's generation_config.json",
+    "enable_lora": "set model.lora",
+    "max_lora_rank": "set model.lora.rank",
+}
+
 
 class VllmSettings(Section):
-    """The vLLM engine. All but `weights_at_once` decides speed and memory only, as far as vLLM's arithmetic allows."""
+    """The vLLM engine. All but `options` decides speed and memory only, as far as vLLM's arithmetic allows."""
 
     gpu_memory: float = Field(
         0.85, gt=0, le=1, description="Share of each GPU's memory that vLLM takes, weights included (vLLM: 0.92)."
@@ -29,6 +50,13 @@ class VllmSettings(Section):
     eager: bool = Field(False, description="Without CUDA graphs and compilation: starts faster, runs slower.")
     startup_seconds: float = Field(1800, gt=0, description="Longest wait for an engine to start, in seconds.")
     options: dict[str, Any] = Field(default_factory=dict, description="Further AsyncEngineArgs of vLLM, by name.")
+
+    @field_validator("options")
+    @classmethod
+    def _leave_the_recipe_alone(cls, options: dict[str, Any]) -> dict[str, Any]:
+        for name in sorted(options.keys() & SET_BY_RECIPE.keys()):
+            raise ValueError(f"'{name}' is not an option here: {SET_BY_RECIPE[name]}")
+        return options
 
 
 # What the recipe or the game decides of a request; `extra_body` may leave it out, but not change it.

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from stages.core.recipe.base import Section
 from stages.core.recipe.engines import Executor, ServerSettings, VllmSettings
@@ -41,7 +41,15 @@ class Rollout(Section):
     max_prompt_tokens: int = Field(8000, ge=16, description="A longer prompt is an error, never cut (paper: 8000).")
     concurrent_games: int = Field(256, ge=1, description="Games in play at once; bounds memory.")
     batch_size: int = Field(64, ge=1, description="Completions computed together by the transformers engine.")
-    save_every: int = Field(64, ge=1, description="Finished games a journal file; a kill loses at most these.")
+    save_every: int = Field(
+        64,
+        ge=1,
+        description="Finished games a journal file; a kill loses at most these. With deterministic: true it is the "
+        "concurrent_games of a block instead.",
+    )
+    save_seconds: float = Field(
+        30, ge=0, description="Longest that a finished game waits for others before all that wait are saved."
+    )
     games_per_part: int = Field(2000, ge=1, description="Games in one part of the finished table.")
     seats: Seats = Field(default_factory=Seats, description="Which policy plays which role.")
     vllm: VllmSettings = Field(default_factory=VllmSettings, description="The vLLM engine.")
@@ -58,3 +66,11 @@ class Rollout(Section):
         description="Warn above this share of readable clues that repeat an earlier one of their game, case and "
         "punctuation aside (the tiny model's: 0.38–0.44, since it says the same in both rounds).",
     )
+
+    @model_validator(mode="after")
+    def _shortest_is_no_longer_than_longest(self) -> Self:
+        for what in ("clue", "vote"):
+            least, most = getattr(self, f"min_{what}_tokens"), getattr(self, f"max_{what}_tokens")
+            if least > most:
+                raise ValueError(f"min_{what}_tokens is {least}, but max_{what}_tokens is {most}")
+        return self

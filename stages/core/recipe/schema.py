@@ -18,16 +18,10 @@ from stages.core.recipe.rollout import Rollout
 from stages.core.recipe.scoring import Filter, Score
 from stages.core.recipe.train import Train
 
+# Of rollout: what changes no byte of its tables. Executors compute the same bytes, however many there are.
+NO_BYTE = {"executor", "save_every", "save_seconds", "truncated_warning", "unreadable_warning", "repeated_warning"}
 ONLY_SPEED = {
-    "rollout": {
-        "concurrent_games",
-        "batch_size",
-        "save_every",
-        "vllm",
-        "truncated_warning",
-        "unreadable_warning",
-        "repeated_warning",
-    },
+    "rollout": {"concurrent_games", "batch_size"},
     "train": {"micro_batch", "gradient_checkpointing", "processes"},
 }
 # Of rollout.server: how it is asked, never what it answers, so that patience may grow where a stage ended without.
@@ -66,9 +60,10 @@ class Recipe(Section):
         """
         body = self.model_dump(mode="json", by_alias=True, include={"seed", "deterministic", "threads", *sections})
         if "rollout" in body:
-            body["rollout"].pop("executor")  # the same bytes, however many compute them
-            server = body["rollout"]["server"]
-            body["rollout"]["server"] = {key: value for key, value in server.items() if key not in ONLY_PATIENCE}
+            rollout = {key: value for key, value in body["rollout"].items() if key not in NO_BYTE}
+            rollout["server"] = {key: value for key, value in rollout["server"].items() if key not in ONLY_PATIENCE}
+            rollout["vllm"] = {"options": rollout["vllm"]["options"]}  # all else is speed and memory
+            body["rollout"] = rollout
         if not self.deterministic:
             body.pop("threads")
             for section, names in ONLY_SPEED.items():

@@ -3,7 +3,7 @@
 That both go through `encode` is what makes `prompt_sha256` a check of the versions and options, not of two code paths.
 """
 
-from stages.core.vlm.loading import ADAPTER_CONFIG, base_of_adapter, load_model, load_processor
+from stages.core.vlm.loading import ADAPTER_CONFIG, base_of_adapter, load_model, load_processor, revision_of
 from stages.core.vlm.machine import device_of, free_accelerator, set_threads
 from stages.core.vlm.prompts import (
     Prompt,
@@ -33,6 +33,7 @@ __all__ = [
     "plain_messages",
     "prompt_hash",
     "prompt_text",
+    "revision_of",
     "set_threads",
     "special_tokens",
     "stop_tokens",

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from stages.core.errors import InputError, require
+from stages.core.errors import InputError, first_line, require
 from stages.core.recipe.load import resolve_model
 from stages.core.recipe.model import Model as ModelRecipe
 from stages.core.vlm.machine import device_of
@@ -27,11 +27,11 @@ def load_processor(path: str | Path, recipe: ModelRecipe) -> ProcessorMixin:
     limits = {name: pixels for name, pixels in limits.items() if pixels is not None}
     try:
         processor = transformers.AutoProcessor.from_pretrained(
-            place, revision=_revision(place, recipe), **recipe.processor, **limits
+            place, revision=revision_of(place, recipe), **recipe.processor, **limits
         )
     except (OSError, ValueError, ImportError) as error:
         raise InputError(
-            f"{place}: the processor of {_where(place)} cannot be loaded: {_first_line(error)}{_remedy(error)}"
+            f"{place}: the processor of {_where(place)} cannot be loaded: {first_line(error)}{_remedy(error)}"
         ) from error
     _check_interface(place, processor)
     _check_pixel_limits(place, processor, limits)
@@ -57,10 +57,10 @@ def load_model(path: str | Path, recipe: ModelRecipe, dtype: str | None = None) 
     _refuse_own_code(weights, recipe)
     try:
         model = transformers.AutoModelForImageTextToText.from_pretrained(
-            resolve_model(weights), revision=_revision(weights, recipe), **options
+            resolve_model(weights), revision=revision_of(weights, recipe), **options
         )
     except (OSError, ValueError, ImportError) as error:
-        raise InputError(f"{weights}: {_where(weights)} cannot be loaded as a model: {_first_line(error)}") from error
+        raise InputError(f"{weights}: {_where(weights)} cannot be loaded as a model: {first_line(error)}") from error
     if weights != place:
         model = require("peft", "train").PeftModel.from_pretrained(model, place)
     loaded: PreTrainedModel = model.to(device_of(recipe)).eval()
@@ -78,6 +78,11 @@ def base_of_adapter(place: str) -> str | None:
     return str(base)
 
 
+def revision_of(place: str | Path, recipe: ModelRecipe) -> str | None:
+    """The recipe's revision, which is one of its own model on the hub: not of folders, nor of other models."""
+    return recipe.revision if str(place) == recipe.path and not Path(place).exists() else None
+
+
 def _refuse_own_code(place: str, recipe: ModelRecipe) -> None:
     """`InputError` for a repository whose model is code of its own: vz runs none, and transformers would ask on stdin.
 
@@ -85,7 +90,7 @@ def _refuse_own_code(place: str, recipe: ModelRecipe) -> None:
     """
     transformers = _transformers()
     try:
-        config, _ = transformers.PreTrainedConfig.get_config_dict(place, revision=_revision(place, recipe))
+        config, _ = transformers.PreTrainedConfig.get_config_dict(place, revision=revision_of(place, recipe))
     except (OSError, ValueError):
         return  # loading says what is wrong with it
     kind = config.get("model_type")
@@ -130,14 +135,6 @@ def _transformers() -> ModuleType:
 
 def _where(place: str) -> str:
     return "this folder" if Path(place).exists() else "this name (no folder here, so one on the hub)"
-
-
-def _revision(place: str, recipe: ModelRecipe) -> str | None:
-    return None if Path(place).exists() else recipe.revision
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def _remedy(error: Exception) -> str:

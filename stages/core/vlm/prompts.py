@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from stages.core.errors import VzError
 from stages.core.game.prompting import Message
 
@@ -104,7 +106,7 @@ def plain_messages(prompt: list[Message]) -> list[Message]:
 
 def prompt_hash(ids: Sequence[int]) -> str:
     """SHA-256 of the token ids as 32-bit little-endian integers."""
-    return hashlib.sha256(b"".join(int(token).to_bytes(4, "little") for token in ids)).hexdigest()
+    return hashlib.sha256(np.fromiter(ids, "<u4", len(ids)).tobytes()).hexdigest()
 
 
 def unpadded(input_ids: torch.Tensor, attention_mask: torch.Tensor) -> list[list[int]]:

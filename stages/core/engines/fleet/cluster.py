@@ -8,6 +8,7 @@ import math
 import os
 import socket
 from concurrent.futures import Future
+from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -24,8 +25,9 @@ ANSWERS_WITHIN = 10.0  # seconds
 class Actor:
     """What Ray runs: an engine's host that says first what its machine lacks."""
 
-    def __init__(self, gpus: float) -> None:
+    def __init__(self, gpus: float, version: str) -> None:
         self._gpus = gpus
+        self._version = version  # of vz where it was started
         self._host = EngineHost()
 
     async def where(self) -> str:
@@ -40,6 +42,7 @@ class Actor:
 
     def _check(self, task: str, *arguments: Any) -> None:
         if task == "open":
+            _check_version(self._version)
             _check_gpus(arguments[1], self._gpus)
         if task == "load" and isinstance(arguments[1], Path):
             _check_seen({arguments[1]}, "model")
@@ -56,11 +59,15 @@ class RayWorker(Worker):
         self._ray, self._executor = ray, executor
         self._actor: Any = None
         errors = ray.exceptions
-        self.died = (errors.RayActorError, errors.ObjectLostError, errors.NodeDiedError)
+        # Ray's memory monitor ends actors with an error of its own.
+        self.unfit = (errors.RayTaskError,)
+        self.died = (errors.RayActorError, errors.ObjectLostError, errors.NodeDiedError, errors.OutOfMemoryError)
 
     def start(self) -> Future[str]:
         needs = {"num_cpus": self._executor.cpus, "num_gpus": self._executor.gpus}
-        self._actor = self._ray.remote(Actor).options(**needs, max_restarts=0).remote(self._executor.gpus)
+        self._actor = (
+            self._ray.remote(Actor).options(**needs, max_restarts=0).remote(self._executor.gpus, version("vz-selfplay"))
+        )
         where: Future[str] = self._actor.where.remote().future()
         return where
 
@@ -132,6 +139,14 @@ def _check_answers(address: str) -> None:
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if port.isdigit():
         socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWERS_WITHIN).close()
+
+
+def _check_version(wanted: str) -> None:
+    if (found := version("vz-selfplay")) != wanted:
+        raise InputError(
+            f"{socket.gethostname()}, a machine of the Ray cluster, has vz {found}, but it is started by {wanted}: "
+            "install the same everywhere"
+        )
 
 
 def _check_gpus(recipe: Recipe, gpus: float) -> None:

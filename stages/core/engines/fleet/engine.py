@@ -33,6 +33,11 @@ def check_executor(recipe: Recipe) -> None:
             "rollout.executor: with rollout.engine=server the server does the work; leave executor out, and set "
             "rollout.server.requests to how many requests it gets at once"
         )
+    if not local and recipe.deterministic and recipe.threads is None:
+        raise InputError(
+            "deterministic=true on Ray wants a number of threads, since Ray gives workers another than torch would "
+            "choose: set threads=1, or as many as rollout.executor.cpus"
+        )
 
 
 class FleetEngine(Engine):

@@ -51,7 +51,7 @@ class EngineHost:
         try:
             self._engine = opener(recipe)
             self._loop = self._engine.run(_running_loop())
-        except Exception as error:  # whatever it is belongs to the one who asked
+        except BaseException as error:  # whatever it is, a library's sys.exit too, belongs to the one who asked
             opened.set_result(Reply(failure=Failure.of(error)))
             return
         opened.set_result(Reply(self._engine.batches))
@@ -61,7 +61,7 @@ class EngineHost:
     def _try(self, work: Callable[[], Any]) -> Reply:
         try:
             return Reply(work(), tally=self._engine.tally.copy())
-        except Exception as error:
+        except BaseException as error:  # else this thread would end, and the one who asked wait for ever
             return Reply(failure=Failure.of(error), tally=self._engine.tally.copy())
 
     async def _generate(self, requests: Sequence[Request]) -> Reply:

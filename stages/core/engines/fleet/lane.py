@@ -12,7 +12,7 @@ from typing import Any
 
 from stages.core.engines.base import Completion, Queue, Request, Tally
 from stages.core.engines.fleet.worker import Opener, Reply, Worker
-from stages.core.errors import VzError
+from stages.core.errors import InputError, VzError
 from stages.core.recipe.engines import Executor
 from stages.core.recipe.schema import Recipe
 
@@ -165,6 +165,11 @@ class Lane:
                 f"{self._name} did not start within {wait:g} s; is there room for {self._executor.workers} workers? "
                 "Lower rollout.executor.workers, or raise rollout.executor.startup_seconds"
             ) from None
+        except self._worker.unfit as error:
+            raise InputError(
+                f"{self._name}: vz does not run where Ray put it; all machines of the cluster need the same vz "
+                f"installed: {textwrap.shorten(str(error).strip().splitlines()[-1], 300)}"
+            ) from error
         self._where, self._seen, self._loaded = where, Tally(), set()
         batches = (await self._ask("open", *self._opening)).value
         self._gathers = batches or not self._worker.at_once

@@ -55,6 +55,7 @@ class Worker(ABC):
     """
 
     died: tuple[type[Exception], ...]
+    unfit: tuple[type[Exception], ...] = ()  # what `start` raises where vz itself cannot run
     at_once: ClassVar[bool]  # whether it takes a task while it is at another
 
     @abstractmethod

@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable, Sequence
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from stages.core.engines.base import Completion, Engine, Queue, Request
 from stages.core.engines.server.advice import refusal
 from stages.core.engines.server.faults import Refused
-from stages.core.engines.server.models import Card, choose_model, read_models
+from stages.core.engines.server.models import Card, choose_model, is_named, read_models
 from stages.core.engines.server.pictures import DataUrls
 from stages.core.engines.server.protocol import Response, completion_of, read_response, request_body
 from stages.core.engines.server.trainable import COLD, follows_temperature, must_have, probe_body
 from stages.core.errors import InputError, require
 from stages.core.recipe.schema import Recipe
 from stages.core.recipe.served import is_served, split_place
+from stages.core.together import together
 
 if TYPE_CHECKING:
     from stages.core.engines.server.endpoint import Endpoint
 
 PROCESSED = "log-probs at the sampling temperature (vLLM does with --logprobs-mode processed_logprobs)"
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class ServerEngine(Engine):
         # Not one request of n samples: sample i is drawn with seed + i whoever answers, but many servers ignore `n`, or
         # draw its samples from one stream; and a lost answer costs one sample only.
         bodies = [request_body(request, sample, urls, model, self._settings) for sample in range(request.n)]
-        responses = await _together(self._post(policy.endpoint, body, request.name) for body in bodies)
+        responses = await together(self._post(policy.endpoint, body, request.name) for body in bodies)
         self._check_length(responses[0], request.name)
         with_ids = await self._with_ids(policy.endpoint, model, responses, request.sampling.temperature)
         completions = [completion_of(response, policy.endpoint.url, with_ids=with_ids) for response in responses]
@@ -114,6 +114,7 @@ class ServerEngine(Engine):
                 cards = await self._list(policy.endpoint)
                 card = choose_model(policy.endpoint.url, policy.wanted, policy.place, cards)
                 self._refuse_other_weights(policy, card)
+                _tell_of_stand_in(policy, card)
                 self._models[policy] = card
             return self._models[policy]
 
@@ -177,11 +178,11 @@ class ServerEngine(Engine):
         self.tally.tokens_out += sum(response.tokens.completion_tokens for response in responses)
 
 
-async def _together(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-    """All results in order; the first failure ends the others."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one) for one in work]
-    except ExceptionGroup as failed:
-        raise failed.exceptions[0] from None
-    return [task.result() for task in tasks]
+def _tell_of_stand_in(policy: _Policy, card: Card) -> None:
+    """Nobody named the server's only model: it may be the policy under another name, or not."""
+    if policy.wanted is None and not is_served(policy.place) and not is_named(card, policy.place):
+        print(
+            f"{policy.endpoint.url}: its only model, '{card.id}', answers for {policy.place}; if it is another one, "
+            f"name it as {policy.endpoint.url}#{card.id}, so that rows tell who played",
+            file=sys.stderr,
+        )

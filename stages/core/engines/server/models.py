@@ -76,7 +76,7 @@ def choose_model(url: str, wanted: str | None, place: str, cards: Sequence[Card]
         if wanted not in known:
             raise InputError(f"{url}: has no model '{wanted}'; it has {name_models(cards, wanted)}")
         return known[wanted]
-    own = [card for card in cards if place in {card.id, card.root} or Path(place).name == card.id]
+    own = [card for card in cards if is_named(card, place)]
     found = own or list(cards)
     if len(found) != 1:
         raise InputError(
@@ -84,6 +84,11 @@ def choose_model(url: str, wanted: str | None, place: str, cards: Sequence[Card]
             f"or name the model as {url}#<name>"
         )
     return found[0]
+
+
+def is_named(card: Card, place: str) -> bool:
+    """Whether a folder or hub name is that of the model, as far as the server tells."""
+    return place in {card.id, card.root} or Path(place).name == card.id
 
 
 def name_models(cards: Sequence[Card], near: str) -> str:

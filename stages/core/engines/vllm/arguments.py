@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from copy import copy
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from stages.core.engines.base import Request
+from stages.core.engines.base import Request, Sampling
 from stages.core.engines.vllm.weights import Weights
 from stages.core.errors import InputError
 from stages.core.recipe.schema import Recipe
@@ -24,7 +26,7 @@ def engine_arguments(recipe: Recipe, weights: Weights, *, on_gpu: bool) -> Async
 
     values = argument_values(recipe, weights, on_gpu=on_gpu)
     try:
-        return AsyncEngineArgs(**values, enable_log_requests=False)
+        return AsyncEngineArgs(**values, enable_log_requests=False, disable_log_stats=True)  # vz keeps its own
     except TypeError as error:
         raise InputError(f"rollout.vllm.options: vLLM's AsyncEngineArgs will not take them: {error}") from error
 
@@ -65,26 +67,33 @@ def processor_options(recipe: Recipe) -> dict[str, Any]:
     return {**recipe.model.processor, **{name: value for name, value in limits.items() if value is not None}}
 
 
-def sampling_parameters(request: Request, stop: list[int], suppressed: list[int]) -> SamplingParams:
+def sampling_parameters(request: Request, stop: tuple[int, ...], suppressed: tuple[int, ...]) -> SamplingParams:
     """vLLM draws sample i with seed + i, as every engine does. Greedy answers are all equal: one is asked for."""
+    parameters = copy(_parameters(request.sampling, stop, suppressed))
+    parameters.n = 1 if request.sampling.temperature == 0 else request.n
+    parameters.seed = request.seed
+    return parameters
+
+
+@cache
+def _parameters(sampling: Sampling, stop: tuple[int, ...], suppressed: tuple[int, ...]) -> SamplingParams:
+    """What requests of one kind share; making it takes as long as the rest of a request."""
     from vllm import SamplingParams
     from vllm.sampling_params import RequestOutputKind
 
-    sampling = request.sampling
     return SamplingParams(
-        n=1 if sampling.temperature == 0 else request.n,
-        seed=request.seed,
         temperature=sampling.temperature,
         top_p=sampling.top_p,
         max_tokens=sampling.max_tokens,
         min_tokens=sampling.min_tokens,
         repetition_penalty=sampling.repetition_penalty,
-        stop_token_ids=stop,
+        stop_token_ids=list(stop),
         logit_bias=dict.fromkeys(suppressed, -100.0) or None,
         logprobs=0,  # of the sampled token alone
         flat_logprobs=True,
         detokenize=False,  # done once, at the end
         output_kind=RequestOutputKind.FINAL_ONLY,
+        skip_clone=True,  # vLLM may change it, since each request has its own
     )
 
 

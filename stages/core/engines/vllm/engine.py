@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import os
+from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from stages.core import vlm
 from stages.core.engines.base import Completion, Engine, Queue, Request
+from stages.core.engines.picture_cache import PictureCache
 from stages.core.engines.vllm.arguments import sampling_parameters
 from stages.core.engines.vllm.host import Host, refusals
 from stages.core.engines.vllm.log import engine_log
 from stages.core.engines.vllm.weights import Weights, weights_of
 from stages.core.errors import InputError, require
-from stages.core.pictures import Picture
 from stages.core.recipe.schema import Recipe
 
 if TYPE_CHECKING:
     from transformers import ProcessorMixin
     from vllm import RequestOutput
 
-PICTURES = 512  # decoded ones that are kept: a game shows the same two again and again
+TEMPERATURES = (0.01, 2.0)  # lower ones vLLM 0.32 raises to the first, without an error
+PICTURES_HELD = 1 << 30  # bytes of decoded ones: a game shows the same two again and again
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,8 @@ class _Policy:
     version: str
     host: Host
     processor: ProcessorMixin
-    stop_tokens: list[int]
-    suppressed: list[int]
+    stop_tokens: tuple[int, ...]
+    suppressed: tuple[int, ...]
 
     @property
     def adapter(self) -> tuple[str, str] | None:
@@ -52,6 +53,12 @@ class VllmEngine(Engine):
             raise InputError(
                 "vLLM batches requests as they come, so it cannot be deterministic: set deterministic=false"
             )
+        temperature = recipe.rollout.temperature
+        if temperature and not TEMPERATURES[0] <= temperature <= TEMPERATURES[1]:
+            raise InputError(
+                f"rollout.temperature is {temperature:g}, but vLLM samples from {TEMPERATURES[0]:g} to "
+                f"{TEMPERATURES[1]:g}, or greedily at 0"
+            )
         self._recipe = recipe
         self._log = engine_log()
         os.environ.setdefault("VLLM_ENGINE_READY_TIMEOUT_S", str(int(recipe.rollout.vllm.startup_seconds)))
@@ -59,12 +66,12 @@ class VllmEngine(Engine):
         self._hosts: list[Host] = []  # that which got weights longest ago first
         self._policies: dict[str, _Policy] = {}
         self._put_out: dict[str, str] = {}  # policy → that which took its host's place
-        self._picture = lru_cache(PICTURES)(Picture.load)
+        self._pictures = PictureCache(None, PICTURES_HELD)
 
     def load(self, policy: str, model: str | Path, version: str) -> None:
         if self._versions.get(policy) == version:
             return
-        weights = weights_of(model, version, self._recipe.model.revision)
+        weights = weights_of(model, version, self._recipe.model)
         processor = vlm.load_processor(weights.path if weights.adapter else str(model), self._recipe.model)
         stop, suppressed = _token_rules(weights.path, processor, self._recipe)
         self.unload(policy)
@@ -95,12 +102,14 @@ class VllmEngine(Engine):
         try:
             output = await policy.host.answer(prompt, parameters, adapter=policy.adapter, game=request.order[0])
         except refusals() as error:
-            raise InputError(f"{request.name}: vLLM refuses it: {error}; {self._limits()}") from error
+            remedy = f"; {self._limits()}" if "maximum model length" in str(error) else ""
+            raise InputError(f"{request.name}: vLLM refuses it: {error}{remedy}") from error
         if len(output.prompt_token_ids or []) > self._recipe.rollout.max_prompt_tokens:
             raise InputError(f"{request.name}: the prompt has {len(output.prompt_token_ids)} tokens; {self._limits()}")
         completions = _completions(output, request, policy)
         self.count(completions, prompts=completions[0].prompt_tokens, cached=output.num_cached_tokens or 0)
         self.tally.restarts = sum(host.restarts for host in self._hosts)
+        self.tally.retries = sum(host.retries for host in self._hosts)
         return completions
 
     def queue(self) -> Queue:
@@ -112,10 +121,11 @@ class VllmEngine(Engine):
             self.run(host.sleep())
 
     def close(self) -> None:
-        for host in self._hosts:
-            host.close()
-        self._hosts, self._policies = [], {}
-        super().close()
+        with ExitStack() as all_of_them:  # whichever fails
+            all_of_them.callback(super().close)
+            for host in self._hosts:
+                all_of_them.callback(host.close)
+            self._hosts, self._policies = [], {}
 
     def _host_for(self, weights: Weights, policy: str) -> Host:
         for host in self._hosts:
@@ -140,7 +150,7 @@ class VllmEngine(Engine):
         ids = processor.tokenizer(text, **vlm.special_tokens(processor, text))["input_ids"]
         return {
             "prompt_token_ids": ids,
-            "multi_modal_data": {"image": [self._picture(picture) for picture in request.pictures]},
+            "multi_modal_data": {"image": self._pictures.load(request.pictures)},
             "multi_modal_uuids": {"image": [picture.sha256 or picture.ref for picture in request.pictures]},
         }
 
@@ -166,18 +176,18 @@ def _completions(output: RequestOutput, request: Request, policy: _Policy) -> li
     return made * request.n if len(made) < request.n else made  # greedy: one answer for all samples
 
 
-def _token_rules(path: str, processor: ProcessorMixin, recipe: Recipe) -> tuple[list[int], list[int]]:
+def _token_rules(path: str, processor: ProcessorMixin, recipe: Recipe) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """The tokens that end an answer, and those that must never be said, from a model's configuration alone."""
     from transformers import AutoConfig, GenerationConfig
 
-    revision = None if Path(path).exists() else recipe.model.revision
+    revision = vlm.revision_of(path, recipe.model)
     config = AutoConfig.from_pretrained(path, revision=revision)
     _refuse_other_features(path, config)
     try:
         generation = GenerationConfig.from_pretrained(path, revision=revision)
     except OSError:  # a folder without generation_config.json
         generation = GenerationConfig.from_model_config(config)
-    return vlm.stop_tokens(generation, processor), vlm.placeholder_tokens(config, processor)
+    return tuple(vlm.stop_tokens(generation, processor)), tuple(vlm.placeholder_tokens(config, processor))
 
 
 def _refuse_other_features(path: str, config: Any) -> None:

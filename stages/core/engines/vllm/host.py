@@ -4,23 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
+import threading
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from stages.core.engines.base import Queue
 from stages.core.engines.vllm.arguments import engine_arguments
 from stages.core.engines.vllm.log import EngineLog
 from stages.core.engines.vllm.plugin import OWNER
 from stages.core.engines.vllm.weights import Weights
-from stages.core.errors import InputError, VzError
+from stages.core.errors import InputError, VzError, first_line
 from stages.core.recipe.schema import Recipe
+from stages.core.seeds import derive
 
 if TYPE_CHECKING:
     from vllm import RequestOutput, SamplingParams
     from vllm.v1.engine.async_llm import AsyncLLM
 
+T = TypeVar("T")
+
 TRIES_OF_A_REQUEST = 3  # vLLM asks for a picture again when its caches disagree
+LOOKS_EVERY = 1.0  # seconds, whether the engine that was ordered something still lives
 
 
 class Host:
@@ -37,6 +45,7 @@ class Host:
         self.weights: Weights | None = None
         self.rank = 0  # of the largest adapter it can hold
         self.restarts = 0
+        self.retries = 0  # requests sent again
 
     async def take(self, weights: Weights) -> None:
         """Hold these weights: in place where it runs already, else by starting it."""
@@ -45,9 +54,12 @@ class Host:
                 if self.weights is not None and weights.full == self.weights.full:
                     return
                 if _reloads_rightly(self._engine):
-                    await self._wake()
-                    await self._reload(weights)
-                    return
+                    try:
+                        await self._wake()
+                        await self._reload(weights)
+                        return
+                    except _dead() as error:
+                        self._bury(error)
             self.close()
             self._start(weights)
 
@@ -59,11 +71,13 @@ class Host:
         With several copies of the weights a game's requests go to the same copy, which has its prefixes in its cache.
         """
         copies = self._recipe.rollout.vllm.data_parallel
-        options = {"data_parallel_rank": game % copies} if copies > 1 else {}
-        for _ in range(TRIES_OF_A_REQUEST):
-            engine = await self._alive()
+        # Drawn, not counted off: games may have been counted off over several such engines before.
+        options = {"data_parallel_rank": derive("copy", game) % copies} if copies > 1 else {}
+        for attempt in range(TRIES_OF_A_REQUEST):
+            self.retries += attempt > 0
+            engine = self._engine
             try:
-                output = await self._one(engine, prompt, parameters, adapter, options)
+                output = await self._one(await self._alive(), prompt, parameters, adapter, options)
             except _dead() as error:
                 await self._revive(engine, error)
                 continue
@@ -75,14 +89,15 @@ class Host:
     async def sleep(self) -> None:
         """Weights to the CPU's memory, keys and values away; the next request wakes it. vLLM can do so on GPUs only."""
         if self._engine is not None and self._engine.model_config.enable_sleep_mode and not self._asleep:
-            await self._engine.sleep(level=1)
-            self._asleep = True
+            with suppress(_dead()):  # what comes next finds it so, and starts another
+                await _order(self._engine, self._engine.sleep(level=1))
+                self._asleep = True
 
     def queue(self) -> Queue:
         if self._engine is None:
             return Queue()
-        unfinished = self._engine.get_num_unfinished_requests()
-        running = min(unfinished, self._recipe.rollout.vllm.max_requests)
+        unfinished, settings = self._engine.get_num_unfinished_requests(), self._recipe.rollout.vllm
+        running = min(unfinished, settings.max_requests * settings.data_parallel)
         return Queue(running, unfinished - running)
 
     def close(self) -> None:
@@ -92,6 +107,7 @@ class Host:
 
     def _start(self, weights: Weights) -> None:
         from vllm.platforms import current_platform
+        from vllm.usage.usage_lib import UsageContext
         from vllm.v1.engine.async_llm import AsyncLLM
 
         on_gpu = not current_platform.is_cpu()
@@ -104,10 +120,12 @@ class Host:
         arguments = engine_arguments(self._recipe, weights, on_gpu=on_gpu)
         began = time.monotonic()
         try:
-            self._engine = AsyncLLM.from_engine_args(arguments)
+            with _interruptible():
+                # The context decides only how many tokens are computed in a step: as many as offline, not as a chat's.
+                self._engine = AsyncLLM.from_engine_args(arguments, usage_context=UsageContext.LLM_CLASS)
         except (ValueError, RuntimeError, OSError, NotImplementedError) as error:
             raise InputError(
-                f"{weights.path}: vLLM does not start with it: {_first_line(error)}\n{self._log.tail()}"
+                f"{weights.path}: vLLM does not start with it: {first_line(error)}\n{self._log.tail()}"
             ) from error
         if not on_gpu and self._engine.model_config.is_mm_prefix_lm:
             self.close()
@@ -122,19 +140,22 @@ class Host:
         """New full weights of the same shape. Without the pause the engine's picture cache would outlive them."""
         engine = self._engine
         assert engine is not None
-        await engine.pause_generation(mode="wait")
+        await _order(engine, engine.pause_generation(mode="wait"))
         try:
-            await engine.collective_rpc("reload_weights", kwargs={"weights_path": weights.path})
+            await _order(engine, engine.collective_rpc("reload_weights", kwargs={"weights_path": weights.path}))
+        except _dead():
+            raise
         except Exception as error:  # whatever vLLM raised, its weights are now neither the old nor the new ones
             self.close()
             raise InputError(
                 f"{weights.path}: vLLM cannot take these weights in place of those of the same shape that it holds: "
-                f"{_first_line(error)}\n{self._log.tail()}"
+                f"{first_line(error)}\n{self._log.tail()}"
             ) from error
-        await engine.reset_mm_cache()
-        await engine.reset_encoder_cache()
-        await engine.reset_prefix_cache()
-        await engine.resume_generation()
+        await _order(engine, engine.reset_mm_cache())
+        await _order(engine, engine.reset_encoder_cache())
+        if not await _order(engine, engine.reset_prefix_cache()):
+            raise VzError("vLLM keeps prefixes that the old weights computed, although nothing was being computed")
+        await _order(engine, engine.resume_generation())
         self.weights = weights
 
     async def _one(
@@ -171,23 +192,51 @@ class Host:
 
     async def _wake(self) -> None:
         if self._asleep and self._engine is not None:
-            await self._engine.wake_up()
+            await _order(self._engine, self._engine.wake_up())
             self._asleep = False
 
-    async def _revive(self, dead: AsyncLLM, error: BaseException) -> None:
-        """Start again, once in this host's life, whichever request notices first. A second death ends the stage."""
+    async def _revive(self, dead: AsyncLLM | None, error: BaseException) -> None:
+        """Start again with the same weights, whichever request notices first."""
         async with self._changing:
             if self._engine is not dead:
                 return  # another request was quicker
             weights = self.weights
             assert weights is not None
-            self.close()
-            tail = self._log.tail()
-            if self.restarts:
-                raise VzError(f"the vLLM engine died a second time; its log ends with\n{tail}") from error
-            self.restarts += 1
-            print(f"the vLLM engine died and is started again; its log ends with\n{tail}", file=sys.stderr)
+            self._bury(error)
             self._start(weights)
+
+    def _bury(self, error: BaseException) -> None:
+        """What is left of a dead engine goes. It may be started again once in this host's life: a second death ends
+        the stage."""
+        self.close()
+        tail = self._log.tail()
+        if self.restarts:
+            raise VzError(f"the vLLM engine died a second time; its log ends with\n{tail}") from error
+        self.restarts += 1
+        print(f"the vLLM engine died and is started again; its log ends with\n{tail}", file=sys.stderr)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Ctrl-C at once, while the event loop, which would take it, is held up."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+async def _order(engine: AsyncLLM, work: Coroutine[Any, Any, T]) -> T:
+    """Await an order that is no request: where the engine dies at it, vLLM 0.32 would let it wait for ever."""
+    task = asyncio.create_task(work)
+    while not (await asyncio.wait({task}, timeout=LOOKS_EVERY))[0]:
+        if engine.errored:
+            task.cancel()
+            raise _dead()()
+    return task.result()
 
 
 def _reloads_rightly(engine: AsyncLLM) -> bool:
@@ -213,7 +262,3 @@ def refusals() -> type[Exception]:
 
     refused: type[Exception] = VLLMClientError
     return refused
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

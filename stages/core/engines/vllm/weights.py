@@ -8,6 +8,7 @@ from pathlib import Path
 
 from stages.core import artifact, vlm
 from stages.core.recipe.load import place_of
+from stages.core.recipe.model import Model
 
 
 @dataclass(frozen=True)
@@ -26,13 +27,12 @@ class Weights:
         return self.path, self.version
 
 
-def weights_of(model: str | Path, version: str, revision: str | None) -> Weights:
+def weights_of(model: str | Path, version: str, recipe: Model) -> Weights:
     """The weights of a policy as `Engine.load` gets it."""
     place = str(place_of(model))
     base = vlm.base_of_adapter(place)
     if base is None:
-        return Weights(place, version, None if Path(place).exists() else revision)
+        return Weights(place, version, vlm.revision_of(place, recipe))
     full = place_of(base)
     rank = int(json.loads((Path(place) / vlm.ADAPTER_CONFIG).read_text(encoding="utf-8"))["r"])
-    on_hub = None if Path(full).exists() else revision
-    return Weights(str(full), artifact.content_hash(full)[:12], on_hub, place, rank)
+    return Weights(str(full), artifact.content_hash(full)[:12], vlm.revision_of(full, recipe), place, rank)

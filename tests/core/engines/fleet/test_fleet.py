@@ -60,6 +60,15 @@ def test_workers_compute_together_what_one_process_would(games: Path, tmp_path: 
     assert played(one.out) != played(three.out)  # so the engine does tell
 
 
+@pytest.mark.parametrize(("block", "idle"), [(10, True), (5, False)])
+def test_workers_without_games_are_told(
+    block: int, idle: bool, games: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    play(fake_recipe(*TWO, f"rollout.concurrent_games={block}"), games, tmp_path / "out")  # 10 of them
+    told = capsys.readouterr().err
+    assert ("only 1 of 2 workers have games" in told and "5 or less would give" in told) == idle
+
+
 @pytest.mark.slow
 def test_workers_of_a_real_engine_give_the_bytes_of_one_process(games: Path, tmp_path: Path, random_model: Path):
     models = {"current": random_model}

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -205,7 +206,7 @@ with Told(recipe, engines.{engine}) as engine:
 
 def refusal(task: str, *arguments: object) -> str:
     """What an actor on a machine of the cluster says to a task."""
-    reply = asyncio.run(Actor(0).call(task, *arguments))
+    reply = asyncio.run(Actor(0, version("vz-selfplay")).call(task, *arguments))
     assert reply.failure is not None and reply.failure.exit_code == 2
     return reply.failure.message
 

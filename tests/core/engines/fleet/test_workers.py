@@ -151,6 +151,7 @@ class Scripted(Worker):
     """Runs a host in this process; its lives end as the script says."""
 
     died = (ConnectionError,)
+    unfit = (ImportError,)
     at_once = False
 
     def __init__(self, *lives: str) -> None:
@@ -163,6 +164,8 @@ class Scripted(Worker):
         started: Future[str] = Future()
         if self.life == "stillborn":
             started.set_exception(ConnectionError("gone"))
+        elif self.life == "lacks vz":
+            started.set_exception(ImportError("a long way down\n\nNo module named 'stages'"))
         elif self.life != "waits for room":
             started.set_result("here")
         return started
@@ -240,12 +243,30 @@ def test_a_worker_for_which_there_is_no_room_is_not_awaited_for_ever():
         asyncio.run(lane.start())
 
 
+def test_a_place_that_lacks_vz_says_so():
+    lane, _ = lane_of(Scripted("lacks vz"))
+    with pytest.raises(
+        InputError, match="worker 1: vz does not run .* the same vz installed: No module named 'stages'"
+    ):
+        asyncio.run(lane.start())
+
+
+@pytest.mark.parametrize("how", [SystemExit(3), KeyboardInterrupt()])
+def test_an_engine_that_ends_its_thread_is_a_failure_and_no_endless_wait(how: BaseException):
+    def ending(recipe: Recipe) -> Engine:
+        raise how
+
+    reply = EngineHost().call("open", ending, fake_recipe()).result(10)
+    assert reply.failure is not None and type(how).__name__ in reply.failure.message
+
+
 @pytest.mark.parametrize(
     ("overrides", "remedy"),
     [
         (("rollout.engine=vllm", "deterministic=false"), "rollout.vllm.data_parallel"),
         (("rollout.engine=server",), "rollout.server.requests"),
         (("rollout.engine=server", "rollout.executor.kind=ray"), "rollout.server.requests"),
+        (("threads=null", "rollout.executor.kind=ray"), "set threads=1"),
     ],
 )
 def test_workers_that_would_not_help_are_refused(overrides: tuple[str, ...], remedy: str):

@@ -18,16 +18,18 @@ def asked_model(server: ChatServer) -> str:
     return str(server.asked()[-1]["model"])
 
 
-def test_the_only_model_plays_whatever_the_policy_is_called():
+def test_the_only_model_plays_whatever_the_policy_is_called_which_is_told(capsys: pytest.CaptureFixture[str]):
     with ChatServer(having("served-name")) as server:
         ask(server)
     assert asked_model(server) == "served-name"
+    assert "'served-name', answers for owner/policy" in capsys.readouterr().err
 
 
-def test_a_policy_plays_under_its_own_name():
+def test_a_policy_plays_under_its_own_name(capsys: pytest.CaptureFixture[str]):
     with ChatServer(having("other", "owner/policy")) as server:
         ask(server)
     assert asked_model(server) == "owner/policy"
+    assert capsys.readouterr().err == ""
 
 
 def test_a_folder_plays_under_its_name_or_its_place(tmp_path: Path):

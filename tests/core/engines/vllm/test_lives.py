@@ -13,12 +13,13 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+import torch
 
 from stages import rollout
 from stages.core import tables
 from stages.core.errors import VzError
 from stages.core.recipe import Recipe, load
-from tests.core.engines.vllm.world import VLLM
+from tests.core.engines.vllm.world import VLLM, Asker, recomputed
 from tests.helpers import write_games
 
 pytestmark = pytest.mark.vllm
@@ -126,6 +127,26 @@ def test_a_second_death_ends_the_stage_and_keeps_the_finished_games(
     assert what_was_said(report.out).equals(undisturbed)
 
 
+def test_an_engine_that_dies_while_nobody_asks_takes_new_weights_all_the_same(
+    vllm_recipe: Recipe, model: Path, other_model: Path, pictures: Path, capfd: pytest.CaptureFixture[str]
+):
+    from stages.core.engines.vllm import VllmEngine
+
+    with VllmEngine(vllm_recipe) as engine:
+        asker = Asker(engine, vllm_recipe, pictures)
+        engine.load("current", model, "v1")
+        request = asker.request(0)
+        before = asker.ask([request])
+        kill_engines(os.getpid())
+        engine.load("current", other_model, "v2")
+        ((completion,),) = asker.ask([request])
+        assert torch.tensor(completion.logprobs) == pytest.approx(
+            recomputed(other_model, vllm_recipe, request, completion), abs=1e-4
+        )
+        assert [[completion]] != before and engine.tally.restarts == 1
+    assert "died and is started again" in capfd.readouterr().err
+
+
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_our_own_death_loses_nothing_and_leaves_no_process(
     how: signal.Signals, games: Path, settings: list[str], undisturbed: pl.DataFrame, tmp_path: Path
@@ -145,6 +166,19 @@ def test_our_own_death_loses_nothing_and_leaves_no_process(
     again = subprocess.run(command(games, out, settings), capture_output=True, text=True, check=False)
     assert again.returncode == 0, again.stderr
     assert saved >= 3 and what_was_said(out).equals(undisturbed)
+
+
+def test_ctrl_c_while_the_engine_starts_ends_at_once_and_leaves_no_process(
+    games: Path, settings: list[str], tmp_path: Path
+):
+    process = subprocess.Popen(command(games, tmp_path / "out", settings), stderr=subprocess.PIPE, text=True,
+                               start_new_session=True)  # fmt: skip
+    wait_for(lambda: bool(engines_of(process.pid)), 120, "engine")
+    engines = engines_of(process.pid)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all of them
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    wait_for(lambda: not any(alive(pid) for pid in engines), 60, "end of the engine's processes")
 
 
 @pytest.mark.parametrize("name", ["empty", "tiny-model"])
