@@ -3,7 +3,7 @@
 (a) one sequence at a time with `generate`, as the released code plays; (b) the transformers engine; (c) the vLLM engine;
 (d) vLLM alone, given the requests of (c) all at once, with no game logic: through AsyncLLM, and offline through LLM.
 
-    python -m tests.rollout.bench --out runs/bench-rollout --games 256 --concurrent 128 --tokens 64
+    python -m tests.rollout.bench --out runs/bench-rollout --games 512 --concurrent 512 --tokens 32
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = _arguments(arguments)
     recipe = _recipe(given)
     games = write_games(given.out / "games", recipe, count=given.games, side=72)
-    model = Path(given.model) if given.model else build_model(given.out / "model")
+    model = Path(given.model) if given.model else build_model(given.out / "model", layers=given.layers)
     rows = measure(given, recipe, games, model)
     write_json(
         given.out / "bench.json", {"settings": vars(given) | {"out": str(given.out)}, "rows": list(map(asdict, rows))}
@@ -243,11 +243,12 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--model", help="a folder; default: a LLaVA of random weights is built")
-    parser.add_argument("--games", type=int, default=256)
+    parser.add_argument("--layers", type=int, default=12, help="of the language model; real ones have 28 and more")
+    parser.add_argument("--games", type=int, default=512)
     parser.add_argument("--slow-games", type=int, default=4, help="games played one sequence at a time")
-    parser.add_argument("--concurrent", type=int, default=128)
+    parser.add_argument("--concurrent", type=int, default=512)
     parser.add_argument("--requests", type=int, default=256, help="completions in computation at once")
-    parser.add_argument("--tokens", type=int, default=64, help="length of every answer")
+    parser.add_argument("--tokens", type=int, default=32, help="length of every answer")
     parser.add_argument("--offline", action="store_true", help="also vLLM's offline LLM class")
     return parser.parse_args(arguments)
 

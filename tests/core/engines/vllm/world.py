@@ -22,7 +22,7 @@ VLLM += ["rollout.vllm.options={block_size: 32}", "evaluate.every=0"]
 QUESTIONS = ["clue list seat 1 civilian", "vote list players 4 rounds 2", "clue list seat 3 spy changed red cube"]
 
 
-def build_model(folder: Path, seed: int = 0, *, tied: bool = False) -> Path:
+def build_model(folder: Path, seed: int = 0, *, tied: bool = False, layers: int = 2) -> Path:
     """A LLaVA of random weights, as small as vLLM's kernels allow, which takes long prompts.
 
     Tied: one table of words for reading and saying.
@@ -34,7 +34,7 @@ def build_model(folder: Path, seed: int = 0, *, tied: bool = False) -> Path:
     from stages.init_model.build import build_model, build_processor
     from stages.init_model.tokenizer import build_tokenizer
 
-    shape = Body(picture=72, patch=24, vision_width=64, vision_layers=2, text_width=64, text_layers=2, head_width=32)
+    shape = Body(picture=72, patch=24, vision_width=64, vision_layers=2, text_width=64, text_layers=layers, head_width=32)
     tokenizer = build_tokenizer()
     model = build_model(shape, tokenizer, seed)
     model.config.vision_feature_layer = -2
