@@ -3,7 +3,7 @@
 (a) one sequence at a time with `generate`, as the released code plays; (b) the transformers engine; (c) the vLLM engine;
 (d) vLLM alone, given the requests of (c) all at once, with no game logic: through AsyncLLM, and offline through LLM.
 
-    python -m tests.rollout.bench --out runs/bench-rollout --games 512 --concurrent 512 --tokens 32
+    python -m tests.rollout.bench --out runs/bench-rollout --games 256 --concurrent 256 --tokens 64
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from stages.core.recipe import Recipe, load
 from tests.core.engines.vllm.world import VLLM, build_model
 from tests.helpers import write_games
 
-REPEATS = 3  # of (b), (c) and (d), taken in turn
+REPEATS = 4  # of (c) and (d), taken in turn: each is compared with the one beside it
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def measure(given: argparse.Namespace, recipe: Recipe, games: Path, model: Path) -> list[Measured]:
-    """Every way to play, (b), (c) and (d) REPEATS times in turn, so that a noisy machine disturbs all alike."""
+    """Every way to play, (c) and (d) REPEATS times in turn, so that a noisy machine disturbs both alike."""
     from stages.core.engines.vllm import VllmEngine
 
     version = artifact.content_hash(model)[:12]
@@ -116,8 +116,8 @@ def measure(given: argparse.Namespace, recipe: Recipe, games: Path, model: Path)
         for engine in (batched, served):
             engine.load("current", model, version)
         _warm_up(served, recipe, given.out, model)
+        rows.append(_play("(b) transformers engine", recipe, games, model, batched, given.out / "b"))
         for repeat in range(REPEATS):
-            rows.append(_play("(b) transformers engine", recipe, games, model, batched, given.out / f"b{repeat}"))
             _forget(served)
             asked.clear()
             rows.append(_play("(c) vLLM engine", recipe, games, model, served, given.out / f"c{repeat}"))
@@ -215,18 +215,20 @@ def _timed(work: Callable[[], Any]) -> tuple[float, Any]:
 
 
 def report(rows: Sequence[Measured]) -> str:
-    """A line a way: medians over the repeats, and how they compare."""
+    """A line a way: medians over the repeats. What is compared with (d) are the repeats, pair by pair."""
     ways = list(dict.fromkeys(row.way for row in rows))
     rate = {way: statistics.median(row.tokens / row.seconds for row in rows if row.way == way) for way in ways}
-    best = max((rate[way] for way in ways if way.startswith("(d)")), default=float("nan"))
+    alone = [row.tokens / row.seconds for row in rows if row.way == "(d) vLLM alone, AsyncLLM"]
     lines = ["| way | tokens/s | games/min | prefix cache | of (a) | of (d) |", "|---|---|---|---|---|---|"]
     for way in ways:
         own = [row for row in rows if row.way == way]
         games = statistics.median(60 * row.games / row.seconds for row in own)
         cached = own[-1].cached_share
         share = "–" if cached is None else f"{cached:.0%}"
+        beside = sorted(row.tokens / row.seconds / rate for row, rate in zip(own, alone, strict=False))
+        compared = f"{statistics.median(beside):.2f} ({beside[0]:.2f} … {beside[-1]:.2f})"
         lines.append(
-            f"| {way} | {rate[way]:,.0f} | {games:,.0f} | {share} | {rate[way] / rate[ways[0]]:.1f} | {rate[way] / best:.2f} |"
+            f"| {way} | {rate[way]:,.0f} | {games:,.0f} | {share} | {rate[way] / rate[ways[0]]:.1f} | {compared} |"
         )
     return "\n".join(lines)
 
@@ -244,11 +246,11 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--model", help="a folder; default: a LLaVA of random weights is built")
     parser.add_argument("--layers", type=int, default=12, help="of the language model; real ones have 28 and more")
-    parser.add_argument("--games", type=int, default=512)
+    parser.add_argument("--games", type=int, default=256)
     parser.add_argument("--slow-games", type=int, default=4, help="games played one sequence at a time")
-    parser.add_argument("--concurrent", type=int, default=512)
-    parser.add_argument("--requests", type=int, default=256, help="completions in computation at once")
-    parser.add_argument("--tokens", type=int, default=32, help="length of every answer")
+    parser.add_argument("--concurrent", type=int, default=256)
+    parser.add_argument("--requests", type=int, default=160, help="completions in computation at once")
+    parser.add_argument("--tokens", type=int, default=64, help="length of every answer")
     parser.add_argument("--offline", action="store_true", help="also vLLM's offline LLM class")
     return parser.parse_args(arguments)
 

@@ -34,7 +34,9 @@ def build_model(folder: Path, seed: int = 0, *, tied: bool = False, layers: int 
     from stages.init_model.build import build_model, build_processor
     from stages.init_model.tokenizer import build_tokenizer
 
-    shape = Body(picture=72, patch=24, vision_width=64, vision_layers=2, text_width=64, text_layers=layers, head_width=32)
+    shape = Body(
+        picture=72, patch=24, vision_width=64, vision_layers=2, text_width=64, text_layers=layers, head_width=32
+    )
     tokenizer = build_tokenizer()
     model = build_model(shape, tokenizer, seed)
     model.config.vision_feature_layer = -2
