@@ -59,8 +59,8 @@ class RayWorker(Worker):
         self._ray, self._executor = ray, executor
         self._actor: Any = None
         errors = ray.exceptions
-        # Ray's memory monitor ends actors with an error of its own.
         self.unfit = (errors.RayTaskError,)
+        # Ray's memory monitor ends actors with an error of its own, the last.
         self.died = (errors.RayActorError, errors.ObjectLostError, errors.NodeDiedError, errors.OutOfMemoryError)
 
     def start(self) -> Future[str]:
