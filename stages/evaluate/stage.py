@@ -25,6 +25,7 @@ from stages.evaluate.transcripts import decision_figures, vote_on
 from stages.evaluate.transfer import answer, draw_questions, transfer_figures
 
 FIGURES = "evaluation.json"
+FEW_PAIRS = 10  # below these, intervals by pairs say little
 _OPPONENT_EVERYWHERE = Seats(civilian="opponent", analyst="opponent", spy="opponent")
 
 
@@ -64,7 +65,7 @@ def run(
             figures |= _clues(work, recipe, games)
             figures |= _transfer(work, recipe, pairs, games, live)
         write_json(work / FIGURES, figures)
-        return Outcome(figures, _warnings(recipe, places, figures))
+        return Outcome(figures, _warnings(recipe, places, figures, len(pairs)))
 
     return artifact.produce(
         out,
@@ -77,8 +78,13 @@ def run(
     )
 
 
-def _warnings(recipe: Recipe, places: dict[str, str | Path], figures: dict[str, Any]) -> list[str]:
+def _warnings(recipe: Recipe, places: dict[str, str | Path], figures: dict[str, Any], pairs: int) -> list[str]:
     found = []
+    if pairs < FEW_PAIRS:
+        found.append(
+            f"all of this rests on {pairs} pair(s) of pictures, by which the intervals are: make more games, or a "
+            "larger share of them held out (games.test_fraction)"
+        )
     if places["current"] == places["opponent"]:
         found.append("the policy plays against itself: name another as --model or --opponent")
     asked = figures.get("transfer", {}).get("questions", 0)

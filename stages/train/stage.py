@@ -62,7 +62,7 @@ def run(
         Path(kept),
         rollouts or artifact.input_of(artifact.input_of(kept, "scored"), "rollouts"),
         games,
-        place_of(recipe.model.path if model is None else model),
+        place_of(_policy_of(state_in, recipe) if model is None else model),
         place_of(recipe.model.path if base is None else base),
         place_of(anchor or base or recipe.model.path),
         state_in,
@@ -81,6 +81,19 @@ def run(
     if report.status == "up to date":
         call.check_state_is_that_of(report)
     return report
+
+
+def _policy_of(state: Path | None, recipe: Recipe) -> str | Path:
+    """What trains where nobody names it: the recipe's model, or the checkpoint that belongs to the state gone on from,
+    by whose version rows are known that another policy played."""
+    if state is None:
+        return recipe.model.path
+    info = read_info(state)
+    beside = state.with_name(state.name.removesuffix("-state"))
+    known = beside != state and (beside / artifact.MANIFEST).is_file()
+    if known and artifact.manifest_of(beside, "train")["counts"].get("state") == info.id:
+        return beside
+    raise InputError(f"{state}: the checkpoint that belongs to this state is not beside it: name it with --model")
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,20 @@ def test_it_counts_updates_and_rows(played: World, tmp_path: Path) -> None:
     assert second.counts["run_updates"] == 4
 
 
+def test_rows_that_an_earlier_policy_played_are_told_when_a_state_goes_on(played: World, tmp_path: Path) -> None:
+    first = run(stub(played), played.kept, tmp_path / "one")
+    assert first.counts["off_policy_rows"] == 0 and not first.warnings
+    second = run(stub(played), played.kept, tmp_path / "two", state_in=tmp_path / "one-state")
+    assert second.counts["off_policy_rows"] == second.counts["rows"] > 0
+    assert "rows were played by policy version" in second.warnings[0]
+
+
+def test_a_state_whose_checkpoint_is_elsewhere_needs_its_name(played: World, tmp_path: Path) -> None:
+    run(stub(played), played.kept, tmp_path / "one", state_out=tmp_path / "elsewhere")
+    with pytest.raises(InputError, match="elsewhere: the checkpoint that belongs to this state .* --model"):
+        run(stub(played), played.kept, tmp_path / "two", state_in=tmp_path / "elsewhere")
+
+
 def test_importing_the_stage_imports_no_torch() -> None:
     code = "import stages.train, sys; sys.exit(any(name in sys.modules for name in ('torch', 'transformers', 'trl')))"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).resolve().parents[2])
@@ -56,7 +70,8 @@ def test_an_older_state_in_the_slot_is_replaced(played: World, tmp_path: Path) -
     slots = tmp_path / "a", tmp_path / "b"
     state = None
     for number in range(4):
-        run(stub(played), played.kept, tmp_path / f"c{number}", state_in=state, state_out=slots[number % 2])
+        model, out = (tmp_path / f"c{number - 1}" if number else None), tmp_path / f"c{number}"
+        run(stub(played), played.kept, out, model=model, state_in=state, state_out=slots[number % 2])
         state = slots[number % 2]
     updates = [json.loads((slot / "state.json").read_text())["updates"] for slot in slots]
     assert updates == [3, 4]
