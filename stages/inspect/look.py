@@ -99,6 +99,9 @@ def _run_overview(run: Path, limit: int) -> View:
         return View(f"{run}: a run of 'iterate' whose first round is not finished; the same command goes on")
     state = read_json(run / "state.json")
     facts = {**state.pop("schedule"), **state}
+    if best := facts.get("best"):  # a policy's votes are counted in the round after the one that made it
+        made, right = int(best["iteration"]), best["vote_accuracy"]
+        facts["best"] = f"the policy made in round {made}: {right:.3f} of its votes, in round {made + 1}, were right"
     rounds = (
         pl.read_ndjson(run / "metrics.jsonl", infer_schema_length=None)
         if (run / "metrics.jsonl").is_file()

@@ -89,6 +89,12 @@ def test_a_strangers_file_is_not_replaced(kinds: Path, tmp_path: Path):
     assert (tmp_path / "page.html").read_text() == "mine"
 
 
+def test_a_page_is_not_written_as_a_picture(kinds: Path, tmp_path: Path):
+    with pytest.raises(InputError, match=r"ends in \.html"):
+        show(kinds, page=tmp_path / "gallery.png")
+    assert not list(tmp_path.glob("gallery*"))
+
+
 def test_nothing_is_written_into_the_games_folder(kinds: Path):
     before = sorted(kinds.rglob("*"))
     for option in ("page", "sheet"):

@@ -67,6 +67,10 @@ def test_a_run_shows_its_rounds(games: Path, tmp_path: Path):
     run = iterate.run(fake_recipe("iterate.rounds=2", "iterate.games=3"), tmp_path / "run", games=games).out
     view = look.overview(run, limit=10)
     assert view.tables["rounds"]["iteration"].to_list() == [1, 2] and "loss" in view.tables["rounds"].columns
+    right = view.tables["rounds"]["vote_accuracy"].to_list()
+    played = right.index(max(right)) + 1
+    told = f"the policy made in round {played - 1}: {max(right):.3f} of its votes, in round {played}, were right"
+    assert view.facts["best"] == told
 
 
 @pytest.mark.parametrize(
