@@ -30,8 +30,6 @@ def show(
     for out, option in ((page, "--gallery"), (sheet, "--contact-sheet")):
         if out is not None:
             _refuse_inside(out, games, option)
-    if page is not None and not page.is_dir() and page.suffix.lower() not in {".html", ".htm"}:
-        raise InputError(f"{page}: a gallery is an HTML page; give a name that ends in .html as --gallery")
     ids = [] if pairs is None else named_in(games, pairs)
     reports = {}
     if page is not None:

@@ -225,7 +225,7 @@ def report(rows: Sequence[Measured]) -> str:
         games = statistics.median(60 * row.games / row.seconds for row in own)
         cached = own[-1].cached_share
         share = "–" if cached is None else f"{cached:.0%}"
-        beside = sorted(row.tokens / row.seconds / rate for row, rate in zip(own, alone, strict=False))
+        beside = sorted(row.tokens / row.seconds / other for row, other in zip(own, alone, strict=False))
         compared = f"{statistics.median(beside):.2f} ({beside[0]:.2f} … {beside[-1]:.2f})"
         lines.append(
             f"| {way} | {rate[way]:,.0f} | {games:,.0f} | {share} | {rate[way] / rate[ways[0]]:.1f} | {compared} |"

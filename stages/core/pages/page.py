@@ -71,9 +71,11 @@ def publish(path: Path, text: str) -> str:
 
 
 def refuse_foreign(path: Path, command: str, option: str, example: str) -> None:
-    """`InputError` when what lies at `path` is no page of `command`, and so would be lost."""
+    """`InputError` for a name that is no page's, and when what lies at `path` is no page of `command`."""
     if path.is_dir():
         raise InputError(f"{path}: is a folder; give a file as {option}, for example {path / example}")
+    if path.suffix.lower() not in {".html", ".htm"}:
+        raise InputError(f"{path}: is written as an HTML page; give a name that ends in .html as {option}")
     if path.is_file():
         with path.open("rb") as file:
             ours = mark_of(command).encode() in file.read(HEAD)
