@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from stages.core.content import MANIFEST, content_hash
+from stages.core.differences import what_differs
 from stages.core.disk import room_for
 from stages.core.errors import InputError
 from stages.core.files import read_json, sha256_text, to_json, write_json
@@ -79,7 +80,7 @@ def produce(
     with room_for(out), locked(out):
         if up_to_date(out, claim["fingerprint"], overwrite):
             return _report(out, read_json(out / MANIFEST), "up to date")
-        _refuse_foreign(out, stage, overwrite)
+        _refuse_foreign(out, claim, overwrite)
         work = _open_work(out, claim, overwrite, resumable)
         started = time.time()
         try:
@@ -147,29 +148,32 @@ def refuse_to_replace_an_input(out: Path, inputs: Mapping[str, Path | str]) -> N
             raise InputError(f"{out}: lies in {place}, the {name} that is to be read; choose another --out")
 
 
-def _refuse_foreign(out: Path, stage: str, overwrite: bool) -> None:
+def _refuse_foreign(out: Path, claim: Mapping[str, Any], overwrite: bool) -> None:
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return
     if not (out / MANIFEST).is_file():
         raise InputError(f"{out}: exists and was not made by vz; choose another --out or move it away")
-    made_by = read_json(out / MANIFEST)["stage"]
-    if made_by != stage:
+    made, stage = read_json(out / MANIFEST), claim["stage"]
+    if made["stage"] != stage:
         raise InputError(
-            f"{out}: holds an output of '{made_by}', which '{stage}' will not replace; choose another --out"
+            f"{out}: holds an output of '{made['stage']}', which '{stage}' will not replace; choose another --out"
         )
     if not overwrite:
-        raise InputError(f"{out}: holds the result of other inputs or settings; use --overwrite or another --out")
+        raise InputError(
+            f"{out}: holds the result of other inputs or settings ({what_differs(made, claim)}); "
+            "use --overwrite or another --out"
+        )
 
 
 def _open_work(out: Path, claim: dict[str, Any], overwrite: bool, resumable: bool) -> Path:
     work = out.with_name(f".{out.name}.partial")
     if (work / CLAIM).is_file():
-        same = read_json(work / CLAIM)["fingerprint"] == claim["fingerprint"]
-        if same and resumable:
+        begun = read_json(work / CLAIM)
+        if begun["fingerprint"] == claim["fingerprint"] and resumable:
             return work
         if resumable and not overwrite:
             raise InputError(
-                f"{work}: an unfinished run with other inputs or settings lies here; "
+                f"{work}: an unfinished run with other inputs or settings ({what_differs(begun, claim)}) lies here; "
                 "repeat that command to finish it, or use --overwrite to discard it"
             )
     if work.exists():

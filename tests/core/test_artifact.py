@@ -42,6 +42,26 @@ def test_other_settings_are_refused_unless_overwritten(tmp_path: Path):
     assert json.loads((tmp_path / "out/manifest.json").read_text())["settings"] == {"x": 2}
 
 
+def test_a_refusal_names_what_differs(tmp_path: Path):
+    source, out = tmp_path / "pictures", tmp_path / "out"
+    source.mkdir()
+    (source / "one").write_text("1")
+
+    def make_of(inputs: dict[str, Path], **settings: object) -> None:
+        produce(out, stage="test", settings=settings, inputs=inputs, make=Maker())
+
+    make_of({"pictures": source}, games={"pairs": 60, "of": (1, 2)}, seed=0)
+    (source / "one").write_text("2")
+    with pytest.raises(
+        InputError, match=r"\(games.pairs was 60, is now 70; seed was 0, is now absent; other pictures\)"
+    ):
+        make_of({"pictures": source}, games={"pairs": 70, "of": (1, 2)})
+    with pytest.raises(InputError, match=r"settings \(no pictures; now tables\);"):
+        make_of({"tables": source}, games={"pairs": 60, "of": (1, 2)}, seed=0)
+    with pytest.raises(InputError, match="c was absent, is now 0; 1 more; other pictures"):
+        make_of({"pictures": source}, games={"pairs": 60, "of": (1, 2)}, seed=1, **dict.fromkeys("abcd", 0))
+
+
 def test_an_interrupted_stage_goes_on_in_the_same_folder(tmp_path: Path):
     def half(work: Path) -> Outcome:
         (work / "part").write_text("done")
