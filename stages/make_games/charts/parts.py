@@ -60,8 +60,10 @@ def usable(kind: Kind, table: ChartTable) -> ChartTable:
 
 def _views(table: ChartTable, kind: Kind) -> list[tuple[bool, ChartTable]]:
     """The table as it stands and turned, as far as the kind can show them; only with the series that it can show."""
-    worth_turning = len(table.series) >= (2 if kind in ("grouped", "stacked") else 3)
-    both = [(False, table), (True, turned(table))] if worth_turning else [(False, table)]
+    # Turned, a row's numbers become a series: they are drawn along one axis, so that all must be of one unit.
+    alike = replace(table, series=tuple(_of_one_unit(table.series)))
+    worth_turning = len(alike.series) >= (2 if kind in ("grouped", "stacked") else 3)
+    both = [(False, table), (True, turned(alike))] if worth_turning else [(False, table)]
     fit = [(flipped, replace(view, series=tuple(_showable(kind, view)))) for flipped, view in both]
     many = 2 if kind in ("grouped", "stacked") else 1
     return [(flipped, view) for flipped, view in fit if len(view.series) >= many and _enough(kind, view)]
@@ -79,8 +81,11 @@ def _showable(kind: Kind, view: ChartTable) -> list[Series]:
     found = [series for series in view.series if _numbers(kind, series) >= FEWEST[kind]]
     if kind == "pie":
         return [series for series in found if _adds_up(series) and not view.ordered]
-    if kind == "bar":
-        return found
+    return found if kind == "bar" else _of_one_unit(found)
+
+
+def _of_one_unit(found: Sequence[Series]) -> list[Series]:
+    """Those of the unit that most of the series have; of units that are equally frequent, the first."""
     units = [series.unit for series in found]
     common = max(dict.fromkeys(units), key=units.count, default="")
     return [series for series in found if series.unit == common]

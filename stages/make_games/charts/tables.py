@@ -23,7 +23,7 @@ class Series:
 
     @property
     def unit(self) -> str:
-        """What stands around its numbers, e.g. `%`; a cell without takes its column's."""
+        """What stands around its numbers, e.g. `%`."""
         return next((cell.unit for cell in self.cells if cell.unit), "")
 
 
@@ -152,4 +152,12 @@ def _series(grid: Grid, column: int, decimal: str) -> Series:
             )
         unit = unit or cell.unit
         cells.append(cell)
-    return Series(name, tuple(cells))
+    return Series(name, _with_unit(cells))
+
+
+def _with_unit(cells: list[Cell]) -> tuple[Cell, ...]:
+    """The column's cells; numbers without a unit take the column's, since turned they stand in other company."""
+    of = next((cell for cell in cells if cell.unit), Cell("", None))
+    return tuple(
+        cell if cell.unit or cell.value is None else replace(cell, before=of.before, after=of.after) for cell in cells
+    )

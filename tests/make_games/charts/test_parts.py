@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from random import Random
+
+import pytest
 
 from stages.core.recipe.charts import ChartSettings, Kind
 from stages.make_games.charts.cells import Cell
 from stages.make_games.charts.parts import cut, fitting
-from stages.make_games.charts.tables import ChartTable, Series
-from tests.make_games.charts.plain import table
+from stages.make_games.charts.tables import ChartTable, Series, read_table
+from tests.make_games.charts.plain import table, write
 
 KINDS: tuple[Kind, ...] = ("bar", "grouped", "stacked", "line", "pie")
 SETTINGS = ChartSettings()
@@ -97,3 +100,32 @@ def test_entities_over_years_become_lines_along_the_years() -> None:
     assert part.turned
     assert part.table.labels == ("2001", "2002", "2003")
     assert [cell.value for cell in part.table.series[0].cells] == [1, 3, 5]
+
+
+MIXED = "Town,Price,Share,Visitors,Rent\nA,$5,10%,100,$4\nB,9,40%,60,$3\nC,$2,50%,90,$8\nD,$7,20%,5,$1\n"
+
+
+def units(shown: ChartTable) -> set[str]:
+    """Of all numbers that the chart shows along one axis."""
+    return {cell.unit for series in shown.series for cell in series.cells if cell.value is not None}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_all_numbers_of_a_chart_are_of_one_unit(tmp_path: Path, kind: Kind) -> None:
+    mixed = read_table(write(tmp_path, "mixed.csv", MIXED))
+    parts = [cut(mixed, kind, SETTINGS, Random(seed)) for seed in range(20)] if fitting(mixed, [kind]) else []
+    assert (parts != []) == (kind in ("bar", "grouped", "stacked", "pie"))
+    assert all(len(units(part.table)) == 1 for part in parts)
+    assert kind not in ("grouped", "stacked") or {part.turned for part in parts} == {False, True}
+
+
+def test_columns_of_three_units_are_not_turned_into_one_series(tmp_path: Path) -> None:
+    three = read_table(write(tmp_path, "three.csv", "\n".join(line.rsplit(",", 1)[0] for line in MIXED.split())))
+    assert fitting(three, KINDS) == ["bar", "pie"]
+    assert not any(cut(three, "bar", SETTINGS, Random(seed)).turned for seed in range(20))
+
+
+def test_years_in_the_headings_are_turned_with_their_unit(tmp_path: Path) -> None:
+    years = read_table(write(tmp_path, "years.csv", "Town,2001,2002,2003\nA,$1,$2,3\nB,4,5,$6\n"))
+    part = cut(years, "line", SETTINGS, Random(0))
+    assert (part.turned, units(part.table)) == (True, {"$"})
