@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NoReturn
 
 from stages.core.errors import InputError
 from stages.make_games.charts.cells import Cell, read_cell
@@ -49,9 +50,9 @@ def read_table(path: Path) -> ChartTable:
     """The table in a CSV file; rows whose labels are times are put in order of time.
 
     Wide: labels, then a column a series. Long: three columns, of which the first two name what the third measures, so
-    that a label may come again: taken for long if the middle column holds words, or times under a heading such as
-    Year or below labels that come again. Times become the rows, or else the first column does. `InputError` names
-    file, line, column and remedy.
+    that a label may come again: taken for long if the middle column holds words, of whose combinations with the first
+    column most have a number, or times under a heading such as Year or below labels that come again. Times become the
+    rows, or else the first column does. `InputError` names file, line, column and remedy.
     """
     grid = read_grid(path)
     decimal = _decimal_mark(grid)
@@ -93,13 +94,27 @@ def _is_long(grid: Grid, decimal: str) -> bool:
     firsts, middles = ([line.cells[column].strip() for line in grid.lines] for column in (0, 1))
     if not all(middles):
         return False
-    if not any(read_cell(cell, decimal) for cell in middles):
+    combinations = len(set(firsts)) * len(set(middles))
+    times = time_order(middles) is not None
+    if not times and not any(read_cell(cell, decimal) for cell in middles):
+        # A player's team says something else of him: of players and two teams, half of the combinations have a number.
+        if 2 * len(grid.lines) <= combinations:
+            _refuse_words(grid, combinations)
         return True
-    if time_order(middles) is None:
+    if not times:
         return False
     # Below a heading such as Year may also stand when something was founded: then hardly any year comes twice.
-    full = 2 * len(grid.lines) >= len(set(firsts)) * len(set(middles))
+    full = 2 * len(grid.lines) >= combinations
     return len(set(firsts)) < len(firsts) or (grid.header[1].casefold() in _TIME_HEADINGS and full)
+
+
+def _refuse_words(grid: Grid, combinations: int) -> NoReturn:
+    line, (first, middle, _) = grid.lines[0], grid.header
+    raise InputError(
+        f"{grid.path}: line {line.number}, column '{middle}': '{line.cells[1].strip()}' is not a number; nor does the "
+        f"column name series, since of {combinations} combinations of '{first}' and '{middle}' only {len(grid.lines)} "
+        "have a number; leave the column out, or list the others with an empty number"
+    )
 
 
 def _from_wide(grid: Grid, decimal: str) -> ChartTable:

@@ -43,6 +43,25 @@ def test_a_long_table_without_times_has_its_first_column_as_rows(tmp_path: Path)
     assert values(table) == {"Women": [26, 61], "Men": [73, 88]}
 
 
+def test_a_long_table_may_lack_some_combinations(tmp_path: Path) -> None:
+    table = read(tmp_path, "Club,Group,Members\nChess,Women,26\nChess,Men,73\nJudo,Women,61\n")
+    assert values(table) == {"Women": [26, 61], "Men": [73, None]}
+
+
+@pytest.mark.parametrize("teams", [("Reds", "Blues"), ("Reds", "Blues", "Greens", "Whites")])
+def test_words_that_tell_more_of_each_label_do_not_make_a_table_long(tmp_path: Path, teams: tuple[str, ...]) -> None:
+    goals = "".join(f"P{number},{teams[number % len(teams)]},{number}\n" for number in range(8))
+    with pytest.raises(InputError, match="column 'Team': 'Reds' is not a number") as caught:
+        read(tmp_path, f"Player,Team,Goals\n{goals}")
+    assert f"of {8 * len(teams)} combinations of 'Player' and 'Team' only 8 have a number" in str(caught.value)
+    assert "leave the column out" in str(caught.value)
+
+
+def test_a_number_without_a_unit_takes_its_columns(tmp_path: Path) -> None:
+    table = read(tmp_path, "Town,Price\nA,5\nB,$7\nC,\n")
+    assert [(cell.text, cell.unit) for cell in table.series[0].cells] == [("5", "$"), ("$7", "$"), ("", "")]
+
+
 def test_one_year_of_many_towns_is_long_by_its_heading(tmp_path: Path) -> None:
     table = read(tmp_path, "Town,Year,People\nA,2010,5\nB,2010,7\nC,2010,9\n")
     assert table.labels == ("2010",)
