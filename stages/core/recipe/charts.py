@@ -9,6 +9,7 @@ from pydantic import Field
 from stages.core.recipe.base import Section
 
 Kind = Literal["bar", "grouped", "stacked", "line", "pie"]
+COLOURS = 8  # of every palette: more series or slices could not be told apart
 
 
 class ChartSettings(Section):
@@ -46,10 +47,18 @@ class ChartSettings(Section):
         24, ge=3, description="Most rows drawn along a line; of a longer table a stretch is drawn (vz: 24)."
     )
     most_slices: int = Field(
-        7, ge=3, description="Most slices of a pie; of a longer table a stretch is drawn (vz: 7, as colours are told)."
+        7,
+        ge=3,
+        le=COLOURS,
+        description="Most slices of a pie; of a longer table a stretch is drawn; at most 8, one a colour (vz: 7, as "
+        "colours are told).",
     )
     most_series: int = Field(
-        4, ge=2, description="Most series of a chart; of a wider table some are drawn (vz: 4, as colours are told)."
+        4,
+        ge=2,
+        le=COLOURS,
+        description="Most series of a chart; of a wider table some are drawn; at most 8, one a colour (vz: 4, as "
+        "colours are told).",
     )
     most_bars: int = Field(
         28, ge=4, description="Most bars of a grouped chart, so that one is 10 pixels wide at 480 (vz: 28)."
