@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +34,10 @@ def plan(recipe: Recipe, path: Path | None) -> Plan:
     tables, bad = _read(_files(source), source, recipe.games.charts.bad_tables == "skip")
     pairs: list[Pair] = [BadTable(**_common(recipe, name, 0, source), error=error) for name, error in bad.items()]
     kinds = {name: _kinds(recipe, name, table) for name, table in tables.items()}
+    names = list(tables)
     for number in range(recipe.games.pairs):
-        turn, at = divmod(number, len(tables))
-        name = list(tables)[at]
+        turn, at = divmod(number, len(names))
+        name = names[at]
         order = rotated(kinds[name], turn)
         pairs.append(ChartPair(**_common(recipe, name, turn, source), table=tables[name], kinds=order))
     return Plan(pairs, {"tables": source}, packages=(PACKAGE,))
@@ -59,15 +59,15 @@ def _check_size(recipe: Recipe) -> None:
 
 
 def _files(source: Path) -> dict[str, Path]:
-    """The CSV files by the tables' names: their paths below the folder, of letters, digits, `_`, `.` and `-`."""
+    """The CSV files by the tables' names: their paths below the folder, with `-` between its parts."""
     if source.is_file():
-        return {_name(source.stem): source}
+        return {_name(source.stem, source): source}
     if not source.is_dir():
         raise InputError(f"{source}: no such file or folder of tables")
     files: dict[str, Path] = {}
     found = [place / name for place, names in walk(source) for name in names if name.lower().endswith(".csv")]
     for file in sorted(path for path in found if path.is_file()):
-        name = _name(str(file.relative_to(source).with_suffix("")))
+        name = _name("-".join(file.relative_to(source).with_suffix("").parts), file)
         if name in files:
             raise InputError(f"{file}: {files[name]} would have the same name in the games, '{name}'; rename one")
         files[name] = file
@@ -76,8 +76,15 @@ def _files(source: Path) -> dict[str, Path]:
     return files
 
 
-def _name(path: str) -> str:
-    return re.sub(r"[^\w.-]", "-", path, flags=re.ASCII)
+def _name(name: str, file: Path) -> str:
+    """The table's name, if it can be part of the pairs' names. Letters of all scripts can."""
+    safe_id(_base(name), str(file))
+    return name
+
+
+def _base(name: str) -> str:
+    """What the names of all pairs of a table begin with."""
+    return f"chart-{name}"
 
 
 def _read(files: dict[str, Path], source: Path, skip: bool) -> tuple[dict[str, ChartTable], dict[str, str]]:
@@ -105,6 +112,5 @@ def _kinds(recipe: Recipe, name: str, table: ChartTable) -> tuple[Kind, ...]:
 
 def _common(recipe: Recipe, name: str, turn: int, source: Path) -> dict[str, Any]:
     """The fields of every pair. The split is the table's."""
-    safe_id(f"chart-{name}", str(source))
-    given = common(recipe, f"chart-{name}-{turn}", f"tables:{source.resolve().name}", "chart")
-    return {**given, "split": split_of(recipe, f"chart-{name}")}
+    given = common(recipe, f"{_base(name)}-{turn}", f"tables:{source.resolve().name}", "chart")
+    return {**given, "split": split_of(recipe, _base(name))}
