@@ -10,7 +10,9 @@ from matplotlib.ticker import MaxNLocator
 from stages.make_games.charts.chart import Chart
 from stages.make_games.charts.numbers import for_ticks
 from stages.make_games.charts.text import Font, number_width
+from stages.make_games.charts.words import NoRoom
 
+MOST_LABEL = 0.4  # of the axis, for a number beyond the values at their end
 _MARGIN = 0.06  # above and below a line whose axis does not begin at 0, times the span of its values
 
 
@@ -43,7 +45,10 @@ def tick_texts(chart: Chart, ticks: Sequence[float]) -> list[str]:
 
 
 def _ticks(chart: Chart, low: float, high: float, length: float) -> tuple[float, ...]:
-    """Round values from at most `low` to at least `high`; fewer than the style wants where they would touch."""
+    """Round values from at most `low` to at least `high`; fewer than the style wants where they would touch.
+
+    `NoRoom` if even the fewest would.
+    """
     font = Font(chart.style.font, round(chart.text, 1))
     for steps in range(chart.style.ticks, 0, -1):
         locator = MaxNLocator(
@@ -52,15 +57,15 @@ def _ticks(chart: Chart, low: float, high: float, length: float) -> tuple[float,
         ticks = tuple(float(tick) for tick in locator.tick_values(low, high))
         widths = [number_width(text, font) if chart.horizontal else font.line for text in tick_texts(chart, ticks)]
         if sum(widths) <= length:
-            break
-    return ticks
+            return ticks
+    raise NoRoom
 
 
 def _with_room(low: float, high: float, chart: Chart, share: float, ticks: tuple[float, ...]) -> Axis:
     """The axis made longer, until that share of it lies beyond the values, at each end where values have labels."""
     if not chart.value_labels or chart.kind == "stacked":
         return Axis(low, high, ticks)
-    share = min(share, 0.4)
+    share = min(share, MOST_LABEL)
     if chart.high > 0 or chart.kind == "line":
         high = max(high, chart.high + share * (chart.high - low) / (1 - share))
     if chart.low < 0 and chart.kind != "line":

@@ -18,6 +18,7 @@ from stages.make_games.charts.looks import Style, draw_style
 from stages.make_games.charts.parts import Part, cut
 from stages.make_games.charts.swap import changes, draw_swap, exchange
 from stages.make_games.charts.tables import ChartTable, words_of
+from stages.make_games.charts.words import NoRoom
 from stages.make_games.pair import Made, Pair, Skipped
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ PLAIN = 32  # difference of a channel, of 255, above which two pixels differ pla
 MEASURED_AT = 480 * 320 * 3  # numbers in the picture that games.charts.min_pixels speaks of
 TRIES = 3  # parts of the table with which a kind is tried
 NO_KIND, NO_SWAP, NO_LETTERS, BAD_TABLE = "no kind of chart fits", "no visible swap", "letters missing", "bad table"
+NO_ROOM = "no room for its labels"
 
 Picture = NDArray[np.uint8]  # (height, width, 3) sRGB
 
@@ -83,16 +85,18 @@ class ChartPair(Pair):
 
     def _made(self, part: Part, versions: tuple[ChartTable, ...], style: Style) -> Made | Skipped | None:
         """The pictures of these tables, the original's first; None if they hardly differ."""
-        from stages.make_games.charts.composing import compose
-        from stages.make_games.charts.drawing import draw
         from stages.make_games.charts.text import missing_letters
 
         games = self.games
         letters = missing_letters(words_of(part.table), style.font)
         if letters:
             return Skipped(NO_LETTERS, f"{self.table.name}: the font {style.font} has no {letters[:10]!r}")
-        chart = compose(part, versions, style, (games.width, games.height), games.charts.text_size)
-        pictures = [draw(chart, table) for table in versions]
+        try:
+            chart, pictures = self._drawn(part, versions, style)
+        except NoRoom:
+            size = f"{games.width}x{games.height}"
+            remedy = "make pictures larger, or games.charts.text_size smaller"
+            return Skipped(NO_ROOM, f"{self.table.name}: {NO_ROOM} at {size}; {remedy}")
         if len(pictures) > 1 and differing(*pictures) < games.charts.min_pixels * pictures[0].size / MEASURED_AT:
             return None
         files = [png(Image.fromarray(picture)) for picture in pictures]
@@ -101,6 +105,15 @@ class ChartPair(Pair):
         if len(versions) == 1:
             return Made(files[0], None, scene=scenes[0], counts=counts)
         return Made(files[0], files[1], changes(*versions), scenes[0], scenes[1], counts)
+
+    def _drawn(self, part: Part, versions: tuple[ChartTable, ...], style: Style) -> tuple[Chart, list[Picture]]:
+        """The chart and its picture with each table. `NoRoom` if the words of one do not fit."""
+        from stages.make_games.charts.composing import compose
+        from stages.make_games.charts.drawing import draw
+
+        games = self.games
+        chart = compose(part, versions, style, (games.width, games.height), games.charts.text_size)
+        return chart, [draw(chart, table) for table in versions]
 
     def _scene(self, part: Part, chart: Chart, table: ChartTable) -> dict[str, Any]:
         """The chart as JSON, and where its numbers come from: how many rows and series of how many, as they stand or

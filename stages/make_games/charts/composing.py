@@ -9,7 +9,9 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from itertools import pairwise
+from math import isfinite
 
+from stages.make_games.charts.axis import MOST_LABEL
 from stages.make_games.charts.cells import Cell
 from stages.make_games.charts.chart import Chart
 from stages.make_games.charts.layout import Layout, lay_out
@@ -20,16 +22,21 @@ from stages.make_games.charts.pies import names_collide
 from stages.make_games.charts.swap import value_range
 from stages.make_games.charts.tables import ChartTable
 from stages.make_games.charts.text import Font, number_width, width
+from stages.make_games.charts.words import NoRoom
 
 LEAST_TEXT = 9.0  # pixels, below which digits cannot be read
 _LABELLED_POINTS = 12  # of a line, at most, that have numbers
+_BEYOND = 1e3  # times the values: where axes may end and stacks may reach
 _NAMELESS = {"", "value", "values", "number", "amount"}  # headings that say nothing
 
 Tables = tuple[ChartTable, ...]
 
 
 def compose(part: Part, tables: Tables, style: Style, size: tuple[int, int], text_size: float) -> Chart:
-    """The chart for these tables, which differ by the swap. `size`: width and height of the picture in pixels."""
+    """The chart for these tables, which differ by the swap. `size`: width and height of the picture in pixels.
+
+    `NoRoom` if there is none for its words.
+    """
     chart = _wished(part, tables, style, size, text_size)
     if not chart.horizontal and part.kind in ("bar", "grouped", "stacked") and not _labels_fit_below(chart, part.table):
         chart = replace(chart, horizontal=True, heading="")
@@ -49,6 +56,8 @@ def _wished(part: Part, tables: Tables, style: Style, size: tuple[int, int], tex
     text = max(text_size * (size[0] * size[1]) ** 0.5, LEAST_TEXT) * style.text_scale
     numbers, widest = _numbers(table, Font(style.font, round(text, 1)), style.separator)
     low, high = value_range(kind, tables, style.from_zero)
+    if not isfinite(_BEYOND * max(high, -low)):  # hundreds of digits fit nowhere, and arithmetic ends here
+        raise NoRoom
     title = _title(part) if style.title != "none" or kind == "pie" else ""
     measure = _measure(part, bool(title))
     horizontal = style.horizontal and kind in ("bar", "grouped", "stacked")
@@ -114,8 +123,10 @@ def _measure(part: Part, titled: bool) -> str:
 
 def _labels_fit_below(chart: Chart, table: ChartTable) -> bool:
     """Whether no label is cut off under upright bars."""
-    layout = lay_out(chart, table.labels, _names(chart, table))
-    return layout.labels.whole
+    try:
+        return lay_out(chart, table.labels, _names(chart, table)).labels.whole
+    except NoRoom:
+        return False
 
 
 def _numbers_fit(chart: Chart, table: ChartTable, layout: Layout) -> bool:
@@ -125,7 +136,8 @@ def _numbers_fit(chart: Chart, table: ChartTable, layout: Layout) -> bool:
         return rows <= _LABELLED_POINTS and number_width(chart.widest, _font(chart)) <= layout.plot.width / rows
     share = chart.style.bar_width / len(table.series) if chart.kind == "grouped" else 1.0
     if chart.horizontal:
-        return chart.text <= share * layout.plot.height / rows
+        wide = number_width(chart.widest, _font(chart)) > MOST_LABEL * layout.plot.width
+        return not wide and chart.text <= share * layout.plot.height / rows
     return number_width(chart.widest, _font(chart)) <= share * layout.plot.width / rows
 
 

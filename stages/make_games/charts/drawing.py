@@ -23,15 +23,16 @@ from stages.make_games.charts.pies import draw_pie
 from stages.make_games.charts.tables import ChartTable
 from stages.make_games.charts.text import DOTS_PER_INCH
 from stages.make_games.charts.times import along_time
-from stages.make_games.charts.words import GAP, Words
+from stages.make_games.charts.words import GAP, NoRoom, Words
 
+_OUTSIDE = 0.5 / DOTS_PER_INCH  # inches; less is not seen
 _GRID = {"solid": "-", "dashed": (0, (4, 3)), "dotted": (0, (1, 2))}
 _LINES = "#c9ccd1"  # of the grid
 _SPINES = {"none": (), "corner": ("left", "bottom"), "box": ("left", "bottom", "right", "top")}
 
 
 def draw(chart: Chart, table: ChartTable) -> NDArray[np.uint8]:
-    """The picture, (height, width, 3) uint8 sRGB."""
+    """The picture, (height, width, 3) uint8 sRGB. `NoRoom` if some of it would lie outside."""
     names = table.labels if chart.kind == "pie" else tuple(series.name for series in table.series)
     with own_settings(), matplotlib.rc_context({"font.family": chart.style.font}):
         layout = lay_out(chart, table.labels, names)
@@ -47,7 +48,15 @@ def draw(chart: Chart, table: ChartTable) -> NDArray[np.uint8]:
             _draw_with_axes(axes, chart, table, layout)
         _draw_words(figure, chart, layout)
         canvas.draw()
+        _check_inside(figure, canvas.get_renderer())
         return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
+def _check_inside(figure: Any, renderer: Any) -> None:
+    """`NoRoom` unless all that is drawn lies inside the picture: words measured by matplotlib, not by our layout."""
+    drawn, picture = figure.get_tightbbox(renderer), figure.bbox_inches
+    if min(drawn.x0, drawn.y0) < -_OUTSIDE or drawn.x1 > picture.x1 + _OUTSIDE or drawn.y1 > picture.y1 + _OUTSIDE:
+        raise NoRoom
 
 
 @contextmanager

@@ -8,10 +8,12 @@ from itertools import pairwise
 from math import sqrt
 
 from stages.make_games.charts.text import Font, shorten, widest, width, wrap
+from stages.make_games.charts.words import NoRoom
 
 _APART = 5.0  # pixels between neighbouring labels, at least
 _MOST_HEIGHT = 0.3  # of the picture, for turned labels
 _MOST_WIDTH = 0.36  # of the picture, for labels beside lying bars
+_LEAST_LINE = 0.8  # height of a line of words, times their size, below which neighbouring lines touch
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,7 @@ def _touch(labels: Sequence[str], places: Sequence[float], font: Font, slot: flo
 
 def beside(labels: Sequence[str], font: Font, slot: float, picture: float) -> Labels:
     """Labels left of lying bars, `slot` pixels high each, in one line or two. `picture`: its width."""
+    _check_lines(font, slot)
     most = _MOST_WIDTH * picture
     lines = [wrap(label, font, most, 2 if slot >= 2 * font.line else 1) for label in labels]
     whole = all(" ".join(parts) == " ".join(label.split()) for parts, label in zip(lines, labels, strict=True))
@@ -60,6 +63,7 @@ def beside(labels: Sequence[str], font: Font, slot: float, picture: float) -> La
 
 
 def _turned(labels: Sequence[str], font: Font, slot: float, left: float, height: float) -> Labels:
+    _check_lines(font, slot)
     slanted = slot >= 1.2 * font.line
     length = _MOST_HEIGHT * height
     if slanted:  # the first label must not leave the picture to the left
@@ -68,3 +72,9 @@ def _turned(labels: Sequence[str], font: Font, slot: float, left: float, height:
     longest = widest(texts, font)
     room = (longest + font.size) / sqrt(2) if slanted else longest
     return Labels(texts, 45 if slanted else 90, room, whole=texts == tuple(labels))
+
+
+def _check_lines(font: Font, slot: float) -> None:
+    """`NoRoom` unless lines of words `slot` pixels apart keep off one another."""
+    if slot < _LEAST_LINE * font.size:
+        raise NoRoom

@@ -17,6 +17,7 @@ TITLE, SMALL = 1.25, 0.9  # sizes, times the text's
 TICK_ROOM = 7.0  # pixels from an axis to its words
 END_NAMES = 0.28  # of the picture's width, at most, for names at the ends of lines
 OUTSIDE = 0.27  # the same for names beside a pie, at each side
+_LEAST_PLOT = 3.0  # of a plot's sides, times the text's height
 
 
 @dataclass(frozen=True)
@@ -42,9 +43,16 @@ class _Page:
     def font(self, scale: float = 1.0, bold: bool = False) -> Font:
         return Font(self.chart.style.font, round(scale * self.chart.text, 1), bold)
 
+    def check(self) -> None:
+        """`NoRoom` unless there still is some for a plot."""
+        self.room.check(_LEAST_PLOT * self.chart.text)
+
 
 def lay_out(chart: Chart, labels: Sequence[str], names: Sequence[str]) -> Layout:
-    """Place everything. `labels`: of the rows; `names`: of the series, or for a pie of its slices."""
+    """Place everything. `labels`: of the rows; `names`: of the series, or for a pie of its slices.
+
+    `NoRoom` if the words leave none for a plot, or for one another.
+    """
     pad = chart.text
     page = _Page(chart, Room(pad, pad, chart.width - pad, chart.height - pad))
     _place_title(page)
@@ -53,6 +61,7 @@ def lay_out(chart: Chart, labels: Sequence[str], names: Sequence[str]) -> Layout
     if chart.naming == "legend":
         swatches, words = place_legend(page.room, names, page.font(), chart.style.legend, _align(chart))
         page.words += words
+    page.check()
     if chart.kind == "pie":
         return _pie(page, names, swatches)
     return _lying(page, labels, swatches) if chart.horizontal else _upright(page, labels, names, swatches)
@@ -98,6 +107,7 @@ def _upright(page: _Page, labels: Sequence[str], names: Sequence[str], swatches:
         # How many digits the numbers have depends little on the axis' length, which is not known yet.
         trial = axis_for(chart, room.top - room.bottom, font.line)
         room.left += widest(tick_texts(chart, trial.ticks), font) + TICK_ROOM
+    page.check()
     slot = (room.right - room.left) / len(labels)
     if chart.kind == "line":
         shown = along(labels, along_time(labels), font, slot)
@@ -109,6 +119,7 @@ def _upright(page: _Page, labels: Sequence[str], names: Sequence[str], swatches:
         page.words.append(Words(text, middle, room.bottom + font.size / 2, font, "center"))
         room.bottom += font.line
     room.bottom += shown.room + TICK_ROOM
+    page.check()
     axis = axis_for(chart, room.top - room.bottom, font.line)
     return Layout(room.box, tuple(page.words), tuple(swatches), shown, axis, tuple(written))
 
@@ -136,9 +147,11 @@ def _lying(page: _Page, labels: Sequence[str], swatches: list[Swatch]) -> Layout
         cut = shorten(text, font, room.right - room.left)
         page.words.append(Words(cut, (room.left + room.right) / 2, room.bottom + font.size / 2, font, "center"))
     room.bottom += below_axis
+    page.check()
     axis = axis_for(chart, room.right - room.left, number_width(chart.widest, font))
     if axis.ticks:
         room.right -= widest(tick_texts(chart, axis.ticks)[-1:], font) / 2
+        page.check()
     return Layout(room.box, tuple(page.words), tuple(swatches), shown, axis)
 
 
@@ -152,6 +165,7 @@ def _pie(page: _Page, names: Sequence[str], swatches: list[Swatch]) -> Layout:
         texts = ["\n".join(parts) for parts in lines]
         side = max(widest(parts, font) for parts in lines) + 1.5 * font.size
         room = Room(room.left + side, room.bottom + 2 * font.line, room.right - side, room.top - 2 * font.line)
+    room.check(_LEAST_PLOT * page.chart.text)
     edge = min(room.right - room.left, room.top - room.bottom)
     middle_x, middle_y = (room.left + room.right) / 2, (room.bottom + room.top) / 2
     plot = Box(middle_x - edge / 2, middle_y - edge / 2, edge, edge)

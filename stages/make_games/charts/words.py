@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from stages.make_games.charts.text import Font
+if TYPE_CHECKING:  # matplotlib measures words: it is not imported for a table that cannot be drawn
+    from stages.make_games.charts.text import Font
 
 GAP = 0.55  # between neighbouring parts, times the text's height
+
+
+class NoRoom(Exception):
+    """The picture is too small for what is written in it, so that another kind or part of the table must be tried."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +39,11 @@ class Room:
         """The room on whole pixels, so that edges are sharp."""
         left, bottom = round(self.left), round(self.bottom)
         return Box(left, bottom, round(self.right) - left, round(self.top) - bottom)
+
+    def check(self, least: float) -> None:
+        """`NoRoom` unless so many pixels are free each way."""
+        if min(self.right - self.left, self.top - self.bottom) < least:
+            raise NoRoom
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from stages.make_games.pair import Made, Skipped
 from tests.make_games.charts.plain import recipe, write
 
 SALES = "Town,Sales\nA,30\nB,80\nC,10\nD,55\nE,100\n"
+LONG_NAMES = "Town,Sales\n" + "".join(f"A rather long name of some place number {row},{7 * row}\n" for row in range(12))
 YEARS = "Year,Wind,Coal\n2010,8,46\n2013,13,39\n2016,19,31\n2019,26,22\n"
 
 
@@ -54,7 +55,7 @@ def test_tables_are_taken_in_turn_with_another_kind_each_time(tmp_path: Path) ->
     write(tmp_path / "more", "by year.csv", YEARS)
     pairs = plan(recipe("games.pairs=8"), tmp_path).pairs
     assert [pair.pair_id for pair in pairs] == [
-        f"chart-{name}-{turn}" for turn in range(4) for name in ("more-by-year", "sales")
+        f"chart-{name}-{turn}" for turn in range(4) for name in ("more-by year", "sales")
     ]
     assert len({pair.kinds[0] for pair in pairs[::2]}) == 4  # bar, grouped, stacked, line: each comes once
     assert {pair.kinds[0] for pair in pairs[1::2]} == {"bar", "pie"}
@@ -109,6 +110,13 @@ def test_a_table_whose_name_is_too_long_for_files_is_named(tmp_path: Path) -> No
     write(tmp_path, f"{'a' * 230}.csv", SALES)
     with pytest.raises(InputError, match="'chart-aaa.* cannot name a pair"):
         plan(recipe(), tmp_path)
+
+
+def test_tables_may_have_names_in_any_script(tmp_path: Path) -> None:
+    for name in ("销售.csv", "人口.csv", "हिन्दी.csv"):
+        write(tmp_path, name, SALES)
+    pairs = plan(recipe("games.pairs=3"), tmp_path).pairs
+    assert {pair.pair_id for pair in pairs} == {"chart-销售-0", "chart-人口-0", "chart-हिन्दी-0"}
 
 
 def test_tables_in_linked_folders_are_found(tmp_path: Path) -> None:
@@ -186,6 +194,39 @@ def test_a_swap_that_changes_too_few_pixels_is_skipped(tmp_path: Path) -> None:
     assert result.reason == "no visible swap"
 
 
+def test_swapped_values_are_of_one_unit(tmp_path: Path) -> None:
+    rows = "A,$5,10%,100,$4\nB,$9,40%,60,$3\nC,$2,50%,90,$8\nD,$7,20%,5,$1\n"
+    path = write(tmp_path, "towns.csv", f"Town,Price,Share,Visitors,Rent\n{rows}")
+    for pair in plan(recipe("games.pairs=4"), path).pairs:
+        for change in made(pair).changes:
+            assert {("$" in text, "%" in text) for text in (change.before, change.after)} in (
+                {(True, False)}, {(False, True)}, {(False, False)},
+            )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("overrides", "text"),
+    [
+        (["games.charts.text_size=0.1"], SALES),
+        (["games.charts.text_size=0.06", "games.width=240", "games.height=180"], LONG_NAMES),
+        (["games.charts.kinds=[bar]"], "Town,Sales\nA,1e300\nB,5e299\nC,1e299\n"),
+        (["games.charts.kinds=[stacked]", "game.spy_view=blank"], "Town,A,B\nC,1.7e308,1.1e308\nD,1e308,1e308\n"),
+    ],
+)
+def test_what_has_no_room_is_skipped_with_a_reason(tmp_path: Path, overrides: list[str], text: str) -> None:
+    pair = first_pair(write(tmp_path, "things.csv", text), *overrides)
+    size = f"{pair.games.width}x{pair.games.height}"
+    remedy = "make pictures larger, or games.charts.text_size smaller"
+    assert pair.make() == Skipped("no room for its labels", f"things: no room for its labels at {size}; {remedy}")
+
+
+def test_a_kind_that_has_room_is_taken_where_the_first_has_none(tmp_path: Path) -> None:
+    pair = first_pair(write(tmp_path, "huge.csv", "Town,Sales\nA,1e300\nB,5e299\nC,4e299\n"))
+    result = made(replace(pair, kinds=("bar", "pie")))
+    assert result.scene is not None
+    assert result.scene["kind"] == "pie"
+
+
 def test_a_table_that_no_wanted_kind_can_show_is_skipped(tmp_path: Path) -> None:
     result = first_pair(write(tmp_path, "sales.csv", SALES), "games.charts.kinds=[line]").make()
     assert result == Skipped("no kind of chart fits", "sales: has not the rows, numbers or units for line")
@@ -237,12 +278,13 @@ def test_only_bad_tables_are_an_error_all_the_same(tmp_path: Path) -> None:
     [
         ((), "nowhere", "nowhere: no such file or folder of tables"),
         (("notes.txt",), "", r"holds no file named \*\.csv"),
-        (("a b.csv", "a-b.csv"), "", "would have the same name in the games, 'a-b'; rename one"),
+        (("a/b.csv", "a-b.csv"), "", "would have the same name in the games, 'a-b'; rename one"),
+        (("a:b.csv",), "", r"a:b\.csv: 'chart-a:b' cannot name a pair"),
     ],
 )
 def test_folders_that_cannot_be_used(tmp_path: Path, files: tuple[str, ...], path: str, message: str) -> None:
     for name in files:
-        write(tmp_path, name, SALES)
+        write((tmp_path / name).parent, Path(name).name, SALES)
     with pytest.raises(InputError, match=message):
         plan(recipe(), tmp_path / path)
 

@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 pytest.importorskip("matplotlib", reason="extra 'charts' is not installed")
 
 import matplotlib
 
-from stages.core.recipe.charts import Kind
+from stages.core.recipe.charts import COLOURS, ChartSettings, Kind
+from stages.make_games.charts import drawing
 from stages.make_games.charts.chart import from_json, to_json
 from stages.make_games.charts.composing import compose
 from stages.make_games.charts.drawing import draw
-from stages.make_games.charts.looks import Style
+from stages.make_games.charts.layout import lay_out
+from stages.make_games.charts.looks import PALETTES, Style
 from stages.make_games.charts.swap import Place, Swap, exchange
 from stages.make_games.charts.tables import ChartTable
+from stages.make_games.charts.text import Font
+from stages.make_games.charts.words import NoRoom, Words
 from tests.make_games.charts.plain import BLUE, GREEN, RED, YELLOW, mask, part, runs, style, table
 
 Picture = NDArray[np.uint8]
@@ -181,10 +188,14 @@ def test_the_users_settings_of_matplotlib_do_not_matter() -> None:
 
 
 def test_dollars_are_no_formulas() -> None:
-    picture = one("bar", table(["$a_1$ b", "c^2 $x$", "50% $"], s=[1, 2, 3]), style())
-    assert picture.shape == (320, 480, 3)
-    other = one("bar", table(["a1 b", "c2 x", "50% $"], s=[1, 2, 3]), style())
-    assert (picture != other).any()
+    picture = one("bar", table(["$a_1$", "$b$"], s=[1, 1]), style(axis_title=False))
+    bars = runs(mask(picture, RED).any(axis=0))
+    below = picture[np.flatnonzero(mask(picture, RED).any(axis=1)).max() + 3 :, :, 0] < 200
+    inked = [runs(below[:, start - 20 : start + size + 20].any(axis=0)) for start, size in bars]
+    sizes = [stretches[-1][0] + stretches[-1][1] - stretches[0][0] for stretches in inked]
+    # Of DejaVu Sans' 2048 units an em: dollar and digits are 1303, a 1255, b 1300, the underscore 1024 wide.
+    ems = np.array([2 * 1303 + 1255 + 1024 + 1303, 2 * 1303 + 1300]) / 2048
+    assert sizes == pytest.approx(ems * 0.027 * (480 * 320) ** 0.5, abs=3)
 
 
 @pytest.mark.parametrize("size", [(240, 180), (320, 640), (1024, 400)])
@@ -193,6 +204,37 @@ def test_the_picture_has_the_size_asked_for_and_words_of_nine_pixels_at_least(si
     chart = compose(part("grouped", shown), (shown,), style(), size, 0.027)
     assert chart.text >= 9
     assert draw(chart, shown).shape == (size[1], size[0], 3)
+
+
+@pytest.mark.parametrize(("x", "y"), [(475, 100), (-3, 100), (100, 318), (100, 1)])
+def test_words_outside_the_picture_are_told(monkeypatch: pytest.MonkeyPatch, x: int, y: int) -> None:
+    shown = table("ab", s=[1, 2])
+    chart = compose(part("bar", shown), (shown,), style(), (480, 320), 0.027)
+    layout = lay_out(chart, shown.labels, ("s",))
+    for place, outside in (((100, 100), False), ((x, y), True)):
+        words = Words("Wg", *place, Font("DejaVu Sans", 10.6))
+        monkeypatch.setattr(drawing, "lay_out", lambda *_, more=words: replace(layout, words=(*layout.words, more)))
+        with pytest.raises(NoRoom) if outside else nullcontext():
+            draw(chart, shown)
+
+
+@pytest.mark.parametrize("kind", ["line", "grouped", "pie"])
+def test_as_many_series_and_slices_as_a_recipe_may_want_have_colours_of_their_own(kind: Kind) -> None:
+    most = ChartSettings(most_series=COLOURS, most_slices=COLOURS)
+    for palette in PALETTES.values():
+        assert len(set(palette)) == COLOURS
+    names = [str(2000 + number) for number in range(COLOURS)]
+    many = {name: [float(5 + number), 9.0, 7.0] for number, name in enumerate(names)}
+    shown = table(names, s=[5.0] * COLOURS) if kind == "pie" else table(["2001", "2002", "2003"], True, **many)
+    assert len(shown.series) in (1, most.most_series)
+    picture = one(kind, shown, style(palette=PALETTES["bright"]))
+    assert all(mask(picture, colour).any() for colour in PALETTES["bright"])
+
+
+@pytest.mark.parametrize("setting", ["most_series", "most_slices"])
+def test_more_series_or_slices_than_colours_are_refused(setting: str) -> None:
+    with pytest.raises(ValidationError, match="less than or equal to 8"):
+        ChartSettings(**{setting: COLOURS + 1})
 
 
 def test_labels_too_long_for_upright_bars_make_them_lie() -> None:
