@@ -44,7 +44,7 @@ def command(
         lambda: make_games.run(loaded, out, sources=sources, overwrite=overwrite, processes=processes),
         recipe=loaded,
         sections=("games", "game"),
-        reads={"scenes": scenes, "tables": tables, "ready": ready},
+        reads={"scenes": scenes, "tables": tables, "pictures": ready},
         out=out,
         as_json=as_json,
         dry_run=dry_run,

@@ -143,9 +143,9 @@ def refuse_to_replace_an_input(out: Path, inputs: Mapping[str, Path | str]) -> N
         if not place.exists():  # the name of something on the hub
             continue
         if place == out or out in place.parents:
-            raise InputError(f"{out}: is or holds the {name} that is to be read; choose another --out")
+            raise InputError(f"{out}: is or holds {place}, which is to be read as '{name}'; choose another --out")
         if place in out.parents:
-            raise InputError(f"{out}: lies in {place}, the {name} that is to be read; choose another --out")
+            raise InputError(f"{out}: lies in {place}, which is to be read as '{name}'; choose another --out")
 
 
 def _refuse_foreign(out: Path, claim: Mapping[str, Any], overwrite: bool) -> None:

@@ -14,6 +14,7 @@ from stages.core.files import read_json, write_json
 from stages.make_games import noise
 from stages.make_games.pair import Made, Pair, Skipped, printable
 
+Note = Mapping[str, Any]  # what is kept of a pair that was made
 IMAGES, NOTES = "images", ".pairs"  # the notes serve resuming only and go once all is in place
 
 
@@ -28,18 +29,26 @@ def make_pair(pair: Pair, work: Path) -> None:
         note: dict[str, Any] = {"skipped": {"pair_id": pair.pair_id, "source": pair.source, **why}}
     else:
         kind = noise.kind_of(pair)
-        note = {"row": _write(pair, noise.spoilt(made, kind), work), "counts": dict(made.counts), "noise": kind}
-    write_json(_note(work, pair), note)
+        spoilt = noise.spoilt(made, kind)
+        sizes = {role: len(data) for role, data in _pictures(spoilt).items()}
+        note = {"row": _write(pair, spoilt, work), "counts": dict(made.counts), "noise": kind, "bytes": sizes}
+    write_json(note_path(work, pair), note)
 
 
 def finished(work: Path, pair: Pair) -> bool:
-    """Whether the pair was made, or skipped, before the run was interrupted."""
-    return _note(work, pair).is_file()
+    """Whether the pair was made, or skipped, before the run was interrupted.
+
+    A note survives when the power goes, its pictures may not: they are looked at, too.
+    """
+    if not note_path(work, pair).is_file():
+        return False
+    note = note_of(work, pair)
+    return all(_size(work / note["row"][role]) == size for role, size in note.get("bytes", {}).items())
 
 
 def note_of(work: Path, pair: Pair) -> dict[str, Any]:
-    """A finished pair's note: `row`, `counts` and `noise`, or `skipped`."""
-    note: dict[str, Any] = read_json(_note(work, pair))
+    """A finished pair's note: `row`, `counts`, `noise` and the pictures' `bytes`, or `skipped`."""
+    note: dict[str, Any] = read_json(note_path(work, pair))
     return note
 
 
@@ -58,11 +67,22 @@ def _write(pair: Pair, made: Made, work: Path) -> dict[str, Any]:
         "seed": pair.seed,
         "split": pair.split,
     }
-    for role, data in (("original", made.original), ("modified", made.modified)):
-        if data is not None:
-            row[role] = _write_picture(data, f"{pair.pair_id}_{role}.png", work / IMAGES)
-            row[f"{role}_sha256"] = hashlib.sha256(data).hexdigest()
+    for role, data in _pictures(made).items():
+        row[role] = _write_picture(data, f"{pair.pair_id}_{role}.png", work / IMAGES)
+        row[f"{role}_sha256"] = hashlib.sha256(data).hexdigest()
     return row
+
+
+def _pictures(made: Made) -> dict[str, bytes]:
+    """By role; only those that there are."""
+    return {"original": made.original} | ({} if made.modified is None else {"modified": made.modified})
+
+
+def _size(file: Path) -> int | None:
+    try:
+        return file.stat().st_size
+    except OSError:
+        return None
 
 
 def _text(scene: Mapping[str, Any] | None) -> str | None:
@@ -79,5 +99,6 @@ def _write_picture(data: bytes, name: str, folder: Path) -> str:
     return f"{IMAGES}/{name}"
 
 
-def _note(work: Path, pair: Pair) -> Path:
+def note_path(work: Path, pair: Pair) -> Path:
+    """Where a pair's note lies in a work folder."""
     return work / NOTES / f"{pair.pair_id}.json"

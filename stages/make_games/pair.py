@@ -71,6 +71,7 @@ class Plan:
     """The pairs to make, in order; the inputs they are read from; and what else decides their bytes.
 
     `packages`: what draws them, whose versions decide, too. `ignored`: pictures in the input that belong to no pair.
+    `more`: the input holds more pairs than the recipe asks for. `warnings`: what else the user should hear.
     """
 
     pairs: Sequence[Pair]
@@ -78,6 +79,8 @@ class Plan:
     settings: Mapping[str, Any] = field(default_factory=dict)
     packages: Sequence[str] = ()
     ignored: Sequence[str] = ()
+    more: bool = False
+    warnings: Sequence[str] = ()
 
 
 def common(recipe: Recipe, pair_id: str, source: str, domain: Domain) -> dict[str, Any]:

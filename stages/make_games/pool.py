@@ -69,9 +69,14 @@ def _make_batch(pairs: Sequence[Pair], work: Path) -> None:
         make_pair(pair, work)
 
 
-def available_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def available_cores(quota: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
+    """Cores that this process may use: those it may run on, or as many as a container's `quota` pays for."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        most, period = quota.read_text().split()
+        return max(1, min(cores, round(int(most) / int(period))))
+    except (OSError, ValueError):  # no container, or "max"
+        return cores
 
 
 def _start_worker(stop: Any) -> None:

@@ -9,6 +9,8 @@ from stages.core.errors import InputError
 from stages.core.recipe import Recipe
 from stages.make_games.pair import Plan
 
+OPTIONS = {"scenes": "--scenes", "tables": "--tables", "ready": "--from"}
+
 
 @dataclass(frozen=True)
 class Sources:
@@ -27,7 +29,7 @@ def plan(recipe: Recipe, sources: Sources) -> Plan:
     """The pairs to make, in order. `InputError` names what is off with the recipe or the input."""
     given = [name for name, value in vars(sources).items() if value is not None]
     if len(given) > 1:
-        raise InputError(f"give only one of {' and '.join(given)}")
+        raise InputError(f"give only one of {' and '.join(OPTIONS[name] for name in given)}")
     if sources.ready is not None:
         from stages.make_games import ready
 
@@ -35,6 +37,8 @@ def plan(recipe: Recipe, sources: Sources) -> Plan:
     if sources.tables is not None or (sources.scenes is None and recipe.games.domain == "chart"):
         from stages.make_games import charts
 
+        if recipe.games.domain not in (None, "chart"):
+            raise InputError(f"games.domain is '{recipe.games.domain}', but tables are drawn as charts; leave it out")
         return charts.plan(recipe, sources.tables)
     if recipe.games.domain not in (None, "clevr"):
         drawn_as = "scenes are of clevr" if sources.scenes is not None else "vz draws only clevr and chart"

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +17,13 @@ from stages.core.manifest import versions
 from stages.core.progress import progress_bar
 from stages.core.recipe import Recipe
 from stages.make_games import noise
-from stages.make_games.making import IMAGES, NOTES, finished, note_of
+from stages.make_games.earlier import take_over
+from stages.make_games.making import IMAGES, NOTES, Note, finished, note_of
+from stages.make_games.outcome import Effort, outcome, told
 from stages.make_games.pair import Pair, Plan
 from stages.make_games.pool import make_all
 from stages.make_games.sources import Sources, plan
 
-Note = Mapping[str, Any]  # what making.py wrote of a pair
-SHOWN = 3  # pairs or pictures that a warning names; all that are skipped stand in skipped.parquet
 # What of games.ready only decides between a pair that is skipped and an end: the same command goes on with either.
 SKIP_OR_END = ("unusable", "sizes_differ", "identical", "unrelated")
 
@@ -46,10 +45,13 @@ def run(
     count = recipe.games.processes if processes is None else processes
 
     def make(work: Path) -> Outcome:
+        for folder in (IMAGES, NOTES):
+            (work / folder).mkdir(exist_ok=True)
+        taken_over = take_over(out.resolve(), work, planned.pairs)
         before, seconds = _make_pairs(planned.pairs, work, count)
         notes = [note_of(work, pair) for pair in planned.pairs]
         _write_tables(notes, recipe, work)
-        return _outcome(notes, recipe, planned, before, seconds)
+        return outcome(notes, recipe, planned, Effort(taken_over, before - taken_over, seconds))
 
     report = artifact.produce(
         out,
@@ -84,8 +86,6 @@ def _settings(recipe: Recipe, planned: Plan) -> dict[str, Any]:
 
 def _make_pairs(pairs: Sequence[Pair], work: Path, processes: int) -> tuple[int, float]:
     """Make what is not there yet. Returns how many pairs were, and the seconds that the others took."""
-    (work / IMAGES).mkdir(exist_ok=True)
-    (work / NOTES).mkdir(exist_ok=True)
     missing = [pair for pair in pairs if not finished(work, pair)]
     if missing:
         missing[0].check_installed()
@@ -101,7 +101,8 @@ def _write_tables(notes: Sequence[Note], recipe: Recipe, work: Path) -> None:
     rows = [note["row"] for note in notes if "row" in note]
     skipped = [note["skipped"] for note in notes if "skipped" in note]
     if not rows:
-        raise InputError(f"no pair can be made: {_told(skipped)}")
+        shutil.rmtree(work / NOTES)  # only why there are none; what is then asked otherwise should begin anew
+        raise InputError(f"no pair can be made: {told(skipped)}")
     pairs = tables.unique_key(tables.from_rows(rows, tables.PAIRS), ["pair_id"], "the pairs")
     tables.write(pairs, work / "pairs.parquet", tables.PAIRS)
     dealt = deal([row["pair_id"] for row in rows], len(rows), recipe.game, seed=recipe.seed, iteration=0)
@@ -109,63 +110,3 @@ def _write_tables(notes: Sequence[Note], recipe: Recipe, work: Path) -> None:
     tables.write(tables.from_rows(games, tables.GAMES), work / "games.parquet", tables.GAMES)
     if skipped:
         tables.write(tables.from_rows(skipped, tables.SKIPPED), work / "skipped.parquet", tables.SKIPPED)
-
-
-def _outcome(notes: Sequence[Note], recipe: Recipe, planned: Plan, before: int, seconds: float) -> Outcome:
-    rows = [note["row"] for note in notes if "row" in note]
-    skipped = [note["skipped"] for note in notes if "skipped" in note]
-    splits = Counter(row["split"] for row in rows)
-    made = len(notes) - before
-    more: Counter[str] = Counter()
-    for note in notes:
-        more.update(note.get("counts", {}))
-    counts = {
-        "pairs": len(rows),
-        "games": len(rows),
-        "pictures": sum(1 + (row["modified"] is not None) for row in rows),
-        "split": {name: splits[name] for name in ("train", "dev", "test")},
-        **dict(sorted(more.items())),
-        **({"noise": _noise(notes)} if noise.asked(recipe) else {}),
-        "skipped": dict(Counter(skip["reason"] for skip in skipped)),
-        **({"ignored_pictures": len(planned.ignored)} if planned.ignored else {}),
-        "finished_before": before,
-    }
-    warnings = [*_missing_splits(splits, recipe), *_shared_originals(rows)]
-    if skipped:
-        warnings.append(f"pairs skipped: {len(skipped)}, listed in skipped.parquet: {_told(skipped)}")
-    if planned.ignored:
-        some = ", ".join([*planned.ignored[:SHOWN], "…"] if len(planned.ignored) > SHOWN else planned.ignored)
-        warnings.append(f"pictures that belong to no pair were left alone: {len(planned.ignored)} ({some})")
-    return Outcome(counts, warnings, {"seconds_per_pair": round(seconds / made, 4) if made else 0.0})
-
-
-def _missing_splits(splits: Mapping[str, int], recipe: Recipe) -> list[str]:
-    held_out = {"dev": recipe.games.dev_fraction, "test": recipe.games.test_fraction}
-    wanted = ["train", *(name for name, share in held_out.items() if share > 0)]
-    missing = [name for name in wanted if not splits[name]]
-    return [f"no pair fell into split {name}; make more, or change the fractions" for name in missing]
-
-
-def _shared_originals(rows: Sequence[Note]) -> list[str]:
-    """A warning where held-out games would show pictures that were trained on."""
-    seen: dict[str, dict[str, str]] = {}  # by hash: a pair of each split
-    for row in rows:
-        seen.setdefault(row["original_sha256"], {}).setdefault(row["split"], row["pair_id"])
-    shared = [by_split for by_split in seen.values() if len(by_split) > 1]
-    if not shared:
-        return []
-    first = " and ".join(f"'{pair_id}' ({split})" for split, pair_id in shared[0].items())
-    return [
-        f"originals that are in more than one split: {len(shared)}, as in the pairs {first}; keep such pairs together "
-        "by a column 'group' or 'split', or leave the copies out"
-    ]
-
-
-def _noise(notes: Sequence[Note]) -> dict[str, int]:
-    kinds = Counter(note.get("noise") for note in notes)
-    return {kind: kinds[kind] for kind in noise.KINDS}
-
-
-def _told(skipped: Sequence[Mapping[str, str]]) -> str:
-    some = [f"{skip['pair_id']}: {skip['reason']} ({skip['detail']})" for skip in skipped[:SHOWN]]
-    return "; ".join([*some, "…"] if len(skipped) > SHOWN else some)

@@ -30,6 +30,13 @@ def sample_scene(games: Games, draw: Random, *, name: str = "", index: int = 0, 
 
     `InputError` when the rules leave no room, with what to change.
     """
+    return sample_with_starts(games, draw, name=name, index=index, split=split)[0]
+
+
+def sample_with_starts(
+    games: Games, draw: Random, *, name: str = "", index: int = 0, split: str = "new"
+) -> tuple[Scene, int]:
+    """The scene, and how many before it were thrown away: an object found no place, or was not enough in sight."""
     viewpoint, fov = viewpoint_of(games), fov_of(games)
     scene = Scene(
         objects=(),
@@ -44,12 +51,12 @@ def sample_scene(games: Games, draw: Random, *, name: str = "", index: int = 0, 
     )
     count = draw.randint(games.objects_min, games.objects_max)
     if games.layout == "grid":
-        return replace(scene, objects=_in_cells(count, games, scene, draw))
-    for _ in range(games.placement.restarts):
+        return replace(scene, objects=_in_cells(count, games, scene, draw)), 0
+    for start in range(games.placement.restarts):
         objects = _placed_freely(count, games, viewpoint, draw)
         whole = replace(scene, objects=tuple(objects))
         if len(objects) == count and (not games.min_pixels or min(visible_pixels(whole)) >= games.min_pixels):
-            return whole
+            return whole, start
     raise InputError(
         f"scene {name or index}: no room for {count} objects in {games.placement.restarts} starts; "
         "lower games.objects_max, games.placement.margin or games.min_pixels"

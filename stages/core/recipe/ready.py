@@ -23,6 +23,11 @@ class ReadySettings(Section):
         None,
         description="Column of the spy's picture. Null: found by the known names, e.g. modified, edited, target_img.",
     )
+    id: str | None = Field(
+        None,
+        description="Column that names the pairs. Null: pair_id, id, or img_id with turn_index where there are such; "
+        "an empty text: none, and the rows are numbered.",
+    )
     pictures: str | None = Field(
         None, description="Folder that a manifest's paths count from. Null: the folder of the manifest."
     )

@@ -29,9 +29,10 @@ def plan(recipe: Recipe, path: Path | None) -> Plan:
     first, as pairs that are skipped.
     """
     check_installed()
-    _check_size(recipe)
     source = shared_folder("data") / "tables" if path is None else path
-    tables, bad = _read(_files(source), source, recipe.games.charts.bad_tables == "skip")
+    files = _files(source)
+    _check_size(recipe)
+    tables, bad = _read(files, source, recipe.games.charts.bad_tables == "skip")
     pairs: list[Pair] = [BadTable(**_common(recipe, name, 0, source), error=error) for name, error in bad.items()]
     kinds = {name: _kinds(recipe, name, table) for name, table in tables.items()}
     names = list(tables)
@@ -40,7 +41,7 @@ def plan(recipe: Recipe, path: Path | None) -> Plan:
         name = names[at]
         order = rotated(kinds[name], turn)
         pairs.append(ChartPair(**_common(recipe, name, turn, source), table=tables[name], kinds=order))
-    return Plan(pairs, {"tables": source}, packages=(PACKAGE,))
+    return Plan(pairs, {"tables": source}, packages=(PACKAGE,), more=len(names) > recipe.games.pairs)
 
 
 def rotated(kinds: tuple[Kind, ...], turn: int) -> tuple[Kind, ...]:

@@ -6,15 +6,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from stages.core.clevr import Scene, sample_scene
+from stages.core.clevr import Scene
 from stages.core.clevr.effort import settled
+from stages.core.clevr.placement import sample_with_starts
 from stages.core.clevr.rendering import check_installed
 from stages.core.clevr.visibility import visible_pixels
 from stages.core.errors import InputError
 from stages.core.recipe import Recipe
 from stages.core.recipe.games import Games
 from stages.core.seeds import rng
-from stages.make_games.clevr import packages
+from stages.make_games.clevr import drawn_by
 from stages.make_games.clevr.rendered import DRAWN, DRAWS, Draw, changed, rendered
 from stages.make_games.pair import Made, Pair, Plan, common
 
@@ -49,22 +50,24 @@ def plan(recipe: Recipe) -> Plan:
             "raise it or lower games.changes"
         )
     ids = [f"clevr-{index:06d}" for index in range(recipe.games.pairs)]
+    by = drawn_by(recipe.games)
     recipe = recipe.model_copy(update={"games": settled(recipe.games)})
     pairs = [DrawnPair(**common(recipe, name, DRAWN, "clevr"), index=index) for index, name in enumerate(ids)]
-    return Plan(pairs, settings={"renderer": recipe.games.renderer}, packages=packages(recipe.games))
+    return Plan(pairs, settings=by.settings, packages=by.packages, warnings=by.warnings)
 
 
 def draws(pair: DrawnPair) -> Iterator[tuple[int, Draw]]:
-    """Scenes by the recipe's rules with their changed twins, every object of both in sight; and how many went before.
-
-    A change of shape can hide what stands behind, so that now and then a draw is thrown away here.
-    """
-    games = pair.games
+    """Scenes by the recipe's rules with their changed twins, every object of both in sight; and how many were thrown
+    away before. A change of shape can hide what stands behind, so that now and then that happens here, too."""
+    games, thrown_away = pair.games, 0
     for attempt in range(games.placement.restarts):
-        scene = sample_scene(games, rng(pair.seed, "scene", attempt), name=pair.pair_id, index=pair.index)
+        draw_of = rng(pair.seed, "scene", attempt)
+        scene, starts = sample_with_starts(games, draw_of, name=pair.pair_id, index=pair.index)
+        thrown_away += starts
         draw = changed(scene, pair, attempt)
         if draw.modified is None or games.layout == "grid" or _in_sight(draw.modified, games):
-            yield attempt, draw
+            yield thrown_away, draw
+        thrown_away += 1
 
 
 def _in_sight(scene: Scene, games: Games) -> bool:

@@ -16,7 +16,7 @@ from stages.core.errors import InputError
 from stages.core.progress import progress_bar
 from stages.core.recipe import Recipe
 from stages.core.seeds import rng
-from stages.make_games.clevr import packages
+from stages.make_games.clevr import drawn_by
 from stages.make_games.clevr.rendered import DRAWS, changed, rendered
 from stages.make_games.pair import Made, Pair, Plan, Skipped, common, safe_id
 
@@ -57,11 +57,14 @@ def plan(recipe: Recipe, path: Path) -> Plan:
         raise InputError(f"{path}: no such file or folder of scenes")
     found = []
     with progress_bar("reading scenes", recipe.games.pairs) as progress:
-        for given, body in islice(find_scenes(path), recipe.games.pairs):
+        scenes = find_scenes(path)
+        for given, body in islice(scenes, recipe.games.pairs):
             _check(given, body, recipe)
             found.append(given)
             progress.advance()
+        more = next(scenes, None) is not None
     sizes = picture_sizes(found, [(recipe.games.width, recipe.games.height)])
+    by = drawn_by(recipe.games)
     recipe = recipe.model_copy(update={"games": settled(recipe.games)})
     pairs = [
         ScenePair(
@@ -69,7 +72,7 @@ def plan(recipe: Recipe, path: Path) -> Plan:
         )
         for given in found
     ]
-    return Plan(pairs, {"scenes": path}, {"renderer": recipe.games.renderer}, packages(recipe.games))
+    return Plan(pairs, {"scenes": path}, by.settings, by.packages, more=more, warnings=by.warnings)
 
 
 def _check(given: GivenScene, body: Any, recipe: Recipe) -> None:

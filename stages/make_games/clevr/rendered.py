@@ -22,7 +22,7 @@ DRAWN = "drawn"  # source of pairs whose scenes are vz's own
 DRAWS = 20  # of a scene or change, until its pictures show all that they must
 LEAST_APART = 12  # levels of 255 in some channel, from which two pixels count as different
 Owners = NDArray[np.int32]  # (height, width): the object that each pixel shows, -1 for the ground
-REDRAWN = "redrawn"  # in the counts: draws whose pictures did not show enough
+REDRAWN = "redrawn"  # in the counts: draws thrown away, most since they or their pictures did not show enough
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,9 @@ import shutil
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from stages.core.disk import is_full
 from stages.core.errors import InputError, VzError
@@ -27,8 +28,8 @@ BROKEN = (
 def unpacked(folder: Path, into: Path) -> Path:
     """`folder`, or where it holds archives in place of pairs, `into` with what they hold.
 
-    Unpacked in a hidden sibling that is renamed when whole. `InputError` names an archive that is broken, or whose
-    members would lie outside; `VzError` when the disk has no room.
+    Unpacked in a hidden sibling that is renamed when whole. `InputError` names an archive that is broken or whose
+    members would lie outside, and two that hold a file of one name; `VzError` when the disk has no room.
     """
     files = [file for file in folder.rglob("*") if file.is_file()]
     archives = sorted(file for file in files if file.name.lower().endswith(SUFFIXES))
@@ -38,14 +39,38 @@ def unpacked(folder: Path, into: Path) -> Path:
     if into.is_dir():
         return into
     work = into.with_name(f".{into.name}.{os.getpid()}.partial")
+    _clear_what_was_killed(into)
     try:
         work.mkdir(parents=True)
-        for archive in archives:
-            _unpack(archive, work)
+        _unpack_all(archives, work)
         work.replace(into)
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return into
+
+
+def _clear_what_was_killed(into: Path) -> None:
+    for left in into.parent.glob(f".{into.name}.*.partial"):
+        if not Path("/proc", left.name.split(".")[-2]).exists():
+            shutil.rmtree(left)
+
+
+def _unpack_all(archives: Sequence[Path], into: Path) -> None:
+    """One after the other into one folder, since pictures and their notes may be in two archives."""
+    holders: dict[Path, Path] = {}
+    for archive in archives:
+        with TemporaryDirectory(dir=into, prefix=".") as alone:
+            _unpack(archive, Path(alone))
+            for file in sorted(path for path in Path(alone).rglob("*") if path.is_file()):
+                name = file.relative_to(alone)
+                if name in holders:
+                    raise InputError(
+                        f"{archive}: holds '{name}', as {holders[name].name} does; unpack each into a folder of its "
+                        "own, and give one of these with --from"
+                    )
+                holders[name] = archive
+                (into / name).parent.mkdir(parents=True, exist_ok=True)
+                file.replace(into / name)
 
 
 def _unpack(archive: Path, into: Path) -> None:

@@ -4,14 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, get_args
 
-from stages.core.changes import Change
 from stages.core.errors import InputError
-from stages.core.files import parse_json
-from stages.core.recipe.games import Domain
-from stages.make_games.pair import safe_id
-from stages.make_games.ready.entry import Entry, Request, Stored
+from stages.make_games.ready.entry import Request
 
 # Original and modified, as they are published together; case, blanks and hyphens do not matter.
 COUPLES = (
@@ -34,8 +29,6 @@ IDS = (("pair_id",), ("id",), ("img_id", "turn_index"))  # the last: MagicBrush,
 GROUPS = ("group", "img_id")
 TEXTS = ("changes", "instruction", "edit_instruction", "edit_prompt", "prompt", "edit")
 OURS = ("domain", "scene", "modified_scene", "original_sha256", "modified_sha256")  # as vz writes and exports them
-LAST_OBJECT = 2**31 - 1  # number of a changed object that a table can hold
-SPLITS = {"train": "train", "dev": "dev", "val": "dev", "valid": "dev", "validation": "dev", "test": "test"}
 
 
 @dataclass(frozen=True)
@@ -66,19 +59,31 @@ def choose(eligible: Sequence[str], names: Sequence[str], request: Request, wher
     """
     by_plain = {_plain(name): name for name in reversed(names)}
     original, modified = _of_pictures(eligible, request, where)
-    ids = next((each for each in IDS if all(name in by_plain for name in each)), ())
     group, text, split = (
         next((by_plain[name] for name in known if name in by_plain), None) for known in (GROUPS, TEXTS, ("split",))
     )
     return Columns(
         original,
         None if request.blank else modified,
-        tuple(by_plain[name] for name in ids),
+        _ids(names, request, where),
         group,
         text,
         split,
         {name: by_plain[name] for name in OURS if name in by_plain},
     )
+
+
+def _ids(names: Sequence[str], request: Request, where: object) -> tuple[str, ...]:
+    """The columns that name a pair: that of the recipe, else known ones; none: its rows are numbered."""
+    wanted = request.settings.id
+    if wanted is None:
+        by_plain = {_plain(name): name for name in reversed(names)}
+        known = next((each for each in IDS if all(name in by_plain for name in each)), ())
+        return tuple(by_plain[name] for name in known)
+    if wanted and wanted not in names:
+        told = ", ".join(f"'{name}'" for name in names)
+        raise InputError(f"{where}: games.ready.id is '{wanted}', but the columns are {told}")
+    return (wanted,) if wanted else ()
 
 
 def _plain(name: str) -> str:
@@ -120,87 +125,3 @@ def _told(eligible: Sequence[str]) -> str:
         return "since no column can hold pictures or paths"
     names = ", ".join(f"'{name}'" for name in eligible)
     return f"of the columns {names}; name them with --set games.ready.original=… and games.ready.modified=…"
-
-
-def entry_of(
-    row: Mapping[str, Any], columns: Columns, otherwise: str, pictures: tuple[Stored, Stored | None], where: str
-) -> Entry:
-    """The pair of a row with its `pictures`, named `otherwise` where the table names none."""
-    domain = _ours(row, columns, "domain")
-    return Entry(
-        _id_of(row, columns, otherwise, where),
-        *pictures,
-        where,
-        changes=_changes_of(row, columns, where),
-        split=_split_of(row, columns, where),
-        group=_group_of(row, columns),
-        domain=next((known for known in get_args(Domain) if known == domain), None),  # others mean something else
-        scene=_scene_of(row, columns, "scene", where),
-        modified_scene=_scene_of(row, columns, "modified_scene", where),
-        hashes=(_ours(row, columns, "original_sha256"), _ours(row, columns, "modified_sha256")),
-    )
-
-
-def _ours(row: Mapping[str, Any], columns: Columns, name: str) -> str | None:
-    """A text in one of vz's own columns, if there is any."""
-    given = row.get(columns.ours[name]) if name in columns.ours else None
-    return given.strip() if isinstance(given, str) and given.strip() else None
-
-
-def _scene_of(row: Mapping[str, Any], columns: Columns, name: str, where: str) -> Mapping[str, Any] | None:
-    """A scene or chart as JSON; text of another kind is not ours, and left alone."""
-    text = _ours(row, columns, name)
-    if text is None or not text.startswith("{"):
-        return None
-    scene: Mapping[str, Any] = parse_json(text, f"{where}: '{columns.ours[name]}'", "mend or empty the cell")
-    return scene
-
-
-def _id_of(row: Mapping[str, Any], columns: Columns, otherwise: str, where: str) -> str:
-    """The pair's name: that of its row, or `otherwise` where the table names none."""
-    parts = [row.get(name) for name in columns.ids]
-    if not parts:
-        return safe_id(otherwise, where)
-    for name, part in zip(columns.ids, parts, strict=True):
-        if part is None or not str(part).strip():
-            raise InputError(f"{where}: '{name}' is empty; give the pair a name")
-    return safe_id("-".join(str(part).strip() for part in parts), where)
-
-
-def _split_of(row: Mapping[str, Any], columns: Columns, where: str) -> str | None:
-    """The split that the row asks for, if any."""
-    given = None if columns.split is None else row.get(columns.split)
-    if given is None or not str(given).strip():
-        return None
-    if str(given).strip().lower() not in SPLITS:
-        raise InputError(f"{where}: '{columns.split}' is {given!r}; it must be train, dev or test, or be empty")
-    return SPLITS[str(given).strip().lower()]
-
-
-def _group_of(row: Mapping[str, Any], columns: Columns) -> str | None:
-    """What pairs of one split share, e.g. the photo that several of them were made from."""
-    given = None if columns.group is None else row.get(columns.group)
-    return None if given is None or not str(given) else f"{columns.group}:{given}"
-
-
-def _changes_of(row: Mapping[str, Any], columns: Columns, where: str) -> tuple[Change, ...]:
-    """What was changed: an instruction as one change named `edit`, or a list in the form of `pairs.parquet`."""
-    given = None if columns.text is None else row.get(columns.text)
-    if given is None or given == "" or given == []:
-        return ()
-    if isinstance(given, str):
-        return (Change(0, "edit", "", given),)
-    try:
-        return tuple(_change(one) for one in given)
-    except (TypeError, KeyError, ValueError, OverflowError) as error:
-        raise InputError(
-            f"{where}: '{columns.text}' is neither text nor a list of object (0 to {LAST_OBJECT:,}), attribute, before "
-            "and after"
-        ) from error
-
-
-def _change(one: Mapping[str, Any]) -> Change:
-    number = int(one["object"])
-    if not 0 <= number <= LAST_OBJECT:
-        raise ValueError(f"no object has the number {number}")
-    return Change(number, str(one["attribute"]), str(one["before"]), str(one["after"]))

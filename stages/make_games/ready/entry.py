@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from stages.core.changes import Change
 from stages.core.recipe.games import Domain
@@ -15,6 +15,7 @@ PICTURE_SUFFIXES = (
     ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm",
     ".avif", ".jp2", ".j2k",
 )  # fmt: skip
+SPLITS = {"train": "train", "dev": "dev", "val": "dev", "valid": "dev", "validation": "dev", "test": "test"}
 
 
 @dataclass(frozen=True)
@@ -59,9 +60,9 @@ class FilePicture:
 class Entry:
     """A pair as its place offers it; `modified` is None for a blank spy.
 
-    `where` names its row or file. `note` is the published data set's file of what was replaced. The rest is known only
-    where a table says it: pairs of one `group` share a split; `hashes` are the sha256 that vz noted of both pictures
-    when it made the pair. `likely` is the domain if no row tells it.
+    `where` names its row or file. `note` is where the published data set has its file of what was replaced. The rest is
+    known only where a table says it: pairs of one `group` share a split; `hashes` are the sha256 that vz noted of both
+    pictures when it made the pair. `likely` is the domain if no row tells it.
     """
 
     pair_id: str
@@ -74,8 +75,8 @@ class Entry:
     group: str | None = None
     domain: Domain | None = None
     likely: Domain = "photo"
-    scene: Mapping[str, Any] | None = None
-    modified_scene: Mapping[str, Any] | None = None
+    scene: str | None = None  # JSON, kept as text: parsed it takes several times the memory
+    modified_scene: str | None = None
     hashes: tuple[str | None, str | None] = (None, None)
 
 
@@ -84,6 +85,7 @@ class Found:
     """The pairs of a place in order, what it is called in the tables, and the input that is recorded and hashed.
 
     `hashed`: the input's own hash covers every byte of the pictures. `ignored`: pictures that belong to no pair.
+    `more`: there are more pairs than were wanted.
     """
 
     entries: Sequence[Entry]
@@ -91,6 +93,7 @@ class Found:
     input: Path | str
     hashed: bool = False
     ignored: Sequence[str] = ()
+    more: bool = False
 
 
 def one_line(error: Exception) -> str:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from stages.core.errors import InputError
 from stages.core.files import walk
-from stages.core.recipe.games import Domain
 from stages.make_games.pair import printable, safe_id
 from stages.make_games.ready.entry import PICTURE_SUFFIXES, Entry, FilePicture, Request
 
@@ -42,12 +42,13 @@ def has_pairs(folder: Path) -> bool:
     return any(file.stem.endswith(ORIGINAL) for file in files_with(folder, *PICTURE_SUFFIXES))
 
 
-def by_name(folder: Path, request: Request) -> tuple[list[Entry], list[str]]:
+def by_name(folder: Path, request: Request) -> tuple[Iterator[Entry], list[str]]:
     """Pairs `<base>_original.*` and `<base>_modified.*`; for a blank spy without such names, every picture.
 
     Also the pictures that are neither, which may be meant for something else.
     """
-    files = pictures_in(folder / PICTURE_FOLDER if (folder / PICTURE_FOLDER).is_dir() else folder)
+    where = folder / PICTURE_FOLDER if (folder / PICTURE_FOLDER).is_dir() else folder
+    files = pictures_in(where)
     originals = {name.removesuffix(ORIGINAL): file for name, file in files.items() if name.endswith(ORIGINAL)}
     if request.blank and not originals:
         originals = files
@@ -55,13 +56,15 @@ def by_name(folder: Path, request: Request) -> tuple[list[Entry], list[str]]:
         raise _no_pairs(folder, len(files))
     modified = {name.removesuffix(MODIFIED): file for name, file in files.items() if name.endswith(MODIFIED)}
     known = {*originals.values(), *modified.values()}
-    notes = folder / SCENE_FOLDER
-    entries = []
-    for base, (original, other) in _matched(originals, modified, request, f"{ORIGINAL}.png", f"{MODIFIED}.png"):
-        note = notes / (base + COMPARISON)
-        domain: Domain = "clevr" if note.is_file() else "photo"
-        entries.append(_entry(base, original, other, note if other and note.is_file() else None, domain))
+    entries = _paired(originals, modified, request, (where, f"{ORIGINAL}.png"), (where, f"{MODIFIED}.png"))
+    if (folder / SCENE_FOLDER).is_dir():
+        entries = (_noted(entry, folder / SCENE_FOLDER) for entry in entries)
     return entries, [printable(name) for name, file in files.items() if file not in known]
+
+
+def _noted(entry: Entry, notes: Path) -> Entry:
+    note = None if entry.modified is None else notes / (entry.pair_id + COMPARISON)
+    return replace(entry, note=note, likely="clevr")
 
 
 def _no_pairs(folder: Path, pictures: int) -> InputError:
@@ -74,27 +77,25 @@ def _no_pairs(folder: Path, pictures: int) -> InputError:
     return InputError(f"{folder}: holds no pictures; " + (f"unpack {packed}" if packed else "give a folder that does"))
 
 
-def by_folders(folders: tuple[Path, Path], request: Request) -> list[Entry]:
+def by_folders(folders: tuple[Path, Path], request: Request) -> Iterator[Entry]:
     """Pairs of pictures with the same name but for the suffix, one in each folder."""
     one, other = (_renamed(pictures_in(folder)) for folder in folders)
     if not one:
         raise InputError(f"{folders[0]}: holds no pictures")
-    domain: Domain = "clevr" if tuple(folder.name for folder in folders) == CHANGE else "photo"
-    ends = [f" in {folder.name}/" for folder in folders]
-    return [_entry(base, *files, None, domain) for base, files in _matched(one, other, request, *ends)]
+    entries = _paired(one, other, request, *((folder, ".*") for folder in folders))
+    if tuple(folder.name for folder in folders) == CHANGE:
+        entries = (replace(entry, likely="clevr") for entry in entries)
+    return entries
 
 
 def pictures_in(folder: Path) -> dict[str, Path]:
     """The pictures in a folder and below, by name without suffix (`cats/1.jpg` is `cats-1`), in name order.
 
-    Other files are no pictures and left alone; `InputError` names pictures of a kind that cannot be read.
+    Other files are no pictures and left alone. Those of `UNREADABLE_SUFFIXES` are: a pair that needs one is refused.
     """
     files: dict[str, Path] = {}
     for file in _files_below(folder):
-        suffix = file.suffix.lower()
-        if suffix in UNREADABLE_SUFFIXES:
-            raise InputError(f"{file}: {suffix} pictures cannot be read; save it as PNG or JPEG, or move it away")
-        if suffix not in PICTURE_SUFFIXES:
+        if file.suffix.lower() not in PICTURE_SUFFIXES + UNREADABLE_SUFFIXES:
             continue
         if not file.exists():
             raise InputError(f"{file}: is a link to a file that is gone; put it back or remove the link")
@@ -135,21 +136,39 @@ def _renamed(files: Mapping[str, Path]) -> dict[str, Path]:
     return renamed
 
 
-def _matched(
-    one: Mapping[str, Path], other: Mapping[str, Path], request: Request, one_end: str, other_end: str
-) -> Iterator[tuple[str, tuple[Path, Path | None]]]:
-    """Name, original and modified of the first pairs; None for a blank spy. `InputError` names what has no match."""
-    for base, file in other.items():
-        if not request.blank and base not in one:
-            raise InputError(f"{file}: its counterpart {base}{one_end} is missing; add it or remove the picture")
-    for base, file in list(one.items())[: request.limit]:
-        if not request.blank and base not in other:
+def _paired(
+    one: Mapping[str, Path], other: Mapping[str, Path], request: Request, *places: tuple[Path, str]
+) -> Iterator[Entry]:
+    """The pairs by name; for a blank spy the originals. `places`: folder and end of name that each picture has.
+
+    What has no counterpart is an `InputError`; where such pairs are to be dropped, it comes with a path to nothing.
+    """
+    strict = request.settings.unusable == "error"
+    originals, modified = places
+    for base in one if request.blank else {**one, **other}:
+        original = one.get(base, _named(base, originals))
+        if request.blank:
+            yield Entry(safe_id(base, str(original)), _picture(original, strict), None, str(original))
+            continue
+        changed = other.get(base, _named(base, modified))
+        if strict and not (base in one and base in other):
+            here, missing = (original, changed) if base in one else (changed, original)
             raise InputError(
-                f"{file}: its counterpart {base}{other_end} is missing; add it, or play with game.spy_view=blank"
+                f"{here}: its counterpart {missing} is missing; add it, drop all such pairs with --set "
+                "games.ready.unusable=drop, or play with --set game.spy_view=blank"
             )
-        yield base, (file, None if request.blank else other[base])
+        both = _picture(original, strict), _picture(changed, strict)
+        yield Entry(safe_id(base, str(original)), *both, str(original))
 
 
-def _entry(base: str, original: Path, modified: Path | None, note: Path | None, domain: Domain) -> Entry:
-    other = None if modified is None else FilePicture(modified)
-    return Entry(safe_id(base, str(original)), FilePicture(original), other, str(original), note, likely=domain)
+def _named(base: str, place: tuple[Path, str]) -> Path:
+    folder, end = place
+    return folder / f"{base}{end}"
+
+
+def _picture(file: Path, strict: bool) -> FilePicture:
+    if strict and file.suffix.lower() in UNREADABLE_SUFFIXES:
+        raise InputError(
+            f"{file}: {file.suffix.lower()} pictures cannot be read; save it as PNG or JPEG, or move it away"
+        )
+    return FilePicture(file)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from pathlib import Path
 
 from stages.core.errors import InputError
@@ -11,7 +11,7 @@ from stages.core.files import sha256_file
 from stages.core.progress import progress_bar
 from stages.core.recipe import Recipe
 from stages.make_games.pair import split_of
-from stages.make_games.ready.entry import Entry, FilePicture
+from stages.make_games.ready.entry import Entry, FilePicture, Stored
 
 
 def hashes_of(entries: Sequence[Entry]) -> dict[Path, str]:
@@ -31,11 +31,13 @@ def hashes_of(entries: Sequence[Entry]) -> dict[Path, str]:
 
 
 def splits_of(entries: Sequence[Entry], hashes: Mapping[Path, str], recipe: Recipe) -> dict[str, str]:
-    """The split of each pair by its id: what its table says, else what is drawn for the first that it belongs to.
+    """The split of each pair by its id: what its table says, else what is drawn for those that belong together.
 
-    Pairs with one original or one group belong together. `InputError` names two of them with different splits.
+    Pairs of one group belong together, and those that share an original, be it the modified picture of another pair
+    (edits made one after the other). `InputError` names two of them with different splits.
     """
     leaders = _leaders(entries, hashes)
+    keys = _keys(entries, leaders, hashes)
     told: dict[int, tuple[str, str]] = {}  # by leader: a split, and which row says it
     for entry, leader in zip(entries, leaders, strict=True):
         if entry.split is None:
@@ -43,17 +45,27 @@ def splits_of(entries: Sequence[Entry], hashes: Mapping[Path, str], recipe: Reci
         split, where = told.setdefault(leader, (entry.split, entry.where))
         if split != entry.split:
             raise InputError(
-                f"{entry.where}: is in split '{entry.split}', but {where}, of the same original or group, is in "
+                f"{entry.where}: is in split '{entry.split}', but {where}, of the same picture or group, is in "
                 f"'{split}'; give both the same split, or neither"
             )
     return {
-        entry.pair_id: told[leader][0] if leader in told else _drawn(entries[leader], recipe)
+        entry.pair_id: told[leader][0] if leader in told else split_of(recipe, keys[leader])
         for entry, leader in zip(entries, leaders, strict=True)
     }
 
 
-def _drawn(entry: Entry, recipe: Recipe) -> str:
-    return split_of(recipe, entry.pair_id if entry.group is None else entry.group)
+def _keys(entries: Sequence[Entry], leaders: Sequence[int], hashes: Mapping[Path, str]) -> dict[int, str]:
+    """What the split is drawn from, by leader: what those who belong together share, so that to add a copy or another
+    pair of the group moves none of them, wherever its name comes in the order."""
+    keys: dict[int, tuple[int, str]] = {}
+    for entry, leader in zip(entries, leaders, strict=True):
+        known = hashes.get(entry.original.path) if isinstance(entry.original, FilePicture) else None
+        if entry.group is not None:
+            key = (0, entry.group)
+        else:
+            key = (1, known) if known is not None else (2, entries[leader].pair_id)
+        keys[leader] = min(keys.get(leader, key), key)
+    return {leader: key for leader, (_, key) in keys.items()}
 
 
 def _leaders(entries: Sequence[Entry], hashes: Mapping[Path, str]) -> list[int]:
@@ -66,17 +78,28 @@ def _leaders(entries: Sequence[Entry], hashes: Mapping[Path, str]) -> list[int]:
             leaders[place] = place = leaders[leaders[place]]
         return place
 
+    originals = {_mark(entry.original, hashes) for entry in entries}
     for place, entry in enumerate(entries):
-        for mark in _marks(entry, hashes):
+        for mark in _marks(entry, hashes, originals):
             one, other = sorted((leader_of(first.setdefault(mark, place)), leader_of(place)))
             leaders[other] = one
     return [leader_of(place) for place in range(len(entries))]
 
 
-def _marks(entry: Entry, hashes: Mapping[Path, str]) -> Iterator[str]:
-    """What it shares with the pairs it belongs to. Of pictures in cells nothing is known before they are read."""
+def _marks(entry: Entry, hashes: Mapping[Path, str], originals: Set[str | None]) -> Iterator[str]:
+    """What it shares with the pairs it belongs to. A modified picture that is nobody's original, such as an empty one,
+    may be that of many pairs."""
     if entry.group is not None:
         yield f"group {entry.group}"
-    if isinstance(entry.original, FilePicture):
-        path = entry.original.path
-        yield f"original {hashes.get(path) or os.path.realpath(path)}"
+    original, modified = _mark(entry.original, hashes), _mark(entry.modified, hashes)
+    if original is not None:
+        yield original
+    if modified is not None and modified in originals:
+        yield modified
+
+
+def _mark(stored: Stored | None, hashes: Mapping[Path, str]) -> str | None:
+    """What tells a picture from others. Of those in cells nothing is known before they are read."""
+    if not isinstance(stored, FilePicture):
+        return None
+    return f"picture {hashes.get(stored.path) or os.path.realpath(stored.path)}"

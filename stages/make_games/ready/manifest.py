@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -14,23 +14,26 @@ import polars.exceptions
 
 from stages.core.errors import InputError
 from stages.core.files import parse_json
-from stages.make_games.ready.columns import Columns, choose, entry_of
+from stages.make_games.ready.columns import Columns, choose
 from stages.make_games.ready.entry import Entry, FilePicture, Request, one_line
+from stages.make_games.ready.rows import entry_of
 
+DELIMITERS = "\t;"  # of a file whose first line has no comma
 Row = tuple[str, Mapping[str, Any]]  # where it stands, for messages; its cells by column
 
 
-def entries(file: Path, request: Request) -> list[Entry]:
-    """The first pairs of a `.csv` or `.jsonl` file. `InputError` names file, line and column."""
-    names, rows = (_csv if file.suffix.lower() == ".csv" else _jsonl)(file)
+def entries(file: Path, request: Request) -> Iterator[Entry]:
+    """The pairs of a `.csv`, `.tsv` or `.jsonl` file. `InputError` names file, line and column."""
+    names, rows = _jsonl(file, request.limit) if file.suffix.lower() == ".jsonl" else _csv(file)
     return _entries(file, choose(names, names, request, file), rows, request)
 
 
-def entries_of_parquet(file: Path, eligible: Sequence[str], names: Sequence[str], request: Request) -> list[Entry]:
-    """The first pairs of a Parquet file whose `eligible` columns hold paths, of all its columns `names`."""
+def entries_of_parquet(file: Path, eligible: Sequence[str], names: Sequence[str], request: Request) -> Iterator[Entry]:
+    """The pairs of a Parquet file whose `eligible` columns hold paths, of all its columns `names`; at most one more
+    than is wanted."""
     columns = choose(eligible, names, request, file)
     pictures = [name for name in (columns.original, columns.modified) if name is not None]
-    frame = read_columns(file, [*pictures, *columns.others()], request.limit)
+    frame = read_columns(file, [*pictures, *columns.others()], request.limit + 1)
     rows = ((f"{file}: row {number}", row) for number, row in enumerate(frame.iter_rows(named=True), start=1))
     return _entries(file, columns, rows, request)
 
@@ -44,15 +47,14 @@ def read_columns(file: Path, names: Sequence[str], limit: int) -> pl.DataFrame:
         raise InputError(f"{file}: not a readable Parquet file ({one_line(error)}); get it again") from error
 
 
-def _entries(file: Path, columns: Columns, rows: Iterator[Row], request: Request) -> list[Entry]:
-    found = []
-    for number, (where, row) in enumerate(islice(rows, request.limit), start=1):
+def _entries(file: Path, columns: Columns, rows: Iterator[Row], request: Request) -> Iterator[Entry]:
+    number = 0
+    for number, (where, row) in enumerate(rows, start=1):
         original = _picture(row, columns.original, where, file, request)
         modified = None if columns.modified is None else _picture(row, columns.modified, where, file, request)
-        found.append(entry_of(row, columns, f"{file.stem}-{number:06d}", (original, modified), where))
-    if not found:
+        yield entry_of(row, columns, f"{file.stem}-{number:06d}", (original, modified), where)
+    if not number:
         raise InputError(f"{file}: holds no rows; give a manifest with a row a pair")
-    return found
 
 
 def _picture(row: Mapping[str, Any], column: str, where: str, file: Path, request: Request) -> FilePicture:
@@ -62,8 +64,11 @@ def _picture(row: Mapping[str, Any], column: str, where: str, file: Path, reques
     elsewhere = request.settings.pictures
     folder = Path(elsewhere) if elsewhere else file.parent
     path = _inside(folder, text.strip(), where, folder if elsewhere else request.root or folder)
-    if not os.path.isfile(path):  # noqa: PTH113 - says no, too, to a name that is too long for any file
-        raise InputError(f"{where}: {path}: no such picture; put it there, or set games.ready.pictures to its folder")
+    if request.settings.unusable == "error" and not os.path.isfile(path):  # noqa: PTH113 - nor is a name too long
+        raise InputError(
+            f"{where}: {path}: no such picture; put it there, set games.ready.pictures to its folder, or drop all such "
+            "pairs with --set games.ready.unusable=drop"
+        )
     return FilePicture(path)
 
 
@@ -106,23 +111,22 @@ def _csv(file: Path) -> tuple[list[str], Iterator[Row]]:
 def _lines_of_csv(file: Path) -> Iterator[tuple[str, list[str]]]:
     try:
         with file.open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.reader(stream, strict=True)
+            head = stream.readline()
+            stream.seek(0)
+            delimiter = next((mark for mark in DELIMITERS if mark in head and "," not in head), ",")
+            reader = csv.reader(stream, strict=True, delimiter=delimiter)
             yield from ((f"{file}: line {reader.line_num}", values) for values in reader if values)
     except (csv.Error, UnicodeDecodeError, OSError) as error:
         raise InputError(f"{file}: not a readable CSV file in UTF-8 ({one_line(error)})") from error
 
 
-def _jsonl(file: Path) -> tuple[list[str], Iterator[Row]]:
-    rows = _lines_of_jsonl(file)
-    first = next(rows, None)
-    if first is None:
+def _jsonl(file: Path, limit: int) -> tuple[list[str], Iterator[Row]]:
+    """The columns of all rows that are wanted, since a line leaves out what it does not know; and the rows."""
+    lines = _lines_of_jsonl(file)
+    rows = list(islice(lines, limit))
+    if not rows:
         raise InputError(f"{file}: holds no rows; give a manifest with a row a pair")
-    return list(first[1]), _with(first, rows)
-
-
-def _with(first: Row, rows: Iterator[Row]) -> Iterator[Row]:
-    yield first
-    yield from rows
+    return list(dict.fromkeys(name for _, row in rows for name in row)), chain(rows, lines)
 
 
 def _lines_of_jsonl(file: Path) -> Iterator[Row]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass
+from typing import Any
 
 from stages.core.errors import InputError, MissingExtra
 from stages.core.files import read_json, sha256_text
@@ -15,6 +17,7 @@ from stages.make_games.ready.groups import hashes_of, splits_of
 from stages.make_games.ready.notes import read_comparison
 from stages.make_games.ready.parquet import CellPicture
 from stages.make_games.ready.pictures import Fault, Opened, open_picture
+from stages.make_games.ready.rows import ID_OF_ROWS
 
 
 @dataclass(frozen=True)
@@ -35,20 +38,27 @@ class ReadyPair(Pair):
             return self._made()
         except Fault as fault:
             if getattr(self.games.ready, fault.rule) == "error":
-                remedy = f"mend or leave it out, or drop all such pairs with --set games.ready.{fault.rule}=drop"
+                remedy = (
+                    f"go on without such pairs by --set games.ready.{fault.rule}=drop; or mend or leave it out, and "
+                    "begin again by --overwrite"
+                )
                 raise InputError(f"{fault.detail}; {remedy}") from fault
             return Skipped(fault.reason, fault.detail)
 
     def _made(self) -> Made:
         original = self._open(self.entry.original)
         if self.entry.modified is None:
-            return Made(self._scaled(original).as_png(), None, scene=self.entry.scene)
+            return Made(self._scaled(original).as_png(), None, scene=_parsed(self.entry.scene))
         modified, counts = self._fitting(original, self._open(self.entry.modified))
         pictures = self._scaled(original).as_png(), self._scaled(modified).as_png()
-        if self.entry.note is None:
-            return Made(*pictures, self.entry.changes, self.entry.scene, self.entry.modified_scene, counts)
+        note = self.entry.note
+        if note is None:
+            scenes = _parsed(self.entry.scene), _parsed(self.entry.modified_scene)
+            return Made(*pictures, self.entry.changes, *scenes, counts)
+        if not note.is_file():
+            return Made(*pictures, counts={**counts, "without_note": 1})
         try:
-            changes, scene, twin = read_comparison(read_json(self.entry.note), self.entry.note)
+            changes, scene, twin = read_comparison(read_json(note), note)
         except InputError as error:
             raise Fault("unusable", "broken note", str(error)) from error
         return Made(*pictures, changes, scene, twin, counts)
@@ -97,6 +107,10 @@ class ReadyPair(Pair):
         return opened.resized(*(max(1, round(length * side / longer)) for length in opened.image.size))
 
 
+def _parsed(scene: str | None) -> Any:
+    return None if scene is None else json.loads(scene)
+
+
 def _name(stored: Stored | None) -> str:
     return "" if stored is None else stored.name
 
@@ -113,7 +127,7 @@ def plan(recipe: Recipe, found: Found) -> Plan:
         if entry.pair_id in by_id:
             raise InputError(
                 f"{entry.where}: the pair '{entry.pair_id}' is there already, at {by_id[entry.pair_id].where}; give "
-                "each pair a name of its own"
+                f"each pair a name of its own, or number the rows of a table by {ID_OF_ROWS}"
             )
         by_id[entry.pair_id] = entry
     entries = list(by_id.values())
@@ -122,7 +136,7 @@ def plan(recipe: Recipe, found: Found) -> Plan:
     splits = splits_of(entries, hashes, recipe)
     pairs = [_ready(recipe, entry, found.source, splits[entry.pair_id]) for entry in entries]
     settings = {} if found.hashed else {"pictures": sha256_text("\n".join(hashes.values()))}
-    return Plan(pairs, {"ready": found.input}, settings, ignored=found.ignored)
+    return Plan(pairs, {"pictures": found.input}, settings, ignored=found.ignored, more=found.more)
 
 
 def _ready(recipe: Recipe, entry: Entry, source: str, split: str) -> ReadyPair:

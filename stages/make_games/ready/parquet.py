@@ -7,8 +7,9 @@ reads once for the pairs of that group. `datasets` writes 100 rows a group.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,9 @@ import polars.exceptions
 
 from stages.core.errors import InputError, require
 from stages.make_games.ready import manifest
-from stages.make_games.ready.columns import Columns, choose, entry_of
-from stages.make_games.ready.entry import Entry, Request, one_line
+from stages.make_games.ready.columns import Columns, choose
+from stages.make_games.ready.entry import SPLITS, Entry, Request, one_line
+from stages.make_games.ready.rows import entry_of
 
 EXTRA = "hub"
 
@@ -55,26 +57,41 @@ class CellPicture:
         raise InputError(f"{self.name}: holds no picture")
 
 
-def entries(files: Sequence[Path], folder: Path | None, request: Request) -> list[Entry]:
-    """The first pairs of the files in order; names count from `folder`, or are those of the one file."""
-    found: list[Entry] = []
+def entries(files: Sequence[Path], folder: Path | None, request: Request) -> Iterator[Entry]:
+    """The pairs of the files in order; names count from `folder`, or are those of the one file.
+
+    Files that are named after several splits, as `datasets` does, give their pairs these; those of train come first.
+    """
+    splits = {} if folder is None else _named_splits(files, folder)
+    for file in sorted(files, key=lambda file: splits.get(file) != "train"):
+        for pair in _of_file(file, folder, request):
+            yield replace(pair, split=pair.split or splits[file]) if splits else pair
+
+
+def _named_splits(files: Sequence[Path], folder: Path) -> dict[Path, str | None]:
+    """The split of each file by its name: `<split>-…`, `<split>.parquet`, or in a folder `<split>`.
+
+    Empty where no two splits are named: what is all of one is yet to be divided.
+    """
+    named = {}
     for file in files:
-        left = request.limit - len(found)
-        if left <= 0:
-            break
-        name = file.stem if folder is None else "-".join(file.relative_to(folder).with_suffix("").parts)
-        found += _of_file(file, name, request, left)
-    return found
+        names = [file.stem.split("-")[0], *file.relative_to(folder).parts[:-1]]
+        named[file] = next((SPLITS[name] for name in names if name in SPLITS), None)
+    return named if len({*named.values()} - {None}) > 1 else {}
 
 
-def _of_file(file: Path, name: str, request: Request, limit: int) -> list[Entry]:
+def _of_file(file: Path, folder: Path | None, request: Request) -> Iterator[Entry]:
     schema = _schema(file)
     pictures = [column for column, kind in schema.items() if _holds(kind, pl.Binary())]
-    if not pictures:
-        paths = [column for column, kind in schema.items() if _holds(kind, pl.String())]
-        return manifest.entries_of_parquet(file, paths, list(schema), request)[:limit]
+    paths = [column for column, kind in schema.items() if _holds(kind, pl.String())]
+    wanted = {name for name in (request.settings.original, request.settings.modified) if name is not None}
+    if not pictures or (wanted and wanted <= set(paths)):  # other columns, such as thumbnails, may hold pictures
+        return manifest.entries_of_parquet(file, paths, list(schema), request)
     columns = choose(pictures, [column for column in schema if column not in pictures], request, file)
-    return list(_cells(file, name, columns, limit, request.settings.most_group_bytes))
+    chosen = [column for column in (columns.original, columns.modified) if column is not None]
+    places = _places(file, folder, chosen, request)
+    name = file.stem if folder is None else "-".join(file.relative_to(folder).with_suffix("").parts)
+    return _cells(file, name, columns, places, request.limit + 1)
 
 
 def _schema(file: Path) -> Mapping[str, pl.DataType]:
@@ -94,26 +111,30 @@ def _holds(kind: pl.DataType, wanted: pl.DataType) -> bool:
     return kind == wanted
 
 
-def _cells(file: Path, name: str, columns: Columns, limit: int, most: int) -> Iterator[Entry]:
+def _cells(file: Path, name: str, columns: Columns, places: Iterator[tuple[int, int]], limit: int) -> Iterator[Entry]:
     pictures = [column for column in (columns.original, columns.modified) if column is not None]
-    places = list(_places(file, pictures, limit, most))
     others = columns.others()
-    rows = manifest.read_columns(file, others, limit).to_dicts() if others else [{}] * len(places)
-    for number, ((group, place), row) in enumerate(zip(places, rows, strict=True), start=1):
+    rows = manifest.read_columns(file, others, limit).to_dicts() if others else repeat({})
+    for number, ((group, place), row) in enumerate(zip(places, rows, strict=False), start=1):
         original, *modified = (CellPicture(file, column, number, group, place) for column in pictures)
         both = original, modified[0] if modified else None
         yield entry_of(row, columns, f"{name}-{number:06d}", both, f"{file}: row {number}")
 
 
-def _places(file: Path, pictures: Sequence[str], limit: int, most: int) -> Iterator[tuple[int, int]]:
-    """Row group and place in it of the first rows. `InputError` when a group holds over `most` bytes of pictures."""
+def _places(file: Path, folder: Path | None, pictures: Sequence[str], request: Request) -> Iterator[tuple[int, int]]:
+    """Row group and place in it of each row, up to one more than is wanted. `InputError` when a group is too large."""
+    limit, most = request.limit + 1, request.settings.most_group_bytes
     metadata = _open(file).metadata
     for number in range(metadata.num_row_groups):
         group = metadata.row_group(number)
         parts = [group.column(each) for each in range(group.num_columns)]
         size = sum(part.total_uncompressed_size for part in parts if _is_of(part.path_in_schema, pictures))
         if size > most:
-            raise _too_large(file, number, size, most, max(1, min(100, group.num_rows * most // size // 2)))
+            rows = max(1, min(100, group.num_rows * most // size // 2))
+            raise InputError(
+                f"{file}: row group {number} holds {size:,} bytes of pictures, which each process would hold at once, "
+                f"over games.ready.most_group_bytes ({most:,}); {_rewriting(file, folder, rows)}"
+            )
         for place in range(min(group.num_rows, limit)):
             yield number, place
         limit -= group.num_rows
@@ -126,13 +147,19 @@ def _is_of(path: str, columns: Sequence[str]) -> bool:
     return any(path == column or path.startswith(f"{column}.") for column in columns)
 
 
-def _too_large(file: Path, group: int, size: int, most: int, rows: int) -> InputError:
-    copy = file.with_name(f"{file.stem}-small.parquet")
-    return InputError(
-        f"{file}: row group {group} holds {size:,} bytes of pictures, which each process would hold at once, over "
-        f"games.ready.most_group_bytes ({most:,}); write it again with smaller ones: python -c 'import polars; "
-        f'polars.scan_parquet("{file}").sink_parquet("{copy}", row_group_size={rows})\''
+def _rewriting(file: Path, folder: Path | None, rows: int) -> str:
+    """What to do about row groups that are too large: the command that writes all of the files anew, elsewhere."""
+    if folder is None:
+        copy = file.with_name(f"{file.stem}-small.parquet")
+        command = f'import polars; polars.scan_parquet("{file}").sink_parquet("{copy}", row_group_size={rows})'
+        return f"write it again with smaller ones, and give --from {copy}: python -c '{command}'"
+    copies = f"{folder.resolve().name}-small"  # where the command is given: not in the input, nor in the hub's cache
+    command = (
+        f'import pathlib, polars; place, out = pathlib.Path("{folder}"), pathlib.Path("{copies}"); out.mkdir(); '
+        '[polars.scan_parquet(file).sink_parquet(out / "-".join(file.relative_to(place).parts), '
+        f'row_group_size={rows}) for file in place.rglob("*.parquet")]'
     )
+    return f"write all files again with smaller ones, and give --from {copies}: python -c '{command}'"
 
 
 def _open(file: Path) -> Any:

@@ -1,25 +1,29 @@
 """What a place with ready pictures is, told from what lies there; and the pairs that it offers.
 
 - `hf:OWNER/NAME[@REVISION][:SPLIT]`: a data set of the hub, downloaded and then read as a folder.
-- A folder, the first that fits: the published layout (`replacement_images/`, also below another folder, `output/`);
-  two folders: original/ with modified/ or edited/, source/ with target/, before/ with after/, or images/ with
-  sc_images/ (CLEVR-Change); Parquet files; pictures named <base>_original and <base>_modified; one manifest; for a
-  blank spy, pictures.
-- A file: a manifest `.csv` or `.jsonl`, `.parquet` with paths or pictures, or for a blank spy one picture.
+- A folder, the first that fits: a games folder of vz; the published layout (`replacement_images/`, also below another
+  folder, `output/`); two folders: original/ with modified/ or edited/, source/ with target/, before/ with after/, or
+  images/ with sc_images/ (CLEVR-Change); Parquet files; pictures named <base>_original and <base>_modified; one
+  manifest; for a blank spy, pictures.
+- A file: a manifest `.csv`, `.tsv` or `.jsonl`, `.parquet` with paths or pictures, or for a blank spy one picture.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
+from stages.core.content import MANIFEST
 from stages.core.errors import InputError
 from stages.core.recipe.games import Domain
 from stages.make_games.pair import safe_id
 from stages.make_games.ready import folder, hub, manifest, parquet
 from stages.make_games.ready.entry import PICTURE_SUFFIXES, Entry, FilePicture, Found, Request
 
-MANIFESTS = (".csv", ".jsonl")
+MANIFESTS = (".csv", ".tsv", ".jsonl")
+PAIRS = "pairs.parquet"  # of a games folder
 DOMAINS_BY_NAME: tuple[Domain, ...] = ("chart", "clevr")  # in a data set's name on the hub
 
 
@@ -31,38 +35,66 @@ def find(where: str, request: Request) -> Found:
         raise InputError("--from is empty; give a folder of pairs, a manifest or Parquet file, or hf:OWNER/NAME")
     path = Path(where)
     if path.is_dir():
-        entries, ignored = _in_folder(path, request)
-        return Found(entries, f"folder:{path.resolve().name}", path, ignored=ignored)
+        offered, ignored = _in_folder(path, request)
+        entries, more = _taken(offered, request.limit)
+        return Found(entries, f"folder:{path.resolve().name}", path, ignored=ignored, more=more)
     if not path.is_file():
         hint = f"; for a data set of the hub write {hub.PREFIX}{where}" if where.count("/") == 1 else ""
         raise InputError(f"{where}: no such file or folder of pairs{hint}")
-    return Found(_in_file(path, request), f"file:{path.name}", path)
+    entries, more = _taken(_in_file(path, request), request.limit)
+    return Found(entries, f"file:{path.name}", path, more=more)
+
+
+def _taken(offered: Iterator[Entry], limit: int) -> tuple[list[Entry], bool]:
+    """The first so many, and whether there are more, whatever may be wrong with those."""
+    taken = list(islice(offered, limit))
+    try:
+        return taken, next(offered, None) is not None
+    except InputError:
+        return taken, True
 
 
 def _on_the_hub(where: str, request: Request) -> Found:
     got = hub.fetch(where)
-    entries, ignored = _in_folder(got.folder, replace(request, split=got.split, root=got.root))
+    offered, ignored = _in_folder(got.folder, replace(request, split=got.split, root=got.root))
+    entries, more = _taken(offered, request.limit)
     domain = next((domain for domain in DOMAINS_BY_NAME if domain in got.name.lower()), None)
     if domain is not None:
         entries = [replace(entry, likely=domain) for entry in entries]
-    return Found(entries, got.label, got.label, hashed=True, ignored=ignored)
+    return Found(entries, got.label, got.label, hashed=True, ignored=ignored, more=more)
 
 
-def _in_folder(place: Path, request: Request) -> tuple[list[Entry], list[str]]:
+def _in_folder(place: Path, request: Request) -> tuple[Iterator[Entry], list[str]]:
     """The pairs, and the pictures that belong to none where pairs are told by the names of files."""
     if request.split is not None:
         return parquet.entries(_of_split(place, request.split), place, request), []
+    if (place / MANIFEST).is_file() and (place / PAIRS).is_file():  # a games folder of vz, whose games are dealt anew
+        return parquet.entries([place / PAIRS], place, request), []
     published = folder.published(place)
     if published is not None:
-        return folder.by_name(published, request)
+        return folder.by_name(_without_columns(published, request), request)
     couple = folder.couple(place)
     if couple is not None:
+        _without_columns(place, request)
         return folder.by_folders(couple, request), []
     files = folder.files_with(place, ".parquet")
     if files:
         return parquet.entries(files, place, request), []
-    tables = [] if request.blank or folder.has_pairs(place) else folder.files_with(place, *MANIFESTS)
-    return (manifest.entries(tables[0], request), []) if len(tables) == 1 else folder.by_name(place, request)
+    tables = [] if folder.has_pairs(place) else folder.files_with(place, *MANIFESTS)
+    if len(tables) == 1:
+        return manifest.entries(tables[0], request), []
+    return folder.by_name(_without_columns(place, request), request)
+
+
+def _without_columns(place: Path, request: Request) -> Path:
+    """The place, unless settings name columns, or where a table's paths lead: they would be without effect here."""
+    named = [key for key in ("original", "modified", "id", "pictures") if getattr(request.settings, key) is not None]
+    if named:
+        raise InputError(
+            f"{place}: its pairs are told by the names of files, so games.ready.{named[0]} says nothing; leave it out, "
+            "or give the manifest itself"
+        )
+    return place
 
 
 def _of_split(place: Path, split: str) -> list[Path]:
@@ -78,14 +110,14 @@ def _of_split(place: Path, split: str) -> list[Path]:
     return chosen
 
 
-def _in_file(path: Path, request: Request) -> list[Entry]:
+def _in_file(path: Path, request: Request) -> Iterator[Entry]:
     suffix = path.suffix.lower()
     if suffix in MANIFESTS:
         return manifest.entries(path, request)
     if suffix == ".parquet":
         return parquet.entries([path], None, request)
     if suffix in PICTURE_SUFFIXES and request.blank:
-        return [Entry(safe_id(path.stem, str(path)), FilePicture(path), None, str(path))]
+        return iter([Entry(safe_id(path.stem, str(path)), FilePicture(path), None, str(path))])
     if suffix in PICTURE_SUFFIXES:
         raise InputError(f"{path}: one picture is a game only with --set game.spy_view=blank; give a folder of pairs")
-    raise InputError(f"{path}: '{suffix}' is no kind of manifest that is known; give a .csv, .jsonl or .parquet")
+    raise InputError(f"{path}: '{suffix}' is no kind of manifest that is known; give a .csv, .tsv, .jsonl or .parquet")

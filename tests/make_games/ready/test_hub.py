@@ -49,7 +49,7 @@ def test_the_published_layout_comes_from_the_hub(asked: SimpleNamespace, tmp_pat
     (row,) = rows(out)
     label = f"hf:Qinsi1/Vision-Zero-chart-dataset@{COMMIT}"
     assert (row["domain"], row["source"]) == ("chart", label)
-    assert manifest_of(out)["inputs"]["ready"]["path"] == label
+    assert manifest_of(out)["inputs"]["pictures"]["path"] == label
     assert asked.calls[0][0] == "Qinsi1/Vision-Zero-chart-dataset"
     assert asked.calls[0][1]["repo_type"] == "dataset"
 

@@ -1,0 +1,77 @@
+"""More pairs, or other games on the same ones: what a finished folder has of them is taken over, not made again."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from stages.core import tables
+from stages.core.artifact import CLAIM, MANIFEST
+from stages.core.files import read_json, sha256_file, write_json
+from stages.make_games import noise
+from stages.make_games.making import finished, note_path
+from stages.make_games.pair import Pair
+
+# What decides which pairs there are, or the games on them, but nothing in a pair.
+OTHER = (("games", "pairs"), ("game", "players"), ("game", "clue_rounds"), ("names",))
+
+
+def take_over(out: Path, work: Path, pairs: Sequence[Pair]) -> int:
+    """Link the pictures of those pairs that `out`, about to be replaced, has as they would be made in `work`.
+
+    Each gets its note, as if it had been made. Returns how many they are.
+    """
+    if not (out / MANIFEST).is_file() or not _same(read_json(out / MANIFEST), read_json(work / CLAIM)):
+        return 0
+    rows = {row["pair_id"]: row for row in tables.read(out / "pairs.parquet", tables.PAIRS).iter_rows(named=True)}
+    taken = 0
+    for pair in pairs:
+        row = rows.get(pair.pair_id)
+        if row is None or any(row[key] != getattr(pair, key) for key in ("seed", "split", "source", "domain")):
+            continue
+        if not finished(work, pair) and _are_whole(row, out):
+            sizes = {role: _linked(out / row[role], work / row[role]) for role in _roles(row)}
+            write_json(note_path(work, pair), {"row": row, "noise": noise.kind_of(pair), "bytes": sizes})
+            taken += 1
+    return taken
+
+
+def _same(made: Mapping[str, Any], claim: Mapping[str, Any]) -> bool:
+    """Whether both are of the same inputs and settings but for `OTHER`."""
+    inputs = {name: what["sha256"] for name, what in made["inputs"].items()}
+    settings = _without(made["settings"]), _without(claim["settings"])
+    return made["format"] == claim["format"] and inputs == claim["inputs"] and settings[0] == settings[1]
+
+
+def _without(settings: Mapping[str, Any]) -> dict[str, Any]:
+    kept = {key: dict(value) if isinstance(value, Mapping) else value for key, value in settings.items()}
+    for *above, key in OTHER:
+        part = kept
+        for name in above:
+            part = part.get(name, {})
+        part.pop(key, None)
+    return kept
+
+
+def _roles(row: Mapping[str, Any]) -> list[str]:
+    return [role for role in ("original", "modified") if row[role] is not None]
+
+
+def _are_whole(row: Mapping[str, Any], out: Path) -> bool:
+    try:
+        return all(sha256_file(out / row[role]) == row[f"{role}_sha256"] for role in _roles(row))
+    except OSError:
+        return False
+
+
+def _linked(source: Path, target: Path) -> int:
+    """The file under a second name, or where a file system has no such links a copy. Returns its bytes."""
+    target.unlink(missing_ok=True)
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+    return target.stat().st_size
