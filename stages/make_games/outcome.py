@@ -16,7 +16,7 @@ SHOWN = 3  # pairs or pictures that a warning names; all that are skipped stand 
 
 
 @dataclass(frozen=True)
-class Effort:
+class Spent:
     """Pairs that were not made now: taken over from a finished folder, or made before an interruption; and the seconds
     that the others took."""
 
@@ -25,7 +25,7 @@ class Effort:
     seconds: float
 
 
-def outcome(notes: Sequence[Note], recipe: Recipe, planned: Plan, effort: Effort) -> Outcome:
+def outcome(notes: Sequence[Note], recipe: Recipe, planned: Plan, spent: Spent) -> Outcome:
     """Of the `notes` of all pairs that were planned."""
     rows = [note["row"] for note in notes if "row" in note]
     skipped = [note["skipped"] for note in notes if "skipped" in note]
@@ -42,8 +42,8 @@ def outcome(notes: Sequence[Note], recipe: Recipe, planned: Plan, effort: Effort
         **({"noise": _noise(notes)} if noise.asked(recipe) else {}),
         "skipped": dict(Counter(skip["reason"] for skip in skipped)),
         **({"ignored_pictures": len(planned.ignored)} if planned.ignored else {}),
-        **({"taken_over": effort.taken_over} if effort.taken_over else {}),
-        "finished_before": effort.before,
+        **({"taken_over": spent.taken_over} if spent.taken_over else {}),
+        "finished_before": spent.before,
     }
     warnings = [
         *planned.warnings,
@@ -53,8 +53,8 @@ def outcome(notes: Sequence[Note], recipe: Recipe, planned: Plan, effort: Effort
         *_skipped(skipped, len(notes)),
         *_ignored(planned),
     ]
-    made = len(notes) - effort.before - effort.taken_over
-    return Outcome(counts, warnings, {"seconds_per_pair": round(effort.seconds / made, 4) if made else 0.0})
+    made = len(notes) - spent.before - spent.taken_over
+    return Outcome(counts, warnings, {"seconds_per_pair": round(spent.seconds / made, 4) if made else 0.0})
 
 
 def _skipped(skipped: Sequence[Mapping[str, str]], planned: int) -> list[str]:

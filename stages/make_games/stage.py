@@ -19,7 +19,7 @@ from stages.core.recipe import Recipe
 from stages.make_games import noise
 from stages.make_games.earlier import take_over
 from stages.make_games.making import IMAGES, NOTES, Note, finished, note_of
-from stages.make_games.outcome import Effort, outcome, told
+from stages.make_games.outcome import Spent, outcome, told
 from stages.make_games.pair import Pair, Plan
 from stages.make_games.pool import make_all
 from stages.make_games.sources import Sources, plan
@@ -51,7 +51,7 @@ def run(
         before, seconds = _make_pairs(planned.pairs, work, count)
         notes = [note_of(work, pair) for pair in planned.pairs]
         _write_tables(notes, recipe, work)
-        return outcome(notes, recipe, planned, Effort(taken_over, before - taken_over, seconds))
+        return outcome(notes, recipe, planned, Spent(taken_over, before - taken_over, seconds))
 
     report = artifact.produce(
         out,

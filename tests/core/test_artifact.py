@@ -187,7 +187,7 @@ def test_what_another_stage_made_is_never_replaced(tmp_path: Path):
 @pytest.mark.parametrize("out", ["in", "."])
 def test_an_input_is_never_replaced(tmp_path: Path, out: str):
     make(tmp_path / "in", Maker())
-    with pytest.raises(InputError, match="is or holds the source that is to be read"):
+    with pytest.raises(InputError, match="is or holds .*, which is to be read as 'source'"):
         produce(
             tmp_path / out, stage="test", settings={}, inputs={"source": tmp_path / "in"}, make=Maker(), overwrite=True
         )
@@ -197,7 +197,7 @@ def test_an_input_is_never_replaced(tmp_path: Path, out: str):
 def test_an_output_within_an_input_is_refused(tmp_path: Path):
     source = make(tmp_path / "in", Maker()).out
     beside = {"source": source, "a file": source / "data.json", "hub": "owner/name"}
-    with pytest.raises(InputError, match="in/deep/out: lies in .*/in, the source that is to be read"):
+    with pytest.raises(InputError, match="in/deep/out: lies in .*/in, which is to be read as 'source'"):
         produce(source / "deep/out", stage="test", settings={}, inputs=beside, make=Maker())
     assert not (source / "deep").exists()
     produce(source / "out", stage="test", settings={}, inputs={"a file": source / "data.json"}, make=Maker())

@@ -10,6 +10,7 @@ import pytest
 
 from stages.core import artifact
 from stages.core.artifact import Report
+from stages.core.clevr.llvm import REMEDY
 from stages.core.errors import InputError
 from stages.core.manifest import versions
 from stages.core.recipe import load
@@ -73,7 +74,7 @@ def test_whether_a_bad_pair_ends_it_is_no_other_input(photos: Path, tmp_path: Pa
 @pytest.mark.parametrize("other", ["sizes_differ=resize", "identical=keep", "min_likeness=0.2"])
 def test_what_changes_the_pairs_is_another_input(photos: Path, tmp_path: Path, other: str) -> None:
     made(photos, tmp_path)
-    with pytest.raises(InputError, match="other inputs or settings"):
+    with pytest.raises(InputError, match=rf"settings \(games\.ready\.{other.split('=', maxsplit=1)[0]} was .*, is now"):
         made(photos, tmp_path, f"games.ready.{other}")
 
 
@@ -113,7 +114,7 @@ def test_a_split_that_nobody_asked_for_is_not_missed(photos: Path, tmp_path: Pat
 
 
 def test_an_output_within_the_pictures_is_refused(photos: Path) -> None:
-    with pytest.raises(InputError, match=r"in/games: lies in .*/in, the ready that is to be read"):
+    with pytest.raises(InputError, match=r"in/games: lies in .*/in, which is to be read as 'pictures'"):
         made(photos, photos)
     assert not (photos / "games").exists()
 
@@ -125,3 +126,53 @@ def test_a_batch_ends_once_nobody_wants_more(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(pool, "_stop", SimpleNamespace(value=not wanted))
     pool._make_batch(["a", "b"], tmp_path)  # type: ignore[list-item]
     assert made == (["a", "b"] if wanted else [])
+
+
+@pytest.mark.parametrize("spoil", [Path.unlink, lambda file: file.write_bytes(b"")], ids=["lost", "emptied"])
+def test_a_picture_that_is_lost_on_the_way_is_made_again(photos: Path, tmp_path: Path, spoil: Any) -> None:
+    (photos / "pair2_modified.png").rename(tmp_path / "kept.png")
+    (photos / "pair2_modified.png").write_bytes(b"no picture")
+    with pytest.raises(InputError):
+        made(photos, tmp_path)
+    spoil(tmp_path / ".games.partial" / "images" / "pair0_original.png")
+    report = made(photos, tmp_path, "games.ready.unusable=drop")
+    assert (report.counts["pairs"], report.counts["finished_before"]) == (2, 1)
+    written = report.out / "images" / "pair0_original.png"
+    assert written.read_bytes() == (photos / "pair0_original.png").read_bytes()
+
+
+def test_where_no_pair_can_be_made_nothing_is_left(photos: Path, tmp_path: Path) -> None:
+    for file in photos.iterdir():
+        file.write_bytes(b"no picture")
+    with pytest.raises(InputError, match="no pair can be made"):
+        made(photos, tmp_path, "games.ready.unusable=drop")
+    assert not list(tmp_path.glob(".games.*"))
+
+
+def test_what_is_left_out_of_the_input_is_told(photos: Path, tmp_path: Path) -> None:
+    assert not [text for text in made(photos, tmp_path, "games.pairs=3").warnings if "more than" in text]
+    report = made(photos, tmp_path / "fewer", "games.pairs=2")
+    assert "the input holds more than games.pairs (2), and what follows was left out; give --pairs" in report.warnings
+
+
+def test_tables_are_of_charts(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"games\.domain is 'clevr', but tables are drawn as charts"):
+        run(recipe("games.domain=clevr"), tmp_path / "games", sources=Sources(tables=tmp_path))
+
+
+def test_slow_pictures_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stages.core.clevr.effort.usable_llvm", lambda: None)
+    assert [drawn.plan(recipe(f"games.renderer={name}")).warnings for name in ("auto", "scalar")] == [
+        ["rendered by the scalar renderer, several times slower: no LLVM library works here; " + REMEDY],
+        [],
+    ]
+
+
+@pytest.mark.parametrize(("text", "cores"), [("max 100000", 8), ("250000 100000", 2), ("1000 100000", 1), (None, 8)])
+def test_a_containers_quota_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str | None, cores: int
+) -> None:
+    monkeypatch.setattr(pool.os, "sched_getaffinity", lambda _: set(range(8)))
+    if text is not None:
+        (tmp_path / "cpu.max").write_text(text + "\n")
+    assert pool.available_cores(tmp_path / "cpu.max") == cores

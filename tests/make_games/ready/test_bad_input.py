@@ -165,7 +165,7 @@ def both_couples(folder: Path) -> Path:
 
 CELL = struct(png(photo()))
 PICTURES = {
-    "zero bytes": Bad(a_picture(b""), r"one_original\.png: is empty \(0 bytes\); mend or leave it out, or drop"),
+    "zero bytes": Bad(a_picture(b""), r"one_original\.png: is empty \(0 bytes\); go on without such pairs by"),
     "text named .png": Bad(a_picture(b"no picture"), r"one_original\.png: is no picture \(PNG, JPEG"),
     "truncated PNG": Bad(a_picture(png(photo())[:400]), r"one_original\.png: cannot be decoded"),
     "truncated JPEG": Bad(
@@ -277,7 +277,7 @@ MANIFESTS = {
         a_manifest("m.csv", f"{HEAD},pair_id", "a.png,b.png,x", "a.png,b.png,x"),
         r"line 3: the pair 'x' is there already, at .*m\.csv: line 2",
     ),
-    "id with a slash": Bad(a_manifest("m.csv", f"{HEAD},id", "a.png,b.png,a/b"), r"line 2: 'a/b' cannot name a pair"),
+    "id with a colon": Bad(a_manifest("m.csv", f"{HEAD},id", "a.png,b.png,a:b"), r"line 2: 'a:b' cannot name a pair"),
     "id that goes up": Bad(a_manifest("m.csv", f"{HEAD},id", "a.png,b.png,.."), r"'\.\.' cannot name a pair"),
     "empty id": Bad(a_manifest("m.csv", f"{HEAD},id", "a.png,b.png,"), r"line 2: 'id' is empty; give the pair a name"),
     "unknown split": Bad(
@@ -315,11 +315,15 @@ MANIFESTS = {
     ),
     "one original in two splits": Bad(
         a_manifest("m.csv", f"{HEAD},split", "a.png,b.png,train", "a.png,c.png,", "a.png,b.png,test"),
-        r"m\.csv: line 4: is in split 'test', but .*m\.csv: line 2, of the same original or group, is in 'train'",
+        r"m\.csv: line 4: is in split 'test', but .*m\.csv: line 2, of the same picture or group, is in 'train'",
     ),
     "one group in two splits": Bad(
         a_manifest("m.csv", f"{HEAD},split,group", "a.png,b.png,train,x", "b.png,a.png,test,x"),
-        r"line 3: is in split 'test', but .*line 2, of the same original or group, is in 'train'",
+        r"line 3: is in split 'test', but .*line 2, of the same picture or group, is in 'train'",
+    ),
+    "one picture modified in one split, original in another": Bad(
+        a_manifest("m.csv", f"{HEAD},split", "a.png,b.png,train", "b.png,c.png,test"),
+        r"line 3: is in split 'test', but .*line 2, of the same picture or group, is in 'train'",
     ),
     "text for a picture": Bad(a_manifest("m.csv", HEAD, "a.png,m.csv"), r"m\.csv: is no picture"),
 }
@@ -329,7 +333,7 @@ PARQUET = {
     "broken pages": Bad(broken_pages, r"p\.parquet: 'source_img' cannot be read in row group 0"),
     "null picture": Bad(
         a_table(source_img=[CELL, None], target_img=[CELL, CELL], id=["a", "b"]),
-        r"p\.parquet: row 2, 'source_img': holds no picture; mend or leave it out, or drop",
+        r"p\.parquet: row 2, 'source_img': holds no picture; go on without such pairs by",
         ("games.ready.identical=keep",),
     ),
     "path in place of a picture": Bad(
@@ -502,7 +506,7 @@ def test_an_error_in_a_render_process_is_the_same_message(tmp_path: Path) -> Non
     for name in ("one", "two"):
         write_pair(tmp_path / "in", name)
     (tmp_path / "in" / "one_original.png").write_bytes(b"")
-    with pytest.raises(InputError, match=r"one_original\.png: is empty \(0 bytes\); mend or leave it out"):
+    with pytest.raises(InputError, match=r"one_original\.png: is empty \(0 bytes\); go on without such pairs"):
         made_from(tmp_path / "in", tmp_path, processes=2)
 
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 from stages.core.errors import InputError
 from stages.make_games import Sources, run
-from tests.make_games.ready.samples import edited, made_from, photo, recipe, rows, write_cells, write_pair
+from tests.make_games.ready.samples import edited, made_from, photo, recipe, rows, skipped, write_cells, write_pair
 
 CUBE = {"shape": "cube", "color": "red", "size": "large", "material": "metal"}
 BALL = {**CUBE, "shape": "sphere", "color": "blue"}
@@ -204,3 +204,39 @@ def test_genuine_edited_photos_are_kept(shared_data: Callable[[str], Path], tmp_
         with Image.open(out / row["original"]) as image, Image.open(out / row["modified"]) as other:
             assert (image.format, image.mode, image.size) == ("PNG", "RGB", other.size)
             assert max(image.size) == 512
+
+
+def test_a_pair_of_the_published_layout_without_its_note_is_counted(tmp_path: Path) -> None:
+    for base in ("one", "two"):
+        write_pair(tmp_path / "in" / "replacement_images", base)
+    write_note(tmp_path / "in", json.dumps(NOTE))
+    report = run(recipe(), tmp_path / "games", sources=Sources(ready=str(tmp_path / "in")), processes=1)
+    assert [(row["domain"], len(row["changes"])) for row in rows(report.out)] == [("clevr", 2), ("clevr", 0)]
+    assert report.counts["without_note"] == 1
+
+
+def test_pictures_of_another_kind_matter_only_in_a_pair(tmp_path: Path) -> None:
+    write_pair(tmp_path / "in")
+    (tmp_path / "in" / "logo.svg").write_text("<svg/>")
+    assert len(rows(made_from(tmp_path / "in", tmp_path))) == 1
+
+
+@pytest.mark.parametrize("names", [("a_original.png", "b_modified.png"), ("before/a.png", "after/b.png")])
+def test_pictures_without_a_counterpart_can_be_dropped(tmp_path: Path, names: tuple[str, str]) -> None:
+    original, modified = (
+        ("c_original.png", "c_modified.png") if "/" not in names[0] else ("before/c.png", "after/c.png")
+    )
+    for name, image in ((original, photo()), (modified, edited(photo())), *((name, photo(5)) for name in names)):
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        image.save(tmp_path / "in" / name)
+    with pytest.raises(InputError, match="its counterpart .* is missing; add it, drop all such pairs with --set"):
+        made_from(tmp_path / "in", tmp_path)
+    out = made_from(tmp_path / "in", tmp_path, "games.ready.unusable=drop")
+    assert [row["pair_id"] for row in rows(out)] == ["c"]
+    assert skipped(out) == {"a": "unreadable", "b": "unreadable"}
+
+
+def test_columns_are_not_named_in_vain(tmp_path: Path) -> None:
+    write_pair(tmp_path / "in")
+    with pytest.raises(InputError, match=r"told by the names of files, so games\.ready\.original says nothing"):
+        made_from(tmp_path / "in", tmp_path, "games.ready.original=left")

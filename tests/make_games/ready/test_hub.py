@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 import tarfile
 import zipfile
@@ -233,3 +234,31 @@ def test_an_archive_damaged_in_the_middle_is_named(tmp_path: Path, kind: str) ->
     file.write_bytes(bytes(data))
     with pytest.raises(InputError, match=r"data\..*: cannot be unpacked \(.*\); download it again"):
         _unpack(file, tmp_path / "into")
+
+
+def test_two_archives_with_files_of_one_name_are_told(asked: SimpleNamespace, tmp_path: Path) -> None:
+    def fill(folder: Path) -> None:
+        for number, name in enumerate(("test.zip", "train.zip")):
+            files = write_pair(tmp_path / name, seed=number)
+            with zipfile.ZipFile(folder / name, "w") as archive:
+                for file in files:
+                    archive.write(file, f"images/{file.name}")
+
+    asked.fill = fill
+    with pytest.raises(InputError, match=r"train\.zip: holds 'images/one_.*', as test\.zip does; unpack each into"):
+        made_from("hf:o/n", tmp_path)
+
+
+def test_what_a_kill_left_of_unpacking_goes(asked: SimpleNamespace, tmp_path: Path) -> None:
+    def fill(folder: Path) -> None:
+        with zipfile.ZipFile(folder / "data.zip", "w") as archive:
+            for file in write_pair(tmp_path / "packed"):
+                archive.write(file, file.name)
+
+    asked.fill = fill
+    unpacked = tmp_path / "hub" / "datasets--o--n" / "unpacked"
+    left, at_work = (unpacked / f".{COMMIT}.{process}.partial" for process in (2**22 + 1, os.getppid()))
+    left.mkdir(parents=True)
+    at_work.mkdir()
+    made_from("hf:o/n", tmp_path)
+    assert not left.exists() and at_work.exists()  # the other may be of a run beside ours

@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 from stages.core import tables
-from tests.make_games.ready.samples import edited, made_from, photo, rows, write_pair
+from stages.core.errors import InputError
+from tests.make_games.ready.samples import edited, made_from, photo, rows, skipped, write_pair
 
 Cells = dict[str, list[Any]]
 
@@ -130,3 +131,75 @@ def test_no_more_rows_are_read_than_wanted(tmp_path: Path) -> None:
     (tmp_path / "m.jsonl").write_text("\n".join([*lines, "broken"]))
     out = made_from(tmp_path / "m.jsonl", tmp_path, "games.pairs=1")
     assert len(tables.read(out / "pairs.parquet", tables.PAIRS)) == 1
+
+
+def test_a_line_of_json_may_know_more_than_the_first(tmp_path: Path) -> None:
+    cells = paths(tmp_path, 3)
+    lines: list[dict[str, Any]] = [
+        dict(zip(cells, pair, strict=True)) for pair in zip(cells["original"], cells["modified"], strict=True)
+    ]
+    lines[1] |= {"split": "test", "instruction": "remove it"}
+    (tmp_path / "m.jsonl").write_text("\n".join(json.dumps(line) for line in lines))
+    found = rows(made_from(tmp_path / "m.jsonl", tmp_path, "games.test_fraction=0", "games.dev_fraction=0"))
+    assert [row["split"] for row in found] == ["train", "test", "train"]
+    assert [len(row["changes"]) for row in found] == [0, 1, 0]
+
+
+def test_a_name_with_slashes_becomes_one_for_files(tmp_path: Path) -> None:
+    file = write_manifest(tmp_path / "m.csv", {**paths(tmp_path), "id": ["coco/1.jpg", "coco/2.jpg"]})
+    assert [row["pair_id"] for row in rows(made_from(file, tmp_path))] == ["coco-1.jpg", "coco-2.jpg"]
+
+
+@pytest.mark.parametrize(("column", "names"), [("", ["m-000001", "m-000002"]), ("number", ["7", "8"])])
+def test_the_column_of_names_can_be_chosen(tmp_path: Path, column: str, names: list[str]) -> None:
+    file = write_manifest(tmp_path / "m.csv", {**paths(tmp_path), "id": ["same", "same"], "number": [7, 8]})
+    with pytest.raises(InputError, match="the pair 'same' is there already, .* number the rows of a table by --set"):
+        made_from(file, tmp_path)
+    assert [row["pair_id"] for row in rows(made_from(file, tmp_path, f"games.ready.id={column!r}"))] == names
+
+
+def test_a_column_of_names_that_is_not_there_is_told(tmp_path: Path) -> None:
+    file = write_manifest(tmp_path / "m.csv", paths(tmp_path))
+    with pytest.raises(InputError, match=r"games\.ready\.id is 'x', but the columns are 'original', 'modified'"):
+        made_from(file, tmp_path, "games.ready.id=x")
+
+
+@pytest.mark.parametrize(("name", "mark"), [("m.csv", ";"), ("m.csv", "\t"), ("m.tsv", "\t"), ("m.tsv", ",")])
+def test_cells_may_be_separated_otherwise(tmp_path: Path, name: str, mark: str) -> None:
+    cells = {**paths(tmp_path), "instruction": ["remove it", "or not"]}
+    pl.DataFrame(cells).write_csv(tmp_path / name, separator=mark)
+    assert [row["changes"][0]["after"] for row in rows(made_from(tmp_path / name, tmp_path))] == cells["instruction"]
+
+
+def test_a_picture_that_is_not_there_can_be_dropped(tmp_path: Path) -> None:
+    file = write_manifest(tmp_path / "m.csv", paths(tmp_path, 3))
+    (tmp_path / "pictures" / "n1_modified.png").unlink()
+    with pytest.raises(InputError, match=r"n1_modified\.png: no such picture; .* drop all such pairs with --set"):
+        made_from(file, tmp_path)
+    out = made_from(file, tmp_path, "games.ready.unusable=drop")
+    assert len(rows(out)) == 2 and skipped(out) == {"m-000002": "unreadable"}
+
+
+def test_paths_beside_pictures_in_cells_are_taken_when_named(tmp_path: Path) -> None:
+    cells = paths(tmp_path, 1)
+    file = tmp_path / "m.parquet"
+    pl.DataFrame({"left": cells["original"], "right": cells["modified"], "thumbnail": [b"x"]}).write_parquet(file)
+    (row,) = rows(made_from(file, tmp_path, "games.ready.original=left", "games.ready.modified=right"))
+    assert row["pair_id"] == "m-000001"
+
+
+def test_a_folder_of_vz_offers_its_pairs(tmp_path: Path) -> None:
+    first = made_from(write_manifest(tmp_path / "m.csv", paths(tmp_path)), tmp_path / "a")
+    again = made_from(first, tmp_path / "b")
+    assert [row["original_sha256"] for row in rows(again)] == [row["original_sha256"] for row in rows(first)]
+
+
+def test_a_blank_spy_reads_the_manifest_of_a_folder_too(tmp_path: Path) -> None:
+    write_manifest(tmp_path / "in" / "m.csv", paths(tmp_path / "in"))
+    (tmp_path / "in" / "pictures" / "n0_original.png").rename(tmp_path / "in" / "pictures" / "left.png")
+    (tmp_path / "in" / "pictures" / "n1_original.png").rename(tmp_path / "in" / "pictures" / "right.png")
+    for number, name in enumerate(("left", "right")):
+        text = (tmp_path / "in" / "m.csv").read_text().replace(f"n{number}_original", name)
+        (tmp_path / "in" / "m.csv").write_text(text)
+    found = rows(made_from(tmp_path / "in", tmp_path, "game.spy_view=blank"))
+    assert [row["pair_id"] for row in found] == ["m-000001", "m-000002"]  # no modified picture is shown to civilians

@@ -121,3 +121,19 @@ def test_cells_by_two_processes_are_the_same_bytes(tmp_path: Path) -> None:
     file = write_cells(tmp_path / "m.parquet", count=10, row_group_size=4)
     one, two = (made_from(file, tmp_path / str(count), processes=count) for count in (1, 2))
     assert rows(one) == rows(two)
+
+
+def test_files_whose_groups_are_too_large_are_written_anew_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a/0.parquet", "b/0.parquet"):
+        (tmp_path / "in" / name).parent.mkdir(parents=True)
+        write_cells(tmp_path / "in" / name, count=6)
+    limit = "games.ready.most_group_bytes=40000"
+    with pytest.raises(InputError, match="give --from in-small: python") as told:
+        made_from(tmp_path / "in", tmp_path, limit)
+    (code,) = re.findall("python -c '(.*)'$", str(told.value))
+    monkeypatch.chdir(tmp_path)
+    subprocess.run([sys.executable, "-c", code], check=True)
+    names = [row["pair_id"] for row in rows(made_from("in-small", tmp_path, limit))]
+    assert names == [row["pair_id"] for row in rows(made_from(tmp_path / "in", tmp_path / "large"))]

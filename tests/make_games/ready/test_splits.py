@@ -56,9 +56,11 @@ def test_pairs_of_other_originals_keep_the_split_that_they_had_alone(tmp_path: P
     before = {row["pair_id"]: row["split"] for row in rows(made_from(tmp_path / "in", tmp_path / "a", *HALVES))}
     assert len(set(before.values())) > 1
     shutil.copytree(tmp_path / "in", tmp_path / "more" / "in")
-    write_pair(tmp_path / "more" / "in", "zz-copy", seed=3)
+    copies = {f"{start}-copy{number}": f"pair{number}" for start in ("aa", "zz") for number in range(8)}
+    for copy, pair in copies.items():
+        write_pair(tmp_path / "more" / "in", copy, seed=int(pair[-1]))
     after = {row["pair_id"]: row["split"] for row in rows(made_from(tmp_path / "more" / "in", tmp_path / "b", *HALVES))}
-    assert after == {**before, "zz-copy": before["pair3"]}
+    assert after == {**before, **{copy: before[pair] for copy, pair in copies.items()}}
 
 
 def test_belonging_together_goes_on_from_pair_to_pair() -> None:
@@ -73,10 +75,53 @@ def test_belonging_together_goes_on_from_pair_to_pair() -> None:
         assert splits_of(order, {}, recipe())["a"] == "test"
 
 
+def test_edits_made_one_after_the_other_share_a_split() -> None:
+    """The modified picture of one pair is the original of the next."""
+
+    def entry(number: int, split: str | None = None) -> Entry:
+        one, other = (FilePicture(Path(f"/{name}")) for name in (number, number + 1))
+        return Entry(str(number), one, other, str(number), split=split)
+
+    chain = [entry(number) for number in range(20)]
+    assert len(set(splits_of(chain, {}, recipe(*HALVES)).values())) == 1
+    assert set(splits_of([*chain, entry(20, "dev")], {}, recipe(*HALVES)).values()) == {"dev"}
+
+
+def test_one_empty_picture_for_many_pairs_joins_none() -> None:
+    empty = FilePicture(Path("/empty"))
+    pairs = [Entry(str(number), FilePicture(Path(f"/{number}")), empty, str(number)) for number in range(20)]
+    assert len(set(splits_of(pairs, {}, recipe(*HALVES)).values())) == 3
+
+
+@pytest.mark.parametrize("place", ["data/{}-00000-of-00001.parquet", "{}.parquet", "{}/part-0.parquet"])
+def test_files_named_after_splits_are_in_these(tmp_path: Path, place: str) -> None:
+    pytest.importorskip("pyarrow", reason="extra 'hub' is not installed")
+    for number, name in enumerate(("test", "train", "validation")):
+        file = tmp_path / "in" / place.format(name)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        original = photo(number)
+        cells = {"original": [struct(png(original))], "modified": [struct(png(edited(original)))]}
+        pl.DataFrame(cells).write_parquet(file)
+    found = rows(made(tmp_path / "in", tmp_path).out)
+    assert [row["split"] for row in found] == ["train", "test", "dev"]  # what trains comes first
+
+
 def test_cells_with_one_original_in_two_splits_are_a_warning(tmp_path: Path) -> None:
     pytest.importorskip("pyarrow", reason="extra 'hub' is not installed")
     cells = {"original": [struct(png(photo()))] * 12, "modified": [struct(png(edited(photo())))] * 12}
     pl.DataFrame(cells).write_parquet(tmp_path / "m.parquet")
     report = made(tmp_path / "m.parquet", tmp_path)
     (warning,) = [text for text in report.warnings if "more than one split" in text]
-    assert warning.startswith("originals that are in more than one split: 1, as in the pairs 'm-0000")
+    assert warning.startswith("pictures that are in more than one split: 1, as in the pairs 'm-0000")
+
+
+def test_cells_of_edits_made_one_after_the_other_are_a_warning(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow", reason="extra 'hub' is not installed")
+    first, second = photo(), edited(photo())
+    third = second.copy()
+    third.paste((20, 250, 20), (30, 20, 50, 40))
+    cells = {"original": [first, second], "modified": [second, third], "split": ["train", "test"]}
+    in_cells = {name: [each if isinstance(each, str) else struct(png(each)) for each in cells[name]] for name in cells}
+    pl.DataFrame(in_cells).write_parquet(tmp_path / "m.parquet")
+    (warning,) = [text for text in made(tmp_path / "m.parquet", tmp_path).warnings if "more than one split" in text]
+    assert warning.startswith("pictures that are in more than one split: 1, as in the pairs 'm-000001' (train) and")
