@@ -138,7 +138,7 @@ def facts_table(facts: dict[str, Any]) -> Table:
 def shown(value: Any) -> str:
     """A count or figure, short."""
     if isinstance(value, float):
-        return f"{value:.3g}"
+        return f"{value + 0.0:.3g}"  # of a negative zero, zero
     if isinstance(value, dict):
         return ", ".join(f"{name} {shown(part)}" for name, part in value.items()) or "none"
     if isinstance(value, list):

@@ -41,6 +41,8 @@ def find_recipe(name: str) -> Path:
     known = known_recipes()
     if name in known:
         return known[name]
+    if path.suffix in (".yaml", ".yml") or len(path.parts) > 1:
+        raise InputError(f"{name}: no such file; `vz recipe list` shows the recipes that come with vz")
     raise InputError(f"no recipe '{name}'{_nearest(name, known)}; `vz recipe list` shows those that come with vz")
 
 
@@ -152,8 +154,11 @@ def _explain(error: ValidationError) -> str:
     first = error.errors()[0]
     key = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
-        return f"unknown key '{key}'{_nearest(str(first['loc'][-1]), _siblings(first['loc']))}"
+        name = str(first["loc"][-1])
+        return f"unknown key '{key}'{_nearest(name, _siblings(first['loc'])) or _elsewhere(name)}"
     message = first["msg"].removeprefix("Value error, ")
+    if first["type"] in ("tuple_type", "list_type"):
+        message = f"must be a list, such as [{first['input']}]"
     return f"'{key}': {message} (given: {first['input']!r})" if key else message
 
 
@@ -165,6 +170,12 @@ def _siblings(location: tuple[int | str, ...]) -> list[str]:
         if model is not None and not issubclass(model, BaseModel):
             model = None
     return [field.alias or name for name, field in model.model_fields.items()] if model else []
+
+
+def _elsewhere(name: str) -> str:
+    """The section that has a key of this name, where it was given without."""
+    sections = [key for key in Recipe.model_fields if name in _siblings((key, name))]
+    return f" (did you mean '{sections[0]}.{name}'?)" if sections else ""
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:
