@@ -18,7 +18,7 @@ from packaging.version import Version
 from stages.core.clevr.llvm import REMEDY, usable_llvm
 
 DISTRIBUTION = "vz-selfplay"
-EXTRAS = ["render", "train", "vllm", "server", "ray", "charts", "hub", "blender"]
+EXTRAS = ["render", "train", "vllm", "server", "ray", "charts", "hub"]
 MINIMUM_MEMORY_GIB = 4  # the tiny recipe's demo peaks below this
 MINIMUM_DISK_GIB = 5
 

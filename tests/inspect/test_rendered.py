@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from stages import make_games
 from stages.core.recipe import load
 from stages.inspect.pairs import choose, look_at
 from stages.inspect.show import show
+
+pytest.importorskip("mitsuba", reason="extra 'render' is not installed")
 
 
 def test_every_changed_object_of_rendered_pairs_is_outlined(tmp_path: Path):

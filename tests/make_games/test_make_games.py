@@ -12,13 +12,16 @@ import pytest
 from PIL import Image
 
 from stages.core import tables
+from stages.core.clevr.rendering import owners
 from stages.core.clevr.scene_json import from_json
 from stages.core.errors import InputError, MissingExtra
 from stages.core.recipe import Recipe, load
 from stages.make_games import pool, run
 from stages.make_games.clevr import drawn
+from stages.make_games.clevr.rendered import in_sight
 from stages.make_games.making import make_pair
 from stages.make_games.pair import Pair, split_of
+from tests.make_games.test_kills import contents
 
 pytest.importorskip("mitsuba", reason="extra 'render' is not installed")
 SMALL = ["games.width=36", "games.height=36", "games.samples=1"]
@@ -31,11 +34,6 @@ def recipe(*overrides: str) -> Recipe:
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return run(recipe(), tmp_path_factory.mktemp("made") / "games", processes=1).out
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    files = [file for file in folder.rglob("*") if file.is_file() and file.name != "manifest.json"]
-    return {str(file.relative_to(folder)): file.read_bytes() for file in files}
 
 
 def test_tables_and_pictures_agree(made: Path) -> None:
@@ -123,13 +121,13 @@ def test_blank_games_need_only_originals(tmp_path: Path) -> None:
 
 
 def test_free_scenes_show_every_object_in_both_pictures(tmp_path: Path) -> None:
-    from stages.core.clevr.visibility import visible_pixels
-
     settings = ["games.layout=free", "games.width=48", "games.height=32", "games.samples=1", "games.pairs=2"]
     out = run(load("paper", settings), tmp_path / "games", processes=1).out
     for row in tables.read(out / "pairs.parquet", tables.PAIRS).iter_rows(named=True):
         for name in ("scene", "modified_scene"):
-            assert min(visible_pixels(from_json(json.loads(row[name]), name))) >= 200
+            scene = from_json(json.loads(row[name]), name)
+            seen = in_sight(owners(scene, "scalar"), len(scene.objects))  # on the rendered shapes, not by projection
+            assert len(scene.objects) >= 3 and seen.min() >= 200 * (48 / 320) ** 2
 
 
 def test_splits_depend_on_the_pair_alone_and_follow_the_shares() -> None:

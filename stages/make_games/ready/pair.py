@@ -39,8 +39,8 @@ class ReadyPair(Pair):
         except Fault as fault:
             if getattr(self.games.ready, fault.rule) == "error":
                 remedy = (
-                    f"go on without such pairs by --set games.ready.{fault.rule}=drop; or mend or leave it out, and "
-                    "begin again by --overwrite"
+                    f"leave such pairs out with --set games.ready.{fault.rule}=drop and go on; or mend it, and begin "
+                    "again with --overwrite"
                 )
                 raise InputError(f"{fault.detail}; {remedy}") from fault
             return Skipped(fault.reason, fault.detail)

@@ -2,170 +2,49 @@
 
 from __future__ import annotations
 
-import errno
 import json
-import os
-import struct as binary
-import zlib
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
 
-import polars as pl
 import pytest
 from PIL import Image
 
-from stages.core.errors import InputError, VzError
-from stages.make_games import Sources, run
-from stages.make_games.ready.pictures import open_picture
+from stages.core.errors import InputError
+from tests.make_games.ready.bad import (
+    CELL,
+    CHANGE,
+    HEAD,
+    PAIR,
+    Bad,
+    a_dangling_link,
+    a_folder_of_broken_parquet,
+    a_link_outside,
+    a_loop,
+    a_manifest,
+    a_note,
+    a_picture,
+    a_table,
+    archive,
+    both_couples,
+    broken_pages,
+    files,
+    frames,
+    huge_png,
+    latin,
+    null_path,
+    two_empty,
+    two_files_with_the_same_ids,
+)
 from tests.make_games.ready.samples import (
-    edited,
     encoded,
     made_from,
     photo,
     png,
-    recipe,
-    rows,
-    skipped,
     struct,
     write_cells,
-    write_pair,
 )
 
-
-class Bad(NamedTuple):
-    """How to write it into a folder (returns what is given to --from), what the message must say, and the recipe."""
-
-    write: Callable[[Path], object]
-    message: str
-    overrides: tuple[str, ...] = ()
-
-
-def chunk(name: bytes, body: bytes) -> bytes:
-    return binary.pack(">I", len(body)) + name + body + binary.pack(">I", zlib.crc32(name + body))
-
-
-def huge_png() -> bytes:
-    """A few hundred bytes that claim 100 megapixels."""
-    header = chunk(b"IHDR", binary.pack(">IIBBBBB", 10_000, 10_000, 8, 2, 0, 0, 0))
-    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"\0" * 1000)) + chunk(b"IEND", b"")
-
-
-def a_picture(data: bytes, name: str = "one_original.png") -> Callable[[Path], Path]:
-    """A pair whose original is these bytes."""
-
-    def write(folder: Path) -> Path:
-        original, _ = write_pair(folder)
-        original.unlink()
-        (folder / name).write_bytes(data)
-        return folder
-
-    return write
-
-
-def frames(kind: str) -> bytes:
-    return encoded(photo(), kind, save_all=True, append_images=[photo(1)])
-
-
-def a_manifest(name: str, *lines: str) -> Callable[[Path], Path]:
-    """Pictures a.png and b.png with a manifest of these lines."""
-
-    def write(folder: Path) -> Path:
-        photo().save(folder / "a.png")
-        edited(photo()).save(folder / "b.png")
-        edited(photo()).save(folder / "c.png")
-        (folder / name).write_text("\n".join(lines) + "\n")
-        return folder / name
-
-    return write
-
-
-def a_table(**cells: list[Any]) -> Callable[[Path], Path]:
-    def write(folder: Path) -> Path:
-        pl.DataFrame(cells).write_parquet(folder / "p.parquet")
-        return folder / "p.parquet"
-
-    return write
-
-
-def files(*names: str) -> Callable[[Path], Path]:
-    """A folder of the same picture under these names."""
-
-    def write(folder: Path) -> Path:
-        for number, name in enumerate(names):
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            (folder / name).write_bytes(png(photo(number)))
-        return folder
-
-    return write
-
-
-def a_note(text: str) -> Callable[[Path], Path]:
-    def write(folder: Path) -> Path:
-        write_pair(folder / "replacement_images")
-        (folder / "replacement_scenes").mkdir()
-        (folder / "replacement_scenes" / "one_comparison.json").write_text(text)
-        return folder
-
-    return write
-
-
-def a_dangling_link(folder: Path) -> Path:
-    write_pair(folder)
-    (folder / "two_original.png").symlink_to(folder / "gone.png")
-    return folder
-
-
-def a_link_outside(folder: Path) -> Path:
-    photo().save(folder.parent / "secret.png")
-    (folder / "a.png").symlink_to(folder.parent / "secret.png")
-    (folder / "m.csv").write_text("original,modified\na.png,a.png\n")
-    return folder / "m.csv"
-
-
-def null_path(folder: Path) -> Path:
-    a_manifest("m.csv")(folder)
-    return a_table(original=["a.png", None], modified=["b.png", "b.png"])(folder)
-
-
-def archive(folder: Path) -> Path:
-    (folder / "pairs.zip").write_bytes(b"")
-    return folder
-
-
-def a_loop(folder: Path) -> Path:
-    (folder / "a.png").symlink_to(folder / "a.png")
-    (folder / "m.csv").write_text("original,modified\na.png,a.png\n")
-    return folder / "m.csv"
-
-
-def a_folder_of_broken_parquet(folder: Path) -> Path:
-    write_cells(folder / "a.parquet")
-    (folder / "b.parquet").write_bytes((folder / "a.parquet").read_bytes()[:200])
-    return folder
-
-
-def two_files_with_the_same_ids(folder: Path) -> Path:
-    for name in ("a", "b"):
-        write_cells(folder / f"{name}.parquet", count=1, id=["7"])
-    return folder
-
-
-def broken_pages(folder: Path) -> Path:
-    file = write_cells(folder / "p.parquet")
-    data = bytearray(file.read_bytes())
-    data[4:2000] = bytes(1996)
-    file.write_bytes(bytes(data))
-    return file
-
-
-def both_couples(folder: Path) -> Path:
-    return files("original/a.png", "modified/a.png", "source/a.png", "target/a.png")(folder)
-
-
-CELL = struct(png(photo()))
 PICTURES = {
-    "zero bytes": Bad(a_picture(b""), r"one_original\.png: is empty \(0 bytes\); go on without such pairs by"),
+    "zero bytes": Bad(a_picture(b""), r"one_original\.png: is empty \(0 bytes\); leave such pairs out with"),
     "text named .png": Bad(a_picture(b"no picture"), r"one_original\.png: is no picture \(PNG, JPEG"),
     "truncated PNG": Bad(a_picture(png(photo())[:400]), r"one_original\.png: cannot be decoded"),
     "truncated JPEG": Bad(
@@ -224,9 +103,6 @@ FOLDERS = {
     "broken note": Bad(a_note('{"original_scene": {}}'), r"one_comparison\.json: 'modification' is missing"),
     "note that is no JSON": Bad(a_note("{"), r"one_comparison\.json: not valid JSON"),
 }
-HEAD = "original,modified"
-PAIR = {"original": "a.png", "modified": "b.png"}
-CHANGE = {"attribute": "color", "before": "red", "after": "blue"}
 MANIFESTS = {
     "no rows": Bad(a_manifest("m.csv", HEAD), r"m\.csv: holds no rows"),
     "empty CSV": Bad(a_manifest("m.csv"), r"m\.csv: the first line must name the columns"),
@@ -333,7 +209,7 @@ PARQUET = {
     "broken pages": Bad(broken_pages, r"p\.parquet: 'source_img' cannot be read in row group 0"),
     "null picture": Bad(
         a_table(source_img=[CELL, None], target_img=[CELL, CELL], id=["a", "b"]),
-        r"p\.parquet: row 2, 'source_img': holds no picture; go on without such pairs by",
+        r"p\.parquet: row 2, 'source_img': holds no picture; leave such pairs out with",
         ("games.ready.identical=keep",),
     ),
     "path in place of a picture": Bad(
@@ -371,17 +247,6 @@ ALL = {
 }
 
 
-def two_empty(folder: Path) -> Path:
-    for name in ("before", "after"):
-        (folder / name).mkdir()
-    return folder
-
-
-def latin(folder: Path) -> Path:
-    (folder / "m.csv").write_bytes("original,modified\nstraße.png,b.png\n".encode("latin-1"))
-    return folder / "m.csv"
-
-
 @pytest.mark.parametrize("bad", ALL.values(), ids=ALL)
 def test_bad_input_is_one_message_and_writes_nothing(bad: Bad, tmp_path: Path) -> None:
     if bad in PARQUET.values():
@@ -393,136 +258,3 @@ def test_bad_input_is_one_message_and_writes_nothing(bad: Bad, tmp_path: Path) -
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "out" / "games").exists()
     assert not list((tmp_path / "out").rglob("*.tmp"))
-
-
-@pytest.mark.parametrize("bad", PICTURES.values(), ids=PICTURES)
-def test_unusable_pictures_can_be_dropped(bad: Bad, tmp_path: Path) -> None:
-    bad.write(tmp_path / "in")
-    write_pair(tmp_path / "in", "good", seed=1)
-    out = made_from(tmp_path / "in", tmp_path, "games.ready.unusable=drop")
-    assert [row["pair_id"] for row in rows(out)] == ["good"]
-    assert set(skipped(out)) == {"one"}
-
-
-@pytest.mark.parametrize("kind", ["a picture", "a note", "a cell"])
-def test_after_one_bad_pair_the_same_command_goes_on_without_it(tmp_path: Path, kind: str) -> None:
-    place = tmp_path / "in"
-    for name in ("one", "two", "three"):
-        write_pair(place / "replacement_images", name)
-    if kind == "a picture":
-        (place / "replacement_images" / "two_modified.png").write_bytes(b"")
-    elif kind == "a note":
-        (place / "replacement_scenes").mkdir()
-        (place / "replacement_scenes" / "two_comparison.json").write_text("{")
-    else:
-        pytest.importorskip("pyarrow", reason="extra 'hub' is not installed")
-        cells = {"source_img": [CELL, CELL, None], "target_img": [struct(png(edited(photo())))] * 3}
-        place = a_table(**cells, id=["one", "three", "two"])(tmp_path)
-    with pytest.raises(InputError, match=r"with --set games\.ready\.unusable=drop"):
-        made_from(place, tmp_path)
-    report = run(
-        recipe("games.ready.unusable=drop"), tmp_path / "games", sources=Sources(ready=str(place)), processes=1
-    )
-    assert report.counts["finished_before"] > 0 and report.counts["pairs"] == 2
-    assert set(skipped(report.out)) == {"two"}
-
-
-def test_an_unreadable_folder_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    locked, real = write_pair(tmp_path / "in" / "locked")[0].parent, os.scandir
-
-    def refuse(path: str) -> Any:
-        if Path(path) == locked:
-            raise PermissionError(errno.EACCES, "Permission denied", str(path))
-        return real(path)
-
-    monkeypatch.setattr(os, "scandir", refuse)
-    with pytest.raises(InputError, match=r"in/locked: cannot be read \(Permission denied\)"):
-        made_from(tmp_path / "in", tmp_path)
-
-
-def test_an_unreadable_picture_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_pair(tmp_path / "in")
-    real = Path.read_bytes
-
-    def refuse(path: Path) -> bytes:
-        if path.name == "one_modified.png":
-            raise PermissionError(errno.EACCES, "Permission denied", str(path))
-        return real(path)
-
-    monkeypatch.setattr(Path, "read_bytes", refuse)
-    with pytest.raises(InputError, match=r"one_modified\.png: cannot be read \(Permission denied\)"):
-        made_from(tmp_path / "in", tmp_path)
-
-
-@pytest.mark.parametrize("where", ["a picture", "a note", "a table", "the manifest"])
-def test_a_full_disk_is_one_message_and_the_same_command_goes_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
-) -> None:
-    for number in range(3):
-        write_pair(tmp_path / "in", f"pair{number}", seed=number)
-    with monkeypatch.context() as patch:
-        fill_the_disk(patch, where)
-        with pytest.raises(
-            VzError, match=r"games: the disk is full; free some space and give the same command"
-        ) as caught:
-            made_from(tmp_path / "in", tmp_path)
-    assert caught.value.exit_code == 1
-    assert not (tmp_path / "games").exists()
-    assert not list(tmp_path.rglob("*original.png.*.tmp"))
-    assert [row["pair_id"] for row in rows(made_from(tmp_path / "in", tmp_path))] == ["pair0", "pair1", "pair2"]
-
-
-def fill_the_disk(patch: pytest.MonkeyPatch, where: str) -> None:
-    full = OSError(errno.ENOSPC, "No space left on device")
-    write_bytes, opened, write_parquet = Path.write_bytes, Path.open, pl.DataFrame.write_parquet
-
-    def bytes_(path: Path, data: bytes) -> int:
-        if "pair1_original" in path.name:
-            write_bytes(path, data[:10])
-            raise full
-        return write_bytes(path, data)
-
-    def open_(path: Path, mode: str = "r", **options: Any) -> Any:
-        if "w" in mode and ("pair1.json" in path.name or "manifest.json" in path.name):
-            raise full
-        return opened(path, mode, **options)
-
-    def parquet(frame: pl.DataFrame, path: Path, **options: Any) -> None:
-        write_parquet(frame, "/dev/full" if path.name == ".games.parquet.tmp" else path, **options)
-
-    if where == "a picture":
-        patch.setattr(Path, "write_bytes", bytes_)
-    elif where == "a table":
-        patch.setattr(pl.DataFrame, "write_parquet", parquet)
-    else:
-        patch.setattr(Path, "open", lambda path, *args, **more: guard(path, where, open_, opened)(path, *args, **more))
-
-
-def guard(path: Path, where: str, refuse: Callable[..., Any], allow: Callable[..., Any]) -> Callable[..., Any]:
-    return refuse if ("manifest" in path.name) == (where == "the manifest") else allow
-
-
-def test_an_error_in_a_render_process_is_the_same_message(tmp_path: Path) -> None:
-    for name in ("one", "two"):
-        write_pair(tmp_path / "in", name)
-    (tmp_path / "in" / "one_original.png").write_bytes(b"")
-    with pytest.raises(InputError, match=r"one_original\.png: is empty \(0 bytes\); go on without such pairs"):
-        made_from(tmp_path / "in", tmp_path, processes=2)
-
-
-def test_a_cmyk_jpeg_is_no_fault(tmp_path: Path) -> None:
-    (tmp_path / "in").mkdir()
-    for role, image in (("original", photo()), ("modified", edited(photo()))):
-        image.convert("CMYK").save(tmp_path / "in" / f"a_{role}.jpg", quality=95)
-    out = made_from(tmp_path / "in", tmp_path)
-    with Image.open(out / rows(out)[0]["original"]) as image:
-        assert image.mode == "RGB"
-
-
-def test_the_limit_of_pixels_is_the_recipes() -> None:
-    from stages.core.recipe.ready import ReadySettings
-    from stages.make_games.ready.pictures import Fault
-
-    assert open_picture(png(photo()), "x", ReadySettings(max_pixels=64 * 48)).image.size == (64, 48)
-    with pytest.raises(Fault, match="3,072 pixels, over"):
-        open_picture(png(photo()), "x", ReadySettings(max_pixels=64 * 48 - 1))

@@ -13,6 +13,7 @@ from PIL import Image
 from stages.core.errors import InputError
 from stages.make_games import Sources, run
 from tests.make_games.ready.samples import edited, made_from, photo, recipe, rows, skipped, write_cells, write_pair
+from tests.make_games.test_kills import contents
 
 CUBE = {"shape": "cube", "color": "red", "size": "large", "material": "metal"}
 BALL = {**CUBE, "shape": "sphere", "color": "blue"}
@@ -185,7 +186,7 @@ def test_two_processes_write_the_same_bytes(tmp_path: Path) -> None:
         write_pair(tmp_path / "in", f"pair{number}", seed=number)
     one = made_from(tmp_path / "in", tmp_path / "one", processes=1)
     two = made_from(tmp_path / "in", tmp_path / "two", processes=2)
-    assert rows(one) == rows(two)
+    assert contents(one) == contents(two)
 
 
 def test_genuine_edited_photos_are_kept(shared_data: Callable[[str], Path], tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from stages.core.errors import InputError
 from stages.make_games import pool
 from stages.make_games.ready import parquet, plan
 from tests.make_games.ready.samples import edited, made_from, photo, png, recipe, rows, struct, write_cells, write_pair
+from tests.make_games.test_kills import contents
 
 pytest.importorskip("pyarrow", reason="extra 'hub' is not installed")
 
@@ -120,7 +121,7 @@ def test_pairs_of_files_go_one_by_one(tmp_path: Path) -> None:
 def test_cells_by_two_processes_are_the_same_bytes(tmp_path: Path) -> None:
     file = write_cells(tmp_path / "m.parquet", count=10, row_group_size=4)
     one, two = (made_from(file, tmp_path / str(count), processes=count) for count in (1, 2))
-    assert rows(one) == rows(two)
+    assert contents(one) == contents(two)
 
 
 def test_files_whose_groups_are_too_large_are_written_anew_elsewhere(
