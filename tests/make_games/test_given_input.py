@@ -59,7 +59,7 @@ def test_a_missing_scene_file_is_named(tmp_path: Path) -> None:
 
 
 def test_scenes_and_folder_exclude_one_another(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="give only one of scenes and ready"):
+    with pytest.raises(InputError, match="give only one of --scenes and --from"):
         run(recipe(), tmp_path / "games", sources=Sources(scenes=tmp_path, ready=str(tmp_path)))
 
 
