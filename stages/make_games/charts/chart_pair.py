@@ -68,7 +68,10 @@ class ChartPair(Pair):
                 tried = self._try(kind, attempt) or tried
                 if isinstance(tried, Made):
                     return tried
-        return tried or Skipped(NO_SWAP, f"{self.table.name}: values are equal, or nearer than games.charts allows")
+        return tried or Skipped(
+            NO_SWAP,
+            f"{self.table.name}: values are equal, or nearer than games.charts.min_difference and min_share allow",
+        )
 
     def _try(self, kind: Kind, attempt: int) -> Made | Skipped | None:
         """Both pictures with one part of the table, or None if no swap in it can be seen."""

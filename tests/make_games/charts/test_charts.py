@@ -184,7 +184,9 @@ def test_pictures_have_the_recipes_size_and_differ_plainly(tmp_path: Path) -> No
 
 def test_equal_values_are_skipped_with_a_reason(tmp_path: Path) -> None:
     result = first_pair(write(tmp_path, "flat.csv", "Town,Sales\nA,5\nB,5\nC,5\n")).make()
-    assert result == Skipped("no visible swap", "flat: values are equal, or nearer than games.charts allows")
+    assert result == Skipped(
+        "no visible swap", "flat: values are equal, or nearer than games.charts.min_difference and min_share allow"
+    )
 
 
 def test_a_swap_that_changes_too_few_pixels_is_skipped(tmp_path: Path) -> None:
