@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,8 @@ MARK = "vz inspect --contact-sheet"  # by which a sheet of ours is known again
 COLUMNS, TILE, GAP, MARGIN = 3, 220, 8, 20
 LETTER, LINE, HEADING = 14, 19, 22  # pixels: a letter, a line of text, the heading's letters
 MOST_LINES = 4  # of a pair's change log
+FURTHER = "…·°©"  # that Pillow's font has beside ASCII; others it shows as boxes
+SPELLED = {"→": "->", "€": "EUR ", "£": "GBP ", "¥": "JPY ", "₹": "INR ", "–": "-", "—": "-", "×": "x", "ß": "ss"}
 PAPER, INK, SOFT, FRAME, EDGE, OUTLINE = "#ffffff", "#1f2328", "#59636e", "#8c959f", "#dde1e6", "#e6007a"
 
 
@@ -137,8 +140,15 @@ def _font(size: int = LETTER) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
 
 
 def _plain(text: str) -> str:
-    """On one line, in the signs that the font has: an arrow is none of them."""
-    return " ".join(text.replace("→", "->").split())
+    """On one line, in the letters that the font has, which are few: ä is written a, € EUR, and what is left `?`."""
+    return " ".join("".join(_in_the_font(letter) for letter in text).split())
+
+
+def _in_the_font(letter: str) -> str:
+    if letter.isascii() or letter in FURTHER:
+        return letter
+    spelled = SPELLED.get(letter) or unicodedata.normalize("NFKD", letter).encode("ascii", "ignore").decode()
+    return spelled or "?"
 
 
 def _fitted(text: str, width: int = 2 * TILE + GAP, size: int = LETTER) -> str:

@@ -80,3 +80,17 @@ def test_any_text_fits(tmp_path: Path):
     assert len(EVIL) == 4 and sheet.width == MARGIN + 3 * (2 * TILE + GAP + MARGIN)
     right_of_cell = sheet.crop((MARGIN + 2 * TILE + GAP + 1, 0, 2 * MARGIN + 2 * TILE + GAP - 1, sheet.height))
     assert colours(right_of_cell.crop((0, TOP, right_of_cell.width, sheet.height))) == {(255, 255, 255)}
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [("Größe 5 → 7", "Grosse 5 -> 7"), ("€295  –  £3", "EUR 295 - GBP 3"), ("20 °C …", "20 °C …"), ("販売 é", "?? e")],
+)
+def test_letters_that_the_font_lacks_are_spelled(text: str, written: str) -> None:
+    assert contact_sheet._plain(text) == written
+
+
+@pytest.mark.parametrize("letter", contact_sheet.FURTHER)
+def test_the_font_has_what_is_left_as_it_is(letter: str) -> None:
+    font, missing = contact_sheet._font(), "\N{RIGHTWARDS ARROW}"
+    assert bytes(font.getmask(letter)) != bytes(font.getmask(missing))
