@@ -56,6 +56,8 @@ def test_a_refusal_names_what_differs(tmp_path: Path):
         InputError, match=r"\(games.pairs was 60, is now 70; seed was 0, is now absent; other pictures\)"
     ):
         make_of({"pictures": source}, games={"pairs": 70, "of": (1, 2)})
+    with pytest.raises(InputError, match=r"\(other seed; other pictures\)"):
+        make_of({"pictures": source}, games={"pairs": 60, "of": (1, 2)}, seed="0f" * 32)
     with pytest.raises(InputError, match=r"settings \(no pictures; now tables\);"):
         make_of({"tables": source}, games={"pairs": 60, "of": (1, 2)}, seed=0)
     with pytest.raises(InputError, match="c was absent, is now 0; 1 more; other pictures"):
