@@ -18,7 +18,7 @@ from stages.core.content import MANIFEST, content_hash
 from stages.core.differences import what_differs
 from stages.core.disk import room_for
 from stages.core.errors import InputError
-from stages.core.files import read_json, sha256_text, to_json, write_json
+from stages.core.files import read_json, sha256_text, size_of, to_json, write_json
 from stages.core.locking import locked
 from stages.core.manifest import FORMAT, describe, input_of, manifest_of
 
@@ -104,18 +104,11 @@ def up_to_date(out: Path, fingerprint: str, overwrite: bool = False) -> bool:
     if manifest.get("fingerprint") != fingerprint:
         return False
     for name, what in manifest["outputs"].items():
-        if _bytes_of(out / name) != what["bytes"]:
+        if size_of(out / name) != what["bytes"]:
             if overwrite:
                 return False
             raise InputError(f"{out / name}: missing or changed since it was made; use --overwrite to make it again")
     return True
-
-
-def _bytes_of(file: Path) -> int | None:
-    try:
-        return file.stat().st_size
-    except OSError:
-        return None
 
 
 def _claim(stage: str, settings: Settings, inputs: Mapping[str, Path | str]) -> dict[str, Any]:

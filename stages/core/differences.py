@@ -18,14 +18,14 @@ HASH = re.compile("[0-9a-f]{64}")
 def what_differs(made: Mapping[str, Any], claim: Mapping[str, Any]) -> str:
     """Such as `games.pairs was 60, is now 100; other scenes`. `made` is a manifest or an earlier claim."""
     claim = json.loads(to_json(dict(claim)))  # as it would have been stored: without tuples
-    told = [*_settings(made["settings"], claim["settings"]), *_inputs(made["inputs"], claim["inputs"])]
+    told = [*_settings(made["settings"], claim["settings"]), *_inputs(input_hashes(made), claim["inputs"])]
     if made["format"] != claim["format"]:
         told.append("another version of vz made it")
     return "; ".join(told)
 
 
 def _settings(made: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
-    old, new = dict(_leaves(made)), dict(_leaves(now))
+    old, new = dict(leaves(made)), dict(leaves(now))
     changed = [key for key in {**old, **new} if old.get(key, ABSENT) != new.get(key, ABSENT)]
     for key in changed[:MOST]:
         is_hash = HASH.fullmatch(str(new.get(key, old.get(key))))  # which says nothing to anybody
@@ -34,19 +34,22 @@ def _settings(made: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
         yield f"{len(changed) - MOST} more"
 
 
-def _inputs(made: Mapping[str, Any], now: Mapping[str, str]) -> Iterator[str]:
-    # A manifest also tells where an input lay.
-    old = {name: what["sha256"] if isinstance(what, dict) else what for name, what in made.items()}
+def _inputs(old: Mapping[str, str], now: Mapping[str, str]) -> Iterator[str]:
     for name in {**old, **now}:
         if old.get(name) != now.get(name):
             yield f"{'no' if name not in now else 'other' if name in old else 'now'} {name}"
 
 
-def _leaves(tree: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+def input_hashes(made: Mapping[str, Any]) -> dict[str, str]:
+    """By name, of a claim or of a manifest, which also tells where an input lay."""
+    return {name: what["sha256"] if isinstance(what, dict) else what for name, what in made["inputs"].items()}
+
+
+def leaves(tree: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
     """The values of nested mappings, keys with dots."""
     for key, value in tree.items():
         if isinstance(value, Mapping) and value:
-            yield from _leaves(value, f"{above}{key}.")
+            yield from leaves(value, f"{above}{key}.")
         else:
             yield f"{above}{key}", value
 

@@ -42,6 +42,14 @@ def read_json(path: Path) -> Any:
     return parse_json(data, str(path), "the file may be cut off: make it again")
 
 
+def size_of(file: Path) -> int | None:
+    """In bytes; None for a file that is not there or cannot be looked at."""
+    try:
+        return file.stat().st_size
+    except OSError:
+        return None
+
+
 def parse_json(data: str | bytes, where: str, remedy: str) -> Any:
     """The value of a JSON text, whoever wrote it. `InputError` names `where`, what is off, and `remedy`.
 

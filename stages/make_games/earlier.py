@@ -10,13 +10,14 @@ from typing import Any
 
 from stages.core import tables
 from stages.core.artifact import CLAIM, MANIFEST
+from stages.core.differences import input_hashes, leaves
 from stages.core.files import read_json, sha256_file, write_json
 from stages.make_games import noise
 from stages.make_games.making import finished, note_path
 from stages.make_games.pair import Pair
 
 # What decides which pairs there are, or the games on them, but nothing in a pair.
-OTHER = (("games", "pairs"), ("game", "players"), ("game", "clue_rounds"), ("names",))
+OTHER = ("games.pairs", "game.players", "game.clue_rounds", "names")
 
 
 def take_over(out: Path, work: Path, pairs: Sequence[Pair]) -> int:
@@ -41,19 +42,8 @@ def take_over(out: Path, work: Path, pairs: Sequence[Pair]) -> int:
 
 def _same(made: Mapping[str, Any], claim: Mapping[str, Any]) -> bool:
     """Whether both are of the same inputs and settings but for `OTHER`."""
-    inputs = {name: what["sha256"] for name, what in made["inputs"].items()}
-    settings = _without(made["settings"]), _without(claim["settings"])
-    return made["format"] == claim["format"] and inputs == claim["inputs"] and settings[0] == settings[1]
-
-
-def _without(settings: Mapping[str, Any]) -> dict[str, Any]:
-    kept = {key: dict(value) if isinstance(value, Mapping) else value for key, value in settings.items()}
-    for *above, key in OTHER:
-        part = kept
-        for name in above:
-            part = part.get(name, {})
-        part.pop(key, None)
-    return kept
+    settings = [{key: value for key, value in leaves(each["settings"]) if key not in OTHER} for each in (made, claim)]
+    return made["format"] == claim["format"] and input_hashes(made) == claim["inputs"] and settings[0] == settings[1]
 
 
 def _roles(row: Mapping[str, Any]) -> list[str]:

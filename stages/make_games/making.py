@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from stages.core.files import read_json, write_json
+from stages.core.files import read_json, size_of, write_json
 from stages.make_games import noise
 from stages.make_games.pair import Made, Pair, Skipped, printable
 
@@ -43,7 +43,7 @@ def finished(work: Path, pair: Pair) -> bool:
     if not note_path(work, pair).is_file():
         return False
     note = note_of(work, pair)
-    return all(_size(work / note["row"][role]) == size for role, size in note.get("bytes", {}).items())
+    return all(size_of(work / note["row"][role]) == size for role, size in note.get("bytes", {}).items())
 
 
 def note_of(work: Path, pair: Pair) -> dict[str, Any]:
@@ -76,13 +76,6 @@ def _write(pair: Pair, made: Made, work: Path) -> dict[str, Any]:
 def _pictures(made: Made) -> dict[str, bytes]:
     """By role; only those that there are."""
     return {"original": made.original} | ({} if made.modified is None else {"modified": made.modified})
-
-
-def _size(file: Path) -> int | None:
-    try:
-        return file.stat().st_size
-    except OSError:
-        return None
 
 
 def _text(scene: Mapping[str, Any] | None) -> str | None:

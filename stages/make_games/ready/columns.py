@@ -46,6 +46,11 @@ class Columns:
     split: str | None
     ours: Mapping[str, str]
 
+    @property
+    def pictures(self) -> list[str]:
+        """The original's and, if there is one, the modified picture's."""
+        return [self.original] if self.modified is None else [self.original, self.modified]
+
     def others(self) -> list[str]:
         """All but those of pictures."""
         known = [name for name in (self.group, self.text, self.split) if name]
@@ -57,7 +62,7 @@ def choose(eligible: Sequence[str], names: Sequence[str], request: Request, wher
 
     `InputError` lists them when the recipe names one that is not there, or when they tell too little or too much.
     """
-    by_plain = {_plain(name): name for name in reversed(names)}
+    by_plain = _by_plain(names)
     original, modified = _of_pictures(eligible, request, where)
     group, text, split = (
         next((by_plain[name] for name in known if name in by_plain), None) for known in (GROUPS, TEXTS, ("split",))
@@ -77,13 +82,18 @@ def _ids(names: Sequence[str], request: Request, where: object) -> tuple[str, ..
     """The columns that name a pair: that of the recipe, else known ones; none: its rows are numbered."""
     wanted = request.settings.id
     if wanted is None:
-        by_plain = {_plain(name): name for name in reversed(names)}
+        by_plain = _by_plain(names)
         known = next((each for each in IDS if all(name in by_plain for name in each)), ())
         return tuple(by_plain[name] for name in known)
     if wanted and wanted not in names:
         told = ", ".join(f"'{name}'" for name in names)
         raise InputError(f"{where}: games.ready.id is '{wanted}', but the columns are {told}")
     return (wanted,) if wanted else ()
+
+
+def _by_plain(names: Sequence[str]) -> dict[str, str]:
+    """As the file spells them, by how they are known; of two that are known alike the first."""
+    return {_plain(name): name for name in reversed(names)}
 
 
 def _plain(name: str) -> str:
@@ -109,7 +119,7 @@ def _of_pictures(eligible: Sequence[str], request: Request, where: object) -> tu
 
 
 def _couples(eligible: Sequence[str]) -> list[tuple[str, str]]:
-    by_plain = {_plain(name): name for name in reversed(eligible)}
+    by_plain = _by_plain(eligible)
     return [(by_plain[one], by_plain[other]) for one, other in COUPLES if one in by_plain and other in by_plain]
 
 

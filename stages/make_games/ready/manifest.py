@@ -32,8 +32,7 @@ def entries_of_parquet(file: Path, eligible: Sequence[str], names: Sequence[str]
     """The pairs of a Parquet file whose `eligible` columns hold paths, of all its columns `names`; at most one more
     than is wanted."""
     columns = choose(eligible, names, request, file)
-    pictures = [name for name in (columns.original, columns.modified) if name is not None]
-    frame = read_columns(file, [*pictures, *columns.others()], request.limit + 1)
+    frame = read_columns(file, [*columns.pictures, *columns.others()], request.limit + 1)
     rows = ((f"{file}: row {number}", row) for number, row in enumerate(frame.iter_rows(named=True), start=1))
     return _entries(file, columns, rows, request)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import repeat
+from itertools import islice, repeat
 from pathlib import Path
 from typing import Any
 
@@ -88,10 +88,7 @@ def _of_file(file: Path, folder: Path | None, request: Request) -> Iterator[Entr
     if not pictures or (wanted and wanted <= set(paths)):  # other columns, such as thumbnails, may hold pictures
         return manifest.entries_of_parquet(file, paths, list(schema), request)
     columns = choose(pictures, [column for column in schema if column not in pictures], request, file)
-    chosen = [column for column in (columns.original, columns.modified) if column is not None]
-    places = _places(file, folder, chosen, request)
-    name = file.stem if folder is None else "-".join(file.relative_to(folder).with_suffix("").parts)
-    return _cells(file, name, columns, places, request.limit + 1)
+    return _cells(file, folder, columns, request)
 
 
 def _schema(file: Path) -> Mapping[str, pl.DataType]:
@@ -111,35 +108,33 @@ def _holds(kind: pl.DataType, wanted: pl.DataType) -> bool:
     return kind == wanted
 
 
-def _cells(file: Path, name: str, columns: Columns, places: Iterator[tuple[int, int]], limit: int) -> Iterator[Entry]:
-    pictures = [column for column in (columns.original, columns.modified) if column is not None]
-    others = columns.others()
-    rows = manifest.read_columns(file, others, limit).to_dicts() if others else repeat({})
-    for number, ((group, place), row) in enumerate(zip(places, rows, strict=False), start=1):
-        original, *modified = (CellPicture(file, column, number, group, place) for column in pictures)
+def _cells(file: Path, folder: Path | None, columns: Columns, request: Request) -> Iterator[Entry]:
+    """The pairs of the rows, up to one more than is wanted."""
+    name = file.stem if folder is None else "-".join(file.relative_to(folder).with_suffix("").parts)
+    metadata, others = _open(file).metadata, columns.others()
+    count = min(metadata.num_rows, request.limit + 1)
+    rows = manifest.read_columns(file, others, count).to_dicts() if others else repeat({}, count)
+    places = islice(_places(file, folder, metadata, columns, request.settings.most_group_bytes), count)
+    for number, ((group, place), row) in enumerate(zip(places, rows, strict=True), start=1):
+        original, *modified = (CellPicture(file, column, number, group, place) for column in columns.pictures)
         both = original, modified[0] if modified else None
         yield entry_of(row, columns, f"{name}-{number:06d}", both, f"{file}: row {number}")
 
 
-def _places(file: Path, folder: Path | None, pictures: Sequence[str], request: Request) -> Iterator[tuple[int, int]]:
-    """Row group and place in it of each row, up to one more than is wanted. `InputError` when a group is too large."""
-    limit, most = request.limit + 1, request.settings.most_group_bytes
-    metadata = _open(file).metadata
+def _places(file: Path, folder: Path | None, metadata: Any, columns: Columns, most: int) -> Iterator[tuple[int, int]]:
+    """Row group and place in it of each row. `InputError` when a group holds over `most` bytes of pictures."""
     for number in range(metadata.num_row_groups):
         group = metadata.row_group(number)
         parts = [group.column(each) for each in range(group.num_columns)]
-        size = sum(part.total_uncompressed_size for part in parts if _is_of(part.path_in_schema, pictures))
+        size = sum(part.total_uncompressed_size for part in parts if _is_of(part.path_in_schema, columns.pictures))
         if size > most:
             rows = max(1, min(100, group.num_rows * most // size // 2))
             raise InputError(
                 f"{file}: row group {number} holds {size:,} bytes of pictures, which each process would hold at once, "
                 f"over games.ready.most_group_bytes ({most:,}); {_rewriting(file, folder, rows)}"
             )
-        for place in range(min(group.num_rows, limit)):
+        for place in range(group.num_rows):
             yield number, place
-        limit -= group.num_rows
-        if limit <= 0:
-            return
 
 
 def _is_of(path: str, columns: Sequence[str]) -> bool:
