@@ -144,13 +144,14 @@ def _paired(
     What has no counterpart is an `InputError`; where such pairs are to be dropped, it comes with a path to nothing.
     """
     strict = request.settings.unusable == "error"
-    originals, modified = places
-    for base in one if request.blank else {**one, **other}:
-        original = one.get(base, _named(base, originals))
-        if request.blank:
+    if request.blank:
+        for base, original in one.items():
             yield Entry(safe_id(base, str(original)), _picture(original, strict), None, str(original))
-            continue
-        changed = other.get(base, _named(base, modified))
+        return
+    for base in {**one, **other}:
+        original, changed = (
+            found.get(base, folder / f"{base}{end}") for found, (folder, end) in zip((one, other), places, strict=True)
+        )
         if strict and not (base in one and base in other):
             here, missing = (original, changed) if base in one else (changed, original)
             raise InputError(
@@ -159,11 +160,6 @@ def _paired(
             )
         both = _picture(original, strict), _picture(changed, strict)
         yield Entry(safe_id(base, str(original)), *both, str(original))
-
-
-def _named(base: str, place: tuple[Path, str]) -> Path:
-    folder, end = place
-    return folder / f"{base}{end}"
 
 
 def _picture(file: Path, strict: bool) -> FilePicture:

@@ -72,10 +72,11 @@ def _in_folder(place: Path, request: Request) -> tuple[Iterator[Entry], list[str
         return parquet.entries([place / PAIRS], place, request), []
     published = folder.published(place)
     if published is not None:
-        return folder.by_name(_without_columns(published, request), request)
+        _refuse_columns(published, request)
+        return folder.by_name(published, request)
     couple = folder.couple(place)
     if couple is not None:
-        _without_columns(place, request)
+        _refuse_columns(place, request)
         return folder.by_folders(couple, request), []
     files = folder.files_with(place, ".parquet")
     if files:
@@ -83,18 +84,18 @@ def _in_folder(place: Path, request: Request) -> tuple[Iterator[Entry], list[str
     tables = [] if folder.has_pairs(place) else folder.files_with(place, *MANIFESTS)
     if len(tables) == 1:
         return manifest.entries(tables[0], request), []
-    return folder.by_name(_without_columns(place, request), request)
+    _refuse_columns(place, request)
+    return folder.by_name(place, request)
 
 
-def _without_columns(place: Path, request: Request) -> Path:
-    """The place, unless settings name columns, or where a table's paths lead: they would be without effect here."""
+def _refuse_columns(place: Path, request: Request) -> None:
+    """`InputError` when settings name columns, or where a table's paths lead: they would be without effect here."""
     named = [key for key in ("original", "modified", "id", "pictures") if getattr(request.settings, key) is not None]
     if named:
         raise InputError(
             f"{place}: its pairs are told by the names of files, so games.ready.{named[0]} says nothing; leave it out, "
             "or give the manifest itself"
         )
-    return place
 
 
 def _of_split(place: Path, split: str) -> list[Path]:
