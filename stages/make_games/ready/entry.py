@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -85,15 +85,14 @@ class Found:
     """The pairs of a place in order, what it is called in the tables, and the input that is recorded and hashed.
 
     `hashed`: the input's own hash covers every byte of the pictures. `ignored`: pictures that belong to no pair.
-    `more`: there are more pairs than were wanted.
+    `entries` are read as they are asked for, so that what is wrong with one that nobody wants does not matter.
     """
 
-    entries: Sequence[Entry]
+    entries: Iterator[Entry]
     source: str
     input: Path | str
     hashed: bool = False
     ignored: Sequence[str] = ()
-    more: bool = False
 
 
 def one_line(error: Exception) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from stages.core.errors import InputError, MissingExtra
@@ -123,7 +125,8 @@ def _sha256(opened: Opened) -> str:
 def plan(recipe: Recipe, found: Found) -> Plan:
     """Pairs of what was found. `InputError` when two have the same name."""
     by_id: dict[str, Entry] = {}
-    for entry in found.entries:
+    wanted, more = _taken(found.entries, recipe.games.pairs)
+    for entry in wanted:
         if entry.pair_id in by_id:
             raise InputError(
                 f"{entry.where}: the pair '{entry.pair_id}' is there already, at {by_id[entry.pair_id].where}; give "
@@ -136,7 +139,16 @@ def plan(recipe: Recipe, found: Found) -> Plan:
     splits = splits_of(entries, hashes, recipe)
     pairs = [_ready(recipe, entry, found.source, splits[entry.pair_id]) for entry in entries]
     settings = {} if found.hashed else {"pictures": sha256_text("\n".join(hashes.values()))}
-    return Plan(pairs, {"pictures": found.input}, settings, ignored=found.ignored, more=found.more)
+    return Plan(pairs, {"pictures": found.input}, settings, ignored=found.ignored, more=more)
+
+
+def _taken(offered: Iterator[Entry], limit: int) -> tuple[list[Entry], bool]:
+    """The first so many, and whether there are more, whatever may be wrong with those."""
+    taken = list(islice(offered, limit))
+    try:
+        return taken, next(offered, None) is not None
+    except InputError:
+        return taken, True
 
 
 def _ready(recipe: Recipe, entry: Entry, source: str, split: str) -> ReadyPair:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 
 from stages.core.content import MANIFEST
@@ -35,33 +34,21 @@ def find(where: str, request: Request) -> Found:
         raise InputError("--from is empty; give a folder of pairs, a manifest or Parquet file, or hf:OWNER/NAME")
     path = Path(where)
     if path.is_dir():
-        offered, ignored = _in_folder(path, request)
-        entries, more = _taken(offered, request.limit)
-        return Found(entries, f"folder:{path.resolve().name}", path, ignored=ignored, more=more)
+        entries, ignored = _in_folder(path, request)
+        return Found(entries, f"folder:{path.resolve().name}", path, ignored=ignored)
     if not path.is_file():
         hint = f"; for a data set of the hub write {hub.PREFIX}{where}" if where.count("/") == 1 else ""
         raise InputError(f"{where}: no such file or folder of pairs{hint}")
-    entries, more = _taken(_in_file(path, request), request.limit)
-    return Found(entries, f"file:{path.name}", path, more=more)
-
-
-def _taken(offered: Iterator[Entry], limit: int) -> tuple[list[Entry], bool]:
-    """The first so many, and whether there are more, whatever may be wrong with those."""
-    taken = list(islice(offered, limit))
-    try:
-        return taken, next(offered, None) is not None
-    except InputError:
-        return taken, True
+    return Found(_in_file(path, request), f"file:{path.name}", path)
 
 
 def _on_the_hub(where: str, request: Request) -> Found:
     got = hub.fetch(where)
-    offered, ignored = _in_folder(got.folder, replace(request, split=got.split, root=got.root))
-    entries, more = _taken(offered, request.limit)
+    entries, ignored = _in_folder(got.folder, replace(request, split=got.split, root=got.root))
     domain = next((domain for domain in DOMAINS_BY_NAME if domain in got.name.lower()), None)
     if domain is not None:
-        entries = [replace(entry, likely=domain) for entry in entries]
-    return Found(entries, got.label, got.label, hashed=True, ignored=ignored, more=more)
+        entries = (replace(entry, likely=domain) for entry in entries)
+    return Found(entries, got.label, got.label, hashed=True, ignored=ignored)
 
 
 def _in_folder(place: Path, request: Request) -> tuple[Iterator[Entry], list[str]]:
