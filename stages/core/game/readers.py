@@ -3,10 +3,10 @@ r"""Reading what a model wrote: the last `\boxed{…}`, made safe. What a model 
 from __future__ import annotations
 
 import re
-import unicodedata
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Literal, NamedTuple
+
+from stages.core.game.quoting import one_line, visible
 
 UNREADABLE_CLUE = "(no readable clue)"
 VoteKind = Literal["seat", "na", "unreadable"]
@@ -18,12 +18,7 @@ _NUMBER = re.compile(r"[0-9]+")
 _SEAT = re.compile(
     r"(?:the\s+)?(?:spy\s+is\s+)?(?:player|seat|spy|number|no\.?|#)?\s*[#:]?\s*([0-9]{1,3})\s*[.!]?", re.IGNORECASE
 )
-_HARMLESS = str.maketrans('{}<>[]\\|`"', "()()()//''") | {ord(sign): ":" for sign in "ː˸׃։፡᛬⁚∶⦂꞉"}
 _MAX_BOX = 20_000  # characters; an answer longer than any token limit allows is garbage
-_MAX_MARKS = 30  # combining marks in a row, as Unicode's stream-safe text has at most
-_FORGED = re.compile(
-    r"(?:(?:player|seat|spieler|system|user|assistant|analyst|human)\s*#?\s*\d*|(?<!\w)\d+)\s*:", re.IGNORECASE
-)
 
 
 @dataclass(frozen=True)
@@ -61,7 +56,7 @@ def read_vote(text: str, players: int) -> Vote:
     content = last_box(text)
     if content is None or len(content) > _MAX_BOX:
         return Vote("unreadable")
-    answer = _visible(_unwrap(content)).strip(" .:*_'\"$()[]")
+    answer = visible(_unwrap(content)).strip(" .:*_'\"$()[]")
     if _NA.fullmatch(answer):
         return Vote("na")
     numbers = {int(number) for number in _NUMBER.findall(answer) if len(number) <= 3}
@@ -71,37 +66,6 @@ def read_vote(text: str, players: int) -> Vote:
     if not _SEAT.fullmatch(answer) or not 1 <= seat <= players:
         return Vote("unreadable")
     return Vote("seat", seat)
-
-
-def one_line(text: str) -> str:
-    """Visible characters on one line: no control, format (bidi) or line-breaking characters, single spaces.
-
-    Braces and brackets go too, so that no box, tag or template can be smuggled into the next prompt, and
-    a forged speaker ("Player 3:", or "3:" as the compact prompts write it) loses its colon.
-    """
-    return _FORGED.sub(lambda match: match.group().rstrip(": ") + ",", _visible(text))
-
-
-def _visible(text: str) -> str:
-    kept = [" " if _breaks(char) else char for char in unicodedata.normalize("NFKC", _few_marks(text))]
-    return " ".join("".join(kept).split()).translate(_HARMLESS)
-
-
-def _few_marks(text: str) -> str:
-    """`text` without the rest of a heap of combining marks, which normalisation sorts in quadratic time."""
-    if text.isascii() or not any(map(unicodedata.combining, set(text))):
-        return text
-    kept, marks = [], 0
-    for char in text:
-        marks = marks + 1 if unicodedata.combining(char) else 0
-        if marks <= _MAX_MARKS:
-            kept.append(char)
-    return "".join(kept)
-
-
-@lru_cache(maxsize=4096)
-def _breaks(char: str) -> bool:
-    return unicodedata.category(char) in {"Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp"}
 
 
 class _Span(NamedTuple):

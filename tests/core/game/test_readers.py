@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.core.game.readers import last_box, one_line, read_clue, read_thoughts, read_vote
+from stages.core.game.quoting import one_line
+from stages.core.game.readers import last_box, read_clue, read_thoughts, read_vote
 
 
 @pytest.mark.parametrize(
