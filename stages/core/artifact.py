@@ -1,8 +1,8 @@
 """A stage's output folder: atomic, described by a manifest, resumable, locked.
 
-`produce` gives every stage the same manners. Work happens in a hidden sibling (`.name.partial`) that is renamed when
-whole. The same inputs and settings again are "up to date"; other ones are refused unless `overwrite`; an interrupted
-stage finds its hidden folder again and goes on.
+`produce` gives every stage the same manners. Work happens in a hidden sibling (`.name.partial`), which is renamed when
+it is whole and on disk. The same inputs and settings again are "up to date". Different ones are refused unless
+`overwrite` is given. An interrupted stage finds its hidden folder again and goes on.
 """
 
 from __future__ import annotations
@@ -14,22 +14,24 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from stages.core.content import MANIFEST, content_hash
+from stages.core.content import MANIFEST, content_hash, spoilt
 from stages.core.differences import what_differs
 from stages.core.disk import room_for
+from stages.core.durable import publish
 from stages.core.errors import InputError
-from stages.core.files import read_json, sha256_text, size_of, to_json, write_json
+from stages.core.files import read_json, sha256_text, to_json, write_json
 from stages.core.locking import locked
 from stages.core.manifest import FORMAT, describe, input_of, manifest_of
 
 __all__ = [
     "FORMAT", "MANIFEST", "Outcome", "Report", "content_hash", "input_of", "locked", "manifest_of", "produce",
-    "refuse_to_replace_an_input", "up_to_date",
+    "refuse_to_replace_an_input",
 ]  # fmt: skip
 
 CLAIM = ".claim.json"  # in the work folder: what is being made, until it is
 
 Settings = Mapping[str, Any]
+Manifest = dict[str, Any]
 
 
 @dataclass
@@ -65,20 +67,22 @@ def produce(
     make: Callable[[Path], Outcome],
     overwrite: bool = False,
     resumable: bool = False,
+    lost_beside: Callable[[Manifest], str | None] = lambda manifest: None,
 ) -> Report:
     """Run `make(work_folder)` and publish the folder as `out`.
 
     A `resumable` maker finds its own unfinished files again after a kill or a failure; others begin anew.
 
     `settings` is all that decides the result besides `inputs` (resolved recipe sections, the seed). An input that is
-    a string is a hub name. Raises `InputError` when `out` holds something else and `overwrite` is not given.
+    a string is a hub name. `lost_beside` says what a finished result lacks that lies outside `out`. Raises `InputError`
+    when `out` holds something else, or has lost something, and `overwrite` is not given.
     """
     out = out.resolve()
     _check_names(out, inputs)
     refuse_to_replace_an_input(out, inputs)
     claim = _claim(stage, settings, inputs)
-    with room_for(out), locked(out):
-        if up_to_date(out, claim["fingerprint"], overwrite):
+    with room_for(out), locked(out) as power_was_cut:
+        if _is_of(out, claim) and _is_whole(out, lost_beside, full=power_was_cut, overwrite=overwrite):
             return _report(out, read_json(out / MANIFEST), "up to date")
         _refuse_foreign(out, claim, overwrite)
         work = _open_work(out, claim, overwrite, resumable)
@@ -91,24 +95,24 @@ def produce(
             raise
         manifest = describe(claim, inputs, out, work, _told(outcome, started))
         write_json(work / MANIFEST, manifest)
-        _publish(work, out)
+        publish(work, out)
         (out / CLAIM).unlink()  # only now: a kill before the renaming must find whose work this is
         return _report(out, manifest, "done")
 
 
-def up_to_date(out: Path, fingerprint: str, overwrite: bool = False) -> bool:
-    """Whether `out` was made from the same inputs and settings. What was lost of it since is an error, or remade."""
-    if not (out / MANIFEST).is_file():
-        return False
+def _is_of(out: Path, claim: Mapping[str, Any]) -> bool:
+    """Whether `out` was made from the same inputs and settings."""
+    return (out / MANIFEST).is_file() and read_json(out / MANIFEST).get("fingerprint") == claim["fingerprint"]
+
+
+def _is_whole(out: Path, lost_beside: Callable[[Manifest], str | None], *, full: bool, overwrite: bool) -> bool:
+    """Whether nothing of a finished result was lost since. If something was, that is an error unless `overwrite`."""
     manifest = read_json(out / MANIFEST)
-    if manifest.get("fingerprint") != fingerprint:
-        return False
-    for name, what in manifest["outputs"].items():
-        if size_of(out / name) != what["bytes"]:
-            if overwrite:
-                return False
-            raise InputError(f"{out / name}: missing or changed since it was made; use --overwrite to make it again")
-    return True
+    lost = [f"{file}: missing or changed since it was made" for file in spoilt(out, manifest["outputs"], full=full)]
+    lost += filter(None, [lost_beside(manifest)])
+    if lost and not overwrite:
+        raise InputError(f"{lost[0]}; use --overwrite to make it again")
+    return not lost
 
 
 def _claim(stage: str, settings: Settings, inputs: Mapping[str, Path | str]) -> dict[str, Any]:
@@ -154,7 +158,7 @@ def _refuse_foreign(out: Path, claim: Mapping[str, Any], overwrite: bool) -> Non
     if not overwrite:
         raise InputError(
             f"{out}: holds the result of other inputs or settings ({what_differs(made, claim)}); "
-            "use --overwrite or another --out"
+            "use --overwrite to replace it, or another --out"
         )
 
 
@@ -166,7 +170,7 @@ def _open_work(out: Path, claim: dict[str, Any], overwrite: bool, resumable: boo
             return work
         if resumable and not overwrite:
             raise InputError(
-                f"{work}: an unfinished run with other inputs or settings ({what_differs(begun, claim)}) lies here; "
+                f"{work}: holds unfinished work of other inputs or settings ({what_differs(begun, claim)}); "
                 "repeat that command to finish it, or use --overwrite to discard it"
             )
     if work.exists():
@@ -178,17 +182,6 @@ def _open_work(out: Path, claim: dict[str, Any], overwrite: bool, resumable: boo
 
 def _is_empty(work: Path) -> bool:
     return not any(path.is_file() and path.name != CLAIM for path in work.rglob("*"))
-
-
-def _publish(work: Path, out: Path) -> None:
-    old = out.with_name(f".{out.name}.old")
-    if old.exists():
-        shutil.rmtree(old)
-    if out.exists():
-        out.replace(old)
-    work.replace(out)
-    if old.exists():
-        shutil.rmtree(old)
 
 
 def _told(outcome: Outcome, started: float) -> dict[str, Any]:

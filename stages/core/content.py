@@ -1,13 +1,17 @@
-"""What files and folders hold, as hashes and sizes: how inputs are told apart, and what is known of outputs."""
+"""What files and folders hold, as hashes and sizes: how inputs are told apart, and whether outputs are still whole."""
 
 from __future__ import annotations
 
+import hashlib
+import json
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from stages.core.errors import InputError
-from stages.core.files import sha256_file, sha256_text, walk
+from stages.core.files import sha256_file, sha256_text, size_of, walk
 
 MANIFEST = "manifest.json"
 PICTURES = {
@@ -22,10 +26,16 @@ PICTURES = {
     ".avif",
 }  # covered by the hashes in pairs.parquet
 NOT_COMPARABLE = {MANIFEST, "timings.json"}
+END = 4096  # bytes at the beginning and at the end of a file that a quick check reads
+
+Files = Mapping[str, Mapping[str, Any]]  # by path in a folder: `bytes`, `ends` and `sha256` of each file
 
 
 def content_hash(source: Path | str) -> str:
-    """What an input holds, as a hash: a file's bytes, a folder's comparable files, or a hub name."""
+    """What an input holds, as a hash: a file's bytes, a folder's comparable files, or a hub name.
+
+    Files that the folder's manifest knows, and that a quick check finds unchanged, are not read again.
+    """
     path = Path(source)
     if isinstance(source, str) and not path.exists():
         return sha256_text(source)
@@ -33,21 +43,63 @@ def content_hash(source: Path | str) -> str:
         return sha256_file(path)
     if not path.is_dir():
         raise InputError(f"{path}: no such file or folder")
-    lines = [f"{file.relative_to(path)} {_hash_or_size(file)}" for file in _comparable(path)]
-    return sha256_text("\n".join(lines))
+    known = _known(path)
+    names = [str(file.relative_to(path)) for file in _comparable(path)]
+    with ThreadPoolExecutor() as threads:
+        hashes = threads.map(lambda name: _identity(path / name, known.get(name)), names)
+        return sha256_text("\n".join(f"{name} {what}" for name, what in zip(names, hashes, strict=True)))
 
 
 def outputs(folder: Path) -> dict[str, dict[str, Any]]:
-    """What a stage wrote, by path: bytes of every comparable file, and of all but pictures the hash.
+    """What a manifest records of every comparable file in `folder`, by path."""
+    files = _comparable(folder)
+    names = [str(file.relative_to(folder)) for file in files]
+    with ThreadPoolExecutor() as threads:
+        return dict(zip(names, threads.map(_described, files), strict=True))
 
-    Pictures may be many, and the tables that name them know their hashes.
+
+def spoilt(folder: Path, files: Files, *, full: bool = False) -> list[Path]:
+    """Those of the `files` in `folder` that are missing or not as they were written.
+
+    The quick check compares size, beginning and end. `full` compares hashes, which reads every byte.
     """
-    return {str(file.relative_to(folder)): _described(file) for file in _comparable(folder)}
+    with ThreadPoolExecutor() as threads:
+        whole = threads.map(lambda name: _is_as_written(folder / name, files[name], full), files)
+        return [folder / name for name, is_whole in zip(files, whole, strict=True) if not is_whole]
 
 
 def _described(file: Path) -> dict[str, Any]:
-    size = {"bytes": file.stat().st_size}
-    return size if _is_picture(file) else {**size, "sha256": sha256_file(file)}
+    return {"bytes": file.stat().st_size, "ends": _ends(file), "sha256": sha256_file(file)}
+
+
+def _is_as_written(file: Path, what: Mapping[str, Any], full: bool) -> bool:
+    if size_of(file) != what["bytes"]:
+        return False
+    try:
+        if full and "sha256" in what:
+            return bool(sha256_file(file) == what["sha256"])
+        return "ends" not in what or bool(_ends(file) == what["ends"])  # manifests of earlier versions know sizes only
+    except OSError:  # a broken disk cannot read it
+        return False
+
+
+def _ends(file: Path) -> str:
+    """A hash of the first and the last bytes: files that a power cut emptied begin or end with zeros."""
+    with file.open("rb") as open_file:
+        digest = hashlib.sha256(open_file.read(END))
+        open_file.seek(max(0, file.stat().st_size - END))
+        digest.update(open_file.read(END))
+    return digest.hexdigest()[:16]
+
+
+def _known(folder: Path) -> Files:
+    """What the folder's manifest says of its files; nothing if it has none of ours."""
+    try:
+        manifest = json.loads((folder / MANIFEST).read_bytes())
+        files: Files = manifest["outputs"]
+        return files if all("ends" in what for what in files.values()) else {}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
 
 
 def _comparable(folder: Path) -> list[Path]:
@@ -56,13 +108,14 @@ def _comparable(folder: Path) -> list[Path]:
     return [file for file in files if file.is_file()]
 
 
-def _hash_or_size(file: Path) -> str:
+def _identity(file: Path, known: Mapping[str, Any] | None) -> str:
+    """Its hash; of a picture the size, since the table that names it knows its hash."""
     status = file.stat()
-    return str(status.st_size) if _is_picture(file) else _file_hash(file, status.st_size, status.st_mtime_ns)
-
-
-def _is_picture(file: Path) -> bool:
-    return file.suffix.lower() in PICTURES
+    if file.suffix.lower() in PICTURES:
+        return str(status.st_size)
+    if known is not None and _is_as_written(file, known, full=False):
+        return str(known["sha256"])
+    return _file_hash(file, status.st_size, status.st_mtime_ns)
 
 
 @lru_cache(maxsize=4096)

@@ -9,17 +9,20 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from stages.core.durable import put
 from stages.core.errors import InputError
 
 
-def write_text(path: Path, text: str) -> None:
-    """Replace `path` in one step: a reader sees the old text or the new, never a half."""
+def write_bytes(path: Path, data: bytes) -> None:
+    """Replace `path` in one step: a reader, or a power cut, finds the old bytes or the new, never a half."""
     temporary = path.with_name(f".{path.name}.tmp")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    temporary.write_bytes(data)
+    put(temporary, path)
+
+
+def write_text(path: Path, text: str) -> None:
+    """The same for a text, as UTF-8."""
+    write_bytes(path, text.encode())
 
 
 def to_json(value: Any) -> str:

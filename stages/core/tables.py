@@ -10,6 +10,7 @@ from pathlib import Path
 import polars as pl
 import polars.exceptions
 
+from stages.core.durable import put
 from stages.core.errors import InputError
 
 Schema = dict[str, pl.DataType]
@@ -189,10 +190,10 @@ def from_rows(rows: list[dict[str, object]], schema: Schema) -> pl.DataFrame:
 
 
 def write(frame: pl.DataFrame, path: Path, schema: Schema) -> None:
-    """Check, then write in one step: the file is whole or not there."""
+    """Check, then write in one step: the file is whole or not there, even after a power cut."""
     temporary = path.with_name(f".{path.name}.tmp")
     check(frame, schema, path).write_parquet(temporary, compression="zstd")
-    temporary.replace(path)
+    put(temporary, path)
 
 
 def read(path: Path, schema: Schema, columns: list[str] | None = None) -> pl.DataFrame:

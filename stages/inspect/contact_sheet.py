@@ -12,6 +12,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from stages.core.artifact import Report
 from stages.core.errors import InputError
+from stages.core.files import write_bytes
 from stages.core.pictures import png
 from stages.core.progress import progress_bar
 from stages.inspect.pairs import Chosen, Seen, look_at, warned
@@ -57,9 +58,7 @@ def _publish(out: Path, data: bytes) -> str:
     if out.is_file() and out.read_bytes() == data:
         return "up to date"
     out.parent.mkdir(parents=True, exist_ok=True)
-    temporary = out.with_name(f".{out.name}.tmp")
-    temporary.write_bytes(data)
-    temporary.replace(out)
+    write_bytes(out, data)
     return "done"
 
 

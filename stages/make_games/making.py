@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from stages.core.durable import sync
 from stages.core.files import read_json, size_of, write_json
 from stages.make_games import noise
 from stages.make_games.pair import Made, Pair, Skipped, printable
@@ -38,7 +39,7 @@ def make_pair(pair: Pair, work: Path) -> None:
 def finished(work: Path, pair: Pair) -> bool:
     """Whether the pair was made, or skipped, before the run was interrupted.
 
-    A note survives when the power goes, its pictures may not: they are looked at, too.
+    The pictures are looked at, too: a power cut may leave the note and take the name of a picture.
     """
     if not note_path(work, pair).is_file():
         return False
@@ -86,6 +87,7 @@ def _write_picture(data: bytes, name: str, folder: Path) -> str:
     temporary = folder / f".{name}.{os.getpid()}.tmp"
     try:
         temporary.write_bytes(data)
+        sync(temporary)
         temporary.replace(folder / name)
     finally:
         temporary.unlink(missing_ok=True)  # a full disk leaves a half

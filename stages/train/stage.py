@@ -11,6 +11,7 @@ from typing import Any
 
 from stages.core import artifact
 from stages.core.artifact import Outcome, Report
+from stages.core.durable import publish
 from stages.core.errors import InputError
 from stages.core.files import sha256_text, to_json, write_json
 from stages.core.recipe import Recipe
@@ -18,7 +19,7 @@ from stages.core.recipe.load import place_of
 from stages.train import plan
 from stages.train.job import Job, Trained
 from stages.train.rows import Row, read_rows, sampling_of
-from stages.train.state import STATE, StateInfo, publish, read_info
+from stages.train.state import STATE, StateInfo, is_whole, read_info
 
 UPDATES = "training.json"
 _MEANS = ("loss", "kl", "grad_norm", "entropy", "clip_ratio")
@@ -70,17 +71,15 @@ def run(
         planned_updates,
     )
     call.check_state_places()
-    report = artifact.produce(
+    return artifact.produce(
         out,
         stage="train",
         settings=call.settings,
         inputs=call.inputs,
         make=call.make,
         overwrite=overwrite,
+        lost_beside=call.lost_state,
     )
-    if report.status == "up to date":
-        call.check_state_is_that_of(report)
-    return report
 
 
 def _policy_of(state: Path | None, recipe: Recipe) -> str | Path:
@@ -142,13 +141,12 @@ class _Call:
         if self.state_out.exists() and not (self.state_out / STATE).is_file():
             raise InputError(f"{self.state_out}: exists and is no training state; give another --state-out")
 
-    def check_state_is_that_of(self, report: Report) -> None:
-        wanted = report.counts["state"]
-        if not (self.state_out / STATE).is_file() or read_info(self.state_out).id != wanted:
-            raise InputError(
-                f"{self.state_out}: the training state that belongs to {report.out} ({wanted}) is no longer there; "
-                "use --overwrite to train it again"
-            )
+    def lost_state(self, manifest: artifact.Manifest) -> str | None:
+        """What a finished checkpoint lacks without the training state that was written with it."""
+        wanted = manifest["counts"]["state"]
+        if is_whole(self.state_out, wanted):
+            return None
+        return f"{self.state_out}: the training state that belongs to the checkpoint ({wanted}) is no longer whole"
 
     def make(self, work: Path) -> Outcome:
         """Train into `work`; an error leaves no half-written state beside it either."""

@@ -1,18 +1,19 @@
 """The training state of a run: master weights, Adam moments and the update reached, in one folder.
 
-`state.json` names it; `part-*.safetensors` hold `weight/<name>` (fp32), `exp_avg/<name>`, `exp_avg_sq/<name>` and
-`step/<name>` of every weight that trains. Random numbers need no place in it: each update draws from a seed made of
-the run's seed and the update's number. Written to a hidden sibling and renamed: a kill never leaves half a state.
+`state.json` names it and its files. `part-*.safetensors` hold `weight/<name>` (fp32), `exp_avg/<name>`,
+`exp_avg_sq/<name>` and `step/<name>` of every weight that trains. Random numbers need no place in it: each update draws
+from a seed made of the run's seed and the update's number. Written to a hidden sibling and renamed: a kill never leaves
+half a state.
 """
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stages.core.content import Files, outputs, spoilt
 from stages.core.errors import InputError
 from stages.core.files import read_json, write_json
 
@@ -38,6 +39,21 @@ class StateInfo:
     updates: int  # optimizer steps of the run so far
     total_updates: int  # that the schedule spanned
     seed: int
+    files: Files = field(default_factory=dict)  # beside it, as they were written; earlier versions knew none
+
+
+def is_whole(folder: Path, state_id: str, *, full: bool = False) -> bool:
+    """Whether the state `state_id` lies in `folder` as it was written; `full` reads every byte of it."""
+    try:
+        info = read_info(folder)
+    except InputError:
+        return False
+    return info.id == state_id and not spoilt(folder, info.files, full=full)
+
+
+def seal(folder: Path, info: StateInfo) -> None:
+    """Write `state.json`, which comes last and records the files beside it."""
+    write_json(folder / STATE, asdict(replace(info, files=outputs(folder))))
 
 
 def read_info(folder: Path) -> StateInfo:
@@ -98,7 +114,7 @@ def write_state(folder: Path, info: StateInfo, tensors: Named, *, main: bool = T
     if held:
         flush()
     if main:
-        write_json(folder / STATE, asdict(info))
+        seal(folder, info)
 
 
 def load_weights(folder: Path, weights: dict[str, torch.nn.Parameter]) -> None:
@@ -126,16 +142,6 @@ def load_moments(folder: Path, weights: dict[str, torch.nn.Parameter], optimizer
         if kind in MOMENTS and name in weights:
             weight = weights[name]
             optimizer.state[weight][kind] = value if kind == "step" else _like(value, weight)
-
-
-def publish(work: Path, out: Path) -> None:
-    """Make `work` the state at `out` in one step; the state that was there goes."""
-    old = out.with_name(f".{out.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if out.exists():
-        out.replace(old)
-    work.replace(out)
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def whole(tensor: torch.Tensor) -> torch.Tensor:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 
 from stages.core.files import read_json, write_json
 from stages.train.job import Job, Trained
 from stages.train.plan import rate, updates_of
 from stages.train.rows import Row
-from stages.train.state import FORMAT, STATE, StateInfo
+from stages.train.state import FORMAT, StateInfo, seal
 
 WEIGHTS = "weights.json"
 
@@ -24,7 +23,7 @@ def train_stub(job: Job, rows: list[Row]) -> Trained:
     folder.mkdir(parents=True)
     write_json(folder / WEIGHTS, after)
     info = StateInfo(FORMAT, job.state_id, "stub", "stub", job.done + len(updates), job.total, job.recipe.seed)
-    write_json(folder / STATE, asdict(info))
+    seal(folder, info)
     return Trained([_record(job, rows, number, update) for number, update in enumerate(updates)], 0.0)
 
 

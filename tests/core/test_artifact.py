@@ -76,7 +76,7 @@ def test_an_interrupted_stage_goes_on_in_the_same_folder(tmp_path: Path):
     with pytest.raises(KeyboardInterrupt):
         make(tmp_path / "out", half, resumable=True)
     assert not (tmp_path / "out").exists()
-    with pytest.raises(InputError, match="unfinished run with other inputs"):
+    with pytest.raises(InputError, match="unfinished work of other inputs"):
         make(tmp_path / "out", rest, {"x": 2}, resumable=True)
     make(tmp_path / "out", rest, resumable=True)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]

@@ -33,7 +33,7 @@ def photos(tmp_path: Path) -> Path:
     return tmp_path / "in"
 
 
-@pytest.mark.parametrize("step", ["describe", "_publish"])
+@pytest.mark.parametrize("step", ["describe", "publish"])
 def test_a_kill_near_the_end_costs_no_pair(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from stages.core.disk import is_full
+from stages.core.durable import publish
 from stages.core.errors import InputError, VzError
 from stages.make_games.ready.entry import one_line
 from stages.make_games.ready.folder import MODIFIED, ORIGINAL
@@ -43,7 +44,7 @@ def unpacked(folder: Path, into: Path) -> Path:
     try:
         work.mkdir(parents=True)
         _unpack_all(archives, work)
-        work.replace(into)
+        publish(work, into)
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return into
