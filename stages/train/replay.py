@@ -17,12 +17,12 @@ from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import DataLoader
 from transformers import PrinterCallback, TrainerCallback
 from trl import GRPOConfig, GRPOTrainer
-from trl.trainer.utils import add_fused_lm_head
 
 from stages.core.errors import InputError, VzError
 from stages.core.progress import Progress
 from stages.core.seeds import derive
 from stages.train.encode import encode_rows
+from stages.train.logprobs import add_head, completion_logprobs
 from stages.train.measures import Tally, k3
 from stages.train.plan import MicroBatch, rate
 from stages.train.rows import Row
@@ -85,10 +85,10 @@ class ReplayTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no annotation
         # The configuration names no KL weight: TRL would make a reference of its own, from the policy's last weights.
         self.beta = replay.recipe.train.kl
         if reference is not None:
-            add_fused_lm_head(reference, temperature=self.temperature)
+            add_head(reference, self.temperature)
             self.ref_model = self.accelerator.prepare_model(reference, evaluation_mode=True)
         if anchor is not None:
-            add_fused_lm_head(anchor, temperature=self.temperature)
+            add_head(anchor, self.temperature)
             self.anchor_model = self.accelerator.prepare_model(anchor, evaluation_mode=True)
         self.add_callback(_SeedEachUpdate(self))
         self.remove_callback(PrinterCallback)
@@ -161,23 +161,9 @@ class ReplayTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no annotation
     def _get_per_token_logps_and_entropies(
         self, model: Any, input_ids: torch.Tensor, attention_mask: torch.Tensor, logits_to_keep: int, **_: Any
     ) -> tuple[torch.Tensor, torch.Tensor | None, None]:
-        """Log-probs and entropies [B, T] of the completions at the sampling temperature, nats.
-
-        A micro-batch is never split, so all that the processor made goes to the model as it is, under whatever names:
-        tiles, grids, sizes and token types need no bookkeeping.
-        """
-        labels = input_ids.masked_fill(attention_mask == 0, -100)
-        labels[:, :-logits_to_keep] = -100
+        """Log-probs and entropies [B, T] of the completions; TRL asks for them here. A micro-batch is never split."""
         with self.accelerator.autocast():
-            made = model(
-                input_ids=input_ids,
-                attention_mask=attention_mask,
-                **self._pictures,
-                labels=labels,
-                fused_lm_head=True,
-            )
-        entropy = None if made.entropy is None else made.entropy[:, -logits_to_keep:]
-        self._latest = made.log_probs[:, -logits_to_keep:], entropy
+            self._latest = completion_logprobs(model, input_ids, attention_mask, logits_to_keep, self._pictures)
         return *self._latest, None
 
     def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> torch.Tensor:
