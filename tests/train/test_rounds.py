@@ -110,7 +110,7 @@ def start_weights(job_recipe: Recipe, rows: World, folder: Path) -> dict[str, to
 @pytest.mark.parametrize(
     ("rounds", "lora", "start"),
     [
-        pytest.param(8, False, fork_from_imports_only, id="8-full"),
+        pytest.param(4, False, fork_from_imports_only, id="4-full"),
         pytest.param(4, True, fork_from_imports_only, id="4-lora"),
         pytest.param(50, False, fresh_interpreter, id="50-full", marks=pytest.mark.slow),
         pytest.param(50, True, fork_from_imports_only, id="50-lora", marks=pytest.mark.slow),
