@@ -13,6 +13,7 @@ from stages.core.engines.base import Completion, Engine, Request, Sampling
 from stages.core.game.prompting import render_prompt
 from stages.core.game.readers import UNREADABLE_CLUE, read_clue, read_thoughts, read_vote
 from stages.core.game.rules import Clue, Deal, Role, Transcript, Turn, next_turns
+from stages.core.game.subject import Subject
 from stages.core.pictures import Picture, blank_ref, picture_of, picture_size
 from stages.core.recipe import Recipe
 from stages.core.recipe.game import Game as GameRules
@@ -26,11 +27,11 @@ OnFinished = Callable[[int, list[Row]], None]
 
 @dataclass(frozen=True)
 class Table:
-    """A game with what is needed to play it: its place in the order, its words, its pictures and who plays."""
+    """A game with what is needed to play it: its place in the order, its pictures and who plays."""
 
     place: int
     deal: Deal
-    domain: str
+    subject: Subject
     civilians_view: Picture
     spy_view: Picture
     seats: Seats
@@ -64,7 +65,7 @@ def set_table(place: int, deal: Deal, pair: Row, folder: Path, seats: Seats) -> 
     if deal.spy_view == "blank":
         spy = Picture(folder, blank_ref(*picture_size(folder, pair["original"])), None)
     assert original is not None and spy is not None  # `choose_split` refuses a game without the picture that it needs
-    return Table(place, deal, pair["domain"], original, spy, seats)
+    return Table(place, deal, Subject.of(pair), original, spy, seats)
 
 
 async def play_game(table: Table, rules: Rules, engine: Engine) -> list[Row]:
@@ -131,7 +132,7 @@ def blocks(places: Iterable[int], size: int) -> Iterator[list[int]]:
 
 
 async def _ask(table: Table, turn: Turn, transcript: Transcript, rules: Rules, engine: Engine) -> list[Row]:
-    prompt = render_prompt(table.deal, table.domain, rules.game, turn, transcript)
+    prompt = render_prompt(table.deal, table.subject, rules.game, turn, transcript)
     picture = table.picture(turn.role)
     request = Request(
         order=(table.place, turn.index),

@@ -20,7 +20,8 @@ from stages.core.play import Row, Rules, Table, play_games, set_table
 from stages.core.recipe import Recipe
 from stages.core.recipe.rollout import Seats
 
-PAIR = ["pair_id", "domain", "original", "modified", "original_sha256", "modified_sha256"]  # what playing needs of it
+# What playing needs of a pair.
+PAIR = ["pair_id", "domain", "original", "modified", "original_sha256", "modified_sha256", "changes", "scene"]
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,8 @@ def play_folder(
         shutil.rmtree(folder / "journal", ignore_errors=True)  # a kill may have left it beside whole tables
         return Played(len(deals))
     everywhere, own, dealt = seats or recipe.rollout.seats, seats_of or {}, Deals.of(deals)
-    pictures = pairs.select(PAIR)
+    of_chart = pl.when(pl.col("domain") == "chart").then("scene").alias("scene")  # prompts need no other scene
+    pictures = pairs.select(PAIR).with_columns(of_chart)
     pair_row = {pair_id: row for row, pair_id in enumerate(pictures["pair_id"])}
     journal = Journal(folder / "journal", recipe.rollout, recipe.deterministic)
 

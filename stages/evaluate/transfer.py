@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +85,7 @@ def answer(drawn: list[tuple[str, str, str, Question]], games: Path, recipe: Rec
 
 def plain(answer: str) -> str:
     """An answer as it is compared: lower case, without closing signs, small numbers as digits."""
-    words = answer.casefold().strip(" .!*_'\"$()[]")
+    words = unicodedata.normalize("NFKC", answer).casefold().strip(" .!*_'\"`$()[]{}<>")
     return str(_NUMBERS.index(words)) if words in _NUMBERS else words
 
 

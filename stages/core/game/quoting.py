@@ -1,4 +1,4 @@
-"""What a player wrote, made one line that is safe in the next prompt: nothing in it can pose as another seat."""
+"""What a player wrote, as one line that is safe in the next prompt: nothing in it can pose as another seat."""
 
 from __future__ import annotations
 
@@ -6,6 +6,16 @@ import re
 import unicodedata
 from functools import lru_cache
 
+OPEN, CLOSE = "“”"
+_INNER_QUOTES = str.maketrans(OPEN + CLOSE, '""')
+_JOINERS = "\u200c\u200d"  # Persian, the scripts of India and many emoji need them
+# Chat templates and processors read these as tokens: <|im_end|>, </s>, <image>, <｜User｜>, and those in brackets of
+# Mistral, Pixtral, GLM, Kimi and BERT. Other brackets are ordinary text: "[2019]", "< 10".
+_TAG = re.compile(
+    r"[<＜](?=[/|｜!]?[^\W\d][^\s<>＜＞]*[>＞]|[|｜][^\s<>＜＞]*[>＞])"
+    r"|\[(?=/?(?:INST|SYSTEM_PROMPT|TOOL_\w+|AVAILABLE_TOOLS|IMG\w*|AUDIO|BEGIN_AUDIO|THINK|PREFIX|MIDDLE|SUFFIX|"
+    r"BOS|EOS|EOT|PAD|UNK|CLS|SEP|[gs]?MASK)\])"
+)
 _HARMLESS = str.maketrans('{}<>[]\\|`"', "()()()//''") | {ord(sign): ":" for sign in "ː˸׃։፡᛬⁚∶⦂꞉"}
 _MAX_MARKS = 30  # combining marks in a row, as Unicode's stream-safe text has at most
 _FORGED = re.compile(
@@ -14,16 +24,31 @@ _FORGED = re.compile(
 
 
 def one_line(text: str) -> str:
-    """Visible characters on one line: no control, format (bidi) or line-breaking characters, single spaces.
+    """`text` on one line, fit to stand between “ and ”, and otherwise as it was written.
 
-    Braces and brackets go too, so that no box, tag or template can be smuggled into the next prompt, and
-    a forged speaker ("Player 3:", or "3:" as the compact prompts write it) loses its colon.
+    Line breaks and control characters become single spaces; invisible characters go; “ and ” become straight quotes;
+    what a model would read as a special token gets a space after its first bracket.
     """
-    return _FORGED.sub(lambda match: match.group().rstrip(": ") + ",", visible(text))
+    seen = "".join(_shown(char) for char in text).translate(_INNER_QUOTES)
+    return _TAG.sub(r"\g<0> ", " ".join(seen.split()))
+
+
+def quoted(line: str) -> str:
+    """A line of `one_line` between “ and ”. The line holds neither, so that it ends where the quotation ends."""
+    return f"{OPEN}{line}{CLOSE}"
+
+
+def bare(line: str) -> str:
+    """A line for transcripts without quotation marks, such as the compact prompt set's.
+
+    Braces and brackets become round ones, and a forged speaker ("Player 3:", or "3:") loses its colon.
+    """
+    return _FORGED.sub(lambda match: match.group().rstrip(": ") + ",", visible(line))
 
 
 def visible(text: str) -> str:
-    kept = [" " if _breaks(char) else char for char in unicodedata.normalize("NFKC", _few_marks(text))]
+    """`text` in compatible characters (NFKC), on one line and with harmless brackets."""
+    kept = [" " if _category(char) else char for char in unicodedata.normalize("NFKC", _few_marks(text))]
     return " ".join("".join(kept).split()).translate(_HARMLESS)
 
 
@@ -39,6 +64,16 @@ def _few_marks(text: str) -> str:
     return "".join(kept)
 
 
+def _shown(char: str) -> str:
+    """The character itself; a space for one that breaks the line or controls; nothing for one that is not seen."""
+    category = _category(char)
+    if not category or char in _JOINERS:
+        return char
+    return "" if category == "Cf" else " "
+
+
 @lru_cache(maxsize=4096)
-def _breaks(char: str) -> bool:
-    return unicodedata.category(char) in {"Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp"}
+def _category(char: str) -> str | None:
+    """The Unicode category of a character that nobody sees: control, format, private, unassigned, line break."""
+    category = unicodedata.category(char)
+    return category if category in {"Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp"} else None

@@ -43,7 +43,7 @@ def read_thoughts(text: str) -> str:
 
 
 def read_clue(text: str, max_chars: int) -> str | None:
-    """One safe line of at most `max_chars` characters, or None when nothing readable was boxed."""
+    """The clue as one line (`one_line`) of at most `max_chars` characters, or None when nothing readable was boxed."""
     content = last_box(text)
     if content is None:
         return None

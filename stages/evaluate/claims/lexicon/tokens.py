@@ -13,7 +13,7 @@ STOP = "."
 PAUSES = (",", ":", STOP)
 _SIGNS = str.maketrans(
     dict.fromkeys("’‘`", "'")
-    | dict.fromkeys("()–—", " , ")
+    | dict.fromkeys("()[]{}<>–—", " , ")
     | dict.fromkeys(";!\n", " . ")
     | dict.fromkeys('-"“”*', " ")
     | {":": " : "}
