@@ -67,7 +67,7 @@ def run_stage(
 ) -> None:
     """Do it, or say what would be done. `show` prints the counts in another way than as one table."""
     if dry_run:
-        print_plan(recipe.settings(*sections), reads, out, as_json)
+        print_plan(recipe.shown(*sections), reads, out, as_json)
         return
     print_report(run(), as_json, show)
 

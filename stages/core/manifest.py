@@ -15,7 +15,7 @@ from stages.core.content import MANIFEST, outputs
 from stages.core.errors import InputError
 from stages.core.files import read_json
 
-FORMAT = 1
+FORMAT = 2  # 1 counted versions of packages and places of models among the settings
 REPORTED_PACKAGES = (
     "vz-selfplay", "polars", "pillow", "torch", "transformers", "trl", "accelerate", "peft", "mitsuba", "pyoidn",
     "vllm", "datasets", "matplotlib",

@@ -16,7 +16,7 @@ from stages.core.files import write_json
 from stages.core.game.rules import Deal, deal
 from stages.core.play_folder import play_folder
 from stages.core.recipe import Recipe
-from stages.core.recipe.load import place_of
+from stages.core.recipe.load import place_of, prompt_files
 from stages.core.recipe.rollout import Seats
 from stages.core.seeds import derive
 from stages.evaluate.arena import arena_figures, play_both_sides, read_arena
@@ -71,7 +71,8 @@ def run(
         out,
         stage="evaluate",
         settings=recipe.settings("model", "game", "rollout", "evaluate"),
-        inputs={"games": games, **places} | ({"transcripts": transcripts} if transcripts else {}),
+        inputs={"games": games, **places, **prompt_files(recipe)}
+        | ({"transcripts": transcripts} if transcripts else {}),
         make=make,
         overwrite=overwrite,
         resumable=True,

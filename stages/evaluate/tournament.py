@@ -14,7 +14,7 @@ from stages.core.engines import Engine, open_engine
 from stages.core.errors import InputError
 from stages.core.files import write_json
 from stages.core.recipe import Recipe
-from stages.core.recipe.load import place_of
+from stages.core.recipe.load import place_of, prompt_files
 from stages.evaluate.arena import arena_figures, play_both_sides, read_arena
 from stages.evaluate.elo import elo
 from stages.evaluate.stage import deals, held_out_pairs
@@ -58,7 +58,7 @@ def run(
         out,
         stage="cross-play",
         settings=recipe.settings("model", "game", "rollout", "evaluate"),
-        inputs={"games": games, **places},
+        inputs={"games": games, **places, **prompt_files(recipe)},
         make=make,
         overwrite=overwrite,
         resumable=True,

@@ -21,7 +21,7 @@ OTHER = ("games.pairs", "game.players", "game.clue_rounds", "names")
 
 
 def take_over(out: Path, work: Path, pairs: Sequence[Pair]) -> int:
-    """Link the pictures of those pairs that `out`, about to be replaced, has as they would be made in `work`.
+    """Link the pictures of those pairs in `out`, about to be replaced, that `work` is to hold as well.
 
     Each gets its note, as if it had been made. Returns how many they are.
     """

@@ -25,8 +25,10 @@ class Spent:
     seconds: float
 
 
-def outcome(notes: Sequence[Note], recipe: Recipe, planned: Plan, spent: Spent) -> Outcome:
-    """Of the `notes` of all pairs that were planned."""
+def outcome(
+    notes: Sequence[Note], recipe: Recipe, planned: Plan, spent: Spent, tools: Sequence[Mapping[str, str]]
+) -> Outcome:
+    """Of the `notes` of all pairs that were planned; `tools` drew them, those of the last call last."""
     rows = [note["row"] for note in notes if "row" in note]
     skipped = [note["skipped"] for note in notes if "skipped" in note]
     splits = Counter(row["split"] for row in rows)
@@ -44,6 +46,7 @@ def outcome(notes: Sequence[Note], recipe: Recipe, planned: Plan, spent: Spent) 
         **({"ignored_pictures": len(planned.ignored)} if planned.ignored else {}),
         **({"taken_over": spent.taken_over} if spent.taken_over else {}),
         "finished_before": spent.before,
+        "drawn_by": dict(tools[-1]),
     }
     warnings = [
         *planned.warnings,
@@ -52,9 +55,21 @@ def outcome(notes: Sequence[Note], recipe: Recipe, planned: Plan, spent: Spent) 
         *_shared_pictures(rows),
         *_skipped(skipped, len(notes)),
         *_ignored(planned),
+        *_several_tools(tools),
     ]
     made = len(notes) - spent.before - spent.taken_over
     return Outcome(counts, warnings, {"seconds_per_pair": round(spent.seconds / made, 4) if made else 0.0})
+
+
+def _several_tools(tools: Sequence[Mapping[str, str]]) -> list[str]:
+    names = dict.fromkeys(name for each in tools for name in each)
+    differ = {name: list(dict.fromkeys(each.get(name, "none") for each in tools)) for name in names}
+    told = ", ".join(f"{name} {' and '.join(found)}" for name, found in differ.items() if len(found) > 1)
+    return (
+        [f"some pairs were drawn before the tools changed ({told}); both pictures of a pair have the same"]
+        if told
+        else []
+    )
 
 
 def _skipped(skipped: Sequence[Mapping[str, str]], planned: int) -> list[str]:

@@ -70,14 +70,16 @@ class Pair(ABC):
 class Plan:
     """The pairs to make, in order; the inputs they are read from; and what else decides their bytes.
 
-    `packages`: what draws them, whose versions decide, too. `ignored`: pictures in the input that belong to no pair.
-    `more`: the input holds more pairs than the recipe asks for. `warnings`: what else the user should hear.
+    `packages` and `drawn_by`: what draws them. Newer tools may draw other bytes, but finished pictures stay.
+    `ignored`: pictures in the input that belong to no pair. `more`: the input holds more pairs than the recipe asks
+    for. `warnings`: what else the user should hear.
     """
 
     pairs: Sequence[Pair]
     inputs: Mapping[str, Path | str] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
     packages: Sequence[str] = ()
+    drawn_by: Mapping[str, str] = field(default_factory=dict)
     ignored: Sequence[str] = ()
     more: bool = False
     warnings: Sequence[str] = ()

@@ -11,9 +11,9 @@ from typing import Any
 from stages.core import artifact, tables
 from stages.core.artifact import Outcome, Report
 from stages.core.errors import InputError
-from stages.core.files import sha256_text
+from stages.core.files import read_json, sha256_text, write_json
 from stages.core.game.rules import deal
-from stages.core.manifest import versions
+from stages.core.manifest import manifest_of, versions
 from stages.core.progress import progress_bar
 from stages.core.recipe import Recipe
 from stages.make_games import noise
@@ -24,8 +24,9 @@ from stages.make_games.pair import Pair, Plan
 from stages.make_games.pool import make_all
 from stages.make_games.sources import Sources, plan
 
-# What of games.ready only decides between a pair that is skipped and an end: the same command goes on with either.
-SKIP_OR_END = ("unusable", "sizes_differ", "identical", "unrelated")
+# What of games.ready only decides between a pair that is skipped and an end, unless it is to be kept or resized.
+SKIP_OR_END = ("sizes_differ", "identical", "unrelated")
+DRAWN_BY = "drawn-by"  # among the notes: the tools of each call that made pairs
 
 
 def run(
@@ -48,10 +49,11 @@ def run(
         for folder in (IMAGES, NOTES):
             (work / folder).mkdir(exist_ok=True)
         taken_over = take_over(out.resolve(), work, planned.pairs)
+        tools = _tools(planned, work, out.resolve() if taken_over else None)
         before, seconds = _make_pairs(planned.pairs, work, count)
         notes = [note_of(work, pair) for pair in planned.pairs]
         _write_tables(notes, recipe, work)
-        return outcome(notes, recipe, planned, Spent(taken_over, before - taken_over, seconds))
+        return outcome(notes, recipe, planned, Spent(taken_over, before - taken_over, seconds), tools)
 
     report = artifact.produce(
         out,
@@ -67,21 +69,36 @@ def run(
 
 
 def _settings(recipe: Recipe, planned: Plan) -> dict[str, Any]:
-    """What decides the bytes that are written; the number of processes does not.
+    """What decides the games. `names` stands for the names and sources of all pairs, which may come from file names.
 
-    `names` stands for the names and sources of all pairs, which may come from names of files.
+    Versions of what draws do not count: the pictures are files, so a finished one need not be drawn again.
     """
-    ready = {name for name in SKIP_OR_END if getattr(recipe.games.ready, name) in ("drop", "error")}
-    left_out: Any = {"processes": True, "ready": {*ready, "most_group_bytes"}, "charts": {"bad_tables"}}
+    games = recipe.settings("games")["games"]
+    games["ready"] = {
+        name: value
+        for name, value in games["ready"].items()
+        if name not in SKIP_OR_END or value not in ("drop", "error")
+    }
     names = sha256_text("\n".join(f"{pair.pair_id} {pair.source}" for pair in planned.pairs))
     return {
         "seed": recipe.seed,
-        "games": recipe.games.model_dump(mode="json", exclude=left_out),
+        "games": games,
         "game": recipe.game.model_dump(mode="json", include={"players", "clue_rounds", "spy_view"}),
         "names": names,
-        "versions": versions(["pillow", *planned.packages]),
         **planned.settings,
     }
+
+
+def _tools(planned: Plan, work: Path, taken_from: Path | None) -> list[dict[str, str]]:
+    """The versions of what draws, now and in earlier calls that made some of these pairs: each set once, now's last."""
+    note = work / NOTES / DRAWN_BY
+    known = read_json(note) if note.is_file() else []
+    if taken_from is not None:
+        known.append(manifest_of(taken_from)["counts"].get("drawn_by", {}))
+    now = {**versions(["pillow", *planned.packages]), **planned.drawn_by}
+    found = [*(tools for tools in known if tools and tools != now), now]
+    write_json(note, found)
+    return found
 
 
 def _make_pairs(pairs: Sequence[Pair], work: Path, processes: int) -> tuple[int, float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 from stages.core import artifact, tables
 from stages.core.artifact import Outcome, Report
@@ -12,7 +13,7 @@ from stages.core.engines import Engine, open_engine
 from stages.core.play import policies
 from stages.core.play_folder import PAIR, play_folder
 from stages.core.recipe import Recipe
-from stages.core.recipe.load import place_of, prompt_folder
+from stages.core.recipe.load import place_of, prompt_files
 from stages.core.recipe.rollout import Seats
 from stages.rollout.deals import choose_split, read_deals, read_seats
 from stages.rollout.summary import summarise
@@ -67,10 +68,7 @@ def produce(
 ) -> Report:
     """A folder of rollouts, made by `play(work_folder, engine)` with the policies `players` loaded."""
     places = {name: _place(recipe, name, models or {}) for name in players}
-    read = {"games": games, **inputs, **{f"policy {name}": place for name, place in places.items()}}
-    read["prompts"] = prompt_folder(recipe.game.prompts)
-    if recipe.model.chat_template is not None:
-        read["chat template"] = Path(recipe.model.chat_template)
+    read = {"games": games, **inputs, **_policies(places), **prompt_files(recipe)}
 
     def make(work: Path) -> Outcome:
         with ExitStack() as stack:
@@ -82,12 +80,28 @@ def produce(
     return artifact.produce(
         out,
         stage="rollout",
-        settings={**recipe.settings("model", "game", "rollout"), **settings},
+        settings={**_settings(recipe, places), **settings},
         inputs=read,
         make=make,
         overwrite=overwrite,
         resumable=True,
     )
+
+
+def _settings(recipe: Recipe, places: Mapping[str, str | Path]) -> dict[str, Any]:
+    """What decides the rollouts, with the seats' policies known by content, wherever they lie."""
+    body = recipe.settings("model", "game", "rollout")
+    seats = {role: _known_as(name, places.get(name, name)) for role, name in body["rollout"]["seats"].items()}
+    return {**body, "rollout": {**body["rollout"], "seats": seats}}
+
+
+def _policies(places: Mapping[str, str | Path]) -> dict[str, str | Path]:
+    return {f"policy {_known_as(name, place)}": place for name, place in places.items()}
+
+
+def _known_as(policy: str, place: str | Path) -> str:
+    """A seat's policy: its name, or what it holds where the name is a folder that may move or be written otherwise."""
+    return artifact.content_hash(place)[:12] if Path(policy).is_dir() else policy
 
 
 def _place(recipe: Recipe, policy: str, models: Mapping[str, str | Path]) -> str | Path:

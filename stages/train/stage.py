@@ -127,6 +127,8 @@ class _Call:
             "model": self.model,
             "base": self.base,
         } | ({"anchor": self.anchor} if self.anchor != self.base else {})
+        if self.recipe.model.chat_template is not None:
+            found["chat template"] = Path(self.recipe.model.chat_template)
         # A state is large; its state.json carries an identity that covers all that it was made from.
         return found if self.state_in is None else {**found, "state": self.state_in / STATE}
 

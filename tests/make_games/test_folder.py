@@ -88,9 +88,9 @@ def test_a_table_of_another_name_is_another_input(tmp_path: Path) -> None:
         run(rules, tmp_path / "games", sources=Sources(tables=tmp_path / "taxi-fares.csv"), processes=1)
 
 
-def test_what_draws_is_part_of_the_settings(photos: Path, tmp_path: Path) -> None:
+def test_what_draws_is_counted(photos: Path, tmp_path: Path) -> None:
     manifest = artifact.manifest_of(made(photos, tmp_path).out)
-    assert manifest["settings"]["versions"] == versions(["pillow"]) != {}
+    assert manifest["counts"]["drawn_by"] == versions(["pillow"]) != {}
     rules = load("tiny", ["games.pairs=1", "games.renderer=scalar", "games.width=480", "games.height=320"])
     rendered = [drawn.plan(rules).packages, given.plan(rules, ROOT / "data" / "clevr_scenes.json").packages]
     assert rendered == [("mitsuba", "pyoidn")] * 2
@@ -99,13 +99,34 @@ def test_what_draws_is_part_of_the_settings(photos: Path, tmp_path: Path) -> Non
     assert planning.plan(rules, None).packages == ("matplotlib",)
 
 
-def test_another_version_of_what_draws_is_another_input(
+def test_finished_pictures_stay_when_what_draws_has_changed(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made(photos, tmp_path)
     monkeypatch.setattr(stage, "versions", lambda packages: dict.fromkeys(packages, "99"))
-    with pytest.raises(InputError, match="other inputs or settings"):
-        made(photos, tmp_path)
+    assert made(photos, tmp_path).status == "up to date"
+    more = made(photos, tmp_path, "game.players=6", overwrite=True)
+    assert more.counts["taken_over"] == 3 and more.counts["drawn_by"] == {"pillow": "99"}
+    assert more.warnings == [
+        f"some pairs were drawn before the tools changed (pillow {versions(['pillow'])['pillow']} and 99); both "
+        "pictures of a pair have the same"
+    ]
+
+
+def test_unfinished_pairs_go_on_when_what_draws_has_changed(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(artifact, "publish", killed)
+        with pytest.raises(KeyboardInterrupt):
+            made(photos, tmp_path)
+    monkeypatch.setattr(stage, "versions", lambda packages: dict.fromkeys(packages, "99"))
+    report = made(photos, tmp_path)
+    assert report.counts["finished_before"] == 3
+    assert "some pairs were drawn before the tools changed" in " ".join(report.warnings)
 
 
 def test_a_split_that_nobody_asked_for_is_not_missed(photos: Path, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from stages.core.recipe.base import Section
+from stages.core.recipe.base import NO_BYTE, Section
 
 Kind = Literal["bar", "grouped", "stacked", "line", "pie"]
 COLOURS = 8  # of every palette: more series or slices could not be told apart
@@ -72,6 +72,7 @@ class ChartSettings(Section):
     )
     bad_tables: Literal["refuse", "skip"] = Field(
         "refuse",
+        json_schema_extra=NO_BYTE,
         description="A table that cannot be read: refuse ends with its error; skip lists it in skipped.parquet and "
         "goes on, for data sets read from pictures such as ChartQA, where some cells hold words.",
     )

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
-from stages.core.recipe.base import Section
+from stages.core.recipe.base import NO_BYTE, Section
 from stages.core.recipe.served import check_url
 
 # Arguments of vLLM that vz gives, and what decides them.
@@ -35,20 +35,40 @@ class VllmSettings(Section):
     """The vLLM engine. All but `options` decides speed and memory only, as far as vLLM's arithmetic allows."""
 
     gpu_memory: float = Field(
-        0.85, gt=0, le=1, description="Share of each GPU's memory that vLLM takes, weights included (vLLM: 0.92)."
+        0.85,
+        gt=0,
+        le=1,
+        json_schema_extra=NO_BYTE,
+        description="Share of each GPU's memory that vLLM takes, weights included (vLLM: 0.92).",
     )
-    cpu_memory: float = Field(1.0, gt=0, description="GiB for keys and values where there is no GPU.")
-    tensor_parallel: int = Field(1, ge=1, description="GPUs that share one copy of the weights.")
-    data_parallel: int = Field(1, ge=1, description="Copies of the weights on this machine; games are spread on them.")
-    max_requests: int = Field(256, ge=1, description="Completions in computation at once (vLLM's max_num_seqs).")
+    cpu_memory: float = Field(
+        1.0, gt=0, json_schema_extra=NO_BYTE, description="GiB for keys and values where there is no GPU."
+    )
+    tensor_parallel: int = Field(
+        1, ge=1, json_schema_extra=NO_BYTE, description="GPUs that share one copy of the weights."
+    )
+    data_parallel: int = Field(
+        1,
+        ge=1,
+        json_schema_extra=NO_BYTE,
+        description="Copies of the weights on this machine; games are spread on them.",
+    )
+    max_requests: int = Field(
+        256, ge=1, json_schema_extra=NO_BYTE, description="Completions in computation at once (vLLM's max_num_seqs)."
+    )
     weights_at_once: int = Field(
         1,
         ge=1,
+        json_schema_extra=NO_BYTE,
         description="Different full weights held at once, each by an engine of its own with an equal share of "
         "gpu_memory: 2 to play full weights against others. Adapters of one base need only 1.",
     )
-    eager: bool = Field(False, description="Without CUDA graphs and compilation: starts faster, runs slower.")
-    startup_seconds: float = Field(1800, gt=0, description="Longest wait for an engine to start, in seconds.")
+    eager: bool = Field(
+        False, json_schema_extra=NO_BYTE, description="Without CUDA graphs and compilation: starts faster, runs slower."
+    )
+    startup_seconds: float = Field(
+        1800, gt=0, json_schema_extra=NO_BYTE, description="Longest wait for an engine to start, in seconds."
+    )
     options: dict[str, Any] = Field(default_factory=dict, description="Further AsyncEngineArgs of vLLM, by name.")
 
     @field_validator("options")
@@ -72,20 +92,23 @@ class ServerSettings(Section):
     )
     key_variable: str = Field(
         "OPENAI_API_KEY",
+        json_schema_extra=NO_BYTE,
         description="Environment variable with the API key. It is sent to the host of `url` and to no other; none is "
         "sent when it is not set.",
     )
-    requests: int = Field(64, ge=1, description="Requests under way at once.")
-    timeout: float = Field(600, gt=0, description="Longest wait for one answer, in seconds.")
+    requests: int = Field(64, ge=1, json_schema_extra=NO_BYTE, description="Requests under way at once.")
+    timeout: float = Field(600, gt=0, json_schema_extra=NO_BYTE, description="Longest wait for one answer, in seconds.")
     attempts: int = Field(
         8,
         ge=1,
+        json_schema_extra=NO_BYTE,
         description="Tries of one request before the stage ends: after 408, 409, 429, 5xx, lost connections and "
         "answers that are not whole.",
     )
     backoff: float = Field(
         1.0,
         ge=0,
+        json_schema_extra=NO_BYTE,
         description="Wait before the second try, in seconds; doubled each time, up to 60, with jitter. A server that "
         "asks for a longer one (Retry-After) gets it, up to `timeout`.",
     )
@@ -95,7 +118,9 @@ class ServerSettings(Section):
         "ends the stage without them; never does not ask, for servers that refuse to.",
     )
     limit_field: Literal["max_tokens", "max_completion_tokens"] = Field(
-        "max_tokens", description="How the server calls the longest answer; some hosted ones know the second name only."
+        "max_tokens",
+        json_schema_extra=NO_BYTE,
+        description="How the server calls the longest answer; some hosted ones know the second name only.",
     )
     extra_body: dict[str, Any] = Field(
         default_factory=dict, description="Further fields of each request, by name; null leaves out one of vz's own."
@@ -131,7 +156,10 @@ class Executor(Section):
     )
     restarts: int = Field(3, ge=0, description="Times that a worker which died is started again, each on its own.")
     startup_seconds: float = Field(
-        600, gt=0, description="Longest wait until a worker's process runs, in seconds: Ray may have no room for it."
+        600,
+        gt=0,
+        json_schema_extra=NO_BYTE,
+        description="Longest wait until a worker's process runs, in seconds: Ray may have no room for it.",
     )
 
     @property

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from stages.core.recipe.base import Section
+from stages.core.recipe.base import BY_CONTENT, NO_BYTE, Section
 
 Attribute = Literal["size", "color", "material", "shape"]
 
@@ -14,7 +14,12 @@ Attribute = Literal["size", "color", "material", "shape"]
 class Evaluate(Section):
     """Games against an opponent, votes on fixed transcripts, and questions that are no part of the game."""
 
-    every: int = Field(0, ge=0, description="Rounds of a run between evaluations, the first before round 1; 0: none.")
+    every: int = Field(
+        0,
+        ge=0,
+        json_schema_extra=NO_BYTE,
+        description="Rounds of a run between evaluations, the first before round 1; 0: none.",
+    )
     games: int = Field(
         100, ge=2, multiple_of=2, description="Games, half of them with the roles mirrored (paper's Figure 6: 50 + 50)."
     )
@@ -26,5 +31,7 @@ class Evaluate(Section):
         ("size", "color", "material", "shape"), min_length=1, description="What transfer questions may name."
     )
     split: Literal["dev", "test", "train"] = Field("test", description="Pairs that are played and asked about.")
-    opponent: str = Field("base", description="Whom the policy meets: base, or a model folder or hub name.")
+    opponent: str = Field(
+        "base", json_schema_extra=BY_CONTENT, description="Whom the policy meets: base, or a model folder or hub name."
+    )
     confidence: float = Field(0.95, gt=0, lt=1, description="Level of the intervals.")

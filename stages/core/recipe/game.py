@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from stages.core.recipe.base import Section
+from stages.core.recipe.base import BY_CONTENT, Section
 
 
 class Game(Section):
@@ -29,7 +29,11 @@ class Game(Section):
     own_thoughts_chars: int = Field(
         2000, ge=0, description="Length in characters to which own earlier reasoning is cut."
     )
-    prompts: str = Field("standard", description="Prompt set: a name (standard, compact) or a folder of templates.")
+    prompts: str = Field(
+        "standard",
+        json_schema_extra=BY_CONTENT,
+        description="Prompt set: a name (standard, compact) or a folder of templates.",
+    )
     clue_chars: int = Field(
         400, ge=20, description="Length in characters to which a clue is cut before others read it."
     )

@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from stages.core.recipe.base import Section
+from stages.core.recipe.base import NO_BYTE, Section
 from stages.core.recipe.charts import ChartSettings
 from stages.core.recipe.noise import Noise
 from stages.core.recipe.ready import ReadySettings
@@ -155,6 +155,7 @@ class Games(Section):
     processes: int = Field(
         0,
         ge=0,
+        json_schema_extra=NO_BYTE,
         description="Processes that draw pictures, one thread each; 0 for one a core. Changes no byte.",
     )
     picture_format: Literal["png"] = Field("png", description="Format of the pictures written (published data: png).")

@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from stages.core.recipe.base import Section
+from stages.core.recipe.base import NO_BYTE, Section
 
 
 class Body(Section):
@@ -57,7 +57,7 @@ class InitModel(Section):
     body: Body = Field(default_factory=Body, description="Shape of the network.")
     pairs: int = Field(1500, ge=4, description="Pairs of pictures rendered for teaching; 1,500 = 3,000 pictures.")
     held_out: int = Field(256, ge=4, description="Further pairs, for stopping in time and for measuring.")
-    processes: int = Field(2, ge=1, description="Processes that render. Changes no byte.")
+    processes: int = Field(2, ge=1, json_schema_extra=NO_BYTE, description="Processes that render. Changes no byte.")
     threads: int = Field(1, ge=1, description="Threads of torch while teaching; other numbers give other last bits.")
     lessons: Lessons = Field(default_factory=Lessons, description="Scripted games.")
     batch: int = Field(32, ge=1, description="Lessons a step.")

@@ -120,6 +120,13 @@ def prompt_folder(name: str) -> Path:
     raise InputError(f"game.prompts: '{name}' is neither one of {known} nor a folder with clue.j2 and vote.j2")
 
 
+def prompt_files(recipe: Recipe) -> dict[str, Path | str]:
+    """What turns a game into prompts, besides the model: inputs of whatever plays, known by their content."""
+    found: dict[str, Path | str] = {"prompts": prompt_folder(recipe.game.prompts)}
+    template = recipe.model.chat_template
+    return found if template is None else {**found, "chat template": Path(template)}
+
+
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
         body = yaml.safe_load(path.read_text(encoding="utf-8"))

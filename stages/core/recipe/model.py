@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from stages.core.recipe.base import Section
+from stages.core.recipe.base import BY_CONTENT, LAST_BITS, Section
 
 
 class Lora(Section):
@@ -25,21 +25,29 @@ class Lora(Section):
 class Model(Section):
     """The policy: any Hugging Face image-text-to-text model."""
 
-    path: str = Field("Qwen/Qwen2.5-VL-7B-Instruct", description="A folder or a hub name. Default: the paper's model.")
+    path: str = Field(
+        "Qwen/Qwen2.5-VL-7B-Instruct",
+        json_schema_extra=BY_CONTENT,
+        description="A folder or a hub name. Default: the paper's model.",
+    )
     revision: str | None = Field(None, description="Branch, tag or commit on the hub; null for the default branch.")
     dtype: Literal["float32", "bfloat16", "float16"] = Field(
         "bfloat16", description="Precision of sampling and of exported checkpoints (paper: bf16)."
     )
     device: Literal["auto", "cpu", "cuda"] = Field(
-        "auto", description="Where it runs; auto takes a GPU if there is one."
+        "auto", json_schema_extra=LAST_BITS, description="Where it runs; auto takes a GPU if there is one."
     )
     min_pixels: int | None = Field(None, ge=1, description="Least picture area in pixels, for processors that resize.")
     max_pixels: int | None = Field(
         None, ge=1, description="Largest picture area in pixels, for processors that resize."
     )
     chat_template: str | None = Field(
-        None, description="A file with a Jinja chat template that replaces the model's own."
+        None,
+        json_schema_extra=BY_CONTENT,
+        description="A file with a Jinja chat template that replaces the model's own.",
     )
     processor: dict[str, Any] = Field(default_factory=dict, description="Further options of the processor, by name.")
-    attention: str | None = Field(None, description="transformers' attn_implementation; null for its own choice.")
+    attention: str | None = Field(
+        None, json_schema_extra=LAST_BITS, description="transformers' attn_implementation; null for its own choice."
+    )
     lora: Lora | None = Field(None, description="Train a LoRA adapter; null trains all weights (paper).")

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from stages.core.recipe.base import Section
+from stages.core.recipe.base import BY_CONTENT, NO_BYTE, Section
 
 Fate = Literal["drop", "keep", "error"]
 
@@ -29,10 +29,13 @@ class ReadySettings(Section):
         "an empty text: none, and the rows are numbered.",
     )
     pictures: str | None = Field(
-        None, description="Folder that a manifest's paths count from. Null: the folder of the manifest."
+        None,
+        json_schema_extra=BY_CONTENT,
+        description="Folder that a manifest's paths count from. Null: the folder of the manifest.",
     )
     unusable: Literal["drop", "error"] = Field(
         "error",
+        json_schema_extra=NO_BYTE,
         description="Pairs with a picture that cannot be read, has several frames, is too small or has too many "
         "pixels, or with a broken note of what was replaced: an error that names it, or dropped.",
     )
@@ -52,6 +55,7 @@ class ReadySettings(Section):
     most_group_bytes: int = Field(
         384 * 2**20,
         ge=1,
+        json_schema_extra=NO_BYTE,
         description="Most bytes of pictures in a row group of Parquet, before compression. A process holds up to one "
         "and a half groups, and reading takes as much again: measured with such groups 1.3 GiB. Changes no byte.",
     )

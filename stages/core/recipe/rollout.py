@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from stages.core.recipe.base import Section
+from stages.core.recipe.base import LAST_BITS, NO_BYTE, Section
 from stages.core.recipe.engines import Executor, ServerSettings, VllmSettings
 
 
@@ -38,31 +38,46 @@ class Rollout(Section):
     min_vote_tokens: int = Field(0, ge=0, description="Shortest vote answer in tokens (released code: 100).")
     clue_repetition_penalty: float = Field(1.0, gt=0, description="Of clues; 1 leaves the distribution alone.")
     vote_repetition_penalty: float = Field(1.0, gt=0, description="Of votes (released code: 1.1).")
-    max_prompt_tokens: int = Field(8000, ge=16, description="A longer prompt is an error, never cut (paper: 8000).")
-    concurrent_games: int = Field(256, ge=1, description="Games in play at once; bounds memory.")
-    batch_size: int = Field(64, ge=1, description="Completions computed together by the transformers engine.")
+    max_prompt_tokens: int = Field(
+        8000, ge=16, json_schema_extra=NO_BYTE, description="A longer prompt is an error, never cut (paper: 8000)."
+    )
+    concurrent_games: int = Field(
+        256, ge=1, json_schema_extra=LAST_BITS, description="Games in play at once; bounds memory."
+    )
+    batch_size: int = Field(
+        64, ge=1, json_schema_extra=LAST_BITS, description="Completions computed together by the transformers engine."
+    )
     save_every: int = Field(
         64,
         ge=1,
+        json_schema_extra=NO_BYTE,
         description="Finished games a journal file; a kill loses at most these. With deterministic: true it is the "
         "concurrent_games of a block instead.",
     )
     save_seconds: float = Field(
-        30, ge=0, description="Longest that a finished game waits for others before all that wait are saved."
+        30,
+        ge=0,
+        json_schema_extra=NO_BYTE,
+        description="Longest that a finished game waits for others before all that wait are saved.",
     )
     games_per_part: int = Field(2000, ge=1, description="Games in one part of the finished table.")
     seats: Seats = Field(default_factory=Seats, description="Which policy plays which role.")
     vllm: VllmSettings = Field(default_factory=VllmSettings, description="The vLLM engine.")
     server: ServerSettings = Field(default_factory=ServerSettings, description="The server engine.")
-    executor: Executor = Field(default_factory=Executor, description="Engines in several processes or machines.")
-    truncated_warning: float = Field(0.1, ge=0, le=1, description="Warn above this share of truncated answers.")
+    executor: Executor = Field(
+        default_factory=Executor, json_schema_extra=NO_BYTE, description="Engines in several processes or machines."
+    )
+    truncated_warning: float = Field(
+        0.1, ge=0, le=1, json_schema_extra=NO_BYTE, description="Warn above this share of truncated answers."
+    )
     unreadable_warning: float = Field(
-        0.1, ge=0, le=1, description="Warn above this share of unreadable clues or votes."
+        0.1, ge=0, le=1, json_schema_extra=NO_BYTE, description="Warn above this share of unreadable clues or votes."
     )
     repeated_warning: float = Field(
         0.5,
         ge=0,
         le=1,
+        json_schema_extra=NO_BYTE,
         description="Warn above this share of readable clues that repeat an earlier one of their game, case and "
         "punctuation aside (the tiny model's: 0.38–0.44, since it says the same in both rounds).",
     )

@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from pydantic import Field, model_validator
 
-from stages.core.recipe.base import Section
+from stages.core.recipe.base import LAST_BITS, Section
 from stages.core.recipe.evaluate import Evaluate
 from stages.core.recipe.game import Game
 from stages.core.recipe.games import Games
@@ -18,15 +18,6 @@ from stages.core.recipe.rollout import Rollout
 from stages.core.recipe.scoring import Filter, Score
 from stages.core.recipe.train import Train
 
-# Of rollout: what changes no byte of its tables. Executors compute the same bytes, however many there are.
-NO_BYTE = {"executor", "save_every", "save_seconds", "truncated_warning", "unreadable_warning", "repeated_warning"}
-ONLY_SPEED = {
-    "rollout": {"concurrent_games", "batch_size"},
-    "train": {"micro_batch", "gradient_checkpointing", "processes"},
-}
-# Of rollout.server: how it is asked, never what it answers, so that patience may grow where a stage ended without.
-ONLY_PATIENCE = {"key_variable", "requests", "timeout", "attempts", "backoff"}
-
 
 class Recipe(Section):
     """A run, section by section; a stage reads its own sections only."""
@@ -35,7 +26,9 @@ class Recipe(Section):
     deterministic: bool = Field(
         False, description="Batch requests in request order: same machine and threads, same bytes, also after kills."
     )
-    threads: int | None = Field(None, ge=1, description="CPU threads of torch; null for torch's own choice.")
+    threads: int | None = Field(
+        None, ge=1, json_schema_extra=LAST_BITS, description="CPU threads of torch; null for torch's own choice."
+    )
     model: Model = Field(default_factory=Model, description="The policy.")
     game: Game = Field(default_factory=Game, description="The rules.")
     games: Games = Field(default_factory=Games, description="The pairs of pictures.")
@@ -53,19 +46,13 @@ class Recipe(Section):
         return self
 
     def settings(self, *sections: str) -> dict[str, Any]:
-        """The named sections, the seed and determinism as plain data: what decides a stage's result.
+        """The named sections, the seed and determinism as plain data, without what decides no result: see `base`.
 
-        What only decides speed and memory is left out, so that it may change between a kill and going on; but a
-        deterministic result depends on it in the last bits.
+        What is left out may change between a kill and going on.
         """
-        body = self.model_dump(mode="json", by_alias=True, include={"seed", "deterministic", "threads", *sections})
-        if "rollout" in body:
-            rollout = {key: value for key, value in body["rollout"].items() if key not in NO_BYTE}
-            rollout["server"] = {key: value for key, value in rollout["server"].items() if key not in ONLY_PATIENCE}
-            rollout["vllm"] = {"options": rollout["vllm"]["options"]}  # all else is speed and memory
-            body["rollout"] = rollout
-        if not self.deterministic:
-            body.pop("threads")
-            for section, names in ONLY_SPEED.items():
-                body[section] = {key: value for key, value in body.get(section, {}).items() if key not in names}
+        body = self.identity(deterministic=self.deterministic)
         return {key: body[key] for key in sorted(body) if key in {"seed", "deterministic", "threads", *sections}}
+
+    def shown(self, *sections: str) -> dict[str, Any]:
+        """The named sections and what stands above them, whole."""
+        return self.model_dump(mode="json", by_alias=True, include={"seed", "deterministic", "threads", *sections})

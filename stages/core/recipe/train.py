@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from stages.core.recipe.base import Section
+from stages.core.recipe.base import LAST_BITS, NO_BYTE, Section
 
 
 class Train(Section):
@@ -65,7 +65,12 @@ class Train(Section):
         description="Importance ratio against: the policy itself, or the stored log-probs. auto: on-policy for the "
         "only update of a round, stored log-probs when a round makes several or its rows are another policy's.",
     )
-    micro_batch: int = Field(1, ge=1, description="Rows a device holds at once; the rest is gradient accumulation.")
+    micro_batch: int = Field(
+        1,
+        ge=1,
+        json_schema_extra=LAST_BITS,
+        description="Rows a device holds at once; the rest is gradient accumulation.",
+    )
     max_grad_norm: float = Field(1.0, gt=0, description="Gradient clipping (transformers' default).")
     freeze: tuple[str, ...] = Field(
         (),
@@ -76,14 +81,26 @@ class Train(Section):
     adam_beta1: float = Field(0.9, ge=0, lt=1, description="AdamW β1.")
     adam_beta2: float = Field(0.999, ge=0, lt=1, description="AdamW β2.")
     adam_epsilon: float = Field(1e-8, gt=0, description="AdamW ε (torch's default).")
-    gradient_checkpointing: bool = Field(True, description="Recompute activations to save memory (paper: on).")
+    gradient_checkpointing: bool = Field(
+        True, json_schema_extra=LAST_BITS, description="Recompute activations to save memory (paper: on)."
+    )
     precision: Literal["auto", "bf16", "fp32"] = Field(
         "auto",
         description="Arithmetic: bf16 autocast over fp32 master weights on a GPU, fp32 on a CPU. Frozen weights (a "
         "LoRA's base, the KL reference) are held in it.",
     )
-    processes: int = Field(1, ge=1, description="Processes (one a GPU); more than 1 is launched through accelerate.")
-    accelerate_config: str | None = Field(None, description="An accelerate config file, e.g. for FSDP2.")
+    processes: int = Field(
+        1,
+        ge=1,
+        json_schema_extra=LAST_BITS,
+        description="Processes (one a GPU); more than 1 is launched through accelerate.",
+    )
+    accelerate_config: str | None = Field(
+        None, json_schema_extra=LAST_BITS, description="An accelerate config file, e.g. for FSDP2."
+    )
     logprob_gap_limit: float = Field(
-        1.0, gt=0, description="Largest mean |sampler − trainer| log-prob difference, nats, before training refuses."
+        1.0,
+        gt=0,
+        json_schema_extra=NO_BYTE,
+        description="Largest mean |sampler − trainer| log-prob difference, nats, before training refuses.",
     )

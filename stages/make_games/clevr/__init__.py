@@ -11,7 +11,7 @@ from stages.core.recipe.games import Games
 
 @dataclass(frozen=True)
 class DrawnBy:
-    """What draws the pictures: packages whose versions, and settings that, decide the pixels; what to tell the user."""
+    """What draws the pictures, packages and settings, and what to tell the user about it."""
 
     packages: Sequence[str]
     settings: dict[str, str]

@@ -53,7 +53,7 @@ def plan(recipe: Recipe) -> Plan:
     by = drawn_by(recipe.games)
     recipe = recipe.model_copy(update={"games": settled(recipe.games)})
     pairs = [DrawnPair(**common(recipe, name, DRAWN, "clevr"), index=index) for index, name in enumerate(ids)]
-    return Plan(pairs, settings=by.settings, packages=by.packages, warnings=by.warnings)
+    return Plan(pairs, drawn_by=by.settings, packages=by.packages, warnings=by.warnings)
 
 
 def draws(pair: DrawnPair) -> Iterator[tuple[int, Draw]]:

@@ -72,7 +72,7 @@ def plan(recipe: Recipe, path: Path) -> Plan:
         )
         for given in found
     ]
-    return Plan(pairs, {"scenes": path}, by.settings, by.packages, more=more, warnings=by.warnings)
+    return Plan(pairs, {"scenes": path}, packages=by.packages, drawn_by=by.settings, more=more, warnings=by.warnings)
 
 
 def _check(given: GivenScene, body: Any, recipe: Recipe) -> None:

@@ -17,11 +17,45 @@ from stages.core.recipe import load
         ("rollout.vllm.gpu_memory=0.5", False),
         ("rollout.vllm.options={quantization: fp8}", True),
         ("rollout.temperature=0.3", True),
+        ("rollout.max_prompt_tokens=5000", False),
+        ("rollout.executor.workers=2", False),
+        ("rollout.server.limit_field=max_completion_tokens", False),
+        ("train.logprob_gap_limit=2", False),
+        ("train.learning_rate=2", True),
+        ("games.processes=3", False),
+        ("games.charts.bad_tables=skip", False),
+        ("games.ready.most_group_bytes=9", False),
+        ("games.ready.min_side=29", True),
+        ("iterate.rounds=7", False),
+        ("iterate.keep_every=2", False),
+        ("iterate.entropy_warning=0.1", False),
+        ("iterate.games=7", True),
+        ("evaluate.every=5", False),
+        ("evaluate.games=8", True),
+        ("model.path=elsewhere", False),
+        ("model.chat_template=other.jinja", False),
+        ("model.dtype=float16", True),
+        ("game.prompts=standard", False),
+        ("game.votes=3", True),
     ],
 )
 def test_what_a_result_depends_on(override: str, decides: bool, deterministic: str):
+    section = override.split(".", maxsplit=1)[0]
     one, other = (load("tiny", [f"deterministic={deterministic}", *more]) for more in ((), (override,)))
-    assert (one.settings("rollout") != other.settings("rollout")) == decides
+    assert (one.settings(section) != other.settings(section)) == decides
+
+
+@pytest.mark.parametrize(
+    "override",
+    ["rollout.batch_size=3", "rollout.concurrent_games=3", "train.micro_batch=3", "train.processes=2",
+     "train.accelerate_config=file.yaml", "train.gradient_checkpointing=true", "model.device=cuda",
+     "model.attention=eager"],
+)  # fmt: skip
+def test_what_decides_the_last_bits_counts_only_where_they_are_promised(override: str):
+    section = override.split(".", maxsplit=1)[0]
+    for deterministic in (True, False):
+        one, other = (load("tiny", [f"deterministic={deterministic}", *more]) for more in ((), (override,)))
+        assert (one.settings(section) != other.settings(section)) == deterministic
 
 
 def test_the_shortest_answer_is_no_longer_than_the_longest():

@@ -19,7 +19,7 @@ def test_pairs_carry_the_renderer_that_was_chosen(
     monkeypatch.setattr(effort, "usable_llvm", lambda: library)
     scenes = None if given is None else shared_folder("data") / given
     planned = plan(load("paper", ["games.renderer=auto", "games.pairs=3"]), Sources(scenes=scenes))
-    assert planned.settings["renderer"] == renderer
+    assert planned.drawn_by["renderer"] == renderer
     # What a render process gets. There a trial may end otherwise, e.g. on a machine that was busy before.
     received = pickle.loads(pickle.dumps(list(planned.pairs)))
     monkeypatch.setattr(effort, "usable_llvm", lambda: "another.so")
