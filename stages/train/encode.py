@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from stages.core import vlm
 from stages.core.errors import InputError
+from stages.train.logprobs import Spoken, Tokens
 from stages.train.rows import Row
 
 if TYPE_CHECKING:
@@ -20,10 +21,7 @@ if TYPE_CHECKING:
 class Encoded:
     """A micro-batch of B rows: prompts left padded to P tokens, completions right padded to T."""
 
-    prompt_ids: torch.Tensor  # [B, P]
-    prompt_mask: torch.Tensor  # [B, P]
-    completion_ids: torch.Tensor  # [B, T]
-    completion_mask: torch.Tensor  # [B, T]; all 0 in a row that only fills the batch
+    spoken: Spoken  # its mask is all 0 in a row that only fills the batch
     anchors: torch.Tensor  # [B]; 1 for a row that only has a KL term
     logprobs: torch.Tensor  # [B, T], the sampler's
     advantages: torch.Tensor  # [B]
@@ -41,17 +39,25 @@ def encode_rows(processor: ProcessorMixin, rows: Sequence[Row], filler: Sequence
     completion_mask = torch.zeros((len(every), length), dtype=torch.long)
     for place, row in enumerate(rows):
         completion_mask[place, : len(row.completion_ids)] = 1
-    encoded = Encoded(
+    spoken = Spoken(
         ids,
         mask,
         _padded([row.completion_ids for row in every], length, processor.tokenizer.pad_token_id, torch.long),
         completion_mask,
-        torch.tensor([*(row.is_anchor for row in rows), *(False for _ in filler)], dtype=torch.long),
-        _padded([row.logprobs for row in every], length, 0.0, torch.float32) * completion_mask,
-        torch.tensor([*(row.advantage for row in rows), *(0.0 for _ in filler)], dtype=torch.float32),
-        {name: _over_completion(name, value, ids, length) for name, value in made.items()},
+        torch.tensor([row.rules.min_tokens for row in every]),
+        torch.tensor([row.rules.repetition_penalty for row in every]),
     )
-    return _to(encoded, device)
+    encoded: Encoded = _to(
+        Encoded(
+            spoken,
+            torch.tensor([*(row.is_anchor for row in rows), *(False for _ in filler)], dtype=torch.long),
+            _padded([row.logprobs for row in every], length, 0.0, torch.float32) * completion_mask,
+            torch.tensor([*(row.advantage for row in rows), *(0.0 for _ in filler)], dtype=torch.float32),
+            {name: _over_completion(name, value, ids, length) for name, value in made.items()},
+        ),
+        device,
+    )
+    return encoded
 
 
 def check_prompts(processor: ProcessorMixin, rows: Sequence[Row], where: str) -> None:
@@ -73,10 +79,9 @@ def check_prompts(processor: ProcessorMixin, rows: Sequence[Row], where: str) ->
             )
 
 
-def check_completions(model: PreTrainedModel, rows: Sequence[Row], where: str) -> None:
-    """`InputError` for a token outside the model's vocabulary, or one that stands for a picture."""
+def check_completions(model: PreTrainedModel, rows: Sequence[Row], tokens: Tokens, where: str) -> None:
+    """`InputError` for a token that the model and the rules of sampling do not allow where it stands."""
     vocabulary = model.get_input_embeddings().weight.shape[0]
-    placeholders = set(vlm.placeholder_tokens(model))
     for row in rows:
         low, high = min(row.completion_ids), max(row.completion_ids)
         if low < 0 or high >= vocabulary:
@@ -85,8 +90,14 @@ def check_completions(model: PreTrainedModel, rows: Sequence[Row], where: str) -
                 f"{where}: {row.key}: token {token} is outside the model's vocabulary of {vocabulary}; "
                 "was it played by another model?"
             )
-        if placeholders.intersection(row.completion_ids):
+        if not tokens.never.isdisjoint(row.completion_ids):
             raise InputError(f"{where}: {row.key}: its answer holds a token that stands for a picture; play again")
+        if not tokens.stop.isdisjoint(row.completion_ids[: row.rules.min_tokens]):
+            raise InputError(
+                f"{where}: {row.key}: its answer ends before the {row.rules.min_tokens} tokens that the recipe's "
+                f"rollout.min_{'clue' if row.phase == 'clue' else 'vote'}_tokens asks for, so the engine did not keep "
+                "to it; play again with it set to 0, or with another engine"
+            )
 
 
 def _padded(values: Sequence[Sequence[float]], length: int, pad: float, dtype: torch.dtype) -> torch.Tensor:
@@ -105,6 +116,10 @@ def _over_completion(name: str, value: torch.Tensor, ids: torch.Tensor, length: 
     return value
 
 
-def _to(encoded: Encoded, device: torch.device) -> Encoded:
-    moved = {name: value.to(device) for name, value in vars(encoded).items() if isinstance(value, torch.Tensor)}
-    return Encoded(**moved, pictures={name: value.to(device) for name, value in encoded.pictures.items()})
+def _to(value: Any, device: torch.device) -> Any:
+    """`value` with all its tensors on the device."""
+    if isinstance(value, torch.Tensor):
+        return value.to(device)
+    if isinstance(value, dict):
+        return {name: _to(part, device) for name, part in value.items()}
+    return replace(value, **_to(vars(value), device))

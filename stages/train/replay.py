@@ -22,7 +22,7 @@ from stages.core.errors import InputError, VzError
 from stages.core.progress import Progress
 from stages.core.seeds import derive
 from stages.train.encode import encode_rows
-from stages.train.logprobs import add_head, completion_logprobs
+from stages.train.logprobs import Tokens, add_head, completion_logprobs
 from stages.train.measures import Tally, k3
 from stages.train.plan import MicroBatch, rate
 from stages.train.rows import Row
@@ -68,6 +68,7 @@ class ReplayTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no annotation
         processor: ProcessorMixin,
         config: GRPOConfig,
         replay: Replay,
+        tokens: Tokens,
         reference: PreTrainedModel | None,
         anchor: PreTrainedModel | None = None,
     ) -> None:
@@ -84,11 +85,12 @@ class ReplayTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no annotation
         self.anchor_model: Any = None
         # The configuration names no KL weight: TRL would make a reference of its own, from the policy's last weights.
         self.beta = replay.recipe.train.kl
+        for model in (policy, reference, anchor):
+            if model is not None:
+                add_head(model, self.temperature, tokens)
         if reference is not None:
-            add_head(reference, self.temperature)
             self.ref_model = self.accelerator.prepare_model(reference, evaluation_mode=True)
         if anchor is not None:
-            add_head(anchor, self.temperature)
             self.anchor_model = self.accelerator.prepare_model(anchor, evaluation_mode=True)
         self.add_callback(_SeedEachUpdate(self))
         self.remove_callback(PrinterCallback)
@@ -102,14 +104,15 @@ class ReplayTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no annotation
         rows = [self.replay.rows[place] for place in batch.rows]
         filler = [self.replay.rows[self.replay.updates[batch.update].start]] * (batch.size - len(rows))
         encoded = encode_rows(self.processing_class, rows, filler, self.accelerator.device)
-        self._pictures = encoded.pictures
+        self._spoken, self._pictures = encoded.spoken, encoded.pictures
+        mask = encoded.spoken.mask
         inputs: dict[str, Any] = {
-            "prompt_ids": encoded.prompt_ids,
-            "prompt_mask": encoded.prompt_mask,
-            "completion_ids": encoded.completion_ids,
-            "completion_mask": encoded.completion_mask,
-            "tool_mask": (1 - encoded.anchors)[:, None].expand_as(encoded.completion_mask),  # TRL's loss skips anchors
-            "anchor_mask": encoded.anchors[:, None] * encoded.completion_mask,
+            "prompt_ids": encoded.spoken.prompt_ids,
+            "prompt_mask": encoded.spoken.prompt_mask,
+            "completion_ids": encoded.spoken.ids,
+            "completion_mask": mask,
+            "tool_mask": (1 - encoded.anchors)[:, None].expand_as(mask),  # TRL's loss skips anchors
+            "anchor_mask": encoded.anchors[:, None] * mask,
             "advantages": encoded.advantages,
             "sampling_per_token_logps": encoded.logprobs,
             **self._normaliser(batch),
@@ -118,12 +121,12 @@ class ReplayTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no annotation
             inputs["old_per_token_logps"] = encoded.logprobs
         has_anchors = bool(encoded.anchors.any())
         if self.beta or (has_anchors and self.anchor_model is None):
-            inputs["ref_per_token_logps"] = self._reference_logprobs(inputs, self.ref_model)
+            inputs["ref_per_token_logps"] = self._reference_logprobs(self.ref_model)
         if has_anchors:
             inputs["anchor_per_token_logps"] = (
                 inputs["ref_per_token_logps"]
                 if self.anchor_model is None
-                else self._reference_logprobs(inputs, self.anchor_model)
+                else self._reference_logprobs(self.anchor_model)
             )
         return inputs
 
@@ -148,28 +151,25 @@ class ReplayTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no annotation
         }
 
     @torch.no_grad()
-    def _reference_logprobs(self, inputs: dict[str, Any], reference: Any) -> torch.Tensor:
-        ids = torch.cat([inputs["prompt_ids"], inputs["completion_ids"]], dim=1)
-        mask = torch.cat([inputs["prompt_mask"], inputs["completion_mask"]], dim=1)
-        length = inputs["completion_ids"].shape[1]
+    def _reference_logprobs(self, reference: Any) -> torch.Tensor:
+        """[B, T]: of the same distribution, under the rules that the policy's completions were drawn by."""
         if reference is not None:
-            return self._get_per_token_logps_and_entropies(reference, ids, mask, length)[0]
-        policy = self.accelerator.unwrap_model(self.model)
-        with policy.disable_adapter():
-            return self._get_per_token_logps_and_entropies(self.model, ids, mask, length)[0]
+            return self._logprobs(reference)[0]
+        with self.accelerator.unwrap_model(self.model).disable_adapter():
+            return self._logprobs(self.model)[0]
 
-    def _get_per_token_logps_and_entropies(
-        self, model: Any, input_ids: torch.Tensor, attention_mask: torch.Tensor, logits_to_keep: int, **_: Any
-    ) -> tuple[torch.Tensor, torch.Tensor | None, None]:
-        """Log-probs and entropies [B, T] of the completions; TRL asks for them here. A micro-batch is never split."""
+    def _logprobs(self, model: Any) -> torch.Tensor:
         with self.accelerator.autocast():
-            self._latest = completion_logprobs(model, input_ids, attention_mask, logits_to_keep, self._pictures)
-        return *self._latest, None
+            return completion_logprobs(model, self._spoken, self._pictures)
+
+    def _get_per_token_logps_and_entropies(self, model: Any, *_: Any, **__: Any) -> tuple[torch.Tensor, Any, None]:
+        """Log-probs and entropies [B, T] of the micro-batch, which TRL's loss asks for here."""
+        self._latest = self._logprobs(model)
+        return self._latest[0], self._latest[1], None
 
     def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> torch.Tensor:
         loss: torch.Tensor = super()._compute_loss(model, inputs) * inputs["loss_factor"]
         logprobs, entropy = self._latest
-        assert entropy is not None  # only the reference's head leaves it out
         anchoring = self._anchor_loss(inputs, logprobs)
         self.tally.add(inputs, logprobs.detach(), entropy.detach(), (loss + anchoring).detach())
         return loss + anchoring

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,14 @@ _ROLLOUTS = [
 
 
 @dataclass(frozen=True)
+class Rules:
+    """What the sampler did to the logits of a phase before it divided them by the temperature."""
+
+    min_tokens: int  # no answer ends before it has as many
+    repetition_penalty: float  # on tokens of the prompt and of the answer so far; 1 for none
+
+
+@dataclass(frozen=True)
 class Row:
     """A completion with its given advantage."""
 
@@ -48,6 +57,7 @@ class Row:
     completion_ids: list[int]  # T tokens, the stop token included
     logprobs: list[float]  # T, of the sampler at its temperature, nats
     is_anchor: bool  # of the phase that does not train now: it has a KL term and nothing else
+    rules: Rules
 
     @property
     def key(self) -> str:
@@ -60,7 +70,7 @@ class Sampling:
 
     temperature: float
     max_tokens: int  # the longest answer allowed, which dr_grpo divides by
-    truncated: bool  # by top_p: stored log-probs are then not quite those of what was drawn
+    rules: Mapping[str, Rules]  # by phase
 
 
 def read_rows(kept: Path, rollouts: Path, games: Path) -> list[Row]:
@@ -76,8 +86,8 @@ def read_rows(kept: Path, rollouts: Path, games: Path) -> list[Row]:
     joined = chosen.join(
         played.with_columns(found=pl.lit(True)), on=tables.KEY, how="left", suffix="_played", maintain_order="left"
     )
-    hashes = picture_hashes(games)
-    return [_row(row, games, hashes, table, rollouts, active) for row in joined.iter_rows(named=True)]
+    hashes, rules = picture_hashes(games), sampling_of(rollouts).rules
+    return [_row(row, games, hashes, table, rollouts, active, rules) for row in joined.iter_rows(named=True)]
 
 
 def _active_phase(kept: Path) -> str | None:
@@ -99,12 +109,27 @@ def sampling_of(rollouts: Path) -> Sampling:
             f"{manifest}: the rows were sampled greedily (temperature {temperature}), which teaches nothing; "
             "play with --set rollout.temperature above 0"
         )
+    if rollout.get("top_p", 1.0) < 1:
+        raise InputError(
+            f"{manifest}: the rows were sampled with rollout.top_p {rollout['top_p']}: tokens outside the nucleus were "
+            "never drawn, so the gradient would be biased; play with --set rollout.top_p=1"
+        )
     longest = max(int(rollout.get(name, 1)) for name in ("max_clue_tokens", "max_vote_tokens"))
-    return Sampling(float(temperature), longest, float(rollout.get("top_p", 1.0)) < 1)
+    rules = {
+        phase: Rules(int(rollout.get(f"min_{what}_tokens", 0)), float(rollout.get(f"{what}_repetition_penalty", 1.0)))
+        for phase, what in (("clue", "clue"), ("decision", "vote"))
+    }
+    return Sampling(float(temperature), longest, rules)
 
 
 def _row(
-    row: dict[str, Any], games: Path, hashes: dict[str, str], kept: Path, rollouts: Path, active: str | None
+    row: dict[str, Any],
+    games: Path,
+    hashes: dict[str, str],
+    kept: Path,
+    rollouts: Path,
+    active: str | None,
+    rules: Mapping[str, Rules],
 ) -> Row:
     key = f"game '{row['game_id']}', turn {row['turn']}, sample {row['sample']}"
     _check(row, key, kept, rollouts)
@@ -125,6 +150,7 @@ def _row(
         row["completion_ids"],
         row["completion_logprobs"],
         active is not None and row["phase"] != active,
+        rules[row["phase"]],
     )
 
 

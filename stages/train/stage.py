@@ -18,7 +18,7 @@ from stages.core.recipe import Recipe
 from stages.core.recipe.load import place_of
 from stages.train import plan
 from stages.train.job import Job, Trained
-from stages.train.rows import Row, read_rows, sampling_of
+from stages.train.rows import Row, read_rows
 from stages.train.state import STATE, StateInfo, is_whole, read_info
 
 UPDATES = "training.json"
@@ -164,7 +164,6 @@ class _Call:
 
     def _make(self, work: Path) -> Outcome:
         rows = read_rows(self.kept, self.rollouts, self.games)
-        sampling = sampling_of(self.rollouts)
         updates = plan.updates_of(len(rows), self.recipe.train.rows_per_update)
         version = artifact.content_hash(self.model)[:12]
         foreign = [row for row in rows if row.policy_version != version]
@@ -174,8 +173,6 @@ class _Call:
                 f"{len(foreign)} of {len(rows)} rows were played by policy version {foreign[0].policy_version}, but "
                 f"{self.model} is version {version}: name what played them as --model if that is wrong"
             )
-        if sampling.truncated and self.recipe.train.ratio != "on-policy":
-            warnings.append("rows were sampled with rollout.top_p below 1, which biases importance ratios")
         shutil.rmtree(job.state_out, ignore_errors=True)
         trained = self._train(job, rows)
         after = read_info(Path(job.state_out))

@@ -15,6 +15,7 @@ from stages.core.progress import progress_bar
 from stages.core.recipe import Recipe
 from stages.train.encode import check_completions, check_prompts
 from stages.train.job import Job, Trained
+from stages.train.logprobs import Tokens
 from stages.train.manners import manners
 from stages.train.plan import micro_batches, steps_per_update, updates_of
 from stages.train.policy import load_policy, load_reference, trainable, uses_bf16
@@ -70,7 +71,8 @@ def _trained(job: Job, rows: list[Row], sampling: Sampling, scratch: str) -> Rep
     own = [rows[place] for batch in batches for place in batch.rows]
     check_prompts(processor, own, job.rollouts)
     policy = _start(job)
-    check_completions(policy, own, job.rollouts)
+    tokens = Tokens.of(policy, processor)
+    check_completions(policy, own, tokens, job.rollouts)
     anchored = recipe.train.anchor_kl > 0 and any(row.is_anchor for row in rows)
     own_anchor = anchored and job.anchor != job.base
     needs_reference = (recipe.train.kl > 0 or (anchored and not own_anchor)) and recipe.model.lora is None
@@ -88,7 +90,7 @@ def _trained(job: Job, rows: list[Row], sampling: Sampling, scratch: str) -> Rep
             job.rate_share,
             progress,
         )
-        trainer = ReplayTrainer(policy, processor, config, replay, reference, anchor)
+        trainer = ReplayTrainer(policy, processor, config, replay, tokens, reference, anchor)
         _check_sharding(trainer)
         trainer.add_callback(_goes_on(job, trainer))
         trainer.train()

@@ -42,7 +42,7 @@ def test_fewer_processes_than_asked_for_are_refused(tmp_path: Path) -> None:
     from stages.train.training import _configured
 
     with pytest.raises(InputError, match=r"train\.processes is 2, but 1 were started"):
-        _configured(recipe(Path("tiny"), processes=2), Sampling(0.7, 16, False), [range(4)], str(tmp_path))
+        _configured(recipe(Path("tiny"), processes=2), Sampling(0.7, 16, {}), [range(4)], str(tmp_path))
 
 
 @pytest.mark.parametrize(

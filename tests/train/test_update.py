@@ -9,9 +9,10 @@ import pytest
 import torch
 
 from stages.core.artifact import Report
+from stages.core.errors import InputError
 from stages.train import run
 from tests.train import world
-from tests.train.world import World, change, hand, logprobs, make_world, recipe
+from tests.train.world import Rules, World, change, hand, logprobs, make_world, recipe
 
 CLOSE = 1e-5
 
@@ -169,3 +170,39 @@ def _with_noise(rows: World, folder: Path) -> World:
     scored = world.write_scored(folder / "scored", folder / "rollouts")
     kept = world.write_kept(folder / "kept", noisy, scored)
     return World(rows.model, rows.games, folder / "rollouts", scored, kept, noisy)
+
+
+def test_least_lengths_and_repetition_penalties_shape_the_distribution_that_trains(
+    start: Start, tmp_path: Path
+) -> None:
+    rules = {"clue": Rules(min_tokens=3), "decision": Rules(min_tokens=2, penalty=1.4)}
+    games = world.make_games(tmp_path / "games")
+    rows = make_world(tmp_path, start.base, games, 7, seed=8, policy=start.checkpoint, rules=rules)
+    counts = start.train(rows, tmp_path / "out", kl=0.04).counts
+    expected = start.by_hand(rows, kl=0.04)
+    assert counts["logprob_gap_max"] < 1e-5
+    assert counts["loss"] == pytest.approx(expected.loss, rel=CLOSE)
+    assert counts["kl"] == pytest.approx(expected.kl, rel=CLOSE)
+    assert counts["grad_norm"] == pytest.approx(expected.grad_norm, rel=CLOSE)
+    for row in rows.rows:
+        row["rules"] = Rules()
+    assert start.by_hand(rows, kl=0.04).grad_norm != pytest.approx(expected.grad_norm, rel=0.01)
+
+
+def test_an_answer_that_ends_too_early_is_refused(start: Start, tmp_path: Path) -> None:
+    games = world.make_games(tmp_path / "games")
+    rows = make_world(tmp_path, start.base, games, 3, policy=start.checkpoint, rules={"clue": Rules(min_tokens=3)})
+    change(rows.rollouts / "manifest.json", lambda body: body["settings"]["rollout"].update(min_clue_tokens=9))
+    with pytest.raises(InputError, match="ends before the 9 tokens.*rollout.min_clue_tokens"):
+        start.train(rows, tmp_path / "out")
+
+
+def test_logits_are_computed_in_parts_to_the_same_end(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rules = {"clue": Rules(min_tokens=2, penalty=1.2), "decision": Rules(penalty=0.8)}
+    games = world.make_games(tmp_path / "games")
+    rows = make_world(tmp_path, start.base, games, 7, seed=8, policy=start.checkpoint, rules=rules)
+    monkeypatch.setattr("stages.train.logprobs.LOGITS_AT_ONCE", 1)  # a token at a time
+    counts = start.train(rows, tmp_path / "out", kl=0.04).counts
+    assert counts["grad_norm"] == pytest.approx(start.by_hand(rows, kl=0.04).grad_norm, rel=CLOSE)

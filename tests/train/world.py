@@ -9,8 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from PIL import Image
 
 from stages.core import tables
 from stages.core.recipe import Recipe
+from stages.core.vlm import placeholder_tokens
 
 TEMPERATURE = 0.7
 WORDS = ["clue", "vote", "list", "check", "players", "rounds", "seat", "civilian", "spy", "changed", "red", "cube"]
@@ -74,6 +75,27 @@ def make_games(folder: Path, sizes: Sequence[tuple[int, int]] = ((40, 52), (49, 
     return folder
 
 
+@dataclass(frozen=True)
+class Rules:
+    """What a sampler does to logits, in words of its own."""
+
+    min_tokens: int = 0
+    penalty: float = 1.0
+    stop: tuple[int, ...] = (5,)
+    never: tuple[int, ...] = ()
+
+    def applied(self, logits: torch.Tensor, before: list[int], said: int) -> torch.Tensor:
+        """The logits [V] of one token, with all tokens before it, `said` of them in the answer."""
+        changed = logits.clone()
+        for token in set(before):
+            changed[token] = logits[token] / self.penalty if logits[token] > 0 else logits[token] * self.penalty
+        for token in self.stop if said < self.min_tokens else ():
+            changed[token] = -torch.inf
+        for token in self.never:
+            changed[token] = -torch.inf
+        return changed
+
+
 @dataclass
 class World:
     """The folders of one set of rows."""
@@ -101,28 +123,38 @@ def make_world(
     policy: Path | None = None,
     tokens: range = range(6, 30),
     stop: int = 5,
+    rules: Mapping[str, Rules] | None = None,
 ) -> World:
     """`rows` completions of random tokens with the policy's own log-probs (fp32, at TEMPERATURE) and advantages.
 
-    They are drawn from `tokens`, and end with `stop`.
+    They are drawn from `tokens`, and end with `stop`; `rules` are those of a phase.
     """
-    played = [_row(number, random.Random(f"{seed} {number} {phase}"), phase, tokens, stop) for number in range(rows)]
+    by_phase = {"clue": Rules(stop=(stop,)), "decision": Rules(stop=(stop,)), **(rules or {})}
+    played = [
+        _row(number, random.Random(f"{seed} {number} {phase}"), phase, tokens, by_phase) for number in range(rows)
+    ]
     _fill(played, policy or model, games)
     rollouts, scored = folder / "rollouts", folder / "scored"
-    write_rollouts(rollouts, played, games)
+    write_rollouts(rollouts, played, games, by_phase)
     write_scored(scored, rollouts)
     kept = write_kept(folder / "kept", played, scored)
     return World(model, games, rollouts, scored, kept, played)
 
 
-def write_rollouts(folder: Path, rows: Sequence[dict[str, Any]], games: Path) -> None:
+def write_rollouts(
+    folder: Path, rows: Sequence[dict[str, Any]], games: Path, rules: Mapping[str, Rules] | None = None
+) -> None:
     """Rows as the rollout stage writes them, in two parts."""
     folder.mkdir(parents=True, exist_ok=True)
     columns = [{name: row.get(name) for name in tables.ROLLOUTS} for row in rows]
     half = (len(rows) + 1) // 2
     for part, some in enumerate((columns[:half], columns[half:])):
         tables.write(tables.from_rows(some, tables.ROLLOUTS), folder / f"part-{part:05d}.parquet", tables.ROLLOUTS)
-    _manifest(folder, "rollout", {"rollout": {"temperature": TEMPERATURE, "max_clue_tokens": 16}}, {"games": games})
+    sampling: dict[str, Any] = {"temperature": TEMPERATURE, "max_clue_tokens": 16}
+    for phase, own in (rules or {}).items():
+        what = "clue" if phase == "clue" else "vote"
+        sampling |= {f"min_{what}_tokens": own.min_tokens, f"{what}_repetition_penalty": own.penalty}
+    _manifest(folder, "rollout", {"rollout": sampling}, {"games": games})
 
 
 def write_scored(folder: Path, rollouts: Path) -> Path:
@@ -171,9 +203,14 @@ def change(path: Path, edit: Callable[[dict[str, Any]], None]) -> None:
 
 
 def logprobs(
-    model: Any, processor: Any, row: dict[str, Any], games: Path, temperature: float = TEMPERATURE
+    model: Any,
+    processor: Any,
+    row: dict[str, Any],
+    games: Path,
+    temperature: float = TEMPERATURE,
+    rules: Rules | None = None,
 ) -> torch.Tensor:
-    """[T] log-probs of one row's completion: unpadded, alone, from plain logits."""
+    """[T] log-probs of one row's completion: unpadded, alone, from plain logits, token by token."""
     inputs = _prompt(processor, row, games)
     completion = torch.tensor([row["completion_ids"]])
     start = inputs["input_ids"].shape[1]
@@ -181,8 +218,13 @@ def logprobs(
     inputs["attention_mask"] = torch.ones_like(inputs["input_ids"])
     for name in [name for name in inputs if name.endswith("token_type_ids")]:  # what is said is text, type 0
         inputs[name] = torch.cat([inputs[name], torch.zeros_like(completion)], dim=1)
-    logits = model(**inputs, use_cache=False).logits[0, start - 1 : -1].float() / temperature
-    return logits.log_softmax(-1).gather(-1, completion[0][:, None])[:, 0]
+    logits = model(**inputs, use_cache=False).logits[0, start - 1 : -1].float()
+    rules = replace(rules or row["rules"], never=tuple(placeholder_tokens(model, processor)))
+    found, ids = [], inputs["input_ids"][0].tolist()
+    for place, token in enumerate(row["completion_ids"]):
+        changed = rules.applied(logits[place], ids[: start + place], place)
+        found.append((changed / temperature).log_softmax(-1)[token])
+    return torch.stack(found)
 
 
 @dataclass
@@ -236,7 +278,7 @@ def hand(
     return Hand(total.item(), torch.cat(kls).mean().item(), squares**0.5)
 
 
-def _row(number: int, draw: random.Random, phase: str, tokens: range, stop: int) -> dict[str, Any]:
+def _row(number: int, draw: random.Random, phase: str, tokens: range, rules: Mapping[str, Rules]) -> dict[str, Any]:
     decision = phase == "decision" or (phase == "mixed" and number % 2 == 1)
     words = [draw.choice(WORDS) for _ in range(3 + 4 * (number % 3))]
     picture = f"images/p{number % 3}_{'original' if number % 4 else 'modified'}.png"
@@ -244,6 +286,8 @@ def _row(number: int, draw: random.Random, phase: str, tokens: range, stop: int)
     row: dict[str, Any] = dict.fromkeys([*tables.ROLLOUTS, *tables.KEPT])
     if phase == "decision":  # all votes of a game answer one prompt
         picture, text[0] = "images/p1_original.png", {"type": "text", "text": "seat list vote clue red"}
+    own = rules["decision" if decision else "clue"]
+    said = [draw.choice(tokens) for _ in range(1 + own.min_tokens + 2 * (number % 4))]
     return row | {
         "game_id": f"g{number % 4 if phase == 'decision' else number // 4:03d}",
         "turn": 8 if phase == "decision" else number % 4,
@@ -253,7 +297,8 @@ def _row(number: int, draw: random.Random, phase: str, tokens: range, stop: int)
         "policy": "current",
         "prompt": [{"role": "user", "content": text}],
         "images": ["blank:30x50" if number % 5 == 3 and phase != "decision" else picture],
-        "completion_ids": [draw.choice(tokens) for _ in range(1 + 2 * (number % 4))] + [stop],
+        "completion_ids": [*said, own.stop[0]],
+        "rules": own,
         "completion": "",
         "finish_reason": "stop",
         "seed": number,
