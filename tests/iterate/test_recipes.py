@@ -1,0 +1,16 @@
+"""The published recipes train, from the making of their games to the second checkpoint."""
+
+from pathlib import Path
+
+from stages.core import tables
+from tests.iterate.small import train_two_rounds
+
+
+def test_released_code_trains_two_rounds(tmp_path: Path):
+    rounds = train_two_rounds("released-code", tmp_path, "iterate.plays_per_game=2", "score.baseline_games=2")
+    for metrics in rounds:
+        assert metrics["train"]["logprob_gap_max"] < 1e-3
+        assert metrics["train"]["grad_norm"] > 0
+    played = tables.read_parts(tmp_path / "run/round-0001/rollouts", tables.ROLLOUTS)
+    votes = played.filter(phase="decision")["completion_ids"].list.len()
+    assert votes.min() > 100  # rollout.min_vote_tokens, whose masked stop tokens the trainer must know of
