@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from stages.core.interrupts import keep_ignored
 from vzcli import (
     doctor,
     evaluate,
@@ -78,6 +79,7 @@ def _options(
 
 def main() -> None:
     """Run `vz`. Exit codes: 0 done, 1 failed, 2 bad input or usage, 130 interrupted."""
+    keep_ignored()
     debug = "--debug" in sys.argv
     sys.argv = [argument for argument in sys.argv if argument != "--debug"]
     try:

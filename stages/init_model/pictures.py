@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import multiprocessing
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -15,6 +13,7 @@ from stages.core.clevr import Scene, change_objects, render, sample_scene
 from stages.core.clevr.camera import project
 from stages.core.clevr.effort import effort_of, settled
 from stages.core.errors import InputError
+from stages.core.pool import work_through
 from stages.core.progress import Progress, Silent
 from stages.core.recipe.games import Games
 from stages.core.recipe.init_model import Body
@@ -67,22 +66,17 @@ def check_games(games: Games, body: Body) -> None:
 
 def draw_album(games: Games, count: int, *, seed: int, processes: int, progress: Progress | None = None) -> Album:
     """`count` pairs drawn and rendered; the same whatever the number of processes."""
-    draw = partial(_draw_pair, settled(games), seed)
-    both = []
-    for pair in draw_all(draw, count, processes):
-        both.append(pair)
-        (progress or Silent()).advance()
+    drawn: dict[int, tuple[Drawn, Drawn]] = {}
+
+    def on_done(numbers: Sequence[int], both: Sequence[tuple[Drawn, Drawn]]) -> None:
+        drawn.update(zip(numbers, both, strict=True))
+        (progress or Silent()).advance(len(numbers))
+
+    chunks = [range(first, min(first + _CHUNK, count)) for first in range(0, count, _CHUNK)]
+    work_through(partial(_draw_pair, settled(games), seed), chunks, processes, on_done)
+    both = [drawn[number] for number in range(count)]
     pairs = [Pair(View(2 * number, one[1]), View(2 * number + 1, other[1])) for number, (one, other) in enumerate(both)]
     return Album(pairs, np.stack([picture for pair in both for picture, _ in pair]))
-
-
-def draw_all(draw: partial[tuple[Drawn, Drawn]], count: int, processes: int) -> Iterator[tuple[Drawn, Drawn]]:
-    """Pairs in order, in this process or in fresh ones (a forked renderer would share its threads' locks)."""
-    if processes == 1:
-        yield from map(draw, range(count))
-        return
-    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
-        yield from pool.map(draw, range(count), chunksize=_CHUNK)
 
 
 def _draw_pair(games: Games, seed: int, number: int) -> tuple[Drawn, Drawn]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -18,10 +18,17 @@ from stages.init_model import pictures
 def test_render_processes_are_told_the_renderer(
     monkeypatch: pytest.MonkeyPatch, library: str | None, renderer: str
 ) -> None:
-    def draw_all(draw: partial[Any], count: int, processes: int) -> Iterator[Any]:
+    def work_through(draw: partial[Any], chunks: Any, processes: int, on_done: Callable[[Any, Any], None]) -> None:
         assert draw.args[0].renderer == renderer
-        yield ((np.zeros((1, 1, 3), np.uint8), ()),) * 2
+        on_done([0], [((np.zeros((1, 1, 3), np.uint8), ()),) * 2])
 
     monkeypatch.setattr(effort, "usable_llvm", lambda: library)
-    monkeypatch.setattr(pictures, "draw_all", draw_all)
+    monkeypatch.setattr(pictures, "work_through", work_through)
     assert len(pictures.draw_album(Games(renderer="auto"), 1, seed=0, processes=2).pairs) == 1
+
+
+def test_the_number_of_processes_changes_no_picture() -> None:
+    games = Games(layout="grid", width=24, height=24, sizes=("large",), renderer="scalar", quality="draft")
+    one, two = (pictures.draw_album(games, 10, seed=3, processes=processes) for processes in (1, 2))
+    assert one.pairs == two.pairs
+    assert np.array_equal(one.pictures, two.pictures)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,7 +13,7 @@ from stages.core.clevr.llvm import REMEDY
 from stages.core.errors import InputError
 from stages.core.manifest import versions
 from stages.core.recipe import load
-from stages.make_games import Sources, pool, run, stage
+from stages.make_games import Sources, run, stage
 from stages.make_games.charts import planning
 from stages.make_games.clevr import drawn, given
 from tests.make_games.ready.samples import recipe, write_pair
@@ -140,15 +139,6 @@ def test_an_output_within_the_pictures_is_refused(photos: Path) -> None:
     assert not (photos / "games").exists()
 
 
-@pytest.mark.parametrize("wanted", [True, False])
-def test_a_batch_ends_once_nobody_wants_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wanted: bool) -> None:
-    made: list[object] = []
-    monkeypatch.setattr(pool, "make_pair", lambda pair, work: made.append(pair))
-    monkeypatch.setattr(pool, "_stop", SimpleNamespace(value=not wanted))
-    pool._make_batch(["a", "b"], tmp_path)  # type: ignore[list-item]
-    assert made == (["a", "b"] if wanted else [])
-
-
 @pytest.mark.parametrize("spoil", [Path.unlink, lambda file: file.write_bytes(b"")], ids=["lost", "emptied"])
 def test_a_picture_that_is_lost_on_the_way_is_made_again(photos: Path, tmp_path: Path, spoil: Any) -> None:
     (photos / "pair2_modified.png").rename(tmp_path / "kept.png")
@@ -187,13 +177,3 @@ def test_slow_pictures_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
         ["rendered by the scalar renderer, several times slower: no LLVM library works here; " + REMEDY],
         [],
     ]
-
-
-@pytest.mark.parametrize(("text", "cores"), [("max 100000", 8), ("250000 100000", 2), ("1000 100000", 1), (None, 8)])
-def test_a_containers_quota_counts(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str | None, cores: int
-) -> None:
-    monkeypatch.setattr(pool.os, "sched_getaffinity", lambda _: set(range(8)))
-    if text is not None:
-        (tmp_path / "cpu.max").write_text(text + "\n")
-    assert pool.available_cores(tmp_path / "cpu.max") == cores

@@ -1,4 +1,4 @@
-"""make-games killed twice on its way: the result is an undisturbed run's, file by file.
+"""make-games killed or interrupted on its way: the result is an undisturbed run's, file by file.
 
 At the paper's size: `python -m tests.make_games.test_kills --pairs 2000 --recipe paper`.
 """
@@ -6,23 +6,29 @@ At the paper's size: `python -m tests.make_games.test_kills --pairs 2000 --recip
 from __future__ import annotations
 
 import argparse
+import functools
 import hashlib
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from random import Random
+from typing import Any
 
 import pytest
 
 VZ = (sys.executable, "-m", "vzcli.main", "make-games")
 
 
-def start(out: Path, recipe: str, pairs: int) -> subprocess.Popen[bytes]:
-    """The command in a process group of its own, two render processes."""
-    command = [*VZ, "--recipe", recipe, "--pairs", str(pairs), "--processes", "2", "--out", str(out)]
-    return subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL)
+def start(
+    out: Path, recipe: str, pairs: int, *more: str, processes: int = 2, **options: Any
+) -> subprocess.Popen[bytes]:
+    """The command in a process group of its own."""
+    command = [*VZ, "--recipe", recipe, "--pairs", str(pairs), "--processes", str(processes), "--out", str(out), *more]
+    return subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL, **options)
 
 
 def made(out: Path) -> int:
@@ -30,12 +36,17 @@ def made(out: Path) -> int:
     return sum(1 for _ in (out.with_name(f".{out.name}.partial") / ".pairs").glob("*.json"))
 
 
+def wait_for(running: subprocess.Popen[bytes], out: Path, pairs: int, count: int) -> None:
+    """Until `count` of the run's `pairs` are made."""
+    while made(out) < count:
+        assert running.poll() is None, "it ended before it could be stopped"
+        time.sleep(0.02 if pairs < 100 else 1)  # to count a thousand notes takes time of the renderers'
+
+
 def kill_at(out: Path, recipe: str, pairs: int, count: int) -> int:
     """Start, and SIGKILL the whole group once `count` pairs are made. Returns how many then are."""
     running = start(out, recipe, pairs)
-    while made(out) < count:
-        assert running.poll() is None, "it ended before it could be killed"
-        time.sleep(0.02 if pairs < 100 else 1)  # to count a thousand notes takes time of the renderers'
+    wait_for(running, out, pairs, count)
     os.killpg(running.pid, signal.SIGKILL)
     running.wait()
     return made(out)
@@ -57,6 +68,83 @@ def prove(folder: Path, recipe: str, pairs: int) -> int:
     assert start(calm, recipe, pairs).wait() == 0
     assert contents(killed) == contents(calm)
     return len(contents(calm))
+
+
+# Small pictures on which the renderer spends far more time than on all else, so that signals meet it at work.
+SLOWLY = ("--set", "games.renderer=scalar", "--set", "games.quality=fine")
+INTERRUPTED = b"vz: interrupted; the same command goes on from what is finished\n"
+
+
+@pytest.fixture(scope="module")
+def calm(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], dict[str, str]]:
+    """What an undisturbed run of so many pairs writes."""
+    pytest.importorskip("mitsuba", reason="extra 'render' is not installed")
+
+    @functools.cache
+    def of(pairs: int) -> dict[str, str]:
+        out = tmp_path_factory.mktemp("calm") / "games"
+        assert start(out, "tiny", pairs, *SLOWLY).wait() == 0
+        return contents(out)
+
+    return of
+
+
+def interrupt(out: Path, how: signal.Signals, pairs: int, count: int, delay: float) -> None:
+    """Send a signal to the whole group, as a terminal does, `delay` seconds after `count` pairs are made."""
+    running = start(out, "tiny", pairs, *SLOWLY, stderr=subprocess.PIPE)
+    wait_for(running, out, pairs, count)
+    time.sleep(delay)
+    os.killpg(running.pid, how)
+    said = running.communicate()[1]
+    if how == signal.SIGINT:
+        assert (running.returncode, said) == (130, INTERRUPTED)
+    else:  # ended on the spot; Python's own resource tracker may mourn its semaphores
+        assert running.returncode == -how and b"Traceback" not in said
+
+
+def test_ctrl_c_spoils_no_picture(calm: Callable[[int], dict[str, str]], tmp_path: Path) -> None:
+    out, pairs = tmp_path / "games", 12
+    expected = calm(pairs)
+    interrupt(out, signal.SIGINT, pairs, 2, 0.1)
+    interrupt(out, signal.SIGTERM, pairs, 5, 0.05)
+    interrupt(out, signal.SIGINT, pairs, 8, 0.0)
+    assert start(out, "tiny", pairs, *SLOWLY).wait() == 0
+    assert contents(out) == expected
+
+
+def test_a_job_that_ignores_ctrl_c_is_not_disturbed_by_it(
+    calm: Callable[[int], dict[str, str]], tmp_path: Path
+) -> None:
+    out, pairs = tmp_path / "games", 12
+    expected = calm(pairs)
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as a script's `&` does; the process inherits it
+    try:
+        running = start(out, "tiny", pairs, *SLOWLY, processes=1)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    for count in range(1, pairs, 3):
+        wait_for(running, out, pairs, count)
+        os.killpg(running.pid, signal.SIGINT)
+    assert running.wait() == 0
+    assert contents(out) == expected
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "how",
+    [signal.SIGINT] * 12 + [signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT] * 3,
+    ids=lambda how: signal.Signals(how).name,
+)
+def test_whenever_a_signal_comes_the_result_is_the_same(
+    how: signal.Signals,
+    calm: Callable[[int], dict[str, str]],
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+) -> None:
+    dice, pairs = Random(request.node.name), 40
+    interrupt(tmp_path / "games", how, pairs, dice.randrange(pairs - 10), dice.random() / 2)
+    assert start(tmp_path / "games", "tiny", pairs, *SLOWLY).wait() == 0
+    assert contents(tmp_path / "games") == calm(pairs)
 
 
 @pytest.mark.slow

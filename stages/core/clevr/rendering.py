@@ -16,7 +16,7 @@ from stages.core.clevr.effort import Effort, Renderer
 from stages.core.clevr.llvm import REMEDY, usable_llvm
 from stages.core.clevr.mitsuba_scene import EXTRA, LAMPS, describe, load_mitsuba, object_name
 from stages.core.clevr.scene import Scene
-from stages.core.errors import InputError, MissingExtra, require
+from stages.core.errors import InputError, MissingExtra, VzError, require
 
 # The denoiser blurs the outlines of small objects unless it is told colours and normals. In pictures of CLEVR's own
 # size this changes little and would cost a third more time.
@@ -26,6 +26,8 @@ STREAM = 0xFFFFFFFF  # Mitsuba's seeds have 32 bits
 # A light path that finds a lamp by way of a mirror leaves a white speck, which the denoiser takes for a detail. No
 # pixel may be this much brighter than the second brightest of its eight neighbours; highlights span more than that.
 SPECK = 4.0
+WEIGHT = 3  # the film's channel that counts each pixel's samples, after red, green and blue
+AGAIN = "the picture is not kept; repeat the command"
 
 Light = NDArray[np.float32]
 
@@ -39,9 +41,12 @@ def render(scene: Scene, effort: Effort, seed: int) -> NDArray[np.uint8]:
     """
     guided = effort.denoiser is not None and max(scene.width, scene.height) < GUIDED_BELOW
     light, guides = (_trace if effort.renderer == "llvm" else _render)(scene, effort, seed & STREAM, guided)
+    check_light(light, f"the {effort.renderer} renderer")
     if effort.denoiser is None:
         return to_srgb(light)
-    return to_srgb(_denoiser().denoise(without_specks(light), hdr=True, quality=effort.denoiser, **guides))
+    smooth = _denoiser().denoise(without_specks(light), hdr=True, quality=effort.denoiser, **guides)
+    check_light(smooth, "the denoiser")
+    return to_srgb(smooth)
 
 
 def owners(scene: Scene, renderer: Renderer) -> NDArray[np.int32]:
@@ -56,7 +61,7 @@ def owners(scene: Scene, renderer: Renderer) -> NDArray[np.int32]:
     seen = {name: part for name, part in describe(scene).items() if name not in LAMPS}
     loaded = mitsuba.load_dict(seen, parallel=False, optimize=False)
     number = {str(shape.id()): index for index, shape in enumerate(loaded.shapes(), start=1)}  # 0: nothing
-    found = _pixels(mitsuba.render(loaded, integrator=_index(), spp=1, seed=0))[..., 0]
+    found = _film(loaded, 1, 0, integrator=_index())[..., 0]
     owner = np.full(found.shape, -1, np.int32)
     for index in range(len(scene.objects)):
         owner[found == number[object_name(index)]] = index
@@ -68,10 +73,10 @@ def _render(scene: Scene, effort: Effort, seed: int, guided: bool) -> tuple[Ligh
     mitsuba = load_mitsuba()
     # Mitsuba's 'optimize' orders lamps and shapes by memory address, and with them the random numbers.
     loaded = mitsuba.load_dict(describe(scene), parallel=False, optimize=False)
-    light = _pixels(mitsuba.render(loaded, spp=effort.samples, seed=seed))
+    light = _film(loaded, effort.samples, seed)
     if not guided:
         return light, {}
-    pixels = _pixels(mitsuba.render(loaded, integrator=_guide(), spp=GUIDE_SAMPLES, seed=seed))
+    pixels = _film(loaded, GUIDE_SAMPLES, seed, integrator=_guide())
     return light, {
         "albedo": np.ascontiguousarray(np.clip(pixels[..., :3], 0.0, 1.0)),
         "normal": np.ascontiguousarray(pixels[..., 3:6]),
@@ -116,8 +121,24 @@ def to_srgb(light: Light) -> NDArray[np.uint8]:
     return (curve * 255 + 0.5).astype(np.uint8)
 
 
-def _pixels(bitmap: Any) -> Light:
-    return np.ascontiguousarray(bitmap, dtype=np.float32)
+def check_light(light: Light, by: str) -> None:
+    """`VzError` where the picture has what no picture can have: NaN, infinite or negative light, or no light at all."""
+    if not np.isfinite(light).all() or light.min() < 0 or not light.any():
+        raise VzError(f"{by} made an impossible picture (NaN, infinite, negative or no light at all); {AGAIN}")
+
+
+def _film(loaded: Any, samples: int, seed: int, **options: Any) -> Light:
+    """What Mitsuba renders, (height, width, channels). `VzError` unless every pixel has all of its samples.
+
+    Mitsuba catches Ctrl-C with a handler of its own, and then returns the picture as far as it is.
+    """
+    pixels = load_mitsuba().render(loaded, spp=samples, seed=seed, **options)
+    sensor = loaded.sensors()[0]
+    finished = np.asarray(sensor.film().bitmap(raw=True))[..., WEIGHT]
+    missing = int(np.count_nonzero(finished != sensor.sampler().sample_count()))
+    if missing:
+        raise VzError(f"Mitsuba was interrupted: {missing} of {finished.size} pixels lack samples; {AGAIN}")
+    return np.ascontiguousarray(pixels, dtype=np.float32)
 
 
 @cache

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
+import time
 from collections.abc import Callable
 from importlib.util import find_spec as real_find_spec
 from pathlib import Path
@@ -18,7 +22,7 @@ from stages.core.clevr.effort import Effort
 from stages.core.clevr.given import find_scenes, read_scene
 from stages.core.clevr.meshes import Mesh, cube, cylinder, ground
 from stages.core.clevr.scene import Lights
-from stages.core.errors import MissingExtra
+from stages.core.errors import MissingExtra, VzError
 from stages.core.recipe.games import Games
 
 pytest.importorskip("mitsuba", reason="extra 'render' is not installed")
@@ -31,6 +35,39 @@ def test_the_same_scene_and_seed_give_the_same_bytes() -> None:
     pictures = {render(scene, Effort(1), 3).tobytes() for _ in range(40)}
     assert len(pictures) == 1
     assert render(scene, Effort(1), 4).tobytes() not in pictures
+
+
+@pytest.mark.parametrize("what", ["picture", "owners"])
+def test_an_interrupted_picture_is_no_picture(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Mitsuba takes Ctrl-C for itself while it renders, even where the process ignores it, and returns what there is.
+    scene = sample_scene(Games(width=1600, height=1200), Random(1))
+    begun = threading.Event()
+    mitsuba = rendering.load_mitsuba()
+    real = mitsuba.render
+    monkeypatch.setattr(mitsuba, "render", lambda *given, **options: (begun.set(), real(*given, **options))[1])
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    interrupt = threading.Thread(target=lambda: (begun.wait(), time.sleep(0.05), os.kill(os.getpid(), signal.SIGINT)))
+    interrupt.start()
+    try:
+        with pytest.raises(VzError, match=r"Mitsuba was interrupted: \d+ of 1920000 pixels lack samples"):
+            render(scene, Effort(64, denoiser=None), 1) if what == "picture" else rendering.owners(scene, "scalar")
+    finally:
+        interrupt.join()
+        signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.parametrize("spoil", [lambda light: light * np.nan, lambda light: light * 0, lambda light: -light])
+def test_what_no_picture_can_have_is_noticed(spoil: Callable[[Any], Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    scene, film = sample_scene(GRID, Random(1)), rendering._film
+    render(scene, Effort(1), 0)
+    denoiser = rendering._denoiser()
+    with monkeypatch.context() as patch:
+        patch.setattr(rendering, "_film", lambda *given, **options: spoil(film(*given, **options)))
+        with pytest.raises(VzError, match="the scalar renderer made an impossible picture"):
+            render(scene, Effort(1), 0)
+    monkeypatch.setattr(denoiser, "denoise", lambda light, **_: spoil(light))
+    with pytest.raises(VzError, match="the denoiser made an impossible picture"):
+        render(scene, Effort(1), 0)
 
 
 def test_the_picture_has_the_scene_s_size() -> None:

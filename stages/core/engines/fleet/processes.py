@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import signal
 import threading
-from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from typing import Any
 
 from stages.core.engines.fleet.host import EngineHost
 from stages.core.engines.fleet.worker import Reply, Worker
 from stages.core.errors import require
+from stages.core.interrupts import without_interrupts
 from stages.core.recipe.schema import Recipe
 
 _host = EngineHost()  # of this process, if it is a worker
@@ -41,7 +39,7 @@ class ProcessWorker(Worker):
         context = multiprocessing.get_context("spawn")
         theirs, self._lifeline = context.Pipe(duplex=False)
         self._pool = ProcessPoolExecutor(1, context, initializer=_start, initargs=(theirs, self._gpu))
-        with _without_interrupts():
+        with without_interrupts():
             return self._pool.submit(_where)
 
     def call(self, task: str, *arguments: Any) -> Future[Reply]:
@@ -70,16 +68,6 @@ def _gpus() -> list[str]:
     if visible is not None:
         return [name for name in visible.split(",") if name.strip()]
     return [str(number) for number in range(require("torch", "train").cuda.device_count())]
-
-
-@contextmanager
-def _without_interrupts() -> Iterator[None]:
-    """A process started in here never gets Ctrl-C, not even at its very start: it is ours to end it in order."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _start(lifeline: Connection, gpu: str | None) -> None:

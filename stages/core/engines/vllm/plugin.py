@@ -1,7 +1,8 @@
-"""A vLLM plugin: engines end when the process that started them does, however it does.
+"""A vLLM plugin: engines end when, and only when, the process that started them ends them or is gone.
 
-vLLM's engine processes outlive a parent that was killed, with all the memory they hold. vLLM calls `end_with_parent` in
-every process that it starts (entry point `vllm.general_plugins`); it does nothing where vz did not start the engine.
+vLLM's engine processes outlive a parent that was killed, with all the memory they hold; and Ctrl-C in a terminal, which
+reaches them too, makes them abort what their parent still waits for. vLLM calls `end_with_parent` in every process
+that it starts (entry point `vllm.general_plugins`); it does nothing where vz did not start the engine.
 """
 
 from __future__ import annotations
@@ -16,11 +17,12 @@ PR_SET_PDEATHSIG = 1  # from linux/prctl.h
 
 
 def end_with_parent() -> None:
-    """Have the kernel kill this process when its parent ends."""
+    """Leave Ctrl-C to the parent, and have the kernel kill this process when the parent ends."""
     owner = os.environ.get(OWNER)
-    if owner is None or os.getpid() == int(owner) or sys.platform != "linux":
+    if owner is None or os.getpid() == int(owner):
         return
-    if owner == "1":  # the first process of a container, with which all others end
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    if sys.platform != "linux" or owner == "1":  # the first process of a container takes all others along
         return
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() == 1:  # it ended before the kernel was told

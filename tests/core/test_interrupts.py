@@ -1,0 +1,30 @@
+"""A command that was started deaf to a signal stays deaf, whatever its libraries install."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+
+import pytest
+
+# A library's handler, put in place of the ignoring; in this process and in one that it starts.
+LIBRARY = """
+import os, signal, sys, time
+from stages.core.interrupts import keep_ignored
+keep_ignored()
+signal.signal({how}, lambda *_: sys.exit(3))
+os.kill(os.getpid(), {how})
+time.sleep(0.05)
+"""
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGHUP, signal.SIGQUIT])
+@pytest.mark.parametrize("ignored", [True, False])
+def test_what_was_ignored_from_the_start_reaches_no_handler(how: signal.Signals, ignored: bool) -> None:
+    started = [sys.executable, "-c", LIBRARY.format(how=int(how))]
+    deaf = (
+        "import signal, os, sys; signal.signal(int(sys.argv[1]), signal.SIG_IGN); os.execv(sys.argv[2], sys.argv[2:])"
+    )
+    command = [sys.executable, "-c", deaf, str(int(how)), *started] if ignored else started
+    assert subprocess.run(command, check=False).returncode == (0 if ignored else 3)
