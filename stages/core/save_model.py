@@ -1,31 +1,102 @@
-"""Writing a policy's weights so that transformers and vLLM both load the folder as it is."""
+"""Writing a policy's weights so that whatever read its base reads them too: transformers 4 and 5, and vLLM."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stages.core.errors import InputError
 from stages.core.files import read_json, write_json
+from stages.core.model_files import INDEX, read_weights, safe_name, shapes, weight_map, write_index
 
 if TYPE_CHECKING:
+    import torch
     from transformers import PreTrainedModel
 
-INDEX = "model.safetensors.index.json"
 SHORT, LONG = "vision_tower.", "vision_tower.vision_model."
 
 
 def save_model(model: PreTrainedModel, folder: Path) -> None:
-    """`save_pretrained`, readable by everybody, and under the weights' names that vLLM knows too."""
+    """`save_pretrained` for a model that has no base, under weight names that vLLM knows too."""
     model.save_pretrained(folder)
-    renames = _has_short_names(model)
     for path in folder.glob("*.safetensors"):
-        if renames:
+        if _has_short_names(model):
             _rename_vision_tower(path)
         path.chmod(0o644)  # safetensors writes files that only their owner can read
-    if renames and (folder / INDEX).is_file():
+    if _has_short_names(model) and (folder / INDEX).is_file():
         index = read_json(folder / INDEX)
         index["weight_map"] = {_long_name(name): file for name, file in index["weight_map"].items()}
         write_json(folder / INDEX, index)
+
+
+def save_like(model: PreTrainedModel, base: Path, out: Path) -> None:
+    """Write the weights of `model` to `out` under the names, and in the files, that they have in `base`.
+
+    `model` was loaded from `base`. Weights of `base` that transformers does not load are copied.
+    """
+    check_savable(model, base)
+    tensors, files = _as_stored(model), weight_map(base)
+    by_file: dict[str, list[str]] = defaultdict(list)
+    for name, file in files.items():
+        by_file[file].append(name)
+    total = 0
+    places: dict[str, str] = {}
+    for file, names in by_file.items():
+        total += _write_file(model, tensors, base, file, names, out / safe_name(file))
+        places |= dict.fromkeys((_name(model, name) for name in names), safe_name(file))
+    if len(by_file) > 1:
+        write_index(out, places, total)
+
+
+def check_savable(model: PreTrainedModel, base: Path) -> None:
+    """`InputError` if `save_like` has no place for a weight; a model on the meta device will do for this."""
+    tensors = _as_stored(model)
+    stored = {
+        _name(model, name): shape
+        for file in set(weight_map(base).values())
+        for name, shape in shapes(base, file).items()
+    }
+    placed = {id(weight) for name, weight in tensors.items() if name in stored}  # a tied weight needs one place only
+    lost = [name for name, weight in tensors.items() if id(weight) not in placed]
+    reshaped = [name for name, weight in tensors.items() if stored.get(name, weight.shape) != tuple(weight.shape)]
+    if lost and stored.keys() <= tensors.keys():
+        raise InputError(
+            f"{base}: its files lack the weight '{lost[0]}', which transformers then draws at random; "
+            "use a model folder that is complete"
+        )
+    if lost or reshaped:
+        raise InputError(
+            f"{base}: transformers stores the weight '{(lost or reshaped)[0]}' under another name or in another shape "
+            "than these files do, so a checkpoint would not load where they load; load this model once, save it to "
+            "another folder with save_pretrained, and train from there"
+        )
+
+
+def _as_stored(model: PreTrainedModel) -> dict[str, torch.Tensor]:
+    """The model's weights by the names, and in the shapes, of the files that it was loaded from."""
+    from transformers.core_model_loading import revert_weight_conversion
+
+    stored: dict[str, torch.Tensor] = revert_weight_conversion(model, model.state_dict(keep_vars=True))
+    return {_name(model, name): weight for name, weight in stored.items()}
+
+
+def _write_file(
+    model: PreTrainedModel, tensors: dict[str, torch.Tensor], base: Path, file: str, names: list[str], target: Path
+) -> int:
+    """Write one file with the weights that it holds in `base`; returns their bytes."""
+    from safetensors.torch import save_file
+
+    unread = [name for name in names if _name(model, name) not in tensors]
+    held = dict(read_weights(base, file, unread))
+    seen: set[int] = set()
+    for name in (_name(model, name) for name in names if name not in held):
+        weight = tensors[name].detach().contiguous()
+        held[name] = weight.clone() if weight.data_ptr() in seen else weight  # tied weights, if the base has both
+        seen.add(weight.data_ptr())
+    save_file(held, target, metadata={"format": "pt"})
+    target.chmod(0o644)
+    return sum(weight.nbytes for weight in held.values())
 
 
 def _has_short_names(model: PreTrainedModel) -> bool:
@@ -35,10 +106,15 @@ def _has_short_names(model: PreTrainedModel) -> bool:
 
 
 def _rename_vision_tower(path: Path) -> None:
-    """transformers saves the vision tower's weights under a shorter form of their names; it loads either."""
+    """transformers 5 saves the vision tower's weights under a shorter form of their names; it loads either form."""
     from safetensors.torch import load_file, save_file
 
     save_file({_long_name(name): weight for name, weight in load_file(path).items()}, path, metadata={"format": "pt"})
+
+
+def _name(model: PreTrainedModel, name: str) -> str:
+    """The name that every reader knows: of a vision tower's weights the long form."""
+    return _long_name(name) if _has_short_names(model) else name
 
 
 def _long_name(name: str) -> str:

@@ -83,7 +83,7 @@ def _inputs(recipe: Recipe, games: Path | None) -> dict[str, str]:
             "weights against others: set rollout.vllm.weights_at_once=2, or evaluate.every=0"
         )
     base = place_of(recipe.model.path)
-    if vlm.base_of_adapter(str(base)) is not None:
+    if vlm.is_adapter(base):
         raise InputError(f"{base}: is an adapter, but a run starts from a whole model: merge it into its base first")
     if games is None:
         return {"base": artifact.content_hash(base), "games": "made by the run"}

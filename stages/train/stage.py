@@ -13,7 +13,7 @@ from stages.core import artifact
 from stages.core.artifact import Outcome, Report
 from stages.core.durable import publish
 from stages.core.errors import InputError
-from stages.core.files import sha256_text, to_json, write_json
+from stages.core.files import read_json, sha256_text, to_json, write_json
 from stages.core.recipe import Recipe
 from stages.core.recipe.load import place_of
 from stages.train import plan
@@ -151,16 +151,22 @@ class _Call:
         return f"{self.state_out}: the training state that belongs to the checkpoint ({wanted}) is no longer whole"
 
     def make(self, work: Path) -> Outcome:
-        """Train into `work`; an error leaves no half-written state beside it either."""
+        """Train into `work`. An error leaves no half-written state beside it; a whole one stays for the next call."""
         try:
             return self._make(work)
         except BaseException:
-            shutil.rmtree(self._state_work, ignore_errors=True)
+            if not self._trained_already.is_file():
+                shutil.rmtree(self._state_work, ignore_errors=True)
             raise
 
     @property
     def _state_work(self) -> Path:
         return self.state_out.absolute().with_name(f".{self.state_out.name}.partial")
+
+    @property
+    def _trained_already(self) -> Path:
+        """Lies beside a whole state that waits to be exported: which state it is, and the measures of its updates."""
+        return self.state_out.absolute().with_name(f".{self.state_out.name}.updates.json")
 
     def _make(self, work: Path) -> Outcome:
         rows = read_rows(self.kept, self.rollouts, self.games)
@@ -173,12 +179,16 @@ class _Call:
                 f"{len(foreign)} of {len(rows)} rows were played by policy version {foreign[0].policy_version}, but "
                 f"{self.model} is version {version}: name what played them as --model if that is wrong"
             )
-        shutil.rmtree(job.state_out, ignore_errors=True)
-        trained = self._train(job, rows)
+        if self.recipe.train.trainer != "stub":
+            from stages.train.before import check
+
+            warnings += check(job)
+        trained = self._trained(job, rows)
         after = read_info(Path(job.state_out))
         self._export(job, after)
         write_json(work / UPDATES, {"updates": trained.updates})
         publish(Path(job.state_out), self.state_out)
+        self._trained_already.unlink()
         counts = _counts(rows, trained, after, len(foreign), self.recipe.train.processes)
         return Outcome(counts, warnings, {"training_seconds": round(trained.seconds, 3)})
 
@@ -225,6 +235,18 @@ class _Call:
                 "(model.lora, train.trainer); go on with the recipe it was made with"
             )
         return before
+
+    def _trained(self, job: Job, rows: list[Row]) -> Trained:
+        """What training comes to. If an earlier call trained and could not export, its state is taken up."""
+        done = self._trained_already
+        # Nothing has put that state on disk for certain, so a power cut may have spoilt it.
+        if done.is_file() and is_whole(Path(job.state_out), job.state_id, full=True):
+            return Trained(read_json(done)["updates"], 0.0)
+        done.unlink(missing_ok=True)
+        shutil.rmtree(job.state_out, ignore_errors=True)
+        trained = self._train(job, rows)
+        write_json(done, {"state": job.state_id, "updates": trained.updates})
+        return trained
 
     def _train(self, job: Job, rows: list[Row]) -> Trained:
         if not rows and job.state_in is not None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from stages.core.content import Files, outputs, spoilt
 from stages.core.errors import InputError
@@ -40,6 +40,7 @@ class StateInfo:
     total_updates: int  # that the schedule spanned
     seed: int
     files: Files = field(default_factory=dict)  # beside it, as they were written; earlier versions knew none
+    adapter: dict[str, Any] = field(default_factory=dict)  # of a lora: what its weights stand for; empty if unrecorded
 
 
 def is_whole(folder: Path, state_id: str, *, full: bool = False) -> bool:

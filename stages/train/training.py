@@ -13,6 +13,7 @@ from stages.core import vlm
 from stages.core.errors import InputError
 from stages.core.progress import progress_bar
 from stages.core.recipe import Recipe
+from stages.train.adapter import described
 from stages.train.encode import check_completions, check_prompts
 from stages.train.job import Job, Trained
 from stages.train.logprobs import Tokens
@@ -154,5 +155,7 @@ def _goes_on(job: Job, trainer: ReplayTrainer) -> TrainerCallback:
 
 
 def _info(job: Job, updates: int) -> StateInfo:
-    kind = "full" if job.recipe.model.lora is None else "lora"
-    return StateInfo(FORMAT, job.state_id, "trl", kind, job.done + updates, job.total, job.recipe.seed)
+    lora = job.recipe.model.lora
+    kind = "full" if lora is None else "lora"
+    adapter = {} if lora is None else described(lora)
+    return StateInfo(FORMAT, job.state_id, "trl", kind, job.done + updates, job.total, job.recipe.seed, adapter=adapter)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from stages.core.recipe.base import BY_CONTENT, LAST_BITS, Section
 
@@ -20,6 +20,18 @@ class Lora(Section):
     target_modules: list[str] | str = Field(
         "all-linear", description="Modules that get an adapter: names, or PEFT's 'all-linear' (language model only)."
     )
+    target_parameters: list[str] = Field(
+        [],
+        description="Weights that get an adapter although they are no modules, by the ends of their names: the fused "
+        "experts of a mixture of experts, e.g. [mlp.experts.gate_up_proj, mlp.experts.down_proj]. 'all-linear' does "
+        "not reach them. Needs dropout 0 (PEFT).",
+    )
+
+    @model_validator(mode="after")
+    def _check_dropout(self) -> Lora:
+        if self.target_parameters and self.dropout > 0:
+            raise ValueError("dropout must be 0 with target_parameters: PEFT applies none to single weights")
+        return self
 
 
 class Model(Section):

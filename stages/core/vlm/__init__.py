@@ -3,7 +3,14 @@
 That both go through `encode` is what makes `prompt_sha256` a check of the versions and options, not of two code paths.
 """
 
-from stages.core.vlm.loading import ADAPTER_CONFIG, base_of_adapter, load_model, load_processor, revision_of
+from stages.core.vlm.adapters import (
+    ADAPTER_CONFIG,
+    adapter_config,
+    base_of_adapter,
+    is_adapter,
+    load_adapter_weights,
+)
+from stages.core.vlm.loading import load_model, load_processor, load_skeleton, processor_place, revision_of
 from stages.core.vlm.machine import device_of, free_accelerator, set_threads
 from stages.core.vlm.prompts import (
     Prompt,
@@ -21,16 +28,21 @@ from stages.core.vlm.tokens import placeholder_tokens, stop_tokens
 __all__ = [
     "ADAPTER_CONFIG",
     "Prompt",
+    "adapter_config",
     "base_of_adapter",
     "batch",
     "device_of",
     "encode",
     "encode_one",
     "free_accelerator",
+    "is_adapter",
+    "load_adapter_weights",
     "load_model",
     "load_processor",
+    "load_skeleton",
     "placeholder_tokens",
     "plain_messages",
+    "processor_place",
     "prompt_hash",
     "prompt_text",
     "revision_of",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import warnings
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -10,18 +10,19 @@ from typing import TYPE_CHECKING, Any
 from stages.core.errors import InputError, first_line, require
 from stages.core.recipe.load import resolve_model
 from stages.core.recipe.model import Model as ModelRecipe
+from stages.core.vlm.adapters import base_of_adapter, is_adapter, load_adapter_weights
 from stages.core.vlm.machine import device_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, ProcessorMixin
 
-ADAPTER_CONFIG = "adapter_config.json"
+_PROCESSOR_CONFIGS = ("processor_config.json", "preprocessor_config.json")
 
 
 def load_processor(path: str | Path, recipe: ModelRecipe) -> ProcessorMixin:
     """The processor of a model folder or hub name, with the recipe's pixel limits, options and chat template."""
     transformers = _transformers()
-    place = resolve_model(str(path))
+    place = processor_place(path, recipe)
     _refuse_own_code(place, recipe)
     limits = {name: getattr(recipe, name) for name in ("min_pixels", "max_pixels")}
     limits = {name: pixels for name, pixels in limits.items() if pixels is not None}
@@ -45,37 +46,56 @@ def load_processor(path: str | Path, recipe: ModelRecipe) -> ProcessorMixin:
     return processor
 
 
+def processor_place(path: str | Path, recipe: ModelRecipe) -> str:
+    """Where a model's processor lies: an adapter without one uses its base's."""
+    place = resolve_model(str(path))
+    if is_adapter(place) and not any((Path(place) / name).is_file() for name in _PROCESSOR_CONFIGS):
+        return base_of_adapter(place, recipe)
+    return place
+
+
 def load_model(path: str | Path, recipe: ModelRecipe, dtype: str | None = None) -> PreTrainedModel:
     """The policy's weights on its device, in eval mode. A PEFT adapter folder loads its base model and the adapter."""
-    transformers = _transformers()
-    torch = require("torch", "train")
     place = resolve_model(str(path))
-    options: dict[str, Any] = {"dtype": getattr(torch, dtype or recipe.dtype)}
-    if recipe.attention is not None:
-        options["attn_implementation"] = recipe.attention
-    weights = base_of_adapter(place) or place
-    _refuse_own_code(weights, recipe)
-    try:
-        model = transformers.AutoModelForImageTextToText.from_pretrained(
-            resolve_model(weights), revision=revision_of(weights, recipe), **options
-        )
-    except (OSError, ValueError, ImportError) as error:
-        raise InputError(f"{weights}: {_where(weights)} cannot be loaded as a model: {first_line(error)}") from error
-    if weights != place:
-        model = require("peft", "train").PeftModel.from_pretrained(model, place)
+    if not is_adapter(place):
+        model = _full_model(place, recipe, dtype)
+    else:
+        base = _full_model(base_of_adapter(place, recipe), recipe, dtype)
+        model = _with_saved_adapter(base, place)
     loaded: PreTrainedModel = model.to(device_of(recipe)).eval()
     return loaded
 
 
-def base_of_adapter(place: str) -> str | None:
-    """The model that a PEFT adapter folder belongs to; None for a folder of full weights."""
-    config = Path(place) / ADAPTER_CONFIG
-    if not config.is_file():
-        return None
-    base = json.loads(config.read_text(encoding="utf-8")).get("base_model_name_or_path")
-    if not base:
-        raise InputError(f"{config}: names no base model")
-    return str(base)
+def load_skeleton(path: str, recipe: ModelRecipe) -> PreTrainedModel:
+    """A full model without its weights' values (on the meta device), which takes neither memory nor time."""
+    return _full_model(resolve_model(path), recipe, None, device_map="meta")
+
+
+def _full_model(place: str, recipe: ModelRecipe, dtype: str | None, **more: Any) -> PreTrainedModel:
+    transformers, torch = _transformers(), require("torch", "train")
+    options: dict[str, Any] = {"dtype": getattr(torch, dtype or recipe.dtype), **more}
+    if recipe.attention is not None:
+        options["attn_implementation"] = recipe.attention
+    _refuse_own_code(place, recipe)
+    try:
+        model: PreTrainedModel = transformers.AutoModelForImageTextToText.from_pretrained(
+            place, revision=revision_of(place, recipe), **options
+        )
+    except (OSError, ValueError, ImportError) as error:
+        raise InputError(f"{place}: {_where(place)} cannot be loaded as a model: {first_line(error)}") from error
+    return model
+
+
+def _with_saved_adapter(model: PreTrainedModel, place: str) -> PreTrainedModel:
+    """`model` with the adapter as its own configuration says. PEFT alone passes over weights that have no place."""
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Found missing adapter keys")  # which are an error below
+            adapted: PreTrainedModel = require("peft", "train").PeftModel.from_pretrained(model, place)
+    except (ValueError, RuntimeError, TypeError, OSError) as error:
+        raise InputError(f"{place}: the adapter does not load on its base model: {first_line(error)}") from error
+    load_adapter_weights(adapted, place)
+    return adapted
 
 
 def revision_of(place: str | Path, recipe: ModelRecipe) -> str | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,9 +29,8 @@ class Weights:
 def weights_of(model: str | Path, version: str, recipe: Model) -> Weights:
     """The weights of a policy as `Engine.load` gets it."""
     place = str(place_of(model))
-    base = vlm.base_of_adapter(place)
-    if base is None:
+    if not vlm.is_adapter(place):
         return Weights(place, version, vlm.revision_of(place, recipe))
-    full = place_of(base)
-    rank = int(json.loads((Path(place) / vlm.ADAPTER_CONFIG).read_text(encoding="utf-8"))["r"])
+    full, config = place_of(vlm.base_of_adapter(place, recipe)), vlm.adapter_config(place)
+    rank = max([int(config["r"]), *(config.get("rank_pattern") or {}).values()])
     return Weights(str(full), artifact.content_hash(full)[:12], vlm.revision_of(full, recipe), place, rank)

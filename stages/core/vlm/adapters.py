@@ -1,0 +1,99 @@
+"""A PEFT adapter's folder: its configuration, the model that it belongs to, and its weights on that model."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stages.core.content import MANIFEST, content_hash
+from stages.core.errors import InputError, require
+from stages.core.files import read_json
+from stages.core.recipe.load import resolve_model
+from stages.core.recipe.model import Model as ModelRecipe
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+ADAPTER_CONFIG = "adapter_config.json"
+
+
+def is_adapter(place: str | Path) -> bool:
+    """Whether a model's place is the folder of a PEFT adapter rather than of full weights."""
+    return (Path(place) / ADAPTER_CONFIG).is_file()
+
+
+def adapter_config(place: str | Path) -> dict[str, Any]:
+    """What `adapter_config.json` says."""
+    config: dict[str, Any] = read_json(Path(place) / ADAPTER_CONFIG)
+    return config
+
+
+def base_of_adapter(place: str | Path, recipe: ModelRecipe) -> str:
+    """Where the model lies that an adapter belongs to: a folder or a hub name.
+
+    Looked for where the adapter says, then where it lay beside an adapter made by vz, then at the recipe's model. An
+    adapter made by vz records its base's content, so that no other model is taken for it.
+    """
+    named = adapter_config(place).get("base_model_name_or_path")
+    if not named:
+        raise InputError(f"{Path(place) / ADAPTER_CONFIG}: names no base model")
+    recorded = _recorded_base(Path(place))
+    beside = (Path(place).resolve() / recorded["path"]).resolve() if recorded else None
+    found = [base for base in (_model(named), beside, _model(recipe.path)) if base and _is_full_model(base)]
+    if recorded is None:
+        return _unverified(str(place), named, found)
+    for base in found:
+        if content_hash(base) == recorded["sha256"]:
+            return str(base)
+    if not any(isinstance(base, Path) for base in found):
+        raise InputError(f"{place}: its base model {named} is not there; set model.path to where it lies now")
+    raise InputError(
+        f"{place}: was trained on {named}, but {found[0]} does not hold the same files as then; "
+        "set model.path to the folder that does"
+    )
+
+
+def load_adapter_weights(model: PreTrainedModel, place: str | Path) -> None:
+    """Fill the adapter of a PEFT model with the weights in `place`. `InputError` unless each has its place."""
+    peft = require("peft", "train")
+    try:
+        result = peft.set_peft_model_state_dict(model, peft.load_peft_weights(str(place), device="cpu"))
+    except RuntimeError as error:  # another shape
+        detail = str(error).strip().splitlines()[-1].strip()
+        raise InputError(f"{place}: the adapter's weights do not fit the model: {detail}") from error
+    missing = [name for name in result.missing_keys if "lora_" in name]
+    if missing or result.unexpected_keys:
+        wrong = f"lacks '{missing[0]}'" if missing else f"has '{result.unexpected_keys[0]}', which the model lacks"
+        targets = adapter_config(place).get("target_modules")
+        raise InputError(f"{place}: the adapter {wrong}; its target_modules are {targets!r}")
+
+
+def _unverified(place: str, named: str, found: list[str | Path]) -> str:
+    """The base of an adapter that was not made by vz, which does not record what its base held."""
+    base = found[0] if found else None
+    if base is None:
+        raise InputError(f"{place}: its base model {named} is not there; set model.path to where it lies now")
+    if base != _model(named):
+        print(f"warning: {place}: its base model {named} is not there; {base} is taken for it", file=sys.stderr)
+    return str(base)
+
+
+def _recorded_base(place: Path) -> dict[str, str] | None:
+    if not (place / MANIFEST).is_file():
+        return None
+    base: dict[str, str] | None = read_json(place / MANIFEST).get("inputs", {}).get("base")
+    return base
+
+
+def _model(name: str | Path) -> str | Path | None:
+    """A model's folder, or its hub name; None for a folder that is gone."""
+    try:
+        place = resolve_model(str(name))
+    except InputError:
+        return None
+    return Path(place).resolve() if Path(place).exists() else place
+
+
+def _is_full_model(place: str | Path) -> bool:
+    return isinstance(place, str) or (place.exists() and not is_adapter(place))

@@ -1,0 +1,138 @@
+"""Checks before any training: that the start fits the recipe, and that a checkpoint can be written afterwards."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stages.core import vlm
+from stages.core.errors import InputError
+from stages.core.model_files import is_quantized, local_folder, own_files
+from stages.core.recipe import Recipe
+from stages.core.recipe.model import Lora
+from stages.core.save_model import check_savable
+from stages.train.adapter import check_adapter, check_base, check_state, fill_adapter, with_adapter
+from stages.train.job import Job
+from stages.train.state import read_info
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+REACH = 0.5  # share of the language model's weights below which an adapter's user is warned
+
+
+def check(job: Job) -> list[str]:
+    """Refuse what would fail at loading or at export, without loading weights. Returns warnings."""
+    lora = job.recipe.model.lora
+    if lora is None:
+        _check_full_weights(job)
+        found = []
+    else:
+        found = _check_lora(job, lora)
+    _check_readable(source_of(job.recipe, job.model))
+    return found
+
+
+def source_of(recipe: Recipe, model: str) -> Path:
+    """The folder whose files a checkpoint of `model` carries."""
+    place = vlm.processor_place(model, recipe.model)
+    return local_folder(place, vlm.revision_of(place, recipe.model))
+
+
+def _check_full_weights(job: Job) -> None:
+    model = job.recipe.model
+    if vlm.is_adapter(job.model):
+        raise InputError(f"{job.model}: is a LoRA adapter, but the recipe trains all weights; set model.lora")
+    folder = local_folder(job.model, vlm.revision_of(job.model, model))
+    if is_quantized(folder):
+        raise InputError(
+            f"{job.model}: its weights are quantized, so they cannot all train; take the model in full precision, "
+            "or set model.lora"
+        )
+    check_savable(vlm.load_skeleton(job.model, model), folder)
+
+
+def _check_lora(job: Job, lora: Lora) -> list[str]:
+    if vlm.is_adapter(job.base):
+        base = vlm.base_of_adapter(job.base, job.recipe.model)
+        raise InputError(
+            f"{job.base}: is an adapter, but KL is measured to a full model, on which the adapter trains; give its "
+            f"base {base} as model.path (or --base), and the adapter as --model"
+        )
+    if vlm.is_adapter(job.model):
+        check_adapter(job.model, lora)
+        check_base(job.model, job.base, job.recipe.model)
+    elif job.model != job.base:
+        raise InputError(
+            f"{job.model}: with model.lora the start must be the base model {job.base} or an adapter of it, or KL "
+            "would be measured to other weights than those the rows were played by"
+        )
+    if job.state_in is not None:
+        check_state(job.state_in, read_info(Path(job.state_in)).adapter, lora)
+    policy = with_adapter(vlm.load_skeleton(job.base, job.recipe.model), lora, job.recipe.seed)
+    if vlm.is_adapter(job.model):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that a skeleton takes no values
+            fill_adapter(policy, job.model, lora)
+    return _reach_warnings(policy)
+
+
+def _check_readable(folder: Path) -> None:
+    """`InputError` for a file that export would copy and cannot."""
+    for path in own_files(folder):
+        try:
+            path.open("rb").close()
+        except OSError as error:
+            raise InputError(f"{path}: cannot be read ({error.strerror}), but a checkpoint carries it") from error
+
+
+def _reach_warnings(policy: PreTrainedModel) -> list[str]:
+    """Say so when most of the language model's weights are out of the adapter's reach."""
+    weights = _matrices(policy)
+    reached = _reached(policy)
+    missed = {name: weight for name, weight in weights.items() if id(weight) not in reached}
+    total = sum(weight.numel() for weight in weights.values())
+    share = sum(weight.numel() for weight in missed.values()) / max(1, total)
+    if share <= REACH:
+        return []
+    experts = list(dict.fromkeys(_in_its_layer(name) for name, weight in missed.items() if weight.dim() > 2))
+    remedy = f"target_parameters=[{', '.join(experts)}]" if experts else "target_modules=all-linear"
+    largest = max(missed, key=lambda name: missed[name].numel())
+    return [
+        f"model.lora does not reach {share:.0%} of the language model's weights (such as '{_in_its_layer(largest)}'), "
+        f"so they stay as they are; to train them, set model.lora.{remedy}"
+    ]
+
+
+def _matrices(policy: PreTrainedModel) -> dict[str, Any]:
+    """The base's weights that an adapter could change: matrices of the language model's layers."""
+    model: Any = policy
+    decoder = model.get_base_model().get_decoder()
+    embeddings = {id(weight) for weight in decoder.get_input_embeddings().parameters()}
+    return {
+        name.replace("base_layer.", ""): weight
+        for name, weight in decoder.named_parameters()
+        if "lora_" not in name and weight.dim() >= 2 and id(weight) not in embeddings
+    }
+
+
+def _reached(policy: PreTrainedModel) -> set[int]:
+    """The weights that have an adapter, by identity."""
+    from peft.tuners.lora import LoraLayer
+    from peft.tuners.lora.layer import ParamWrapper
+
+    found = set()
+    for module in policy.modules():
+        if isinstance(module, ParamWrapper):
+            found.add(id(module.get_param()))
+        elif isinstance(module, LoraLayer):
+            found.add(id(module.get_base_layer().weight))
+    return found
+
+
+def _in_its_layer(name: str) -> str:
+    """A weight's name without what leads to its layer: `layers.3.mlp.experts.down_proj` as `mlp.experts.down_proj`."""
+    steps = name.split(".")
+    numbers = [place for place, step in enumerate(steps) if step.isdigit()]
+    return ".".join(steps[numbers[0] + 1 :]) if numbers else name
