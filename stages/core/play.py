@@ -155,9 +155,9 @@ def _row(
 ) -> Row:
     clue = vote = kind = None
     if turn.phase == "clue":
-        clue = read_clue(completion.text, rules.game.clue_chars) or UNREADABLE_CLUE
+        clue = read_clue(completion.text, rules.game.clue_chars, completion.truncated) or UNREADABLE_CLUE
     else:
-        read = read_vote(completion.text, table.deal.players)
+        read = read_vote(completion.text, table.deal.players, completion.truncated)
         vote, kind = read.seat, read.kind
     return {
         "game_id": table.deal.game_id,
@@ -186,5 +186,5 @@ def _row(
 
 def _heard(turn: Turn, row: Row, rules: GameRules) -> Clue:
     assert turn.player is not None and turn.clue_round is not None  # clue turns have both
-    thoughts = read_thoughts(row["completion"]) if rules.own_thoughts else ""
+    thoughts = read_thoughts(row["completion"], row["finish_reason"] == "length") if rules.own_thoughts else ""
     return Clue(turn.player, turn.clue_round, row["clue"], thoughts)

@@ -54,7 +54,7 @@ def _voters(transcripts: Path) -> list[dict[str, Any]]:
 
 
 def _vote(voter: dict[str, Any], completion: Completion) -> dict[str, object]:
-    vote = read_vote(completion.text, voter["players"])
+    vote = read_vote(completion.text, voter["players"], completion.truncated)
     return {
         **{name: voter[name] for name in ("game_id", "turn", "pair_id")},
         "completion": completion.text,

@@ -65,7 +65,7 @@ def answer(drawn: list[tuple[str, str, str, Question]], games: Path, recipe: Rec
     for policy in POLICIES:
         answers = ask_all(asks, policy, recipe, engine, samples=1, greedy=True)
         for (number, pair_id, picture, question), (completion,) in zip(drawn, answers, strict=True):
-            given = read_clue(completion.text, 60)
+            given = read_clue(completion.text, 60, completion.truncated)
             rows.append(
                 {
                     "question_id": number,

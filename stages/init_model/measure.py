@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from stages.core.game.prompting import Message
-from stages.core.game.readers import UNREADABLE_CLUE, Vote, read_clue, read_vote
+from stages.core.game.readers import UNREADABLE_CLUE, read_clue, read_vote
 from stages.core.game.rules import Clue
+from stages.core.game.votes import Vote
 from stages.core.recipe.game import Game
 from stages.core.seeds import derive, rng
 from stages.init_model.batches import pad_left, prompt_ids
@@ -44,6 +45,14 @@ class Quality:
         return {name: round(value, 4) for name, value in asdict(self).items()}
 
 
+@dataclass(frozen=True)
+class Said:
+    """An answer without special tokens."""
+
+    text: str
+    truncated: bool
+
+
 @dataclass
 class Voice:
     """The model, answering prompts about the held-out pictures `pixels` [pictures, 3, side, side]."""
@@ -55,15 +64,18 @@ class Voice:
     @torch.no_grad()
     def say(
         self, prompts: Sequence[list[Message]], pictures: Sequence[int], *, samples: int = 1, greedy: bool = False
-    ) -> list[list[str]]:
-        """`samples` answers to each prompt, as text without special tokens."""
+    ) -> list[list[Said]]:
+        """`samples` answers to each prompt."""
         tokenizer = self.processor.tokenizer
         ids, mask = pad_left(prompt_ids(self.processor, prompts, self.model.config.image_seq_length), tokenizer)
         with_picture = {"input_ids": ids, "attention_mask": mask, "pixel_values": self.pixels[list(pictures)]}
         how = {"do_sample": False} if greedy else {"do_sample": True, "num_return_sequences": samples, "top_k": 0}
         out = self.model.generate(**with_picture, **how, max_new_tokens=_ANSWER_TOKENS)
-        texts = tokenizer.batch_decode(out[:, ids.shape[1] :], skip_special_tokens=True)
-        return [texts[start : start + samples] for start in range(0, len(texts), samples)]
+        answers = out[:, ids.shape[1] :]
+        texts = tokenizer.batch_decode(answers, skip_special_tokens=True)
+        ended = (answers == tokenizer.eos_token_id).any(dim=1).tolist()
+        said = [Said(text, not end) for text, end in zip(texts, ended, strict=True)]
+        return [said[start : start + samples] for start in range(0, len(said), samples)]
 
 
 @dataclass
@@ -97,33 +109,26 @@ def _answers(voice: Voice, pairs: Sequence[Pair], seed: int) -> list[bool]:
     dice = rng(seed, "init-model", "measure", "questions")
     lessons = [ask_lesson(view, dice) for pair in pairs for view in (pair.original, pair.modified)]
     said = voice.say([lesson.prompt for lesson in lessons], [lesson.picture for lesson in lessons], greedy=True)
-    return [answer.strip() == lesson.answer for (answer,), lesson in zip(said, lessons, strict=True)]
+    return [answer.text.strip() == lesson.answer for (answer,), lesson in zip(said, lessons, strict=True)]
 
 
 def _everyone_speaks(voice: Voice, tables: Sequence[_Table], rules: Game, turn: int) -> None:
     player = turn % rules.players + 1
     prompts = [clue_prompt(rules, table.spy, table.clues) for table in tables]
     said = voice.say(prompts, [table.view(player).picture for table in tables])
-    for table, (text,) in zip(tables, said, strict=True):
-        clue = read_clue(text, rules.clue_chars) or UNREADABLE_CLUE
+    for table, (answer,) in zip(tables, said, strict=True):
+        clue = read_clue(answer.text, rules.clue_chars, answer.truncated) or UNREADABLE_CLUE
         table.clues.append(Clue(player, turn // rules.players + 1, clue))
 
 
 def _judge(
     tables: Sequence[_Table],
     rules: Game,
-    sampled: list[list[str]],
-    likeliest: list[list[str]],
+    sampled: list[list[Said]],
+    likeliest: list[list[Said]],
     answers: Sequence[bool],
 ) -> Quality:
-    votes = [
-        (table.spy, read_vote(text, rules.players)) for table, own in zip(tables, sampled, strict=True) for text in own
-    ]
-    best = [
-        (table.spy, read_vote(text, rules.players))
-        for table, own in zip(tables, likeliest, strict=True)
-        for text in own
-    ]
+    votes, best = _votes(tables, rules, sampled), _votes(tables, rules, likeliest)
     clues = [(table, clue) for table in tables for clue in table.clues]
     true = [(clue.player == table.spy, clue.text in table.view(clue.player).things) for table, clue in clues]
     exposed = [
@@ -148,6 +153,15 @@ def _judge(
         spy_exposed=_share(exposed),
         answers_right=_share(answers),
     )
+
+
+def _votes(tables: Sequence[_Table], rules: Game, said: list[list[Said]]) -> list[tuple[int, Vote]]:
+    """The spy of the game beside each vote."""
+    return [
+        (table.spy, read_vote(answer.text, rules.players, answer.truncated))
+        for table, answers in zip(tables, said, strict=True)
+        for answer in answers
+    ]
 
 
 def _names(spy: int, vote: Vote) -> bool:

@@ -34,14 +34,13 @@ def vote_reward(recipe: Score) -> pl.Expr:
     return pl.when(RIGHT).then(recipe.vote_right).when(NA).then(abstained).otherwise(recipe.vote_wrong)
 
 
-# The released code's decision reward: weights of its parts, and what counts as a well-formed answer.
-CODE_VOTE_WEIGHT, CODE_FORMAT_WEIGHT, CODE_RIGHT_BONUS, CODE_REASONING_CHARS = 1.2, 0.3, 0.99, 10
+# Weights of the parts of the released code's decision reward.
+CODE_VOTE_WEIGHT, CODE_FORMAT_WEIGHT, CODE_RIGHT_BONUS = 1.2, 0.3, 0.99
 
 
 def code_format_reward() -> pl.Expr:
-    """+1 for more than 10 characters of reasoning and an answer, else −1 (released code)."""
-    readable = pl.col("vote_kind") != "unreadable"
-    return pl.when(readable & (pl.col("reasoning_chars") > CODE_REASONING_CHARS)).then(1.0).otherwise(-1.0)
+    """+1 for a well-formed answer (`code_format.py`), else −1."""
+    return pl.when(pl.col("well_formed")).then(1.0).otherwise(-1.0)
 
 
 def code_vote_reward(accuracy: pl.Expr, form: pl.Expr) -> pl.Expr:

@@ -11,7 +11,6 @@ from stages.core import artifact, tables
 from stages.core.artifact import Outcome, Report
 from stages.core.errors import InputError
 from stages.core.files import write_json
-from stages.core.game.readers import read_thoughts
 from stages.core.game.rules import ActivePhase
 from stages.core.recipe import Recipe
 from stages.core.recipe.game import Game
@@ -20,6 +19,7 @@ from stages.core.seeds import rng
 from stages.core.votes import count_votes, judge_games
 from stages.score import rewards
 from stages.score.baselines import Baselines, move, read_baselines
+from stages.score.code_format import is_well_formed
 
 _COLUMNS = ["game_id", "turn", "sample", "phase", "player", "role", "policy", "finish_reason", "vote", "vote_kind"]
 
@@ -39,7 +39,7 @@ def run(
     rules = Game.model_validate(played)  # as the games were played, whatever the recipe says now
 
     def make(work: Path) -> Outcome:
-        rows, games = read_rollouts(rollouts, with_reasoning=recipe.score.decision_reward == "code")
+        rows, games = read_rollouts(rollouts, with_format=recipe.score.decision_reward == "code")
         votes = count_votes(rows, games, rules)
         judged = judge_games(rows, votes, rules)
         moves = phase != "decision" or recipe.score.baseline_phases == "both"
@@ -61,12 +61,12 @@ def run(
     return artifact.produce(out, stage="score", settings=settings, inputs=inputs, make=make, overwrite=overwrite)
 
 
-def read_rollouts(folder: Path, with_reasoning: bool) -> tuple[pl.DataFrame, pl.DataFrame]:
+def read_rollouts(folder: Path, with_format: bool) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The rows (without the long columns) and the games of a rollouts folder; each game's seats must fit its rows.
 
-    `with_reasoning` adds `reasoning_chars`, for which every completion has to be read.
+    `with_format` adds `well_formed`, for which every completion is read.
     """
-    rows = tables.read_parts(folder, tables.ROLLOUTS, [*_COLUMNS, *(["completion"] if with_reasoning else [])])
+    rows = tables.read_parts(folder, tables.ROLLOUTS, [*_COLUMNS, *(["completion"] if with_format else [])])
     games = tables.read(folder / "games.parquet", tables.GAMES)
     tables.unique_key(rows, tables.KEY, folder)
     spy = games.select("game_id", "spy", "players")
@@ -80,10 +80,10 @@ def read_rollouts(folder: Path, with_reasoning: bool) -> tuple[pl.DataFrame, pl.
     if len(off):
         key = {name: off[name][0] for name in tables.KEY}
         raise InputError(f"{folder}: the row {key} does not fit games.parquet (seat, role or game); play it again")
-    if not with_reasoning:
+    if not with_format:
         return rows, games
-    reasoning = [len(read_thoughts(text)) for text in rows["completion"]]
-    return rows.with_columns(reasoning_chars=pl.Series(reasoning, dtype=pl.Int64)).drop("completion"), games
+    formed = pl.Series([is_well_formed(text) for text in rows["completion"]], dtype=pl.Boolean)
+    return rows.with_columns(well_formed=formed).drop("completion"), games
 
 
 def _worth(votes: pl.DataFrame, judged: pl.DataFrame, recipe: Score) -> pl.DataFrame:

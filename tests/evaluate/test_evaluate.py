@@ -145,6 +145,15 @@ def test_transfer_compares_answers_to_equal_questions(tmp_path: Path):
     assert transfer["change"] == pytest.approx((right - noes) / 40)
 
 
+def test_answers_that_were_cut_off_in_a_thought_count_for_nobody(tmp_path: Path):
+    recipe = fake_recipe("evaluate.games=4", "evaluate.questions=8", *TRAIN)
+    games = write_games(tmp_path / "games", recipe, count=10, scenes=True)
+    cut_off = FakeEngine(lambda request, sample: "Perhaps \\boxed{1}, but let me check again" + " and again" * 100)
+    evaluate.run(recipe, games, tmp_path / "out", engine=cut_off)
+    votes, answers = (pl.read_parquet(tmp_path / f"out/{table}.parquet") for table in ("votes", "answers"))
+    assert set(votes["vote_kind"]) == {"unreadable"} and answers["given"].null_count() == len(answers) > 0
+
+
 @pytest.mark.parametrize(("given", "read"), [("Yes.", "yes"), ("**two**", "2"), (" 3 ", "3"), ("Red", "red")])
 def test_answers_are_compared_plainly(given: str, read: str):
     assert plain(given) == read

@@ -1,5 +1,6 @@
 """Vote tables worked by hand from the equations of arXiv 2509.25541, β = λ = 0.1."""
 
+import time
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from stages.core import tables
 from stages.core.errors import InputError
 from stages.core.files import write_json
 from stages.core.recipe import load
+from stages.score.code_format import is_well_formed
 from tests.helpers import write_rollouts
 
 EXACT = {"rel": 0, "abs": 1e-12}
@@ -174,8 +176,41 @@ def test_the_control_deals_out_the_same_advantages_at_random(tmp_path: Path):
 def test_the_released_codes_decision_reward(tmp_path: Path):
     rows, _, _ = scored(tmp_path, {"g": (2, ["2", "1", "na", "unreadable"])}, "score.decision_reward=code")
     votes = rows.filter(pl.col("phase") == "decision").sort("sample")
-    # 1.2 · (1, −1, −.5, −1) + .3 · (1, 1, 1, −1) + .99 when right
-    assert votes["reward"].to_list() == pytest.approx([2.49, -0.9, -0.3, -1.5], **EXACT)
+    # 1.2 · (1, −1, −.5, −1) + .3 · 1 + .99 when right: a box with anything in it is good form
+    assert votes["reward"].to_list() == pytest.approx([2.49, -0.9, -0.3, -0.9], **EXACT)
+
+
+@pytest.mark.parametrize(
+    ("completion", "good"),
+    [
+        (r"The clues differ. \boxed{2}", True),
+        (r"The clues differ. \boxed{who knows}", True),
+        (r"The clues differ. \boxed{\text{2}}", True),
+        (r"The clues differ. \\boxed{2}", True),
+        (r"The clues differ. \boxed{}", False),
+        (r"The clues differ. \boxed{ }, no: \boxed{2}", False),
+        ("The clues differ.", False),
+        ("The clues differ. \\boxed{2", False),
+        (r"Eleven char\boxed{2}", True),
+        (r"Ten chars.\boxed{2}", False),
+        (r"\boxed{2}", False),
+        ("\\boxed{2}\nThe clues of player 2 differ.", True),
+        (r"<think>The clues differ.</think>\boxed{2}", True),
+        (r"<think></think>The clues differ. \boxed{2}", False),
+    ],
+)
+def test_the_released_code_rewards_any_box_after_some_reasoning(completion: str, good: bool):
+    assert is_well_formed(completion) is good
+
+
+def test_form_is_judged_in_linear_time():
+    def seconds(size: int) -> float:
+        began = time.process_time()
+        for piece in ("\\boxed{", "<think>", "\\boxed{ ", "a\n", "\\"):
+            is_well_formed(piece * (size // len(piece)))
+        return time.process_time() - began
+
+    assert seconds(1_000_000) < 30 * seconds(100_000) + 0.02
 
 
 @pytest.mark.parametrize(

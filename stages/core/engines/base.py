@@ -69,6 +69,11 @@ class Completion:
     prompt_tokens: int
     prompt_sha256: str | None  # None, with no ids and no log-probs, where a server does not tell them
 
+    @property
+    def truncated(self) -> bool:
+        """Whether the answer was cut off at the longest length allowed."""
+        return self.finish_reason == "length"
+
 
 @dataclass
 class Tally:

@@ -1,92 +1,118 @@
-r"""Reading what a model wrote: the last `\boxed{…}`, made safe. What a model says is untrusted."""
+r"""Reading what a model wrote: the answer in the last `\boxed{…}`. What a model says is untrusted.
+
+Every reader follows one rule for where the answer is. Text inside `<think>…</think>` is private. The last complete box
+after it is the answer, unless it is empty or only repeats the requested format (`\boxed{number}`). Where the answer was
+cut off at the longest length, the box must be the last thing written: a box in the middle of an unfinished thought is
+no answer.
+"""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from itertools import pairwise
+from typing import NamedTuple
 
-from stages.core.game.quoting import one_line, visible
+from stages.core.game.quoting import one_line
+from stages.core.game.votes import Vote, vote_of
 
 UNREADABLE_CLUE = "(no readable clue)"
-VoteKind = Literal["seat", "na", "unreadable"]
 
-_BRACES = re.compile(r"\\boxed\s*\{|\{|\}")
+_BRACES = re.compile(r"\\(?:boxed|f(?:rame)?box)\s*\{|(?<![a-zA-Z\\])boxed\{|\\boxed\s*(\d{1,3})(?![\w.,])|\{|\}")
 _TEXT_COMMAND = re.compile(r"\\(?:text|textbf|textit|mathrm|mathbf|mbox|textrm|texttt)\s*\{([^{}]*)\}")
-_NA = re.compile(r"n\s*/?\s*a\.?|not applicable", re.IGNORECASE)
-_NUMBER = re.compile(r"[0-9]+")
-_SEAT = re.compile(
-    r"(?:the\s+)?(?:spy\s+is\s+)?(?:player|seat|spy|number|no\.?|#)?\s*[#:]?\s*([0-9]{1,3})\s*[.!]?", re.IGNORECASE
+_THINK, _END_OF_THOUGHT = re.compile(r"<think>|◁think▷"), re.compile(r"</think>|◁/think▷")
+_NO_ANSWER = re.compile(
+    r"[\s._…]*|(?:(?:the|a|an|one|your|my|final|player|seat)[\s_]+)*"
+    r"(?:answer|vote|choice|clue|sentence|description|number|seat|player|n)(?:[\s_]+(?:here|number))?"
+    r"(?:[\s_]+or[\s_]+n/a)?[\s.…]*",
+    re.IGNORECASE,
 )
-_MAX_BOX = 20_000  # characters; an answer longer than any token limit allows is garbage
+_PLACEHOLDER_CHARS = 60  # a longer box says something
+_CLOSING = re.compile(r"(?:[\s$*_`.!)\]}\"']|\\[)\]])*")
+_JOINED = re.compile(r"[\s$*,.;/&|]*(?:(?:and|or|und|oder|et|ou|y|o|e|и|или|和|或|と|か)[\s$*]*)?", re.IGNORECASE)
+_JOINT_CHARS = 20
 
 
-@dataclass(frozen=True)
-class Vote:
-    """A vote as read: the seat when `kind` is "seat", else None."""
-
-    kind: VoteKind
-    seat: int | None = None
-
-
-def last_box(text: str) -> str | None:
-    r"""The content of the last complete `\boxed{…}`, nested braces included; None when there is none."""
-    span = _last_box_span(text)
-    return text[span.content : span.end] if span else None
+class _Box(NamedTuple):
+    start: int  # of `\boxed`
+    content: int  # first character inside
+    end: int  # past the last character inside
+    after: int  # past the closing brace
 
 
-def read_thoughts(text: str) -> str:
-    """The reasoning: all that stands before the last box, as one harmless line, so that none of its lines can be
-    taken for one of the transcript."""
-    span = _last_box_span(text)
-    return one_line(text[: span.start] if span else text)
+def last_box(text: str, truncated: bool = False) -> str | None:
+    r"""The content of the box that is the answer, nested braces included; None when there is none."""
+    boxes = _answers(text, truncated)
+    return text[boxes[0].content : boxes[0].end] if boxes else None
 
 
-def read_clue(text: str, max_chars: int) -> str | None:
+def read_thoughts(text: str, truncated: bool = False) -> str:
+    """The reasoning on one line: all that stands before the box that is the answer."""
+    boxes = _answers(text, truncated)
+    return one_line(text[: boxes[0].start] if boxes else text)
+
+
+def read_clue(text: str, max_chars: int, truncated: bool = False) -> str | None:
     """The clue as one line (`one_line`) of at most `max_chars` characters, or None when nothing readable was boxed."""
-    content = last_box(text)
+    content = last_box(text, truncated)
     if content is None:
         return None
     line = one_line(_unwrap(content))
     return line[:max_chars].rstrip() or None
 
 
-def read_vote(text: str, players: int) -> Vote:
-    """A seat from 1 to `players`, N/A, or unreadable (no box, a seat beyond the players, two different seats)."""
-    content = last_box(text)
-    if content is None or len(content) > _MAX_BOX:
-        return Vote("unreadable")
-    answer = visible(_unwrap(content)).strip(" .:*_'\"$()[]")
-    if _NA.fullmatch(answer):
-        return Vote("na")
-    numbers = {int(number) for number in _NUMBER.findall(answer) if len(number) <= 3}
-    if len(numbers) != 1 or len(_NUMBER.findall(answer)) != len(numbers):
-        return Vote("unreadable")
-    seat = numbers.pop()
-    if not _SEAT.fullmatch(answer) or not 1 <= seat <= players:
-        return Vote("unreadable")
-    return Vote("seat", seat)
+def read_vote(text: str, players: int, truncated: bool = False) -> Vote:
+    r"""A seat from 1 to `players`, N/A, or unreadable; see `votes.py` for what a box may say.
+
+    Boxes side by side ("\boxed{1} or \boxed{2}") are one answer and must agree.
+    """
+    answers = {text[box.content : box.end] for box in _answers(text, truncated)}
+    votes = {vote_of(answer, players) for answer in answers}
+    return votes.pop() if len(votes) == 1 else Vote("unreadable")
 
 
-class _Span(NamedTuple):
-    start: int  # of `\boxed`
-    content: int  # first character inside
-    end: int  # the closing brace
+def _answers(text: str, truncated: bool) -> list[_Box]:
+    """The box that is the answer, followed by those directly before it; empty when there is no answer."""
+    boxes = sorted(_boxes(text, _spoken_from(text)))
+    while boxes and _is_placeholder(text, boxes[-1]):
+        boxes.pop()
+    boxes.reverse()
+    if not boxes or (truncated and not _CLOSING.fullmatch(text, boxes[0].after)):
+        return []
+    count = 1
+    for box, before in pairwise(boxes):
+        gap = box.start - before.after
+        if not (0 <= gap <= _JOINT_CHARS and _JOINED.fullmatch(text, before.after, box.start)):
+            break
+        count += 1
+    return boxes[:count]
 
 
-def _last_box_span(text: str) -> _Span | None:
-    """One pass over the braces, so that reading is linear in the text whatever it holds."""
+def _spoken_from(text: str) -> int:
+    """Where the text after the private reasoning begins; its end when the reasoning does not end."""
+    start = 0
+    for end in _END_OF_THOUGHT.finditer(text):
+        start = end.end()
+    return len(text) if _THINK.search(text, start) else start
+
+
+def _is_placeholder(text: str, box: _Box) -> bool:
+    content = text[box.content : box.end] if box.end - box.content <= _PLACEHOLDER_CHARS else "too long"
+    return _NO_ANSWER.fullmatch(_unwrap(content).strip("# ")) is not None
+
+
+def _boxes(text: str, start: int) -> list[_Box]:
+    """All complete boxes from `start`: one pass over the braces, so that reading is linear whatever the text holds."""
     open_braces: list[tuple[int, int] | None] = []  # where a box begins and its content; None for another brace
-    last: _Span | None = None
-    for brace in _BRACES.finditer(text):
+    found: list[_Box] = []
+    for brace in _BRACES.finditer(text, start):
         sign = brace.group()
-        if sign != "}":
+        if brace.group(1):
+            found.append(_Box(brace.start(), *brace.span(1), brace.end()))
+        elif sign != "}":
             open_braces.append(None if sign == "{" else brace.span())
-        elif open_braces:
-            opened = open_braces.pop()
-            if opened and (last is None or opened[0] > last.start):
-                last = _Span(*opened, brace.start())
-    return last
+        elif open_braces and (opened := open_braces.pop()):
+            found.append(_Box(*opened, brace.start(), brace.end()))
+    return found
 
 
 def _unwrap(content: str) -> str:

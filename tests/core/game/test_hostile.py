@@ -131,7 +131,25 @@ def seconds(text: str) -> float:
 
 
 SIZES = [(5_000, 50_000), pytest.param((100_000, 1_000_000), marks=pytest.mark.slow)]
-PIECES = ["\\boxed{", "{", "}", "\\boxed{1}", "\\text{", "{}", "Player 3:", "3", "player ", "\n", "\\boxed ", "\ufdfa"]
+PIECES = [
+    "\\boxed{",
+    "{",
+    "}",
+    "\\boxed{1}",
+    "\\boxed{1} or ",
+    "\\boxed{}",
+    "\\boxed 1 ",
+    "</think>",
+    "<think>",
+    "\\text{",
+    "{}",
+    "Player 3:",
+    "3",
+    "player ",
+    "\n",
+    "\\boxed ",
+    "\ufdfa",
+]
 WRAPS = {"bare": "{}", "boxed": "\\boxed{{{}}}", "thoughts": "{}\\boxed{{3}}"}
 
 

@@ -67,6 +67,32 @@ def test_clues_become_one_line(text: str, clue: str | None):
     assert read_clue(text, 400) == clue
 
 
+@pytest.mark.parametrize(
+    ("text", "clue"),
+    [
+        (r"\boxed{A red cube.} (Format: \boxed{your clue})", "A red cube."),
+        (r"\boxed{A red cube.} Only the text in \boxed{} is heard.", "A red cube."),
+        (r"\boxed{A red cube.}, in the form \boxed{...}", "A red cube."),
+        (r"\boxed{your sentence here}", None),
+        ("<think>Say \\boxed{a blue ball}?</think>\\boxed{A red cube.}", "A red cube."),
+        ("<think>Say \\boxed{a blue ball}?</think>", None),
+        ("<think>Say \\boxed{a blue ball}?", None),
+        ("◁think▷Say \\boxed{a blue ball}?◁/think▷\\boxed{A red cube.}", "A red cube."),
+    ],
+)
+def test_a_clue_is_in_the_last_box_that_holds_one_after_the_private_thoughts(text: str, clue: str | None):
+    assert read_clue(text, 400) == clue
+
+
+def test_a_box_inside_a_thought_that_was_cut_off_is_no_clue():
+    assert read_clue(r"Perhaps \boxed{a red cube}, but the others said", 400, truncated=True) is None
+    assert read_clue(r"So: **\boxed{a red cube}**.", 400, truncated=True) == "a red cube"
+
+
+def test_thoughts_that_were_cut_off_are_kept_whole():
+    assert read_thoughts(r"Red? \boxed{a cube}, but wait", truncated=True).endswith("but wait")
+
+
 def test_a_clue_is_cut_at_its_length():
     assert read_clue("\\boxed{" + "a" * 999 + "}", 50) == "a" * 50
 
