@@ -51,6 +51,9 @@ def command(
     overrides: opt.Overrides = None,
     seed: opt.Seed = None,
     overwrite: opt.Overwrite = False,
+    new_prompts: Annotated[
+        bool, typer.Option("--new-prompts", help="Go on with prompts that were edited since the run began.")
+    ] = False,
     as_json: opt.AsJson = False,
     dry_run: opt.DryRun = False,
 ) -> None:
@@ -70,6 +73,7 @@ def command(
             on_preflight=None if as_json else lambda report: opt.print_preflight(report, loaded),
             on_round=None if as_json else _RoundTable(loaded.iterate.rounds),
             overwrite=overwrite,
+            new_prompts=new_prompts,
         ),
         recipe=loaded,
         sections=tuple(type(loaded).model_fields),

@@ -50,6 +50,11 @@ def content_hash(source: Path | str) -> str:
         return sha256_text("\n".join(f"{name} {what}" for name, what in zip(names, hashes, strict=True)))
 
 
+def known_as(policy: str) -> str:
+    """A seat's policy: its name, or what it holds where the name is a folder that may move or be written otherwise."""
+    return content_hash(Path(policy))[:12] if Path(policy).is_dir() else policy
+
+
 def outputs(folder: Path) -> dict[str, dict[str, Any]]:
     """What a manifest records of every comparable file in `folder`, by path."""
     files = _comparable(folder)

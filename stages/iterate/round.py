@@ -1,4 +1,7 @@
-"""One round: deal, play, score, filter, train. Each step is an output folder that is whole or not there."""
+"""One round: deal, play, score, filter, train. Each step is an output folder that is whole or not there.
+
+The folders of a round that is not finished belong to the run: what does not fit what is asked now is made again.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,7 @@ from stages.core.recipe.load import place_of
 from stages.iterate import opponents
 from stages.iterate.dealing import deal_games
 from stages.iterate.entropy import falling
+from stages.iterate.run_folder import prompts_version
 from stages.iterate.schedule import advance
 from stages.iterate.state import METRICS, Metrics, State, read_lines
 
@@ -59,7 +63,8 @@ class Round:
         played = clock.time("rollout", lambda: self._rollout(dealt, "rollouts", "train"))
         scored = clock.time("score", lambda: self._score(played, "scored", phase))
         kept = clock.time(
-            "filter", lambda: filter_stage.run(self.recipe, scored.out, self.folder / "kept", phase=phase)
+            "filter",
+            lambda: filter_stage.run(self.recipe, scored.out, self.folder / "kept", phase=phase, overwrite=True),
         )
         signal = clock.time("signal", self._signal) if heldout else scored
         trained = clock.time("train", lambda: self._train(kept, played))
@@ -81,6 +86,7 @@ class Round:
             iteration=self.number,
             plays=self.recipe.iterate.plays_per_game if split == "train" else 1,
             opponents=self._lineup if split == "train" else (),
+            overwrite=True,
         )
 
     @property
@@ -97,6 +103,7 @@ class Round:
             split=split,
             models={opponents.CURRENT: self.current, opponents.BASE: self.base, **earlier},
             engine=self.engine,
+            overwrite=True,
         )
         for name in self._lineup:  # others may play in the next round, and training needs the memory
             self.engine.unload(name)
@@ -112,7 +119,7 @@ class Round:
     def _score(self, played: Report, name: str, phase: ActivePhase) -> Report:
         before = self.run / f"round-{self.number - 1:04d}" / "scored" / "baselines.json"
         baselines = before if self.number > 1 else None
-        return score.run(self.recipe, played.out, self.folder / name, phase=phase, baselines=baselines)
+        return score.run(self.recipe, played.out, self.folder / name, phase=phase, baselines=baselines, overwrite=True)
 
     def _signal(self) -> Report:
         """acc and na on held-out games: dev pairs, played into a folder of their own, never trained on."""
@@ -134,6 +141,7 @@ class Round:
             state_in=state_in,
             state_out=self.run / self._next_slot(),
             planned_updates=planned_updates(self.recipe),
+            overwrite=True,
         )
 
     @property
@@ -204,6 +212,7 @@ class Round:
             "kept": kept.counts["kept"],
             "rejected": kept.counts["reasons"],
             "train": trained.counts,
+            "prompts": prompts_version(self.recipe),
             "warnings": [*played.warnings, *trained.warnings],
         }
 

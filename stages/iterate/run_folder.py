@@ -8,43 +8,94 @@ from typing import Any
 
 import yaml
 
+from stages import make_games
 from stages.core import artifact
+from stages.core.content import content_hash, known_as, spoilt
 from stages.core.errors import InputError
-from stages.core.files import read_json, write_json, write_text
+from stages.core.files import read_json, sha256_text, to_json, write_json, write_text
 from stages.core.recipe import Recipe, dump
-from stages.core.recipe.load import parse
+from stages.core.recipe.load import parse, prompt_files
 from stages.iterate.opponents import number_of
 from stages.iterate.state import State
 
 RECIPE, MANIFEST = "recipe.yaml", artifact.MANIFEST
 STAGE = "iterate"
+MADE = "made_games"  # in the manifest: the content of the games that the run made for itself
+ABSENT = object()
 
-# What may change when a run is taken up again: how long it goes on and what it keeps, not what a round does. Raising
-# `rounds` also stretches the learning-rate schedule, unless train.total_updates fixes it.
-MAY_CHANGE = (
-    "iterate.rounds",
-    "iterate.keep_checkpoints",
-    "iterate.keep_every",
-    "iterate.preflight",
-    "iterate.entropy_warning",
-    "evaluate",
-)
+PROMPTS = ("prompts", "chat template")  # of the inputs: those that a run may go on with after they were edited
+SEAT = "policy of the {role}"
 
 
-def begin(out: Path, recipe: Recipe, inputs: dict[str, str], overwrite: bool) -> None:
-    """Write what a new run is made from; a known one must have been begun with the same, or is discarded if told so."""
-    if out.exists() and any(path for path in out.iterdir() if not path.name.startswith(".")):
-        difference = _difference(out, recipe, inputs)
-        if difference and not overwrite:
+def inputs_of(recipe: Recipe, base: str | Path, games: Path | None) -> dict[str, str]:
+    """What a run stands on, by content: its base model, its prompts, who else plays, and the games where given."""
+    read = {"base": base, **prompt_files(recipe)} | ({"games": games} if games else {})
+    hashes = {name: content_hash(place) for name, place in read.items()}
+    seats = {SEAT.format(role=role): known_as(policy) for role, policy in recipe.rollout.seats.model_dump().items()}
+    return {"games": "made by the run", **hashes, **seats}
+
+
+def prompts_version(recipe: Recipe) -> str:
+    """Of the prompts as they are now."""
+    return sha256_text(to_json({name: content_hash(place) for name, place in prompt_files(recipe).items()}))[:12]
+
+
+def begin(out: Path, recipe: Recipe, inputs: dict[str, str], *, overwrite: bool, new_prompts: bool) -> None:
+    """Write what a new run is made from. A known run must have been begun with the same, or is discarded if asked for.
+
+    With `new_prompts` it may go on with other prompts.
+    """
+    before: dict[str, Any] = {}
+    if has_begun(out):
+        difference, only_prompts = _difference(out, recipe, inputs)
+        goes_on = difference is None or (only_prompts and new_prompts)
+        if not goes_on and not overwrite:
             raise InputError(
-                f"{out}: this run was begun with another {difference}; go on with the same, choose another --out, "
-                "or discard the run with --overwrite"
+                f"{out}: this run was begun with another {difference}; go on with the same, "
+                + ("go on with the new ones from the next round on with --new-prompts, " if only_prompts else "")
+                + "choose another --out, or discard the run with --overwrite"
             )
-        if difference:
+        if goes_on:
+            before = read_json(out / MANIFEST)
+        else:
             discard(out)
     out.mkdir(parents=True, exist_ok=True)
-    write_json(out / MANIFEST, {"format": artifact.FORMAT, "stage": STAGE, "inputs": inputs})
+    made = {name: before[name] for name in [MADE] if name in before}
+    write_json(out / MANIFEST, {"format": artifact.FORMAT, "stage": STAGE, "inputs": inputs, **made})
     write_text(out / RECIPE, dump(recipe))
+
+
+def has_begun(out: Path) -> bool:
+    return out.exists() and any(path for path in out.iterdir() if not path.name.startswith("."))
+
+
+def own_games(out: Path, recipe: Recipe, *, overwrite: bool) -> Path:
+    """The games that the run makes for itself, once: later their content decides, not how they would be made today.
+
+    Pictures that were lost are drawn again. `InputError` when they come out otherwise than they were.
+    """
+    folder, body = out / "games", read_json(out / MANIFEST)
+    known = body.get(MADE)
+    if known is None and not (_has_rounds(out) and (folder / MANIFEST).is_file()):
+        make_games.run(recipe, folder, overwrite=overwrite)
+    elif known is not None and _is_lost(folder):
+        make_games.run(recipe, folder, overwrite=True)
+    found = content_hash(folder)
+    if known not in (None, found):
+        raise InputError(
+            f"{folder}: holds other games than those that the run was begun with, or cannot be drawn again as they "
+            "were; bring them back from a copy, or discard the run with --overwrite"
+        )
+    write_json(out / MANIFEST, {**body, MADE: found})
+    return folder
+
+
+def _is_lost(folder: Path) -> bool:
+    return not (folder / MANIFEST).is_file() or bool(spoilt(folder, read_json(folder / MANIFEST)["outputs"]))
+
+
+def _has_rounds(out: Path) -> bool:
+    return any(out.glob("round-*"))
 
 
 def discard(out: Path) -> None:
@@ -68,6 +119,9 @@ def prune(run: Path, recipe: Recipe, state: State) -> None:
     for folder in sorted(run.glob("round-*/checkpoint")):
         number = _round_of(folder)
         if number <= state.iteration and number not in keep and not (every and number % every == 0):
+            (folder / MANIFEST).unlink(
+                missing_ok=True
+            )  # first, so that a kill leaves nothing that looks like an output
             shutil.rmtree(folder)
 
 
@@ -75,22 +129,29 @@ def _round_of(checkpoint: Path) -> int:
     return int(checkpoint.parent.name.removeprefix("round-"))
 
 
-def _difference(out: Path, recipe: Recipe, inputs: dict[str, str]) -> str | None:
-    """The first thing in which the run that lies at `out` differs, in words."""
+def _difference(out: Path, recipe: Recipe, inputs: dict[str, str]) -> tuple[str | None, bool]:
+    """The first thing in which the run at `out` differs, in words, and whether only its prompts do."""
     if not (out / MANIFEST).is_file() or read_json(out / MANIFEST).get("stage") != STAGE:
         raise InputError(f"{out}: exists and is no run of vz iterate; choose another --out")
-    if not (out / RECIPE).is_file() or not any(out.glob("round-*")):
-        return None  # killed between its first two files, or not past its preflight: it may begin with other settings
+    if not (out / RECIPE).is_file() or not _has_rounds(out):
+        return None, False  # killed between its first two files or before round 1: it may begin with other settings
     before = parse(yaml.safe_load((out / RECIPE).read_text(encoding="utf-8")), str(out / RECIPE))
-    for name, _ in sorted(_leaves(_compared(before)) ^ _leaves(_compared(recipe))):
-        if not name.startswith(MAY_CHANGE):
-            return f"value of '{name}'"
-    known = read_json(out / MANIFEST)["inputs"]
-    return next((f"content of its {name}" for name in inputs if known.get(name) != inputs[name]), None)
+    changed = sorted(_leaves(_compared(before)) ^ _leaves(_compared(recipe)))
+    if changed:
+        return f"value of '{changed[0][0]}'", False
+    manifest = read_json(out / MANIFEST)
+    known = manifest["inputs"]
+    named = known if manifest["format"] < artifact.FORMAT else {**inputs, **known}  # earlier versions named fewer
+    others = [name for name in named if known.get(name, ABSENT) != inputs.get(name, ABSENT)]
+    others.sort(key=lambda name: name in PROMPTS)
+    return (f"content of its {others[0]}" if others else None), bool(others) and others[0] in PROMPTS
 
 
 def _compared(recipe: Recipe) -> dict[str, Any]:
-    return recipe.settings(*type(recipe).model_fields)
+    """What a round depends on, but for what `inputs_of` knows by content. Evaluations may change at any time."""
+    body = recipe.settings(*(set(type(recipe).model_fields) - {"evaluate"}))
+    del body["rollout"]["seats"]
+    return body
 
 
 def _leaves(body: object, prefix: str = "") -> set[tuple[str, str]]:

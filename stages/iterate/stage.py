@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from itertools import pairwise
 from pathlib import Path
 
-from stages import make_games
 from stages.core import artifact, vlm
 from stages.core.artifact import Report
 from stages.core.engines import Engine, open_engine
 from stages.core.errors import InputError
 from stages.core.recipe import Recipe
-from stages.core.recipe.load import place_of
+from stages.core.recipe.load import place_of, prompt_files
 from stages.core.recipe.served import is_served
 from stages.iterate.evaluation import is_due, judge
+from stages.iterate.recovery import LOST, go_back, standing
 from stages.iterate.round import Round
-from stages.iterate.run_folder import begin, prune
+from stages.iterate.run_folder import begin, discard, has_begun, inputs_of, own_games, prune
 from stages.iterate.schedule import start
-from stages.iterate.state import Metrics, State, read_lines, read_state, record, write_state
+from stages.iterate.state import METRICS, Metrics, State, read_lines, record, write_round, write_state
 from stages.rollout import preflight
 
 PREFLIGHT = "preflight"
@@ -34,41 +36,75 @@ def run(
     on_preflight: Callable[[Report], None] | None = None,
     on_round: OnRound | None = None,
     overwrite: bool = False,
+    new_prompts: bool = False,
 ) -> Report:
     """Rounds until `recipe.iterate.rounds` are done. `games` is a folder of make-games; None makes it in the run.
 
     `on_preflight(report)` is called before the first, `on_round(metrics, timings)` after each. The same call goes on
-    where a killed one stopped; it may ask for more rounds, but another recipe, other games or another base model is
-    refused, or with `overwrite` begun anew.
+    where a killed one stopped, or after the last round that a power cut left whole. It may ask for more rounds, but
+    another recipe, other games or another base model are refused, or with `overwrite` begun anew. `new_prompts` lets it
+    go on with prompts that were edited since.
     """
     out = out.resolve()
-    inputs = _inputs(recipe, games)
+    _check(recipe, games)
+    base = place_of(recipe.model.path)
+    inputs = inputs_of(recipe, base, games)
     if overwrite:
-        places: dict[str, Path | str] = {"base": place_of(recipe.model.path)} | ({"games": games} if games else {})
-        artifact.refuse_to_replace_an_input(out, places)
-    with artifact.locked(out), ExitStack() as stack:
+        artifact.refuse_to_replace_an_input(out, {"base": base} | ({"games": games} if games else {}))
+    with artifact.locked(out) as power_was_cut, ExitStack() as stack:
         live = engine
-        if read_state(out) is None:  # a model that cannot be loaded is named before anything is written
+        if not has_begun(out):  # a model that cannot be loaded is named before anything is written
             live = live or stack.enter_context(open_engine(recipe))
-            live.load("current", place_of(recipe.model.path), inputs["base"][:12])
-        begin(out, recipe, inputs, overwrite)
-        state = read_state(out) or State(0, start(recipe.iterate))
+            live.load("current", base, inputs["base"][:12])
+        begin(out, recipe, inputs, overwrite=overwrite, new_prompts=new_prompts)
+        state, said = _where_it_stands(out, recipe, inputs, full=power_was_cut, overwrite=overwrite)
         first = state.iteration
         prune(out, recipe, state)  # what a kill may have left
         if first < recipe.iterate.rounds:
-            pictures = games or make_games.run(recipe, out / "games", overwrite=overwrite and first == 0).out
+            pictures = games or own_games(out, recipe, overwrite=overwrite)
             live = live or stack.enter_context(open_engine(recipe))
             if first == 0 and recipe.iterate.preflight:
                 _preflight(out, recipe, pictures, live, on_preflight)
             if first == 0 and is_due(recipe, 0):
-                judge(out, recipe, pictures, live, 0, place_of(recipe.model.path))
+                judge(out, recipe, pictures, live, 0, base)
             for number in range(first + 1, recipe.iterate.rounds + 1):
+                _refuse_edited_prompts(out, recipe, inputs)
                 state = _one_round(Round(out, recipe, pictures, live, number, state), on_round)
-        return _report(out, state, "done" if first < state.iteration else "up to date")
+        return _report(out, state, "done" if first < state.iteration else "up to date", said)
 
 
-def _inputs(recipe: Recipe, games: Path | None) -> dict[str, str]:
-    """What a run stands on, as content: its base model, and the games where they were given."""
+def _where_it_stands(
+    out: Path, recipe: Recipe, inputs: dict[str, str], *, full: bool, overwrite: bool
+) -> tuple[State, list[str]]:
+    """The state that the run goes on from, and what was lost, which is told at once."""
+    found = standing(out, full=full)
+    if found.is_ruined:
+        if not overwrite:
+            raise InputError(
+                f"{found.lost[0]}: {LOST}, and no earlier round has all that the run needs to go on; bring the file "
+                "back from a copy, choose another --out, or discard the run with --overwrite"
+            )
+        discard(out)
+        begin(out, recipe, inputs, overwrite=True, new_prompts=False)
+        found = standing(out, full=False)
+    said = go_back(out, found, full=full)
+    for line in said:
+        print(f"warning: {line}", file=sys.stderr)
+    return found.state or State(0, start(recipe.iterate)), said
+
+
+def _refuse_edited_prompts(out: Path, recipe: Recipe, inputs: dict[str, str]) -> None:
+    """A run plays with the prompts that it read at its start, so other ones need another start."""
+    for name, place in prompt_files(recipe).items():
+        if artifact.content_hash(place) != inputs[name]:
+            raise InputError(
+                f"{place}: these {name} were edited while {out} was running; put them back and give the same command, "
+                "or go on with the new ones with --new-prompts"
+            )
+
+
+def _check(recipe: Recipe, games: Path | None) -> None:
+    """`InputError` for a run that could not train, or that reads what it cannot."""
     if recipe.rollout.temperature == 0:
         raise InputError("rollout.temperature is 0, so all votes of a game are equal and nothing is learned: raise it")
     rollout = recipe.rollout
@@ -85,10 +121,8 @@ def _inputs(recipe: Recipe, games: Path | None) -> dict[str, str]:
     base = place_of(recipe.model.path)
     if vlm.is_adapter(base):
         raise InputError(f"{base}: is an adapter, but a run starts from a whole model: merge it into its base first")
-    if games is None:
-        return {"base": artifact.content_hash(base), "games": "made by the run"}
-    artifact.manifest_of(games, "make-games")
-    return {"base": artifact.content_hash(base), "games": artifact.content_hash(games)}
+    if games is not None:
+        artifact.manifest_of(games, "make-games")
 
 
 def _preflight(
@@ -112,7 +146,8 @@ def _one_round(this: Round, on_round: OnRound | None) -> State:
     if is_due(this.recipe, this.number):
         assert after.checkpoint is not None
         judge(this.run, this.recipe, this.games, this.engine, this.number, this.run / after.checkpoint)
-    record(this.run / "metrics.jsonl", metrics)
+    write_round(this.folder, after, metrics)
+    record(this.run / METRICS, metrics)
     record(this.run / "timings.jsonl", timings)
     write_state(this.run, after)
     prune(this.run, this.recipe, after)
@@ -129,8 +164,8 @@ def _best(state: State) -> dict[str, float] | None:
     return {"made in round": made, "played in round": made + 1, "votes right": state.best["vote_accuracy"]}
 
 
-def _report(out: Path, state: State, status: str) -> Report:
-    rounds = read_lines(out / "metrics.jsonl")
+def _report(out: Path, state: State, status: str, said: list[str]) -> Report:
+    rounds = read_lines(out / METRICS)
     counts = {
         "rounds": state.iteration,
         "updates": state.updates,
@@ -138,7 +173,16 @@ def _report(out: Path, state: State, status: str) -> Report:
         "checkpoint": state.checkpoint,
         "best": _best(state),
     }
-    few = artifact.manifest_of(out / PREFLIGHT)["warnings"] if (out / PREFLIGHT).is_dir() else []
-    warnings = [f"preflight: {warning}" for warning in few]
+    few = artifact.manifest_of(out / PREFLIGHT)["warnings"] if (out / PREFLIGHT / artifact.MANIFEST).is_file() else []
+    warnings = said + [f"preflight: {warning}" for warning in few]
     warnings += [f"round {row['iteration']}: {warning}" for row in rounds for warning in row["warnings"]]
-    return Report("iterate", out, status, counts, warnings, {})
+    return Report("iterate", out, status, counts, warnings + _changes_of_prompts(rounds), {})
+
+
+def _changes_of_prompts(rounds: Sequence[Metrics]) -> list[str]:
+    known = [(row["iteration"], row["prompts"]) for row in rounds if "prompts" in row]
+    return [
+        f"from round {number} on other prompts were used ({before} before, {now} since)"
+        for (_, before), (number, now) in pairwise(known)
+        if before != now
+    ]

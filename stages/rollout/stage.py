@@ -9,6 +9,7 @@ from typing import Any
 
 from stages.core import artifact, tables
 from stages.core.artifact import Outcome, Report
+from stages.core.content import known_as
 from stages.core.engines import Engine, open_engine
 from stages.core.play import policies
 from stages.core.play_folder import PAIR, play_folder
@@ -68,7 +69,12 @@ def produce(
 ) -> Report:
     """A folder of rollouts, made by `play(work_folder, engine)` with the policies `players` loaded."""
     places = {name: _place(recipe, name, models or {}) for name in players}
-    read = {"games": games, **inputs, **_policies(places), **prompt_files(recipe)}
+    read = {
+        "games": games,
+        **inputs,
+        **{f"policy {known_as(name)}": place for name, place in places.items()},
+        **prompt_files(recipe),
+    }
 
     def make(work: Path) -> Outcome:
         with ExitStack() as stack:
@@ -80,7 +86,7 @@ def produce(
     return artifact.produce(
         out,
         stage="rollout",
-        settings={**_settings(recipe, places), **settings},
+        settings={**_settings(recipe), **settings},
         inputs=read,
         make=make,
         overwrite=overwrite,
@@ -88,20 +94,11 @@ def produce(
     )
 
 
-def _settings(recipe: Recipe, places: Mapping[str, str | Path]) -> dict[str, Any]:
+def _settings(recipe: Recipe) -> dict[str, Any]:
     """What decides the rollouts, with the seats' policies known by content, wherever they lie."""
     body = recipe.settings("model", "game", "rollout")
-    seats = {role: _known_as(name, places.get(name, name)) for role, name in body["rollout"]["seats"].items()}
+    seats = {role: known_as(name) for role, name in body["rollout"]["seats"].items()}
     return {**body, "rollout": {**body["rollout"], "seats": seats}}
-
-
-def _policies(places: Mapping[str, str | Path]) -> dict[str, str | Path]:
-    return {f"policy {_known_as(name, place)}": place for name, place in places.items()}
-
-
-def _known_as(policy: str, place: str | Path) -> str:
-    """A seat's policy: its name, or what it holds where the name is a folder that may move or be written otherwise."""
-    return artifact.content_hash(place)[:12] if Path(policy).is_dir() else policy
 
 
 def _place(recipe: Recipe, policy: str, models: Mapping[str, str | Path]) -> str | Path:
