@@ -64,7 +64,7 @@ def go_back(run: Path, found: Standing, *, full: bool) -> list[str]:
     """Make `run` stand where `found` says, and drop what later rounds have lost. Returns what to tell the user."""
     first = found.state.iteration if found.state else 0
     said = [f"{path}: {LOST}" for path in found.lost]
-    if found.state and (first < found.reached or _is_unreadable(run)):
+    if found.state and found.state != _recorded(run):
         write_state(run, found.state)
     if first < found.reached:
         if not found.state:
@@ -81,11 +81,11 @@ def go_back(run: Path, found: Standing, *, full: bool) -> list[str]:
     return said
 
 
-def _is_unreadable(run: Path) -> bool:
+def _recorded(run: Path) -> State | None:
     try:
-        return read_state(run) is None
-    except InputError:
-        return True
+        return read_state(run)
+    except InputError:  # emptied
+        return None
 
 
 def _drop(run: Path, lost: Iterable[Path], first: int) -> None:

@@ -146,9 +146,9 @@ def _one_round(this: Round, on_round: OnRound | None) -> State:
     if is_due(this.recipe, this.number):
         assert after.checkpoint is not None
         judge(this.run, this.recipe, this.games, this.engine, this.number, this.run / after.checkpoint)
-    write_round(this.folder, after, metrics)
     record(this.run / METRICS, metrics)
     record(this.run / "timings.jsonl", timings)
+    write_round(this.folder, after, metrics)  # now the round is finished
     write_state(this.run, after)
     prune(this.run, this.recipe, after)
     if on_round:
