@@ -71,7 +71,7 @@ class OneAtATime(Engine):
                 temperature=sampling.temperature,
                 max_new_tokens=sampling.max_tokens,
                 min_new_tokens=sampling.min_tokens,
-                suppress_tokens=vlm.placeholder_tokens(self._model),
+                suppress_tokens=vlm.placeholder_tokens(self._model, self._processor),
                 pad_token_id=self._processor.tokenizer.pad_token_id,
             )
         prompt = inputs["input_ids"][0].tolist()

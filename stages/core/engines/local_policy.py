@@ -15,6 +15,7 @@ from stages.core.engines.decoding import Decoding
 from stages.core.engines.fit import Fit
 from stages.core.engines.picture_cache import PictureCache
 from stages.core.errors import InputError
+from stages.core.game.thinking import thinking_tags
 from stages.core.recipe.model import Model as ModelRecipe
 from stages.core.vlm import Prompt
 
@@ -34,13 +35,14 @@ class LocalPolicy:
     """Weights, their processor with a cache of prepared pictures, and the tokens with a meaning of their own."""
 
     def __init__(self, place: str | Path, recipe: ModelRecipe) -> None:
+        self.processor: ProcessorMixin = vlm.load_processor(place, recipe)  # first: seconds, where weights take minutes
         self.model: PreTrainedModel = vlm.load_model(place, recipe)
-        self.processor: ProcessorMixin = vlm.load_processor(place, recipe)
         # Of model and processor, whatever the weights' values.
         made_of = type(self.model), self.model.config, self.model.dtype, self.processor.to_json_string()
         self.kind = "\n".join(map(str, made_of))
         self.stop_tokens = frozenset(vlm.stop_tokens(self.model, self.processor))
         self.suppressed = vlm.placeholder_tokens(self.model, self.processor)
+        self._answers = vlm.AnswerText(self.processor, thinking_tags(recipe))
         self.pictures = PictureCache(self.processor.image_processor)
         self.processor.image_processor = self.pictures
         self.fit = Fit(joins=False, shares=False)  # nothing is known to hold until it is tried
@@ -90,7 +92,7 @@ class LocalPolicy:
 
     def _completion(self, prompt: Prompt, tokens: list[int], logprobs: list[float]) -> Completion:
         return Completion(
-            text=self.processor.tokenizer.decode(tokens, skip_special_tokens=True),
+            text=self._answers.of(tokens),
             token_ids=tokens,
             logprobs=logprobs,
             finish_reason="stop" if tokens[-1] in self.stop_tokens else "length",

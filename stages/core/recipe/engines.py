@@ -15,7 +15,7 @@ SET_BY_RECIPE = {
     "revision": "set model.revision",
     "dtype": "set model.dtype",
     "seed": "each request has its own, from the run's seed",
-    "max_model_len": "set rollout.max_prompt_tokens, max_clue_tokens and max_vote_tokens",
+    "max_model_len": "set rollout.max_prompt_tokens, max_clue_tokens, max_vote_tokens and max_thinking_tokens",
     "max_num_seqs": "set rollout.vllm.max_requests",
     "tensor_parallel_size": "set rollout.vllm.tensor_parallel",
     "data_parallel_size": "set rollout.vllm.data_parallel",
@@ -81,6 +81,7 @@ class VllmSettings(Section):
 
 # What the recipe or the game decides of a request; `extra_body` may leave it out, but not change it.
 DECIDED = {"model", "messages", "n", "stream", "seed", "temperature", "top_p", "max_tokens", "max_completion_tokens"}
+DECIDED |= {"chat_template_kwargs"}  # by model.chat_template_options
 
 
 class ServerSettings(Section):

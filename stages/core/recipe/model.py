@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from stages.core.recipe.base import BY_CONTENT, LAST_BITS, Section
 
@@ -34,6 +34,14 @@ class Lora(Section):
         return self
 
 
+# Arguments of `apply_chat_template` that vz gives itself.
+SET_BY_VZ = {
+    "messages", "conversation", "chat_template", "tools", "documents", "add_generation_prompt",
+    "continue_final_message", "return_assistant_tokens_mask", "tokenize", "return_tensors", "return_dict",
+    "load_audio_from_video", "processor_kwargs", "bos_token", "eos_token",
+}  # fmt: skip
+
+
 class Model(Section):
     """The policy: any Hugging Face image-text-to-text model."""
 
@@ -58,8 +66,32 @@ class Model(Section):
         json_schema_extra=BY_CONTENT,
         description="A file with a Jinja chat template that replaces the model's own.",
     )
+    chat_template_options: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Variables of the chat template, by name, e.g. {enable_thinking: false} for models that think "
+        "unless told otherwise. Default: the template's own.",
+    )
+    thinking_tags: tuple[str, str] | None = Field(
+        None,
+        description="The texts that open and close a model's private thought. null: <think> with </think>, and the "
+        "tags of the other published thinking models that vz knows (docs/engines.md).",
+    )
     processor: dict[str, Any] = Field(default_factory=dict, description="Further options of the processor, by name.")
     attention: str | None = Field(
         None, json_schema_extra=LAST_BITS, description="transformers' attn_implementation; null for its own choice."
     )
     lora: Lora | None = Field(None, description="Train a LoRA adapter; null trains all weights (paper).")
+
+    @field_validator("chat_template_options")
+    @classmethod
+    def _leave_the_prompt_alone(cls, options: dict[str, Any]) -> dict[str, Any]:
+        for name in sorted(options.keys() & SET_BY_VZ):
+            raise ValueError(f"'{name}' is no option of a template: vz gives it")
+        return options
+
+    @field_validator("thinking_tags")
+    @classmethod
+    def _can_be_told_apart(cls, tags: tuple[str, str] | None) -> tuple[str, str] | None:
+        if tags is not None and (not all(tag.strip() for tag in tags) or tags[0] == tags[1]):
+            raise ValueError("the two tags must be different texts, and none may be blank")
+        return tags

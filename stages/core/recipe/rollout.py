@@ -34,6 +34,13 @@ class Rollout(Section):
     max_vote_tokens: int = Field(
         512, ge=1, description="Longest vote answer in tokens (paper's completion length: 512)."
     )
+    max_thinking_tokens: int = Field(
+        0,
+        ge=0,
+        description="Room for private thought, in tokens: clues and votes may be longer by so much. An answer that is "
+        "still thinking at its end is cut off and counted apart (truncated_thoughts); no token is forced on a model. "
+        "Set it for thinking models (paper and code: none).",
+    )
     min_clue_tokens: int = Field(0, ge=0, description="Shortest clue answer in tokens (released code: 20).")
     min_vote_tokens: int = Field(0, ge=0, description="Shortest vote answer in tokens (released code: 100).")
     clue_repetition_penalty: float = Field(1.0, gt=0, description="Of clues; 1 leaves the distribution alone.")
@@ -81,6 +88,10 @@ class Rollout(Section):
         description="Warn above this share of readable clues that repeat an earlier one of their game, case and "
         "punctuation aside (the tiny model's: 0.38–0.44, since it says the same in both rounds).",
     )
+
+    def longest(self, phase: str) -> int:
+        """Tokens of the longest completion of a clue or a decision phase, thought included."""
+        return self.max_thinking_tokens + (self.max_clue_tokens if phase == "clue" else self.max_vote_tokens)
 
     @model_validator(mode="after")
     def _shortest_is_no_longer_than_longest(self) -> Self:

@@ -10,6 +10,7 @@ from stages.core.vlm.adapters import (
     is_adapter,
     load_adapter_weights,
 )
+from stages.core.vlm.answers import AnswerText
 from stages.core.vlm.loading import load_model, load_processor, load_skeleton, processor_place, revision_of
 from stages.core.vlm.machine import device_of, free_accelerator, set_threads
 from stages.core.vlm.prompts import (
@@ -19,14 +20,15 @@ from stages.core.vlm.prompts import (
     encode_one,
     plain_messages,
     prompt_hash,
+    prompt_ids,
     prompt_text,
-    special_tokens,
     unpadded,
 )
 from stages.core.vlm.tokens import placeholder_tokens, stop_tokens
 
 __all__ = [
     "ADAPTER_CONFIG",
+    "AnswerText",
     "Prompt",
     "adapter_config",
     "base_of_adapter",
@@ -44,10 +46,10 @@ __all__ = [
     "plain_messages",
     "processor_place",
     "prompt_hash",
+    "prompt_ids",
     "prompt_text",
     "revision_of",
     "set_threads",
-    "special_tokens",
     "stop_tokens",
     "unpadded",
 ]

@@ -12,6 +12,7 @@ from stages.core.recipe.load import resolve_model
 from stages.core.recipe.model import Model as ModelRecipe
 from stages.core.vlm.adapters import base_of_adapter, is_adapter, load_adapter_weights
 from stages.core.vlm.machine import device_of
+from stages.core.vlm.template import set_template
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, ProcessorMixin
@@ -36,13 +37,10 @@ def load_processor(path: str | Path, recipe: ModelRecipe) -> ProcessorMixin:
         ) from error
     _check_interface(place, processor)
     _check_pixel_limits(place, processor, limits)
-    if recipe.chat_template is not None:
-        processor.chat_template = Path(recipe.chat_template).read_text(encoding="utf-8")
-    if getattr(processor, "chat_template", None) is None:
-        raise InputError(f"{place}: has no chat template; give one as model.chat_template")
     if processor.tokenizer.pad_token_id is None:
         processor.tokenizer.pad_token = processor.tokenizer.eos_token
     processor.tokenizer.padding_side = "left"  # not kept on disk by transformers; right padding corrupts some models
+    set_template(place, processor, recipe)
     return processor
 
 

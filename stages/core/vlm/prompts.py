@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,7 +16,31 @@ from stages.core.game.prompting import Message
 if TYPE_CHECKING:
     import torch
     from PIL import Image
-    from transformers import BatchFeature, ProcessorMixin
+    from transformers import BatchFeature, PreTrainedTokenizerBase, ProcessorMixin
+
+
+@dataclass(frozen=True)
+class Around:
+    """What a tokenizer puts around a text by itself, and whether it may."""
+
+    is_added: bool
+    suffix: list[int]  # what it appends, which vz takes off again
+
+    @classmethod
+    def of(cls, tokenizer: PreTrainedTokenizerBase, text: str) -> Around:
+        """A chat template that writes <bos> itself must not get a second one from the tokenizer."""
+        prefix, suffix = _affixes(tokenizer)
+        written = bool(prefix) and text.startswith("".join(tokenizer.convert_ids_to_tokens(prefix)))
+        return cls(not written, [] if written else suffix)
+
+
+@lru_cache(maxsize=8)
+def _affixes(tokenizer: PreTrainedTokenizerBase) -> tuple[list[int], list[int]]:
+    """The token ids that the tokenizer puts before and after every text."""
+    bare = tokenizer("a", add_special_tokens=False)["input_ids"]
+    whole = tokenizer("a")["input_ids"]
+    start = next(place for place in range(len(whole)) if whole[place : place + len(bare)] == bare)
+    return whole[:start], whole[start + len(bare) :]
 
 
 @dataclass(frozen=True)
@@ -32,24 +57,31 @@ def encode(
 ) -> BatchFeature:
     """Model inputs of B prompts, left padded: `input_ids` [B, L], `attention_mask` [B, L] and the picture tensors.
 
-    `VzError` where the processor cannot make them, e.g. of a text with more placeholders than there are pictures.
+    Each prompt ends where the answer begins: nothing that the tokenizer appends to a text stays. `VzError` where the
+    processor cannot make the inputs, e.g. of a text with more placeholders than there are pictures.
     """
     texts = [prompt_text(processor, prompt) for prompt in prompts]
     images = [list(own) for own in pictures]
+    around = Around.of(processor.tokenizer, texts[0])
     try:
-        return processor(
+        made = processor(
             text=texts,
             images=images if any(images) else None,
             padding=True,
             padding_side="left",
             return_tensors="pt",
-            **special_tokens(processor, texts[0]),
+            add_special_tokens=around.is_added,
         )
     except (StopIteration, ValueError, IndexError) as error:  # what processors raise on a stray placeholder
         raise VzError(
             f"the processor {type(processor).__name__} could not make a prompt's inputs of {len(images[0])} picture(s) "
             f"and its text: {error!r}"
         ) from error
+    if around.suffix:
+        shape = made["input_ids"].shape
+        for name in [name for name, value in made.items() if getattr(value, "shape", ())[:2] == shape]:
+            made[name] = made[name][:, : -len(around.suffix)]
+    return made
 
 
 def encode_one(processor: ProcessorMixin, messages: list[Message], pictures: Sequence[Image.Image]) -> Prompt:
@@ -79,12 +111,26 @@ def batch(prompts: Sequence[Prompt], pad_token: int) -> dict[str, torch.Tensor]:
     return inputs
 
 
+def prompt_ids(processor: ProcessorMixin, messages: list[Message]) -> list[int]:
+    """The token ids of a prompt's text alone, in which each picture is still the one mark of the chat template."""
+    text = prompt_text(processor, messages)
+    around = Around.of(processor.tokenizer, text)
+    ids: list[int] = processor.tokenizer(text, add_special_tokens=around.is_added)["input_ids"]
+    return ids[: len(ids) - len(around.suffix)]
+
+
 def prompt_text(processor: ProcessorMixin, messages: list[Message]) -> str:
     """A prompt as the chat template writes it, ready for the answer; a mark stands where the picture goes."""
+    return chat_text(processor, plain_messages(messages), add_generation_prompt=True)
+
+
+def chat_text(processor: ProcessorMixin, messages: list[Message], add_generation_prompt: bool = False) -> str:
+    """A talk as the chat template writes it, with the recipe's options for the template."""
     text: str = processor.apply_chat_template(
-        plain_messages(messages),
+        messages,
         tokenize=False,
-        add_generation_prompt=True,
+        add_generation_prompt=add_generation_prompt,
+        **getattr(processor, "chat_template_options", {}),
         processor_kwargs={"padding": True},  # no use for text alone, but without any SmolVLM's complains at every call
     )
     return text
@@ -127,9 +173,3 @@ def _filled_up(part: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
     whole = part.new_zeros((part.shape[0], *shape))
     whole[tuple(slice(size) for size in part.shape)] = part
     return whole
-
-
-def special_tokens(processor: ProcessorMixin, text: str) -> dict[str, bool]:
-    """What the tokenizer is told: a chat template that writes <bos> itself must not get a second one."""
-    bos = processor.tokenizer.bos_token
-    return {"add_special_tokens": False} if bos and text.startswith(bos) else {}

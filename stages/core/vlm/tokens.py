@@ -3,35 +3,60 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from jinja2 import TemplateError
+from PIL import Image
 
 from stages.core.errors import InputError
+from stages.core.vlm.prompts import chat_text, encode_one, prompt_ids
 
 if TYPE_CHECKING:
     from transformers import GenerationConfig, PreTrainedConfig, PreTrainedModel, ProcessorMixin
 
-# `image_token_id`, `video_token_index`, `vision_start_token_id`, `boi_token_index`, `start_image_token_id`, …
-_NAMED = re.compile(r"(^|_)(image|images|img|video|audio|vision|boi|eoi|boa|eoa|boav)_(\w+_)?token(_id|_index)?$")
+    from stages.core.game.prompting import Message
+
+MODALITIES = ("image", "video", "audio")
+# Declarations of a token id: `image_token_id`, `video_token_index`, `vision_start_token_id`, `boi_token_index`, …
+_ID = re.compile(r"(^|_)(image|images|img|video|audio|vision|boi|eoi|boa|eoa|boav)_(\w+_)?token(_id|_index)$")
+# Declarations of a token's text: `fake_image_token`, `boi_token`, `start_image_token`, …
+_TEXT = re.compile(r"(^|_)(image|images|img|video|audio|vision|boi|eoi|boa|eoa|boav)_(\w+_)?token$")
 _ANSWER = "answer"
+_TEXT_PART = {"type": "text", "text": "Look."}
+_WITHOUT: list[Message] = [{"role": "user", "content": [_TEXT_PART]}]
+_WITH: list[Message] = [{"role": "user", "content": [_TEXT_PART, {"type": "image", "text": None}]}]
+_SIDE = 64  # pixels; large enough for every processor, and one tile where there are tiles
 
 
-def placeholder_tokens(model: PreTrainedModel | PreTrainedConfig, processor: ProcessorMixin | None = None) -> list[int]:
+def placeholder_tokens(model: PreTrainedModel | PreTrainedConfig, processor: ProcessorMixin) -> list[int]:
     """Token ids that stand for a picture, video or sound in a prompt, or mark where one begins and ends.
 
-    A policy must never say them: the model would look for features that are not there. Model and configuration name
-    some, the processor others, and the generation config may suppress more.
+    A policy must never say them: the model would look for features that are not there. The set is the same in every
+    engine and in training: what model and processor declare as the image token; the special tokens that they declare
+    for pictures, video and sound; and the special tokens that the processor writes for a picture, declared or not. An
+    ordinary word is never in it, whatever an attribute is called.
     """
     config = getattr(model, "config", model)
-    found = set(_numbers(config)) | set(_numbers(config.get_text_config()))
-    found |= set(getattr(getattr(model, "generation_config", None), "suppress_tokens", None) or ())
-    if processor is not None:
-        found |= set(_numbers(processor)) | set(_numbers(processor.tokenizer)) | set(_words(processor))
-        for kind in ("image", "video", "audio"):
-            found |= {token for token in getattr(processor, f"{kind}_token_ids", ()) if isinstance(token, int)}
+    added = processor.tokenizer.added_tokens_decoder
+    declared = {token for thing in (config, config.get_text_config()) for token in _ids(thing)}
+    declared |= {token for thing in (processor, processor.tokenizer) for token in (*_ids(thing), *_texts(thing, added))}
+    found = image_tokens(processor) | {token for token in declared if token in added} | picture_tokens(processor)
+    found |= {token for name in ("image_token_id", "image_token_index") if (token := getattr(config, name, None))}
     return sorted(found)
+
+
+def image_tokens(processor: ProcessorMixin) -> set[int]:
+    """The ids that the processor declares for a picture, video or sound itself, through the library's interface."""
+    declared = (token for kind in MODALITIES for token in getattr(processor, f"{kind}_token_ids", None) or ())
+    return {token for token in declared if isinstance(token, int)}
+
+
+def picture_tokens(processor: ProcessorMixin) -> set[int]:
+    """The special tokens that a picture adds to a prompt."""
+    special = {place for place, token in processor.tokenizer.added_tokens_decoder.items() if token.special}
+    shown = encode_one(processor, _WITH, [Image.new("RGB", (_SIDE, _SIDE))])
+    return (set(shown.ids) - set(prompt_ids(processor, _WITHOUT))) & (special | image_tokens(processor))
 
 
 def stop_tokens(model: PreTrainedModel | GenerationConfig, processor: ProcessorMixin) -> list[int]:
@@ -47,22 +72,21 @@ def stop_tokens(model: PreTrainedModel | GenerationConfig, processor: ProcessorM
     return sorted(found)
 
 
-def _numbers(thing: object) -> Iterator[int]:
-    """Ids in attributes that are named like a placeholder's."""
+def _ids(thing: object) -> Iterator[int]:
+    """Ids that the attributes of `thing` declare for pictures, video and sound."""
     for name in _attributes(thing):
-        value = getattr(thing, name, None) if _NAMED.search(name) else None
-        if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        value = getattr(thing, name, None) if _ID.search(name) else None
+        if isinstance(value, int) and not isinstance(value, bool):
             yield value
 
 
-def _words(processor: ProcessorMixin) -> Iterator[int]:
-    """Ids of special tokens that the processor names by their text: `fake_image_token`, `boi_token`, …"""
-    special = {str(token): place for place, token in processor.tokenizer.added_tokens_decoder.items()}
-    for thing in (processor, processor.tokenizer):
-        for name in _attributes(thing):
-            value = getattr(thing, name, None) if _NAMED.search(name) else None
-            if isinstance(value, str) and value in special:
-                yield special[value]
+def _texts(thing: object, added: Mapping[int, object]) -> Iterator[int]:
+    """Ids of the added tokens that the attributes of `thing` declare by their text."""
+    places = {str(token): place for place, token in added.items()}
+    for name in _attributes(thing):
+        value = getattr(thing, name, None) if _TEXT.search(name) else None
+        if isinstance(value, str) and value in places:
+            yield places[value]
 
 
 def _attributes(thing: object) -> list[str]:
@@ -79,8 +103,8 @@ def _turn_end(processor: ProcessorMixin) -> int | None:
         {"role": "assistant", "content": [{"type": "text", "text": _ANSWER}]},
     ]
     try:
-        text = processor.apply_chat_template(talk, tokenize=False, processor_kwargs={"padding": True})
-    except TemplateError:  # a template for other talks than this
+        text = chat_text(processor, talk)
+    except (TemplateError, TypeError, ValueError):  # a template for other talks than this
         return None
     if _ANSWER not in text:
         return None

@@ -31,7 +31,7 @@ def test_logprobs_on_the_gpu_are_those_of_a_plain_forward_pass(random_model: Pat
                 logits = model(
                     input_ids=ids, attention_mask=torch.ones_like(ids), pixel_values=inputs["pixel_values"]
                 ).logits[0, length - 1 : -1]
-            logits[:, vlm.placeholder_tokens(model)] = -torch.inf
+            logits[:, vlm.placeholder_tokens(model, processor)] = -torch.inf
             expected = logits.log_softmax(-1)[range(len(completion.token_ids)), completion.token_ids]
             assert completion.logprobs == pytest.approx(expected.tolist(), abs=1e-3)
 

@@ -66,7 +66,7 @@ def test_logprobs_are_those_of_a_plain_forward_pass(random_model: Path, pictures
                     logits = model(
                         input_ids=ids, attention_mask=torch.ones_like(ids), pixel_values=inputs["pixel_values"]
                     ).logits[0, length - 1 : -1]
-                logits[:, vlm.placeholder_tokens(model)] = -torch.inf
+                logits[:, vlm.placeholder_tokens(model, processor)] = -torch.inf
                 expected = (logits / 0.7).log_softmax(-1)[range(len(completion.token_ids)), completion.token_ids]
                 assert completion.logprobs == pytest.approx(expected.tolist(), abs=2e-5)
                 assert completion.prompt_sha256 == vlm.prompt_hash(inputs["input_ids"][0].tolist())

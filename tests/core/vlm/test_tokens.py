@@ -10,6 +10,8 @@ from transformers import GenerationConfig, LlavaConfig
 
 from stages.core import vlm
 from stages.core.errors import InputError
+from stages.train.logprobs import Tokens
+from tests.core.vlm.processors import IMAGE, build_processor
 from tests.families.words import build_tokenizer, chat
 
 TURN = chat("<turn>", "<picture>", "<end_turn>\n", "<turn>assistant", names=("user", "assistant"))
@@ -46,18 +48,43 @@ def test_a_model_without_any_such_token_is_an_error():
         vlm.stop_tokens(GenerationConfig(), processor)
 
 
-def test_placeholders_are_found_by_the_names_that_configurations_and_processors_use():
-    config = LlavaConfig(image_token_index=3)
-    config.video_token_id, config.vision_start_token_id, config.boi_token_index = 41, 42, 43
-    config.eoi_token_index, config.bos_token_id, config.decoder_start_token_id = 44, 45, 46
-    assert vlm.placeholder_tokens(config) == [3, 41, 42, 43, 44]
-    processor = processor_of(PLAIN, image_token="<picture>", boi_token="<open>", start_image_token="<first>")
-    processor.fake_image_token, processor.image_token_ids = "<turn>", [None, 50]
-    named = processor.tokenizer.convert_tokens_to_ids(["<picture>", "<open>", "<first>", "<turn>"])
-    assert vlm.placeholder_tokens(config, processor) == sorted({3, 41, 42, 43, 44, 50, *named})
+def config_of(processor: Any, **more: int) -> LlavaConfig:
+    config = LlavaConfig(image_token_index=processor.image_token_id)
+    for name, value in more.items():
+        setattr(config, name, value)
+    return config
 
 
-def test_what_the_generation_config_suppresses_is_never_said():
-    model = SimpleNamespace(config=LlavaConfig(image_token_index=3), generation_config=GenerationConfig())
-    model.generation_config.suppress_tokens = [8, 9]
-    assert vlm.placeholder_tokens(model) == [3, 8, 9]
+def test_declared_tokens_of_pictures_video_and_sound_are_never_said():
+    processor = build_processor(more=("<film>", "<open>", "<shut>"))
+    film, opened, _ = ids = processor.tokenizer.convert_tokens_to_ids(["<film>", "<open>", "<shut>"])
+    processor.fake_image_token = "<shut>"
+    config = config_of(
+        processor, video_token_id=film, boi_token_index=opened, bos_token_id=processor.tokenizer.bos_token_id
+    )
+    assert vlm.placeholder_tokens(config, processor) == sorted([processor.image_token_id, *ids])
+    model = SimpleNamespace(config=config)
+    assert vlm.placeholder_tokens(model, processor) == vlm.placeholder_tokens(config, processor)
+
+
+def test_a_number_whose_name_speaks_of_tokens_makes_no_word_unsayable():
+    processor = build_processor()
+    red, cube, sphere = processor.tokenizer.convert_tokens_to_ids(["red", "cube", "sphere"])
+    processor.audio_ms_per_token, processor.num_image_token = red, red  # Gemma 4 has the first
+    config = config_of(processor, video_token_id=cube, vision_soft_tokens_per_image=sphere)
+    assert vlm.placeholder_tokens(config, processor) == [processor.image_token_id]
+
+
+def test_a_token_that_the_template_writes_for_a_picture_is_never_said_whatever_its_name():
+    template = chat("<turn>", f"<media>{IMAGE}</media>\n", " ", "ASSISTANT:", names=("USER:", "ASSISTANT:"))
+    processor = build_processor(template, more=("<media>", "</media>"))
+    marks = processor.tokenizer.convert_tokens_to_ids(["<media>", "</media>"])
+    assert vlm.placeholder_tokens(config_of(processor), processor) == sorted([processor.image_token_id, *marks])
+
+
+def test_training_bars_the_tokens_that_sampling_bars():
+    processor = build_processor(more=("<film>",))
+    processor.video_token = "<film>"
+    model: Any = SimpleNamespace(config=config_of(processor), generation_config=GenerationConfig(eos_token_id=2))
+    barred = processor.tokenizer.convert_tokens_to_ids(["<film>", IMAGE])
+    assert Tokens.of(model, processor).never == set(barred) == set(vlm.placeholder_tokens(model.config, processor))

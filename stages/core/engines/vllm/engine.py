@@ -16,6 +16,7 @@ from stages.core.engines.vllm.host import Host, refusals
 from stages.core.engines.vllm.log import engine_log
 from stages.core.engines.vllm.weights import Weights, weights_of
 from stages.core.errors import InputError, require
+from stages.core.game.thinking import thinking_tags
 from stages.core.recipe.schema import Recipe
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class _Policy:
     processor: ProcessorMixin
     stop_tokens: tuple[int, ...]
     suppressed: tuple[int, ...]
+    answers: vlm.AnswerText
 
     @property
     def adapter(self) -> tuple[str, str] | None:
@@ -78,7 +80,8 @@ class VllmEngine(Engine):
         host = self._host_for(weights, policy)
         self.run(host.take(weights))
         self._hosts.append(self._hosts.pop(self._hosts.index(host)))
-        self._policies[policy] = _Policy(weights, version, host, processor, stop, suppressed)
+        answers = vlm.AnswerText(processor, thinking_tags(self._recipe.model))
+        self._policies[policy] = _Policy(weights, version, host, processor, stop, suppressed, answers)
         self._versions[policy] = version
         self._put_out.pop(policy, None)
 
@@ -146,10 +149,8 @@ class VllmEngine(Engine):
 
     def _prompt(self, request: Request, processor: ProcessorMixin) -> Any:
         """Text with the picture's mark, the picture, and its name: vLLM computes a named picture once."""
-        text = vlm.prompt_text(processor, request.messages)
-        ids = processor.tokenizer(text, **vlm.special_tokens(processor, text))["input_ids"]
         return {
-            "prompt_token_ids": ids,
+            "prompt_token_ids": vlm.prompt_ids(processor, request.messages),
             "multi_modal_data": {"image": self._pictures.load(request.pictures)},
             "multi_modal_uuids": {"image": [picture.sha256 or picture.ref for picture in request.pictures]},
         }
@@ -164,7 +165,7 @@ def _completions(output: RequestOutput, request: Request, policy: _Policy) -> li
     sha256 = vlm.prompt_hash(prompt)
     made = [
         Completion(
-            text=policy.processor.tokenizer.decode(list(one.token_ids), skip_special_tokens=True),
+            text=policy.answers.of(one.token_ids),
             token_ids=list(one.token_ids),
             logprobs=list(cast(Any, one.logprobs).logprobs),
             finish_reason=str(one.finish_reason),
