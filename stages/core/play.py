@@ -11,9 +11,11 @@ from typing import Any
 
 from stages.core.engines.base import Completion, Engine, Request, Sampling
 from stages.core.game.prompting import render_prompt
+from stages.core.game.quoting import one_line
 from stages.core.game.readers import UNREADABLE_CLUE, read_clue, read_thoughts, read_vote
 from stages.core.game.rules import Clue, Deal, Role, Transcript, Turn, next_turns
 from stages.core.game.subject import Subject
+from stages.core.game.thinking import Tags, read_answer
 from stages.core.pictures import Picture, blank_ref, picture_of, picture_size
 from stages.core.recipe import Recipe
 from stages.core.recipe.game import Game as GameRules
@@ -49,6 +51,7 @@ class Rules:
 
     game: GameRules
     rollout: Rollout
+    tags: Sequence[Tags]  # that mark private thought
 
 
 def policies(recipe: Recipe, seats: Collection[Seats] = ()) -> list[str]:
@@ -79,7 +82,7 @@ async def play_game(table: Table, rules: Rules, engine: Engine) -> list[Row]:
             return rows + [row for cast in votes for row in cast]
         (row,) = await _ask(table, turns[0], transcript, rules, engine)
         rows.append(row)
-        transcript.clues.append(_heard(turns[0], row, rules.game))
+        transcript.clues.append(_heard(turns[0], row, rules))
 
 
 async def play_games(
@@ -154,10 +157,11 @@ def _row(
     table: Table, turn: Turn, request: Request, version: str, sample: int, completion: Completion, rules: Rules
 ) -> Row:
     clue = vote = kind = None
+    answer = read_answer(completion.text, rules.tags)
     if turn.phase == "clue":
-        clue = read_clue(completion.text, rules.game.clue_chars, completion.truncated) or UNREADABLE_CLUE
+        clue = read_clue(answer.said, rules.game.clue_chars, completion.truncated) or UNREADABLE_CLUE
     else:
-        read = read_vote(completion.text, table.deal.players, completion.truncated)
+        read = read_vote(answer.said, table.deal.players, completion.truncated)
         vote, kind = read.seat, read.kind
     return {
         "game_id": table.deal.game_id,
@@ -177,6 +181,7 @@ def _row(
         "completion_ids": completion.token_ids,
         "completion_logprobs": completion.logprobs,
         "finish_reason": completion.finish_reason,
+        "thought": answer.state,
         "clue": clue,
         "vote": vote,
         "vote_kind": kind,
@@ -184,7 +189,10 @@ def _row(
     }
 
 
-def _heard(turn: Turn, row: Row, rules: GameRules) -> Clue:
+def _heard(turn: Turn, row: Row, rules: Rules) -> Clue:
     assert turn.player is not None and turn.clue_round is not None  # clue turns have both
-    thoughts = read_thoughts(row["completion"], row["finish_reason"] == "length") if rules.own_thoughts else ""
+    if not rules.game.own_thoughts:
+        return Clue(turn.player, turn.clue_round, row["clue"], "")
+    answer = read_answer(row["completion"], rules.tags)
+    thoughts = f"{one_line(answer.thought)} {read_thoughts(answer.said, row["finish_reason"] == "length")}".strip()
     return Clue(turn.player, turn.clue_round, row["clue"], thoughts)

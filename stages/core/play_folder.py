@@ -14,6 +14,7 @@ from stages.core import tables
 from stages.core.deals import Deals
 from stages.core.engines.base import Engine, Tally
 from stages.core.game.rules import Deal
+from stages.core.game.thinking import thinking_tags
 from stages.core.journal import Journal
 from stages.core.live import Meter, watch
 from stages.core.play import Row, Rules, Table, play_games, set_table
@@ -91,7 +92,7 @@ def play_folder(
     waiting = _waiting(dealt, journal.finished)
     _tell_idle_workers(waiting, engine, recipe)
     meter = Meter(title, len(dealt), len(dealt) - len(waiting), recipe.game, engine)
-    rules = Rules(recipe.game, recipe.rollout)
+    rules = Rules(recipe.game, recipe.rollout, thinking_tags(recipe.model))
     try:
         with watch(meter):
             engine.run(play_games(waiting, set_up, rules, engine, on_finished, deterministic=recipe.deterministic))

@@ -79,11 +79,14 @@ ROLLOUTS: Schema = {
     "completion_ids": pl.List(pl.Int32()),  # the stop token included; empty, like the log-probs, where not told
     "completion_logprobs": pl.List(pl.Float32()),  # of the sampled tokens, at the sampling temperature
     "finish_reason": pl.String(),  # stop, length
+    "thought": pl.String(),  # private thought in the completion: closed, or open at its end; null without any
     "clue": pl.String(),  # what the others hear; null for votes
     "vote": pl.Int32(),  # the seat voted for; null unless vote_kind is seat
     "vote_kind": pl.String(),  # seat, na, unreadable; null for clues
     "seed": pl.Int64(),
 }
+
+LATER = {"thought"}  # columns that folders of earlier versions lack; they are read as null
 
 SCORED: Schema = {
     "game_id": pl.String(),
@@ -202,8 +205,11 @@ def read(path: Path, schema: Schema, columns: list[str] | None = None) -> pl.Dat
     try:
         with path.open("rb") as file:
             present = pl.read_parquet_schema(file)
-        check(pl.DataFrame(schema=present), schema, path)
-        return pl.read_parquet(path, columns=list(wanted), hive_partitioning=False, glob=False).select(list(wanted))
+        lacking = {name: kind for name, kind in schema.items() if name in LATER and name not in present}
+        check(pl.DataFrame(schema={**present, **lacking}), schema, path)
+        stored = [name for name in wanted if name not in lacking]
+        frame = pl.read_parquet(path, columns=stored, hive_partitioning=False, glob=False)
+        return frame.with_columns(pl.lit(None, kind).alias(name) for name, kind in lacking.items()).select(list(wanted))
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such table; run the stage that makes it first") from error
     except (polars.exceptions.PolarsError, OSError) as error:

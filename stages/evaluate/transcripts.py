@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from stages.core import tables
 from stages.core.engines import Engine
 from stages.core.engines.base import Completion
 from stages.core.game.readers import read_vote
+from stages.core.game.thinking import Tags, read_answer, thinking_tags
 from stages.core.pictures import Picture, picture_hashes
 from stages.core.recipe import Recipe
 from stages.evaluate.asking import Ask, ask_all
@@ -32,12 +34,13 @@ def vote_on(transcripts: Path, games: Path, recipe: Recipe, engine: Engine) -> p
         for row in voters
     ]
     votes: list[dict[str, object]] = []
+    tags = thinking_tags(recipe.model)
     for policy in POLICIES:
         for greedy in (False, True):
             samples = 1 if greedy else recipe.game.votes
             answers = ask_all(asks, policy, recipe, engine, samples=samples, greedy=greedy)
             votes += [
-                {**_vote(voter, completion), "policy": policy, "greedy": greedy, "sample": sample}
+                {**_vote(voter, completion, tags), "policy": policy, "greedy": greedy, "sample": sample}
                 for voter, completions in zip(voters, answers, strict=True)
                 for sample, completion in enumerate(completions)
             ]
@@ -53,8 +56,8 @@ def _voters(transcripts: Path) -> list[dict[str, Any]]:
     return prompts.join(dealt, on="game_id", validate="m:1").sort("game_id", "turn").to_dicts()
 
 
-def _vote(voter: dict[str, Any], completion: Completion) -> dict[str, object]:
-    vote = read_vote(completion.text, voter["players"], completion.truncated)
+def _vote(voter: dict[str, Any], completion: Completion, tags: Sequence[Tags]) -> dict[str, object]:
+    vote = read_vote(read_answer(completion.text, tags).said, voter["players"], completion.truncated)
     return {
         **{name: voter[name] for name in ("game_id", "turn", "pair_id")},
         "completion": completion.text,

@@ -14,6 +14,7 @@ from stages.core.clevr.questions import KINDS, Question, ask
 from stages.core.engines import Engine
 from stages.core.game.prompting import render_aside
 from stages.core.game.readers import read_clue
+from stages.core.game.thinking import read_answer, thinking_tags
 from stages.core.pictures import Picture, picture_hashes
 from stages.core.recipe import Recipe
 from stages.core.seeds import rng
@@ -62,10 +63,11 @@ def answer(drawn: list[tuple[str, str, str, Question]], games: Path, recipe: Rec
         for number, _, picture, question in drawn
     ]
     rows: list[dict[str, object]] = []
+    tags = thinking_tags(recipe.model)
     for policy in POLICIES:
         answers = ask_all(asks, policy, recipe, engine, samples=1, greedy=True)
         for (number, pair_id, picture, question), (completion,) in zip(drawn, answers, strict=True):
-            given = read_clue(completion.text, 60, completion.truncated)
+            given = read_clue(read_answer(completion.text, tags).said, 60, completion.truncated)
             rows.append(
                 {
                     "question_id": number,

@@ -29,6 +29,7 @@ from stages.iterate.state import METRICS, Metrics, State, read_lines
 FROM_PLAYING = (
     "completion_tokens",
     "truncated",
+    "truncated_thoughts",
     "unreadable_clues",
     "repeated_clues",
     "clue_entropy",

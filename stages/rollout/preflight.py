@@ -26,7 +26,7 @@ from stages.core.recipe import Recipe
 from stages.core.seeds import derive
 from stages.rollout.deals import choose_split, read_deals, read_seats
 from stages.rollout.stage import produce
-from stages.rollout.summary import summarise
+from stages.rollout.summary import CUT, THINK_LESS, THINKING, summarise
 
 GAMES = 8  # of `vz rollout --preflight`
 
@@ -99,6 +99,8 @@ def facts(report: Report, recipe: Recipe) -> dict[str, str]:
     return {
         **{f"{what} tokens": _length(found) for what, found in counts["tokens"].items()},
         "truncated": f"{shares['truncated_clues']:.0%} of clues, {shares['truncated_votes']:.0%} of votes",
+        "truncated in thought": f"{shares['truncated_thought_clues']:.0%} of clues, "
+        f"{shares['truncated_thought_votes']:.0%} of votes",
         "unreadable": f"{shares['unreadable_clues']:.0%} of clues, {shares['unreadable_votes']:.0%} of votes",
         "repeated clues": f"{counts['repeated_clues']} of {counts['clues'] - counts['unreadable_clues']} readable ones",
         "entropy": ", ".join(f"{name}s {'–' if nats is None else f'{nats:.2f}'}" for name, nats in entropy.items())
@@ -121,14 +123,15 @@ def _dealt(recipe: Recipe, pairs: pl.DataFrame, deal: Path | None, split: str | 
 
 def _lengths_and_shares(folder: Path, recipe: Recipe) -> dict[str, Any]:
     """Lengths in tokens beside their limits, and shares of clues and of votes that are cut off or cannot be read."""
-    columns = ["phase", "prompt_tokens", "completion_ids", "finish_reason", "clue", "vote_kind"]
+    columns = ["phase", "prompt_tokens", "completion_ids", "finish_reason", "thought", "clue", "vote_kind"]
     rows = tables.read_parts(folder, tables.ROLLOUTS, columns).with_columns(
         tokens=pl.col("completion_ids").list.len(),
-        truncated=pl.col("finish_reason") == "length",
+        truncated=CUT,
+        truncated_thought=CUT & THINKING,
         unreadable=pl.col("clue").eq_missing(UNREADABLE_CLUE) | pl.col("vote_kind").eq_missing("unreadable"),
     )
     phases = {"clue": rows.filter(pl.col("phase") == "clue"), "vote": rows.filter(pl.col("phase") == "decision")}
-    limits = {"clue": recipe.rollout.max_clue_tokens, "vote": recipe.rollout.max_vote_tokens}
+    limits = {"clue": recipe.rollout.longest("clue"), "vote": recipe.rollout.longest("decision")}
     return {
         "tokens": {
             "prompt": _lengths(rows["prompt_tokens"], recipe.rollout.max_prompt_tokens),
@@ -136,7 +139,7 @@ def _lengths_and_shares(folder: Path, recipe: Recipe) -> dict[str, Any]:
         },
         "shares": {
             f"{fault}_{phase}s": own[fault].mean()
-            for fault in ("truncated", "unreadable")
+            for fault in ("truncated", "truncated_thought", "unreadable")
             for phase, own in phases.items()
         },
     }
@@ -177,11 +180,13 @@ def _refuse_unreadable(report: Report) -> None:
     if not unreadable and counts["truncated"] < counts["rows"]:
         return
     found = "no clue and no vote can be read" if unreadable else "every answer is cut off at its token limit"
+    longer = "raise rollout.max_clue_tokens and rollout.max_vote_tokens"
     raise InputError(
-        f"preflight: {found} ({counts['truncated']} of {counts['rows']} are cut off), so nothing can be learned; "
-        f"look at them: vz inspect {report.out} --game 1 --turn 0. Likely remedies: raise rollout.max_clue_tokens and "
-        "rollout.max_vote_tokens; take a model that follows instructions, with its own chat template "
-        "(model.chat_template); take prompts that the model was taught (game.prompts)"
+        f"preflight: {found} ({counts['truncated']} of {counts['rows']} are cut off, {counts['truncated_thoughts']} of "
+        f"them inside their thought), so nothing can be learned; look at them: vz inspect {report.out} --game 1 --turn "
+        f"0. Likely remedies: {THINK_LESS if counts['truncated_thoughts'] else longer}; take a model that follows "
+        "instructions, with its own chat template (model.chat_template); take prompts that the model was taught "
+        "(game.prompts)"
     )
 
 

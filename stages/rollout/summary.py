@@ -21,11 +21,20 @@ _COLUMNS = [
     "completion_ids",
     "completion_logprobs",
     "finish_reason",
+    "thought",
     "clue",
     "vote_kind",
 ]
 _IS_CLUE = pl.col("phase") == "clue"
+CUT = pl.col("finish_reason") == "length"
+THINKING = pl.col("thought").eq_missing("open")  # at its end
 _UNREADABLE = pl.col("clue") == UNREADABLE_CLUE
+
+
+THINK_LESS = (
+    "raise rollout.max_thinking_tokens, or let the model think less by the options that its chat template has, such as "
+    "model.chat_template_options={enable_thinking: false}"
+)
 
 
 def summarise(folder: Path, recipe: Rollout) -> Outcome:
@@ -55,7 +64,8 @@ def _count(rows: pl.DataFrame) -> pl.DataFrame:
         votes=(~_IS_CLUE).sum(),
         prompt_tokens=pl.col("prompt_tokens").cast(pl.Int64).sum(),
         completion_tokens=pl.col("completion_ids").list.len().cast(pl.Int64).sum(),
-        truncated=(pl.col("finish_reason") == "length").sum(),
+        truncated=CUT.sum(),
+        truncated_thoughts=(CUT & THINKING).sum(),
         unreadable_clues=_UNREADABLE.sum(),
         repeated_clues=len(heard) - heard.n_unique(),
         na_votes=(pl.col("vote_kind") == "na").sum(),
@@ -73,10 +83,12 @@ def _count(rows: pl.DataFrame) -> pl.DataFrame:
 
 def _warnings(figures: dict[str, Any], recipe: Rollout) -> list[str]:
     rows, clues, votes, unread = (figures[name] for name in ("rows", "clues", "votes", "unreadable_clues"))
+    thoughts = figures["truncated_thoughts"]
     look = "look at some with vz inspect <folder> --game 1; the prompts, the chat template or the model may not fit"
     faults = [
-        ("truncated answers", figures["truncated"], rows, "truncated_warning",
+        ("answers truncated after any thought", figures["truncated"] - thoughts, rows, "truncated_warning",
          "raise rollout.max_clue_tokens or rollout.max_vote_tokens"),
+        ("answers truncated inside their thought", thoughts, rows, "truncated_warning", THINK_LESS),
         ("unreadable clues", unread, clues, "unreadable_warning", look),
         ("unreadable votes", figures["unreadable_votes"], votes, "unreadable_warning", look),
         ("readable clues that repeat an earlier one of their game", figures["repeated_clues"], clues - unread,

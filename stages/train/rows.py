@@ -115,6 +115,7 @@ def sampling_of(rollouts: Path) -> Sampling:
             "never drawn, so the gradient would be biased; play with --set rollout.top_p=1"
         )
     longest = max(int(rollout.get(name, 1)) for name in ("max_clue_tokens", "max_vote_tokens"))
+    longest += int(rollout.get("max_thinking_tokens", 0))
     rules = {
         phase: Rules(int(rollout.get(f"min_{what}_tokens", 0)), float(rollout.get(f"{what}_repetition_penalty", 1.0)))
         for phase, what in (("clue", "clue"), ("decision", "vote"))

@@ -34,7 +34,7 @@ class Sampling:
         return cls(
             recipe.temperature,
             recipe.top_p,
-            recipe.max_clue_tokens if clue else recipe.max_vote_tokens,
+            recipe.longest(phase),
             recipe.min_clue_tokens if clue else recipe.min_vote_tokens,
             recipe.clue_repetition_penalty if clue else recipe.vote_repetition_penalty,
         )

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 LEAVES_OUT = {
     "return_token_ids": "rollout.server.token_ids=never",
     "logprobs": "rollout.server.token_ids=never",
+    "chat_template_kwargs": "rollout.server.extra_body={chat_template_kwargs: null}",
     "min_tokens": "rollout.min_clue_tokens=0 and rollout.min_vote_tokens=0",
     "repetition_penalty": "rollout.clue_repetition_penalty=1 and rollout.vote_repetition_penalty=1",
     "repeat_penalty": "rollout.clue_repetition_penalty=1 and rollout.vote_repetition_penalty=1",

@@ -17,6 +17,7 @@ from stages.core.engines.server.pictures import DataUrls
 from stages.core.engines.server.protocol import Response, completion_of, read_response, request_body
 from stages.core.engines.server.trainable import COLD, follows_temperature, must_have, probe_body
 from stages.core.errors import InputError, require
+from stages.core.game.thinking import thinking_tags
 from stages.core.recipe.schema import Recipe
 from stages.core.recipe.served import is_served, split_place
 from stages.core.together import together
@@ -46,6 +47,8 @@ class ServerEngine(Engine):
     def __init__(self, recipe: Recipe) -> None:
         super().__init__()
         self._settings = recipe.rollout.server
+        self._tags = thinking_tags(recipe.model)[0]
+        self._template_options = recipe.model.chat_template_options
         self._max_prompt_tokens = recipe.rollout.max_prompt_tokens
         self._endpoints: dict[str, Endpoint] = {}
         self._policies: dict[str, _Policy] = {}
@@ -86,11 +89,16 @@ class ServerEngine(Engine):
         urls = [self._urls.of(picture) for picture in request.pictures]
         # Not one request of n samples: sample i is drawn with seed + i whoever answers, but many servers ignore `n`, or
         # draw its samples from one stream; and a lost answer costs one sample only.
-        bodies = [request_body(request, sample, urls, model, self._settings) for sample in range(request.n)]
+        bodies = [
+            request_body(request, sample, urls, model, self._settings, self._template_options)
+            for sample in range(request.n)
+        ]
         responses = await together(self._post(policy.endpoint, body, request.name) for body in bodies)
         self._check_length(responses[0], request.name)
         with_ids = await self._with_ids(policy.endpoint, model, responses, request.sampling.temperature)
-        completions = [completion_of(response, policy.endpoint.url, with_ids=with_ids) for response in responses]
+        completions = [
+            completion_of(response, policy.endpoint.url, self._tags, with_ids=with_ids) for response in responses
+        ]
         self._count(responses)
         return completions
 

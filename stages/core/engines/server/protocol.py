@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel, Field
@@ -12,6 +12,7 @@ from stages.core.engines.server.faults import TryAgain
 from stages.core.engines.server.models import Card
 from stages.core.errors import InputError
 from stages.core.game.prompting import Message
+from stages.core.game.thinking import Tags
 from stages.core.recipe.engines import ServerSettings
 from stages.core.vlm import prompt_hash
 
@@ -22,6 +23,20 @@ EMPTY_AND_WHOLE = {"length", "content_filter"}  # the model thought until the li
 class _Message(BaseModel):
     content: str | None = None
     refusal: str | None = None
+    reasoning: str | None = None  # where the server takes the thought out of the content (vLLM, SGLang) …
+    reasoning_content: str | None = None  # … under either name
+
+    @property
+    def thought(self) -> str:
+        return self.reasoning or self.reasoning_content or ""
+
+    def text(self, tags: Tags) -> str:
+        """The whole answer, with its thought between `tags`, as a model writes it."""
+        said = self.content or self.refusal
+        if not self.thought:
+            return said or ""
+        opening, closing = tags
+        return f"{opening}{self.thought}" if said is None else f"{opening}{self.thought}{closing}{said}"
 
 
 class _Likely(BaseModel):
@@ -97,13 +112,19 @@ def read_response(content: bytes) -> Response:
     reason, message = response.choices[0].finish_reason, response.choices[0].message
     if reason in UNFINISHED:
         raise TryAgain(f"an answer that was given up (finish_reason {reason})")
-    if message.content is None and message.refusal is None and reason not in EMPTY_AND_WHOLE:
+    silent = message.content is None and message.refusal is None and not message.thought
+    if silent and reason not in EMPTY_AND_WHOLE:
         raise TryAgain("an answer without content")
     return response
 
 
 def request_body(
-    request: Request, sample: int, urls: Sequence[str], model: Card, settings: ServerSettings
+    request: Request,
+    sample: int,
+    urls: Sequence[str],
+    model: Card,
+    settings: ServerSettings,
+    template_options: Mapping[str, Any],
 ) -> dict[str, Any]:
     """The JSON of one sample. `urls` are the request's pictures in order."""
     sampling = request.sampling
@@ -116,11 +137,13 @@ def request_body(
         "seed": request.seed + sample,
         **model.dialect.neutral,
     }
-    # These two are no part of the protocol, and strict servers refuse what they do not know.
+    # These are no part of the protocol, and strict servers refuse what they do not know.
     if sampling.repetition_penalty != 1:
         body[model.dialect.repetition_penalty] = sampling.repetition_penalty
     if sampling.min_tokens > 0:
         body["min_tokens"] = sampling.min_tokens
+    if template_options:
+        body["chat_template_kwargs"] = dict(template_options)
     if settings.token_ids != "never":
         body |= {"logprobs": True, "return_token_ids": True}
     body |= settings.extra_body
@@ -143,7 +166,7 @@ def _messages(messages: Sequence[Message], urls: Sequence[str]) -> list[Message]
     ]
 
 
-def completion_of(response: Response, url: str, *, with_ids: bool) -> Completion:
+def completion_of(response: Response, url: str, tags: Tags, *, with_ids: bool) -> Completion:
     """With token ids and log-probs if `with_ids`, which the response must then have; else with empty lists."""
     choice = response.choices[0]
     ids, tokens = (choice.token_ids or [], response.sampled or []) if with_ids else ([], [])
@@ -153,7 +176,7 @@ def completion_of(response: Response, url: str, *, with_ids: bool) -> Completion
             "set rollout.server.token_ids=never to play without"
         )
     return Completion(
-        text=choice.message.content or choice.message.refusal or "",
+        text=choice.message.text(tags),
         token_ids=ids,
         logprobs=[token.logprob for token in tokens],
         finish_reason="length" if choice.finish_reason == "length" else "stop",

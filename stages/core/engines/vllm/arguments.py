@@ -58,7 +58,7 @@ def argument_values(recipe: Recipe, weights: Weights, *, on_gpu: bool) -> dict[s
 def longest_sequence(recipe: Recipe) -> int:
     """Tokens of the longest prompt and answer that the recipe allows."""
     rollout = recipe.rollout
-    return rollout.max_prompt_tokens + max(rollout.max_clue_tokens, rollout.max_vote_tokens)
+    return rollout.max_prompt_tokens + max(rollout.longest("clue"), rollout.longest("decision"))
 
 
 def processor_options(recipe: Recipe) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from stages.core.pictures import Picture
 from stages.core.vlm import prompt_hash
 from tests.core.engines.server.asking import BLANK, ask, engine_for, request
 from tests.core.engines.server.chat_server import Call, ChatServer, Reply, as_json, completion, good, models
+from tests.helpers import fake_recipe
 
 
 def with_ids(call: Call) -> Reply:
@@ -225,7 +226,9 @@ def test_logprobs_of_another_temperature_are_no_logprobs(processed: bool, temper
     ("message", "reason", "text", "finish"),
     [
         ({"content": "cut"}, "length", "cut", "length"),
-        ({"content": None, "reasoning": "hm"}, "length", "", "length"),
+        ({"content": None, "reasoning": "hm"}, "length", "<think>hm", "length"),
+        ({"content": "red", "reasoning_content": "hm"}, "stop", "<think>hm</think>red", "stop"),
+        ({"content": "red", "reasoning_content": None}, "stop", "red", "stop"),
         ({"content": None, "refusal": "I will not"}, "stop", "I will not", "stop"),
         ({"content": None}, "content_filter", "", "stop"),
     ],
@@ -239,6 +242,21 @@ def test_answers_that_are_not_quite_answers(message: dict[str, str], reason: str
     with ChatServer(reply) as server:
         (made,) = ask(server)
     assert (made.text, made.finish_reason, made.prompt_tokens) == (text, finish, 0)
+
+
+def test_options_of_the_chat_template_are_sent_and_can_be_left_out():
+    with ChatServer() as server:
+        ask(server)
+        ask(server, "model.chat_template_options={enable_thinking: false}")
+        ask(
+            server,
+            "model.chat_template_options={enable_thinking: false}",
+            "rollout.server.extra_body={chat_template_kwargs: null}",
+        )
+        sent = [call.body.get("chat_template_kwargs") for call in server.calls if call.path.endswith("/completions")]
+    assert sent == [None, {"enable_thinking": False}, None]
+    with pytest.raises(InputError, match="'chat_template_kwargs' is the recipe's to decide"):
+        fake_recipe("rollout.server.extra_body={chat_template_kwargs: {enable_thinking: false}}")
 
 
 def test_a_prompt_beyond_the_limit_is_an_error():
