@@ -194,5 +194,5 @@ def _heard(turn: Turn, row: Row, rules: Rules) -> Clue:
     if not rules.game.own_thoughts:
         return Clue(turn.player, turn.clue_round, row["clue"], "")
     answer = read_answer(row["completion"], rules.tags)
-    thoughts = f"{one_line(answer.thought)} {read_thoughts(answer.said, row["finish_reason"] == "length")}".strip()
+    thoughts = f"{one_line(answer.thought)} {read_thoughts(answer.said, row['finish_reason'] == 'length')}".strip()
     return Clue(turn.player, turn.clue_round, row["clue"], thoughts)

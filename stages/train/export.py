@@ -59,8 +59,9 @@ def export(recipe: Recipe, state: Path, model: str, base: str, out: Path, update
 def _card(recipe: Recipe, base: str, updates: int) -> str:
     full = recipe.model.lora is None
     form = "All weights are here." if full else "This is a LoRA adapter for it."
-    named = {name: getattr(recipe.model, name) for name in ("min_pixels", "max_pixels", "chat_template")}
-    named = {name: value for name, value in {**named, **recipe.model.processor}.items() if value is not None}
+    fields = ("min_pixels", "max_pixels", "chat_template", "chat_template_options")
+    named = {name: getattr(recipe.model, name) for name in fields}
+    named = {name: value for name, value in {**named, **recipe.model.processor}.items() if value not in (None, {})}
     said = ", ".join(f"`{name}`: `{value}`" for name, value in named.items())
     options = f"Training set these options of the processor: {said}." if said else ""
     library = "transformers" if full else "peft"
