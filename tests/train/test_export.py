@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -14,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from stages.core.errors import InputError, VzError
 from stages.core.model_files import local_folder, own_files, set_dtype
 from stages.train import export, launch, run
-from tests.train.world import World, change, recipe
+from tests.train.world import World, change, make_world, recipe
 
 INDEX = "model.safetensors.index.json"
 
@@ -70,6 +71,33 @@ def test_the_precision_is_set_under_the_names_that_the_config_uses(tmp_path: Pat
 
 def long(name: str) -> str:
     return name.replace("vision_tower.", "vision_tower.vision_model.")
+
+
+def as_transformers_4(base: Path) -> None:
+    """Configs as transformers 4 writes them: positions, precision and picture settings under its names."""
+
+    def edit(config: dict[str, Any]) -> None:
+        config["torch_dtype"] = "bfloat16"
+        del config["dtype"], config["text_config"]["rope_parameters"]
+        config["text_config"] |= {"rope_theta": 1e6, "rope_scaling": None}
+
+    change(base / "config.json", edit)
+    processor = json.loads((base / "processor_config.json").read_text())
+    (base / "preprocessor_config.json").write_text(json.dumps(processor.pop("image_processor")))
+    (base / "processor_config.json").write_text(json.dumps(processor))
+    change(base / "tokenizer_config.json", lambda config: config.update(extra_special_tokens={}))
+
+
+def test_a_base_of_transformers_4_stays_one(base: Path, pictures: Path, tmp_path: Path) -> None:
+    from transformers import AutoConfig
+
+    as_transformers_4(base)
+    rows = make_world(tmp_path / "rows", base, pictures, 4)
+    out = run(recipe(base), rows.kept, tmp_path / "out").out
+    names = {path.name for path in base.iterdir()} - {"model.safetensors"}
+    assert "preprocessor_config.json" in names
+    assert all((out / name).read_bytes() == (base / name).read_bytes() for name in names)
+    assert AutoConfig.from_pretrained(out).text_config.rope_parameters["rope_theta"] == 1e6
 
 
 def test_weights_lie_in_the_bases_files_and_those_that_nobody_loads_are_copied(
