@@ -124,5 +124,5 @@ def _row(game_id: str, turn: int, sample: int, phase: str, role: str, player: in
         "role": role, "policy": "current", "policy_version": "v", "images": ["a.png"], "prompt_tokens": 3,
         "prompt": [{"role": "user", "content": [{"type": "text", "text": "hello"}]}], "prompt_sha256": "0",
         "completion": text, "completion_ids": [1, 2], "completion_logprobs": [-0.1, -0.2], "finish_reason": "stop",
-        "clue": None, "vote": None, "vote_kind": None, "seed": 5,
+        "clue": None, "vote": None, "vote_kind": None, "seed": 5, "sampler": "fake",
     }  # fmt: skip

@@ -186,6 +186,7 @@ def _row(
         "vote": vote,
         "vote_kind": kind,
         "seed": request.seed + sample,
+        "sampler": completion.sampler,
     }
 
 

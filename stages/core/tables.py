@@ -84,9 +84,10 @@ ROLLOUTS: Schema = {
     "vote": pl.Int32(),  # the seat voted for; null unless vote_kind is seat
     "vote_kind": pl.String(),  # seat, na, unreadable; null for clues
     "seed": pl.Int64(),
+    "sampler": pl.String(),  # what computed it, e.g. "vllm bfloat16"
 }
 
-LATER = {"thought"}  # columns that folders of earlier versions lack; they are read as null
+LATER = {"thought", "sampler"}  # columns that folders of earlier versions lack; they are read as null
 
 SCORED: Schema = {
     "game_id": pl.String(),

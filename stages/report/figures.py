@@ -46,7 +46,8 @@ def round_figures(run: RunFiles) -> list[Figure]:
         "unreadable clues": "unreadable_clues / clues",
         "unreadable votes": "unreadable_votes / votes",
     }
-    gaps = {"mean": "train.logprob_gap_mean", "largest": "train.logprob_gap_max"}
+    gap = "train.logprob_gap"
+    gaps = {"mean": f"{gap}_mean", "99.9 % of tokens": f"{gap}_tail", "largest": f"{gap}_max"}
     return [
         Figure("Votes and games", shares, "share", SHARE, *chance),
         Figure("Moving averages that switch the phase", {"acc": "acc_ema", "N/A": "na_ema"}, "EMA", SHARE, *switch),

@@ -29,7 +29,7 @@ class Job:
     total: int  # updates the schedule spans
     rate_share: float  # of the schedule's learning rate
     state_id: str  # of the state after
-    off_policy: bool  # some rows were played by other weights than those that train
+    off_policy: int  # rows that other weights than those that train played
 
     def save(self, path: Path) -> None:
         body = {name: value for name, value in asdict(self).items() if name != "recipe"}

@@ -18,10 +18,12 @@ from torch.utils.data import DataLoader
 from transformers import PrinterCallback, TrainerCallback
 from trl import GRPOConfig, GRPOTrainer
 
-from stages.core.errors import InputError, VzError
+from stages.core.errors import VzError
 from stages.core.progress import Progress
 from stages.core.seeds import derive
-from stages.train.encode import encode_rows
+from stages.train.correction import corrects, mode_of, weights
+from stages.train.encode import Encoded, encode_rows
+from stages.train.gap import check_gap
 from stages.train.logprobs import Tokens, add_head, completion_logprobs
 from stages.train.measures import Tally, k3
 from stages.train.plan import MicroBatch, rate
@@ -42,11 +44,17 @@ class Replay:
     rows: Sequence[Row]
     updates: Sequence[range]
     batches: Sequence[MicroBatch]  # of this process
-    sampled_ratio: bool  # the importance ratio is against the stored log-probs
+    ratio_to_start: bool  # the importance ratio divides by log-probs of before the first update
+    sampler: str  # how rows name what computes as training does
+    off_policy: int  # rows that other weights played
     done: int  # updates of the run before
     total: int  # that the schedule spans
     rate_share: float  # of the schedule's learning rate
     progress: Progress
+
+    def corrected(self, row: Row) -> bool:
+        """Whether the row gets an importance weight."""
+        return corrects(self.recipe.train, row, self.sampler)
 
     def tokens(self, update: int) -> int:
         """Tokens of the update that train; anchors' do not count."""
@@ -81,8 +89,10 @@ class ReplayTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no annotation
         )
         self.replay = replay
         self.records: list[dict[str, Any]] = []
-        self.tally = Tally(self.accelerator.device, replay.recipe.train.clip)
+        self.tally = Tally(self.accelerator.device, replay.recipe.train)
         self.anchor_model: Any = None
+        self._start: dict[int, torch.Tensor] = {}  # log-probs of rows before the first update, by place
+        self.use_vllm = True  # to TRL's loss: there are importance weights
         # The configuration names no KL weight: TRL would make a reference of its own, from the policy's last weights.
         self.beta = replay.recipe.train.kl
         for model in (policy, reference, anchor):
@@ -92,7 +102,7 @@ class ReplayTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no annotation
             self.ref_model = self.accelerator.prepare_model(reference, evaluation_mode=True)
         if anchor is not None:
             self.anchor_model = self.accelerator.prepare_model(anchor, evaluation_mode=True)
-        self.add_callback(_SeedEachUpdate(self))
+        self.add_callback(_Hooks(self))
         self.remove_callback(PrinterCallback)
 
     def get_train_dataloader(self) -> DataLoader[MicroBatch]:
@@ -101,10 +111,7 @@ class ReplayTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no annotation
 
     def _prepare_inputs(self, batch: MicroBatch) -> dict[str, Any]:
         """The tensors of a micro-batch, with reference log-probs, in the form TRL's loss wants them."""
-        rows = [self.replay.rows[place] for place in batch.rows]
-        filler = [self.replay.rows[self.replay.updates[batch.update].start]] * (batch.size - len(rows))
-        encoded = encode_rows(self.processing_class, rows, filler, self.accelerator.device)
-        self._spoken, self._pictures = encoded.spoken, encoded.pictures
+        encoded = self._encoded(batch)
         mask = encoded.spoken.mask
         inputs: dict[str, Any] = {
             "prompt_ids": encoded.spoken.prompt_ids,
@@ -117,8 +124,10 @@ class ReplayTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no annotation
             "sampling_per_token_logps": encoded.logprobs,
             **self._normaliser(batch),
         }
-        if self.replay.sampled_ratio:
-            inputs["old_per_token_logps"] = encoded.logprobs
+        corrected = [self.replay.corrected(self.replay.rows[place]) for place in batch.rows]
+        inputs["corrected"] = torch.tensor([*corrected, *[False] * (batch.size - len(corrected))], device=mask.device)
+        if self.replay.ratio_to_start:
+            inputs["old_per_token_logps"] = self._before(batch, encoded.logprobs)
         has_anchors = bool(encoded.anchors.any())
         if self.beta or (has_anchors and self.anchor_model is None):
             inputs["ref_per_token_logps"] = self._reference_logprobs(self.ref_model)
@@ -129,6 +138,33 @@ class ReplayTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no annotation
                 else self._reference_logprobs(self.anchor_model)
             )
         return inputs
+
+    def _encoded(self, batch: MicroBatch) -> Encoded:
+        """The rows of a micro-batch as tensors; from here on the log-probs that are asked for are theirs."""
+        rows = [self.replay.rows[place] for place in batch.rows]
+        filler = [self.replay.rows[self.replay.updates[batch.update].start]] * (batch.size - len(rows))
+        encoded = encode_rows(self.processing_class, rows, filler, self.accelerator.device)
+        self._spoken, self._pictures = encoded.spoken, encoded.pictures
+        return encoded
+
+    @torch.no_grad()
+    def compute_start(self) -> None:
+        """Keep the policy's own log-probs of before the first update, where the ratio divides by them."""
+        if not self.replay.ratio_to_start or not any(map(self.replay.corrected, self.replay.rows)):
+            return
+        self.model.eval()
+        for batch in self.replay.batches:
+            self._encoded(batch)
+            self._start |= zip(batch.rows, self._logprobs(self.model)[0].cpu(), strict=False)
+        self.model.train()
+
+    def _before(self, batch: MicroBatch, stored: torch.Tensor) -> torch.Tensor:
+        """[B, T]: the stored log-probs, or for rows that get a weight those of before the first update."""
+        before = stored.clone()
+        for number, place in enumerate(batch.rows):
+            if self.replay.corrected(self.replay.rows[place]):
+                before[number] = self._start[place]
+        return before
 
     def _normaliser(self, batch: MicroBatch) -> dict[str, torch.Tensor]:
         """What makes TRL's means over micro-batches, steps and processes a mean over the update's real rows.
@@ -165,9 +201,18 @@ class ReplayTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no annotation
     def _get_per_token_logps_and_entropies(self, model: Any, *_: Any, **__: Any) -> tuple[torch.Tensor, Any, None]:
         """Log-probs and entropies [B, T] of the micro-batch, which TRL's loss asks for here."""
         self._latest = self._logprobs(model)
+        self._weigh(self._inputs, self._latest[0].detach())
         return self._latest[0], self._latest[1], None
 
+    def _weigh(self, inputs: dict[str, Any], logprobs: torch.Tensor) -> None:
+        """Set the importance weights [B, T] that TRL's loss multiplies with."""
+        train, sampled = self.replay.recipe.train, inputs["sampling_per_token_logps"]
+        old = inputs.get("old_per_token_logps", logprobs)
+        found = weights(mode_of(train), train.correction_cap, old, sampled, inputs["completion_mask"])
+        inputs["importance_sampling_ratio"] = found.where(inputs["corrected"][:, None], 1.0)
+
     def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> torch.Tensor:
+        self._inputs = inputs
         loss: torch.Tensor = super()._compute_loss(model, inputs) * inputs["loss_factor"]
         logprobs, entropy = self._latest
         anchoring = self._anchor_loss(inputs, logprobs)
@@ -200,13 +245,9 @@ class ReplayTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no annotation
         return norm
 
     def _refuse(self, record: dict[str, Any]) -> None:
-        limit = self.replay.recipe.train.logprob_gap_limit
-        if not self.records and record["logprob_gap_mean"] > limit:
-            raise InputError(
-                f"the sampler's and the trainer's log-probs differ by {record['logprob_gap_mean']:.3f} nats on average "
-                f"(train.logprob_gap_limit is {limit}): were the rows played by this model, at this precision, "
-                "without repetition penalty? Nothing was trained"
-            )
+        replay = self.replay
+        if not self.records:
+            check_gap(record, replay.recipe, replay.rows, replay.sampler, replay.off_policy)
         if not all(abs(record[name]) < float("inf") for name in ("loss", "grad_norm")):
             raise VzError(
                 f"update {record['update']}: loss {record['loss']}, gradient norm {record['grad_norm']}: not finite; "
@@ -232,13 +273,17 @@ class ReplayTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no annotation
         return 0  # the loop asks for a count that nobody reads
 
 
-class _SeedEachUpdate(TrainerCallback):  # type: ignore[misc]
-    """Random numbers of an update (LoRA dropout) depend on its number in the run, not on where a call began."""
+class _Hooks(TrainerCallback):  # type: ignore[misc]
+    """What happens before the first update and before each."""
 
     def __init__(self, trainer: ReplayTrainer) -> None:
         self._trainer = trainer
 
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self._trainer.compute_start()
+
     def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Random numbers of an update (LoRA dropout) depend on its number in the run, not on where a call began."""
         trainer = self._trainer
         update = trainer.replay.done + state.global_step
         torch.manual_seed(derive(trainer.replay.recipe.seed, "train", update, trainer.accelerator.process_index))

@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 
 from stages.core import artifact, tables
+from stages.core.engines.base import sampler_name
 from stages.core.errors import InputError
 from stages.core.game.prompting import Message
 from stages.core.pictures import Picture, picture_hashes
@@ -29,6 +30,7 @@ _ROLLOUTS = [
     "prompt_sha256",
     "completion_ids",
     "completion_logprobs",
+    "sampler",
 ]
 
 
@@ -58,6 +60,7 @@ class Row:
     logprobs: list[float]  # T, of the sampler at its temperature, nats
     is_anchor: bool  # of the phase that does not train now: it has a KL term and nothing else
     rules: Rules
+    sampler: str | None  # what computed it; None where nobody noted it down
 
     @property
     def key(self) -> str:
@@ -71,6 +74,7 @@ class Sampling:
     temperature: float
     max_tokens: int  # the longest answer allowed, which dr_grpo divides by
     rules: Mapping[str, Rules]  # by phase
+    sampler: str | None  # of rows that do not name theirs: the recipe's engine
 
 
 def read_rows(kept: Path, rollouts: Path, games: Path) -> list[Row]:
@@ -86,8 +90,8 @@ def read_rows(kept: Path, rollouts: Path, games: Path) -> list[Row]:
     joined = chosen.join(
         played.with_columns(found=pl.lit(True)), on=tables.KEY, how="left", suffix="_played", maintain_order="left"
     )
-    hashes, rules = picture_hashes(games), sampling_of(rollouts).rules
-    return [_row(row, games, hashes, table, rollouts, active, rules) for row in joined.iter_rows(named=True)]
+    hashes, sampling = picture_hashes(games), sampling_of(rollouts)
+    return [_row(row, games, hashes, table, rollouts, active, sampling) for row in joined.iter_rows(named=True)]
 
 
 def _active_phase(kept: Path) -> str | None:
@@ -100,7 +104,8 @@ def _active_phase(kept: Path) -> str | None:
 def sampling_of(rollouts: Path) -> Sampling:
     """The rollouts' own sampling: what training must divide the logits by is never taken from the recipe."""
     manifest = rollouts / artifact.MANIFEST
-    rollout = artifact.manifest_of(rollouts).get("settings", {}).get("rollout", {})
+    settings = artifact.manifest_of(rollouts).get("settings", {})
+    rollout = settings.get("rollout", {})
     temperature = rollout.get("temperature")
     if not isinstance(temperature, int | float):
         raise InputError(f"{manifest}: names no settings.rollout.temperature; play the games again with this vz")
@@ -120,7 +125,8 @@ def sampling_of(rollouts: Path) -> Sampling:
         phase: Rules(int(rollout.get(f"min_{what}_tokens", 0)), float(rollout.get(f"{what}_repetition_penalty", 1.0)))
         for phase, what in (("clue", "clue"), ("decision", "vote"))
     }
-    return Sampling(float(temperature), longest, rules)
+    engine, dtype = rollout.get("engine"), settings.get("model", {}).get("dtype", "")
+    return Sampling(float(temperature), longest, rules, sampler_name(engine, dtype) if engine else None)
 
 
 def _row(
@@ -130,7 +136,7 @@ def _row(
     kept: Path,
     rollouts: Path,
     active: str | None,
-    rules: Mapping[str, Rules],
+    sampling: Sampling,
 ) -> Row:
     key = f"game '{row['game_id']}', turn {row['turn']}, sample {row['sample']}"
     _check(row, key, kept, rollouts)
@@ -151,7 +157,8 @@ def _row(
         row["completion_ids"],
         row["completion_logprobs"],
         active is not None and row["phase"] != active,
-        rules[row["phase"]],
+        sampling.rules[row["phase"]],
+        row["sampler"] or sampling.sampler,
     )
 
 

@@ -23,7 +23,11 @@ from stages.train.state import STATE, StateInfo, is_whole, read_info
 
 UPDATES = "training.json"
 _MEANS = ("loss", "kl", "grad_norm", "entropy", "clip_ratio")
-_GAPS = ("logprob_gap_mean", "logprob_gap_max")
+# Of the first update, before the weights change: how far sampler and trainer are apart.
+_GAPS = (
+    *("logprob_gap_mean", "logprob_gap_tail", "logprob_gap_max"),
+    *("capped_tokens", "effective_tokens", "effective_rows"),
+)
 
 
 def run(
@@ -173,7 +177,7 @@ class _Call:
         updates = plan.updates_of(len(rows), self.recipe.train.rows_per_update)
         version = artifact.content_hash(self.model)[:12]
         foreign = [row for row in rows if row.policy_version != version]
-        job, warnings = self._job(len(updates), bool(foreign), work)
+        job, warnings = self._job(len(updates), len(foreign), work)
         if foreign:
             warnings.append(
                 f"{len(foreign)} of {len(rows)} rows were played by policy version {foreign[0].policy_version}, but "
@@ -192,7 +196,7 @@ class _Call:
         counts = _counts(rows, trained, after, len(foreign), self.recipe.train.processes)
         return Outcome(counts, warnings, {"training_seconds": round(trained.seconds, 3)})
 
-    def _job(self, updates: int, off_policy: bool, work: Path) -> tuple[Job, list[str]]:
+    def _job(self, updates: int, off_policy: int, work: Path) -> tuple[Job, list[str]]:
         train, before = self.recipe.train, self._before()
         phase = artifact.manifest_of(self.kept).get("settings", {}).get("phase")
         done = before.updates if before else 0

@@ -14,6 +14,7 @@ from stages.core.errors import InputError
 from stages.core.progress import progress_bar
 from stages.core.recipe import Recipe
 from stages.train.adapter import described
+from stages.train.correction import own_sampler
 from stages.train.encode import check_completions, check_prompts
 from stages.train.job import Job, Trained
 from stages.train.logprobs import Tokens
@@ -85,7 +86,9 @@ def _trained(job: Job, rows: list[Row], sampling: Sampling, scratch: str) -> Rep
             rows,
             updates,
             batches,
-            ratio_is_sampled(job, len(updates)),
+            ratio_is_to_start(job, len(updates)),
+            own_sampler(bf16=uses_bf16(recipe)),
+            job.off_policy,
             job.done,
             job.total,
             job.rate_share,
@@ -98,10 +101,10 @@ def _trained(job: Job, rows: list[Row], sampling: Sampling, scratch: str) -> Rep
     return trainer
 
 
-def ratio_is_sampled(job: Job, updates: int) -> bool:
-    """Whether the importance ratio is against the stored log-probs: what `train.ratio: auto` comes to."""
+def ratio_is_to_start(job: Job, updates: int) -> bool:
+    """Whether the importance ratio divides by log-probs of before the first update, as `train.ratio` has it."""
     ratio = job.recipe.train.ratio
-    return ratio == "sampled" or (ratio == "auto" and (updates > 1 or job.off_policy))
+    return ratio == "sampled" or (ratio == "auto" and (updates > 1 or job.off_policy > 0))
 
 
 def _configured(recipe: Recipe, sampling: Sampling, updates: list[range], scratch: str) -> GRPOConfig:

@@ -33,7 +33,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 def work(engine: FakeEngine, completions: int, tokens: int = 10, prompt: int = 100, cached: int = 0) -> None:
-    one = Completion("", [1] * tokens, [-0.5] * tokens, "stop", prompt, "")
+    one = Completion("", [1] * tokens, [-0.5] * tokens, "stop", prompt, "", "fake")
     for _ in range(completions):
         engine.count([one], prompts=prompt, cached=cached)
 

@@ -77,7 +77,7 @@ class OneAtATime(Engine):
         prompt = inputs["input_ids"][0].tolist()
         ids = output[0, len(prompt) :].tolist()
         text = self._processor.tokenizer.decode(ids, skip_special_tokens=True)
-        made = Completion(text, ids, [0.0] * len(ids), "stop", len(prompt), vlm.prompt_hash(prompt))
+        made = Completion(text, ids, [0.0] * len(ids), "stop", len(prompt), vlm.prompt_hash(prompt), "alone")
         self.count([made], prompts=len(prompt))
         return made
 

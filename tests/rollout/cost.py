@@ -40,7 +40,8 @@ class InstantEngine(Engine):
     def __init__(self, tokens: int) -> None:
         super().__init__()
         self._clue, self._vote = (
-            Completion(text, list(range(tokens)), [-0.5] * tokens, "stop", 500, "0" * 64) for text in (CLUE, VOTE)
+            Completion(text, list(range(tokens)), [-0.5] * tokens, "stop", 500, "0" * 64, "fake")
+            for text in (CLUE, VOTE)
         )
 
     def load(self, policy: str, model: str | Path, version: str) -> None:

@@ -42,7 +42,7 @@ def test_fewer_processes_than_asked_for_are_refused(tmp_path: Path) -> None:
     from stages.train.training import _configured
 
     with pytest.raises(InputError, match=r"train\.processes is 2, but 1 were started"):
-        _configured(recipe(Path("tiny"), processes=2), Sampling(0.7, 16, {}), [range(4)], str(tmp_path))
+        _configured(recipe(Path("tiny"), processes=2), Sampling(0.7, 16, {}, None), [range(4)], str(tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -56,10 +56,10 @@ def test_fewer_processes_than_asked_for_are_refused(tmp_path: Path) -> None:
     ],
 )
 def test_what_the_importance_ratio_is_against(ratio: str, updates: int, off_policy: bool, sampled: bool) -> None:
-    from stages.train.training import ratio_is_sampled
+    from stages.train.training import ratio_is_to_start
 
     job: Any = SimpleNamespace(recipe=recipe(Path("tiny"), ratio=ratio), off_policy=off_policy)
-    assert ratio_is_sampled(job, updates) is sampled
+    assert ratio_is_to_start(job, updates) is sampled
 
 
 @pytest.mark.gpu

@@ -37,7 +37,7 @@ def settings(model: Path, rounds: int, *, lora: bool) -> Recipe:
         ratio="on-policy",
         rows_per_update=ROWS_A_ROUND,
         micro_batch=2,
-        logprob_gap_limit=100.0,  # all rows are the start's; only their batches matter here
+        **world.LIMITLESS,  # all rows are the start's; only their batches matter here
     )
     assert made.model.dtype == "bfloat16"
     if made.model.lora is None:
@@ -167,7 +167,7 @@ def test_a_round_without_rows_trains_nothing_and_does_not_advance(model: Path, p
 
 
 def test_a_last_short_update_trains(model: Path, played: World, tmp_path: Path) -> None:
-    report = run(recipe(model, rows_per_update=4, logprob_gap_limit=50.0), played.kept, tmp_path / "out")
+    report = run(recipe(model, rows_per_update=4, **world.LIMITLESS), played.kept, tmp_path / "out")
     updates = json.loads((report.out / "training.json").read_text())["updates"]
     assert [update["rows"] for update in updates] == [4, 4, 3]
     # Several updates of one round: the ratio is to the stored log-probs, which the second update has left.
@@ -207,7 +207,7 @@ def test_frozen_parts_stay_as_they_are_round_after_round(model: Path, played: Wo
     from transformers import AutoModelForImageTextToText
 
     parts = ("vision_tower", "multi_modal_projector")
-    job_recipe = recipe(model, freeze=parts, learning_rate=1e-2, logprob_gap_limit=50.0)
+    job_recipe = recipe(model, freeze=parts, learning_rate=1e-2, **world.LIMITLESS)
     first = run(job_recipe, played.kept, tmp_path / "one")
     second = run(
         job_recipe, played.kept, tmp_path / "two", model=first.out, base=model, state_in=tmp_path / "one-state"

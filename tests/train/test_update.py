@@ -118,7 +118,7 @@ def test_rounds_of_clues_may_take_smaller_steps(played: World, phase: str, rate:
 def test_ratio_to_stored_logprobs(start: Start, rows: World, tmp_path: Path) -> None:
     loss = "dapo" if rows.rows[0]["phase"] == "clue" else "grpo"
     noisy = _with_noise(rows, tmp_path)
-    counts = start.train(noisy, tmp_path / "out", kl=0.04, ratio="sampled", loss=loss).counts
+    counts = start.train(noisy, tmp_path / "out", kl=0.04, ratio="sampled", loss=loss, **world.LIMITLESS).counts
     expected = start.by_hand(noisy, kl=0.04, loss=loss, sampled=True)
     assert counts["loss"] == pytest.approx(expected.loss, rel=CLOSE)
     assert counts["grad_norm"] == pytest.approx(expected.grad_norm, rel=CLOSE)
@@ -146,7 +146,7 @@ def test_another_temperature_in_the_rollouts_is_used_and_noticed(start: Start, r
     before = path.read_text()
     try:
         change(path, hotter)
-        counts = start.train(rows, tmp_path / "out", kl=0.0, logprob_gap_limit=9.0).counts
+        counts = start.train(rows, tmp_path / "out", kl=0.0, **world.LIMITLESS).counts
     finally:
         path.write_text(before)
     policy = start.policy()

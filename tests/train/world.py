@@ -26,6 +26,10 @@ TEMPERATURE = 0.7
 WORDS = ["clue", "vote", "list", "check", "players", "rounds", "seat", "civilian", "spy", "changed", "red", "cube"]
 
 
+# Trains on rows of which it is known that they are other weights'.
+LIMITLESS = {"logprob_gap_limit": 100.0, "effective_tokens_limit": 0.0}
+
+
 def recipe(model: Path, **train: Any) -> Recipe:
     """A recipe for the tiny model on the CPU; `lora=True` trains an adapter."""
     lora = train.pop("lora", False)
@@ -250,21 +254,24 @@ def hand(
     anchors: Sequence[dict[str, Any]] = (),
     anchor_kl: float = 0.0,
     anchor: Callable[[dict[str, Any]], torch.Tensor] | None = None,
+    start: Callable[[dict[str, Any]], torch.Tensor] | None = None,
+    weigh: Callable[[dict[str, Any], torch.Tensor], torch.Tensor] | None = None,
 ) -> Hand:
     """Eq. 3 and 6: the mean over completions (or tokens) of −min(ρA, clip(ρ)A) + τ·k3, and its gradient's norm.
 
-    Plus, with `anchors`, anchor_kl times the mean over them of their mean k3 to `anchor` (default: the reference).
+    `start` gives what the ratio divides by, where that is neither the policy itself nor (`sampled`) the stored
+    log-probs; `weigh` gives the policy's terms weights from it. Plus, with `anchors`, anchor_kl times the mean over them of their mean k3 to `anchor` (default: the reference).
     """
     model.zero_grad()
     each, kls = [], []
     for row in rows:
         now = logprobs(model, processor, row, games)
-        old = torch.tensor(row["completion_logprobs"]) if sampled else now.detach()
+        old = torch.tensor(row["completion_logprobs"]) if sampled else (start(row) if start else now.detach())
         base = reference(row)
         ratio, advantage = (now - old).exp(), row["advantage"]
         policy = -torch.minimum(ratio * advantage, ratio.clamp(1 - clip, 1 + clip) * advantage)
         divergence = (base - now).exp() - (base - now) - 1
-        each.append(policy + kl * divergence)
+        each.append(policy * (weigh(row, old) if weigh else 1.0) + kl * divergence)
         kls.append(divergence.detach())
     if loss == "grpo":
         total = torch.stack([tokens.mean() for tokens in each]).mean()
@@ -305,6 +312,7 @@ def _row(number: int, draw: random.Random, phase: str, tokens: range, rules: Map
         "reward": 0.0,
         "advantage": draw.uniform(-1.5, 1.5),
         "truncated": False,
+        "sampler": "transformers float32",
     }
 
 

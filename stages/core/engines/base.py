@@ -68,11 +68,17 @@ class Completion:
     finish_reason: str
     prompt_tokens: int
     prompt_sha256: str | None  # None, with no ids and no log-probs, where a server does not tell them
+    sampler: str  # what computed it: see `sampler_name`
 
     @property
     def truncated(self) -> bool:
         """Whether the answer was cut off at the longest length allowed."""
         return self.finish_reason == "length"
+
+
+def sampler_name(engine: str, dtype: str = "") -> str:
+    """How rows name what computed them: the engine and its precision, where that is known."""
+    return f"{engine} {dtype.removeprefix('torch.')}".strip()
 
 
 @dataclass

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
-from stages.core.engines.base import Completion, Engine, Request
+from stages.core.engines.base import Completion, Engine, Request, sampler_name
 from stages.core.seeds import rng
 
 Script = Callable[[Request, int], str]
@@ -50,4 +50,5 @@ class FakeEngine(Engine):
             "length" if cut else "stop",
             len(prompt),
             hashlib.sha256(prompt.encode()).hexdigest(),
+            sampler_name("fake"),
         )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from stages.core import vlm
-from stages.core.engines.base import Completion, Request
+from stages.core.engines.base import Completion, Request, sampler_name
 from stages.core.engines.decoding import Decoding
 from stages.core.engines.fit import Fit
 from stages.core.engines.picture_cache import PictureCache
@@ -98,6 +98,7 @@ class LocalPolicy:
             finish_reason="stop" if tokens[-1] in self.stop_tokens else "length",
             prompt_tokens=len(prompt.ids),
             prompt_sha256=vlm.prompt_hash(prompt.ids),
+            sampler=sampler_name("transformers", str(self.model.dtype)),
         )
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from stages.core.recipe.base import LAST_BITS, NO_BYTE, Section
 
@@ -65,6 +65,14 @@ class Train(Section):
         description="Importance ratio against: the policy itself, or the stored log-probs. auto: on-policy for the "
         "only update of a round, stored log-probs when a round makes several or its rows are another policy's.",
     )
+    correction: Literal["auto", "off", "token_truncate", "token_mask", "sequence_truncate", "sequence_mask"] = Field(
+        "auto",
+        description="Weight of rows by how much likelier training finds them than what sampled them did: of each token "
+        "or of its whole answer, and above correction_cap capped or left out (TRL's modes). auto: token_truncate for "
+        "rows of another engine or precision than training's own, none for others. The ratio then divides by "
+        "training's own log-probs. With ratio: sampled there is nothing left to correct.",
+    )
+    correction_cap: float = Field(3.0, gt=1, description="Largest such weight (TRL's default).")
     micro_batch: int = Field(
         1,
         ge=1,
@@ -99,8 +107,26 @@ class Train(Section):
         None, json_schema_extra=LAST_BITS, description="An accelerate config file, e.g. for FSDP2."
     )
     logprob_gap_limit: float = Field(
-        1.0,
+        0.1,
         gt=0,
         json_schema_extra=NO_BYTE,
-        description="Largest mean |sampler − trainer| log-prob difference, nats, before training refuses.",
+        description="Training refuses rows whose stored log-probs differ from its own by more than this on average, in "
+        "nats a token (docs/engines.md has what engines and precisions come to).",
     )
+    effective_tokens_limit: float = Field(
+        0.8,
+        ge=0,
+        le=1,
+        json_schema_extra=NO_BYTE,
+        description="Training refuses rows of whose tokens less than this share counts once weighted: (Σw)² / (n Σw²) "
+        "with w the probability that training gives a token over the sampler's (docs/engines.md).",
+    )
+
+    @model_validator(mode="after")
+    def _corrects_once(self) -> Self:
+        if self.ratio == "sampled" and self.correction not in {"auto", "off"}:
+            raise ValueError(
+                f"correction is {self.correction}, but ratio: sampled divides by the stored log-probs already; leave "
+                "one of them at auto"
+            )
+        return self

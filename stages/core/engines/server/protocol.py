@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from stages.core.engines.base import Completion, Request
+from stages.core.engines.base import Completion, Request, sampler_name
 from stages.core.engines.server.faults import TryAgain
 from stages.core.engines.server.models import Card
 from stages.core.errors import InputError
@@ -182,4 +182,5 @@ def completion_of(response: Response, url: str, tags: Tags, *, with_ids: bool) -
         finish_reason="length" if choice.finish_reason == "length" else "stop",
         prompt_tokens=response.tokens.prompt_tokens,
         prompt_sha256=prompt_hash(response.prompt_ids or []) if with_ids else None,
+        sampler=sampler_name("server"),
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from stages.core import vlm
-from stages.core.engines.base import Completion, Engine, Queue, Request
+from stages.core.engines.base import Completion, Engine, Queue, Request, sampler_name
 from stages.core.engines.picture_cache import PictureCache
 from stages.core.engines.vllm.arguments import sampling_parameters
 from stages.core.engines.vllm.host import Host, refusals
@@ -109,7 +109,7 @@ class VllmEngine(Engine):
             raise InputError(f"{request.name}: vLLM refuses it: {error}{remedy}") from error
         if len(output.prompt_token_ids or []) > self._recipe.rollout.max_prompt_tokens:
             raise InputError(f"{request.name}: the prompt has {len(output.prompt_token_ids)} tokens; {self._limits()}")
-        completions = _completions(output, request, policy)
+        completions = _completions(output, request, policy, sampler_name("vllm", self._recipe.model.dtype))
         self.count(completions, prompts=completions[0].prompt_tokens, cached=output.num_cached_tokens or 0)
         self.tally.restarts = sum(host.restarts for host in self._hosts)
         self.tally.retries = sum(host.retries for host in self._hosts)
@@ -160,7 +160,7 @@ class VllmEngine(Engine):
         return f"rollout.max_prompt_tokens is {limit}: raise it, or lower model.max_pixels or game.clue_chars"
 
 
-def _completions(output: RequestOutput, request: Request, policy: _Policy) -> list[Completion]:
+def _completions(output: RequestOutput, request: Request, policy: _Policy, sampler: str) -> list[Completion]:
     prompt = list(output.prompt_token_ids or [])
     sha256 = vlm.prompt_hash(prompt)
     made = [
@@ -171,6 +171,7 @@ def _completions(output: RequestOutput, request: Request, policy: _Policy) -> li
             finish_reason=str(one.finish_reason),
             prompt_tokens=len(prompt),
             prompt_sha256=sha256,
+            sampler=sampler,
         )
         for one in output.outputs
     ]
