@@ -119,6 +119,8 @@ SCORED_GAMES: Schema = {
 
 KEPT: Schema = dict(SCORED)
 REJECTED: Schema = {**SCORED, "reason": pl.String()}
+# Rows left out because they move the policy by (next to) nothing. They still count in the mean of the policy term.
+NO_VARIANCE, SMALL_ADVANTAGE = "no variance in the group", "small advantage"
 
 # Of an evaluation: games of two policies, their votes on the same transcripts, the clues of the judged one, and both
 # ones' answers to transfer questions.

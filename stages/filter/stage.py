@@ -65,13 +65,15 @@ def reason_to_reject(recipe: Filter, phase: str) -> pl.Expr:
     What another policy than the current one said never trains: its log-probs are not this policy's.
     """
     spread = pl.col("reward").max().over("group_id", "phase") - pl.col("reward").min().over("group_id", "phase")
+    without_variance = (pl.col("phase") == "decision") & (spread == 0)
     rules = [
         (True, pl.col("policy") != "current", "another policy"),
         (recipe.inactive_phase != "train" and phase != "both", pl.col("phase") != phase, INACTIVE),
-        (recipe.no_variance, (pl.col("phase") == "decision") & (spread == 0), "no variance in the group"),
+        (recipe.no_variance == "drop", without_variance, tables.NO_VARIANCE),
+        (recipe.no_variance == "renormalise", without_variance, "group without variance not counted"),
         (recipe.truncated, pl.col("truncated"), "truncated"),
         (recipe.unreadable, pl.col("is_unreadable"), "unreadable"),
-        (recipe.min_abs_advantage > 0, pl.col("advantage").abs() < recipe.min_abs_advantage, "small advantage"),
+        (recipe.min_abs_advantage > 0, pl.col("advantage").abs() < recipe.min_abs_advantage, tables.SMALL_ADVANTAGE),
     ]
     reason = pl.lit(None, dtype=pl.String)
     for on, applies, why in reversed(rules):

@@ -50,7 +50,7 @@ class Row:
     turn: int
     sample: int
     phase: str
-    advantage: float
+    advantage: float  # times `_policy_share`
     policy_version: str
     prompt: list[Message]
     pictures: tuple[Picture, ...]
@@ -77,8 +77,8 @@ class Sampling:
     sampler: str | None  # of rows that do not name theirs: the recipe's engine
 
 
-def read_rows(kept: Path, rollouts: Path, games: Path) -> list[Row]:
-    """The kept rows in their stored order, each joined with its rollout and its pictures.
+def read_rows(kept: Path, rollouts: Path, games: Path, loss: str) -> list[Row]:
+    """The kept rows in their stored order, each joined with its rollout and its pictures. `loss` is `train.loss`.
 
     Raises `InputError` naming file and row when a kept row is not in the rollouts exactly once, was played by another
     policy than the one in training, or holds something that cannot train.
@@ -90,6 +90,8 @@ def read_rows(kept: Path, rollouts: Path, games: Path) -> list[Row]:
     joined = chosen.join(
         played.with_columns(found=pl.lit(True)), on=tables.KEY, how="left", suffix="_played", maintain_order="left"
     )
+    share = _policy_share(chosen, played, kept, active, loss)
+    joined = joined.with_columns(pl.col("advantage") * share)
     hashes, sampling = picture_hashes(games), sampling_of(rollouts)
     return [_row(row, games, hashes, table, rollouts, active, sampling) for row in joined.iter_rows(named=True)]
 
@@ -99,6 +101,20 @@ def _active_phase(kept: Path) -> str | None:
     settings = artifact.manifest_of(kept, "filter").get("settings", {})
     anchored = settings.get("filter", {}).get("inactive_phase") == "anchor" and settings.get("phase") != "both"
     return settings["phase"] if anchored else None
+
+
+def _policy_share(chosen: pl.DataFrame, played: pl.DataFrame, kept: Path, active: str | None, loss: str) -> float:
+    """What the policy term of the kept rows is worth where rows without an advantage were left out.
+
+    Its mean is over those rows too, whose terms are 0, while the KL term is a mean over the rows at hand. So the
+    advantages are multiplied by the share of the rows that are kept (of their tokens, where `loss` averages tokens).
+    """
+    rejected = tables.read(kept / "rejected.parquet", tables.REJECTED, [*tables.KEY, "reason"])
+    left_out = rejected.filter(pl.col("reason").is_in([tables.NO_VARIANCE, tables.SMALL_ADVANTAGE]))
+    trains = chosen if active is None else chosen.filter(pl.col("phase") == active)
+    sizes = played.select(*tables.KEY, size=pl.col("completion_ids").list.len() if loss == "dapo" else pl.lit(1))
+    trained, silent = (int(sizes.join(rows, on=tables.KEY, how="semi")["size"].sum()) for rows in (trains, left_out))
+    return trained / max(1, trained + silent)
 
 
 def sampling_of(rollouts: Path) -> Sampling:

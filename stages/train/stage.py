@@ -173,7 +173,7 @@ class _Call:
         return self.state_out.absolute().with_name(f".{self.state_out.name}.updates.json")
 
     def _make(self, work: Path) -> Outcome:
-        rows = read_rows(self.kept, self.rollouts, self.games)
+        rows = read_rows(self.kept, self.rollouts, self.games, self.recipe.train.loss)
         updates = plan.updates_of(len(rows), self.recipe.train.rows_per_update)
         version = artifact.content_hash(self.model)[:12]
         foreign = [row for row in rows if row.policy_version != version]

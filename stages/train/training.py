@@ -39,7 +39,7 @@ def train(job: Job) -> Trained:
     """
     started = time.monotonic()
     with manners(job.recipe), tempfile.TemporaryDirectory() as scratch:
-        rows = read_rows(Path(job.kept), Path(job.rollouts), Path(job.games))
+        rows = read_rows(Path(job.kept), Path(job.rollouts), Path(job.games), job.recipe.train.loss)
         trainer = None
         if rows:
             trainer = _trained(job, rows, sampling_of(Path(job.rollouts)), scratch)

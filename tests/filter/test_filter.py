@@ -7,6 +7,7 @@ from stages import filter as stage
 from stages import rollout, score
 from stages.core import tables
 from stages.core.recipe import load
+from stages.core.recipe.scoring import Filter
 from tests.helpers import fake_recipe, write_rollouts
 
 GAMES = {"a": (2, ["2", "1", "na"]), "b": (2, ["1", "1", "3"]), "c": (3, ["3", "unreadable", "na"])}
@@ -27,7 +28,7 @@ def filtered(tmp_path: Path, *overrides: str, phase: str = "decision"):
 def test_kept_and_rejected_are_exactly_scored_and_counts_add_up(tmp_path: Path):
     report, kept, rejected = filtered(tmp_path)
     assert report.counts["rows"] == 21 == len(kept) + len(rejected)
-    assert report.counts["reasons"] == {"inactive phase": 12, "no variance in the group": 3}
+    assert report.counts["reasons"] == {"inactive phase": 12, "group without variance not counted": 3}
     assert set(kept["game_id"]) == {"a", "c"} and set(kept["phase"]) == {"decision"}
 
 
@@ -45,6 +46,16 @@ def test_anchors_hold_nothing_where_nothing_trains(tmp_path: Path):
     recipe = load("tiny", ["filter.inactive_phase=anchor"])
     scored = score.run(recipe, rollouts, tmp_path / "scored").out
     assert stage.run(recipe, scored, tmp_path / "kept", phase="decision").counts["kept"] == 0
+
+
+@pytest.mark.parametrize(("before", "now"), [(True, "renormalise"), (False, "keep")])
+def test_recipes_of_earlier_runs_keep_their_meaning(before: bool, now: str):
+    assert Filter.model_validate({"no_variance": before}) == Filter(no_variance=now)
+
+
+def test_groups_without_variance_train_by_default(tmp_path: Path):
+    _, kept, _ = filtered(tmp_path, "filter.no_variance=keep")
+    assert set(kept["game_id"]) == {"a", "b", "c"} and Filter().no_variance == "keep"
 
 
 def test_both_phases_may_train(tmp_path: Path):

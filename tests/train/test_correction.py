@@ -204,7 +204,7 @@ def test_rollouts_without_the_column_are_read_and_count_as_their_recipes_engine(
             rollout={**body["settings"]["rollout"], "engine": "vllm"}, model={"dtype": "bfloat16"}
         ),
     )
-    assert {row.sampler for row in read_rows(rows.kept, rows.rollouts, rows.games)} == {FOREIGN}
+    assert {row.sampler for row in read_rows(rows.kept, rows.rollouts, rows.games, "grpo")} == {FOREIGN}
 
 
 def test_a_correction_beside_a_ratio_that_corrects_already_is_refused() -> None:

@@ -35,12 +35,12 @@ def first(**values: Any) -> Callable[[Rows], Rows]:
 
 
 def joined(world: World) -> None:
-    read_rows(world.kept, world.rollouts, world.games)
+    read_rows(world.kept, world.rollouts, world.games, "grpo")
 
 
 def test_rows_keep_the_order_of_kept(played: World, tmp_path: Path) -> None:
     backwards = write_kept(tmp_path / "kept", played.rows[::-1], played.scored)
-    rows = read_rows(backwards, played.rollouts, played.games)
+    rows = read_rows(backwards, played.rollouts, played.games, "grpo")
     assert [row.key for row in rows] == [
         f"game '{row['game_id']}', turn {row['turn']}, sample 0" for row in played.rows[::-1]
     ]
@@ -79,7 +79,7 @@ def test_a_row_of_the_other_phase(altered: Any) -> None:
 def test_an_advantage_that_is_not_finite(played: World, tmp_path: Path) -> None:
     kept = write_kept(tmp_path / "kept", [{**played.rows[0], "advantage": float("nan")}], played.scored)
     with pytest.raises(InputError, match=r"no finite advantage \(nan\)"):
-        read_rows(kept, played.rollouts, played.games)
+        read_rows(kept, played.rollouts, played.games, "grpo")
 
 
 def test_a_picture_that_the_games_do_not_have(altered: Any) -> None:

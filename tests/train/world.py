@@ -175,6 +175,7 @@ def write_kept(
     folder.mkdir(parents=True, exist_ok=True)
     columns = [{name: row.get(name) for name in tables.KEPT} for row in rows]
     tables.write(pl.DataFrame(columns, schema=tables.KEPT), folder / "kept.parquet", tables.KEPT)
+    tables.write(pl.DataFrame(schema=tables.REJECTED), folder / "rejected.parquet", tables.REJECTED)
     _manifest(folder, "filter", settings or {}, {"scored": scored})
     return folder
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, field_validator
 
 from stages.core.recipe.base import Section
 
@@ -69,9 +69,25 @@ class Filter(Section):
         "that phase by a KL term alone (train.anchor_kl); all train too.",
     )
     anchor_rows: int = Field(1, ge=1, description="With inactive_phase: anchor, the rows a game that are kept.")
-    no_variance: bool = Field(True, description="Drop groups of votes whose rewards are all equal (advantage 0).")
+    no_variance: Literal["keep", "drop", "renormalise"] = Field(
+        "keep",
+        description="Groups of votes whose rewards are all equal have advantage 0 and carry the KL term alone. keep: "
+        "they train (paper and code). drop: they do not; the policy term stays a mean over all votes, so that "
+        "train.kl keeps its weight. renormalise: as if they had not been cast; the policy term is a mean over "
+        "the other votes, and train.kl weighs less the better the policy votes (vz's tiny recipe; DAPO).",
+    )
     truncated: bool = Field(False, description="Drop truncated answers. Off: their reward of −1 is the penalty.")
     unreadable: bool = Field(
         False, description="Drop unreadable clues and votes. Off: their reward of −1 is the penalty."
     )
-    min_abs_advantage: float = Field(0.0, ge=0, description="Drop rows with a smaller |advantage|.")
+    min_abs_advantage: float = Field(
+        0.0,
+        ge=0,
+        description="Drop rows with a smaller |advantage|; the policy term stays a mean over them too. 0 drops none.",
+    )
+
+    @field_validator("no_variance", mode="before")
+    @classmethod
+    def _as_earlier_runs_wrote_it(cls, value: object) -> object:
+        """Recipes of earlier runs say true or false."""
+        return {True: "renormalise", False: "keep"}[value] if isinstance(value, bool) else value
