@@ -21,7 +21,7 @@ PROOF ?= runs/proof
 GAMES ?= runs/pairs
 SAMPLES ?= ../shared/data
 
-.PHONY: help demo test test-slow prove-learning ablations bench-render test-vllm bench-rollout bench-gpu-rollout genuine telltale test-gpu check format model clean
+.PHONY: help demo test test-slow test-power-cuts prove-learning ablations bench-render test-vllm bench-rollout bench-gpu-rollout genuine telltale test-gpu check format model clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -46,6 +46,10 @@ test: $(READY) ## the default tests (under 6 minutes on 2 cores)
 
 test-slow: $(READY) ## the long proofs
 	$(BIN)/pytest -m slow -n 2
+
+test-power-cuts: $(READY) ## 30 power cuts on a file system of its own (root, Linux; half an hour), and what syncing costs
+	$(BIN)/python -m tests.iterate.power_cuts --cuts 30 --real
+	$(BIN)/python -m tests.iterate.sync_cost
 
 test-vllm: $(VLLM_READY) ## vLLM and the model families, without a GPU, in an environment of their own (some minutes)
 	$(VLLM_CPU) pytest -n 2 --dist loadfile -m 'vllm and not slow'

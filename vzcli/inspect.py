@@ -42,12 +42,19 @@ def command(
             show_default=False,
         ),
     ] = None,
+    verify: Annotated[
+        bool,
+        typer.Option("--verify", help="Read every byte and compare it with the hashes on record; 1 if any differs."),
+    ] = False,
     as_json: opt.AsJson = False,
 ) -> None:
     """Look into any output folder: what it is, its games, one game, one row, its pairs of pictures."""
     from stages.core.errors import InputError
     from stages.inspect import look
 
+    if verify:
+        _verify(folder, as_json)
+        return
     if turn is not None and game is None:
         raise InputError("--turn needs --game: which game's row?")
     if gallery is not None or contact_sheet is not None:
@@ -69,6 +76,19 @@ def command(
         print(json.dumps(view.as_dict(), ensure_ascii=False, default=str))
     else:
         _print(view)
+
+
+def _verify(folder: Path, as_json: bool) -> None:
+    from stages.core.errors import VzError
+    from stages.inspect.verify import verify
+
+    report = verify(folder)
+    opt.print_report(report, as_json)
+    if bad := report.counts["spoilt"]:
+        raise VzError(
+            f"{bad[0]}{f' and {len(bad) - 1} more' if len(bad) > 1 else ''}: not as written; give the command that "
+            "made it once more, with --overwrite (vz iterate goes on from the run's last whole round)"
+        )
 
 
 def _print(view: View) -> None:

@@ -35,7 +35,8 @@ def overview(folder: Path, limit: int) -> View:
     """What the folder is, its counts, and the first `limit` rows of its games (or rounds)."""
     folder = folder.resolve()
     if (folder / "state.json").is_file() and not (folder / artifact.MANIFEST).is_file():
-        return View(f"{folder}: a training state", read_json(folder / "state.json"))
+        state = read_json(folder / "state.json")
+        return View(f"{folder}: a training state", {**state, "files": ", ".join(state.get("files", {}))})
     manifest = artifact.manifest_of(folder)
     if manifest["stage"] == "iterate":
         return _run_overview(folder, limit)

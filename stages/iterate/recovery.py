@@ -76,8 +76,9 @@ def go_back(run: Path, found: Standing, *, full: bool) -> list[str]:
         if _number(run, folder) > first:
             shutil.rmtree(folder)
             said.append(f"{paths[0]}: {LOST}; {folder.name} is made again")
-        elif folder != run / "games":  # which are mended when they are needed
-            said.append(f"{paths[0]}: {LOST}; the run goes on without it")
+        else:
+            fate = "drawn again when a round needs it" if folder == run / "games" else "the run goes on without it"
+            said.append(f"{paths[0]}: {LOST}; {fate}")
     return said
 
 

@@ -69,7 +69,7 @@ def has_begun(out: Path) -> bool:
     return out.exists() and any(path for path in out.iterdir() if not path.name.startswith("."))
 
 
-def own_games(out: Path, recipe: Recipe, *, overwrite: bool) -> Path:
+def own_games(out: Path, recipe: Recipe, *, full: bool, overwrite: bool) -> Path:
     """The games that the run makes for itself, once: later their content decides, not how they would be made today.
 
     Pictures that were lost are drawn again. `InputError` when they come out otherwise than they were.
@@ -78,7 +78,7 @@ def own_games(out: Path, recipe: Recipe, *, overwrite: bool) -> Path:
     known = body.get(MADE)
     if known is None and not (_has_rounds(out) and (folder / MANIFEST).is_file()):
         make_games.run(recipe, folder, overwrite=overwrite)
-    elif known is not None and _is_lost(folder):
+    elif known is not None and _is_lost(folder, full):
         make_games.run(recipe, folder, overwrite=True)
     found = content_hash(folder)
     if known not in (None, found):
@@ -90,8 +90,8 @@ def own_games(out: Path, recipe: Recipe, *, overwrite: bool) -> Path:
     return folder
 
 
-def _is_lost(folder: Path) -> bool:
-    return not (folder / MANIFEST).is_file() or bool(spoilt(folder, read_json(folder / MANIFEST)["outputs"]))
+def _is_lost(folder: Path, full: bool) -> bool:
+    return not (folder / MANIFEST).is_file() or bool(spoilt(folder, read_json(folder / MANIFEST)["outputs"], full=full))
 
 
 def _has_rounds(out: Path) -> bool:

@@ -57,11 +57,12 @@ def run(
             live = live or stack.enter_context(open_engine(recipe))
             live.load("current", base, inputs["base"][:12])
         begin(out, recipe, inputs, overwrite=overwrite, new_prompts=new_prompts)
-        state, said = _where_it_stands(out, recipe, inputs, full=power_was_cut, overwrite=overwrite)
+        full = power_was_cut or overwrite
+        state, said = _where_it_stands(out, recipe, inputs, full=full, overwrite=overwrite)
         first = state.iteration
         prune(out, recipe, state)  # what a kill may have left
         if first < recipe.iterate.rounds:
-            pictures = games or own_games(out, recipe, overwrite=overwrite)
+            pictures = games or own_games(out, recipe, full=full, overwrite=overwrite)
             live = live or stack.enter_context(open_engine(recipe))
             if first == 0 and recipe.iterate.preflight:
                 _preflight(out, recipe, pictures, live, on_preflight)
