@@ -79,6 +79,9 @@ def _options(
 
 def main() -> None:
     """Run `vz`. Exit codes: 0 done, 1 failed, 2 bad input or usage, 130 interrupted."""
+    from stages.core.processes import forget_launcher
+
+    forget_launcher(os.environ)  # vz starts its processes itself, those that train and those that play
     keep_ignored()
     debug = "--debug" in sys.argv
     sys.argv = [argument for argument in sys.argv if argument != "--debug"]

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from accelerate.utils import is_peft_model
-from torch.distributed.tensor import DTensor
 from torch.utils.checkpoint import checkpoint
 from trl.kernels import ChunkedLogProbFunction
 
@@ -128,8 +127,6 @@ class _Head:
         """[V, H] and [V]; the bias keeps the tokens away that are never drawn."""
         layer: Any = self._model.get_output_embeddings()
         weight, bias = layer.weight, layer.bias
-        if isinstance(weight, DTensor):
-            weight, bias = weight.full_tensor(), None if bias is None else bias.full_tensor()
         barred = torch.zeros(weight.shape[0], device=weight.device, dtype=weight.dtype)
         barred[[token for token in self._never if token < len(barred)]] = NEVER
         return weight, barred if bias is None else bias + barred

@@ -21,6 +21,7 @@ from trl import GRPOConfig, GRPOTrainer
 from stages.core.errors import VzError
 from stages.core.progress import Progress
 from stages.core.seeds import derive
+from stages.train.accelerate_file import WHOLE, Spread
 from stages.train.correction import corrects, mode_of, weights
 from stages.train.encode import Encoded, encode_rows
 from stages.train.gap import check_gap
@@ -28,6 +29,7 @@ from stages.train.logprobs import Tokens, add_head, completion_logprobs
 from stages.train.measures import Tally, k3
 from stages.train.plan import MicroBatch, rate
 from stages.train.rows import Row
+from stages.train.sharding import shard
 from stages.train.state import whole
 
 if TYPE_CHECKING:
@@ -79,7 +81,10 @@ class ReplayTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no annotation
         tokens: Tokens,
         reference: PreTrainedModel | None,
         anchor: PreTrainedModel | None = None,
+        spread: Spread = WHOLE,
     ) -> None:
+        if spread.sharded:
+            shard(policy, spread, config.device, bf16=config.bf16)
         super().__init__(
             model=policy,
             reward_funcs=_no_reward,
@@ -99,11 +104,18 @@ class ReplayTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no annotation
             if model is not None:
                 add_head(model, self.temperature, tokens)
         if reference is not None:
-            self.ref_model = self.accelerator.prepare_model(reference, evaluation_mode=True)
+            self.ref_model = self._placed(reference, spread)
         if anchor is not None:
-            self.anchor_model = self.accelerator.prepare_model(anchor, evaluation_mode=True)
+            self.anchor_model = self._placed(anchor, spread)
         self.add_callback(_Hooks(self))
         self.remove_callback(PrinterCallback)
+
+    def _placed(self, frozen: PreTrainedModel, spread: Spread) -> Any:
+        """A reference on the device, or its shards; it is read with `accelerator.autocast`."""
+        if spread.sharded:
+            shard(frozen, spread, self.accelerator.device, bf16=self.args.bf16)
+            return frozen
+        return self.accelerator.prepare_model(frozen, evaluation_mode=True)
 
     def get_train_dataloader(self) -> DataLoader[MicroBatch]:
         batches: Any = list(self.replay.batches)
@@ -128,7 +140,8 @@ class ReplayTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no annotation
         inputs["corrected"] = torch.tensor([*corrected, *[False] * (batch.size - len(corrected))], device=mask.device)
         if self.replay.ratio_to_start:
             inputs["old_per_token_logps"] = self._before(batch, encoded.logprobs)
-        has_anchors = bool(encoded.anchors.any())
+        # Asked of the update, not of these rows: sharded models run on all processes or on none.
+        has_anchors = self.replay.rows_and_anchors(batch.update)[1] > 0
         if self.beta or (has_anchors and self.anchor_model is None):
             inputs["ref_per_token_logps"] = self._reference_logprobs(self.ref_model)
         if has_anchors:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,15 +16,18 @@ from stages.core import vlm
 from stages.core.errors import InputError
 from stages.core.progress import progress_bar
 from stages.core.recipe import Recipe
+from stages.train.accelerate_file import Spread
 from stages.train.adapter import described
 from stages.train.correction import own_sampler
 from stages.train.encode import check_completions, check_prompts
 from stages.train.job import Job, Trained
+from stages.train.launch import spread_of
 from stages.train.logprobs import Tokens
 from stages.train.manners import manners
 from stages.train.plan import micro_batches, steps_per_update, updates_of
 from stages.train.policy import load_policy, load_reference, trainable, uses_bf16
 from stages.train.rows import Row, Sampling, read_rows, sampling_of
+from stages.train.sharding import is_first, loaded_once
 from stages.train.state import FORMAT, StateInfo, load_moments, load_weights, snapshot, write_state
 
 if TYPE_CHECKING:
@@ -72,14 +78,17 @@ def _trained(job: Job, rows: list[Row], sampling: Sampling, scratch: str) -> Rep
     processor = vlm.load_processor(job.model, recipe.model)
     own = [rows[place] for batch in batches for place in batch.rows]
     check_prompts(processor, own, job.rollouts)
-    policy = _start(job)
+    spread = spread_of(recipe)
+    with _loading(recipe, spread) as loaded:
+        policy = _start(replace(job, recipe=loaded), gets_weights=spread.sharded and not is_first())
     tokens = Tokens.of(policy, processor)
     check_completions(policy, own, tokens, job.rollouts)
     anchored = recipe.train.anchor_kl > 0 and any(row.is_anchor for row in rows)
     own_anchor = anchored and job.anchor != job.base
     needs_reference = (recipe.train.kl > 0 or (anchored and not own_anchor)) and recipe.model.lora is None
-    reference = load_reference(recipe, job.base) if needs_reference else None
-    anchor = load_reference(recipe, job.anchor) if own_anchor else None
+    with _loading(recipe, spread) as loaded:
+        reference = load_reference(loaded, job.base) if needs_reference else None
+        anchor = load_reference(loaded, job.anchor) if own_anchor else None
     with progress_bar("training", len(updates)) as progress:
         replay = Replay(
             recipe,
@@ -94,11 +103,22 @@ def _trained(job: Job, rows: list[Row], sampling: Sampling, scratch: str) -> Rep
             job.rate_share,
             progress,
         )
-        trainer = ReplayTrainer(policy, processor, config, replay, tokens, reference, anchor)
-        _check_sharding(trainer)
+        trainer = ReplayTrainer(policy, processor, config, replay, tokens, reference, anchor, spread)
         trainer.add_callback(_goes_on(job, trainer))
         trainer.train()
     return trainer
+
+
+@contextmanager
+def _loading(recipe: Recipe, spread: Spread) -> Iterator[Recipe]:
+    """The recipe to load models by: models to be sharded wait in the CPU's memory, once a machine."""
+    if not spread.sharded:
+        yield recipe
+        return
+    on_cpu = recipe.model.model_copy(update={"device": "cpu"})
+    same = recipe.train.model_copy(update={"precision": "bf16" if uses_bf16(recipe) else "fp32"})
+    with loaded_once():
+        yield recipe.model_copy(update={"model": on_cpu, "train": same})
 
 
 def ratio_is_to_start(job: Job, updates: int) -> bool:
@@ -122,25 +142,16 @@ def _configured(recipe: Recipe, sampling: Sampling, updates: list[range], scratc
     if config.world_size != recipe.train.processes:
         raise InputError(
             f"train.processes is {recipe.train.processes}, but {config.world_size} were started; "
-            "let the accelerate config name as many, and start training with `vz train`, not with a launcher"
+            "start training with `vz train --processes`, not with a launcher"
         )
     config._n_gpu = 1  # one process uses one GPU, however many it sees; more is what train.processes is for
     return config
 
 
-def _check_sharding(trainer: ReplayTrainer) -> None:
-    """Refuse ways of sharding under which weights have no names of their own, so that no state could be written."""
-    kind = str(trainer.accelerator.distributed_type.value)
-    if kind == "DEEPSPEED" or (kind == "FSDP" and not trainer.accelerator.is_fsdp2):
-        raise InputError(
-            f"train.accelerate_config: {kind} {'' if kind == 'DEEPSPEED' else '1 '}flattens the weights, and the "
-            "training state needs them one by one; shard with FSDP 2 (fsdp_version: 2), which does the same"
-        )
-
-
-def _start(job: Job) -> PreTrainedModel:
+def _start(job: Job, *, gets_weights: bool = False) -> PreTrainedModel:
+    """The policy where this call begins; `gets_weights` says that another process will hand over its weights."""
     policy = load_policy(job.recipe, job.model, job.base)
-    if job.state_in is not None:
+    if job.state_in is not None and not gets_weights:
         load_weights(Path(job.state_in), trainable(policy))
     return policy
 

@@ -8,13 +8,16 @@ from pathlib import Path
 
 from stages.core.errors import VzError
 from stages.core.files import write_json
+from stages.core.processes import end_with_parent
 from stages.train.job import Job
+from stages.train.launcher import LAUNCHER
 
 RESULT, ERROR = "result.json", "error.json"
 
 
 def main(path: Path) -> int:
-    """Train; leave what came of it, or what went wrong, beside the job file."""
+    """Train, and leave the result or the error beside the job file."""
+    end_with_parent(int(os.environ[LAUNCHER]))
     from stages.train.training import train
 
     try:

@@ -2,40 +2,54 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import yaml
 
 from stages.core.errors import InputError
 from stages.core.recipe import Recipe
 from stages.train import run
+from stages.train.accelerate_file import WHOLE
 from stages.train.launch import command, environment
 from stages.train.rows import Sampling
 from tests.train.world import World, recipe
 
 
-def test_two_processes_are_not_asked_for_with_the_flag_that_starts_one() -> None:
+def test_accelerate_is_given_a_file_of_vz_not_the_users_default(tmp_path: Path) -> None:
     two = recipe(Path("tiny"), processes=2)
-    call = command(two, Path("job.json"))
-    assert call[call.index("--num_processes") + 1] == "2"
-    assert "--multi_gpu" in call and "--cpu" not in call
+    call = command(two, WHOLE, tmp_path / "job.json")
+    body = yaml.safe_load(Path(call[call.index("--config_file") + 1]).read_text())
+    assert body["num_processes"] == 2 and body["distributed_type"] == "MULTI_GPU"
+    assert body["use_cpu"] is False  # true would start one process only
     assert environment(two)["ACCELERATE_USE_CPU"] == "true"
     assert environment(two)["OMP_NUM_THREADS"] == "1"
 
 
-def test_an_accelerate_config_is_passed_along(tmp_path: Path) -> None:
-    config = tmp_path / "fsdp.yaml"
-    config.touch()
-    call = command(recipe(Path("tiny"), processes=2, accelerate_config=str(config)), Path("job.json"))
-    assert call[call.index("--config_file") + 1] == str(config)
-    assert "--multi_gpu" not in call
+def test_another_launchers_variables_do_not_reach_the_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("RANK", "WORLD_SIZE", "MASTER_PORT", "ACCELERATE_USE_DEEPSPEED", "TORCHELASTIC_RUN_ID", "PMI_SIZE"):
+        monkeypatch.setenv(name, "1")
+        assert name not in environment(recipe(Path("tiny"), processes=2))
 
 
 def test_an_accelerate_config_that_is_not_there(played: World, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"accelerate_config: nowhere\.yaml: no such file"):
+    with pytest.raises(InputError, match=r"accelerate_config: nowhere\.yaml: no such file; vz comes with ddp, fsdp2"):
         run(recipe(played.model, accelerate_config="nowhere.yaml"), played.kept, tmp_path / "out")
+
+
+def test_one_process_trains_whatever_a_launcher_left_in_the_environment(
+    played: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29511"}
+    for name, value in left.items():
+        monkeypatch.setenv(name, value)
+    # Fails instead of waiting for a second process, were the variables to be read.
+    monkeypatch.setattr("torch.distributed.init_process_group", lambda *_, **__: pytest.fail("waits for a process"))
+    assert run(recipe(played.model), played.kept, tmp_path / "out").counts["updates"] == 1
+    assert {name: os.environ[name] for name in left} == left
 
 
 def test_fewer_processes_than_asked_for_are_refused(tmp_path: Path) -> None:

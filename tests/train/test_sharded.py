@@ -1,14 +1,18 @@
-"""The training state of weights that FSDP 2 has sharded over two processes is that of whole ones."""
+"""Sharded weights: their training state is that of whole ones, and a gradient that FSDP 2 does not add up is noticed."""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import torch
 
+from stages.core.errors import InputError, VzError
+from stages.train.accelerate_file import Spread
+from stages.train.sharding import layers, shard
 from stages.train.state import FORMAT, StateInfo, load_moments, load_weights, snapshot, write_state
 
 INFO = StateInfo(FORMAT, "id", "trl", "full", 1, 1, 0)
@@ -65,3 +69,49 @@ def test_a_sharded_step_from_a_state_equals_a_whole_one(tmp_path: Path) -> None:
     assert whole.keys() == sharded.keys()
     for name, value in whole.items():
         torch.testing.assert_close(sharded[name], value, rtol=1e-6, atol=1e-7)
+
+
+@pytest.fixture
+def alone() -> Iterator[None]:
+    """A group of one process, which shards as several do."""
+    torch.distributed.init_process_group("gloo", store=torch.distributed.HashStore(), rank=0, world_size=1)
+    yield
+    torch.distributed.destroy_process_group()
+
+
+def logits_by(weight: Callable[[torch.nn.Module], torch.Tensor], inside: bool, folder: Path) -> torch.Tensor:
+    """Logits of a sharded LLaVA, whose head is applied inside the model's forward pass or after it."""
+    from transformers import LlavaForConditionalGeneration
+
+    from tests.train.world import build_llava
+
+    model = LlavaForConditionalGeneration.from_pretrained(build_llava(folder), dtype=torch.float32)
+    plain = model.forward
+
+    def forward(ids: torch.Tensor) -> torch.Tensor:
+        hidden = model.model(ids).last_hidden_state
+        return hidden @ weight(model).T if inside else hidden
+
+    model.forward = forward
+    shard(model, Spread(sharded=True), torch.device("cpu"), bf16=False)
+    assert plain is not model.forward and len(layers(model)) == 3  # one of the vision tower, two of the language model
+    made = model(torch.tensor([[7, 8, 9]]))
+    return made if inside else made @ weight(model).T
+
+
+def test_a_head_that_is_used_inside_the_forward_pass_is_whole(alone: None, tmp_path: Path) -> None:
+    logits_by(lambda model: model.get_output_embeddings().weight, True, tmp_path).sum().backward()
+
+
+def test_a_gradient_that_bypasses_fsdp_is_refused(alone: None, tmp_path: Path) -> None:
+    def gathered(model: torch.nn.Module) -> torch.Tensor:
+        model.reshard()
+        return model.get_output_embeddings().weight.full_tensor()
+
+    with pytest.raises(VzError, match=r"gradient of '.*embed_tokens\.weight' would be that of one process only"):
+        logits_by(gathered, False, tmp_path).sum().backward()
+
+
+def test_a_model_without_layers_is_refused() -> None:
+    with pytest.raises(InputError, match="Sequential: marks no layers that could be sharded"):
+        layers(network())

@@ -104,7 +104,10 @@ class Train(Section):
         description="Processes (one a GPU); more than 1 is launched through accelerate.",
     )
     accelerate_config: str | None = Field(
-        None, json_schema_extra=LAST_BITS, description="An accelerate config file, e.g. for FSDP2."
+        None,
+        json_schema_extra=LAST_BITS,
+        description="How weights are spread over the processes: `ddp` (each process holds all of them; so does null), "
+        "`fsdp2` (sharded), or an accelerate config file of your own.",
     )
     logprob_gap_limit: float = Field(
         0.1,

@@ -7,13 +7,12 @@ that it starts (entry point `vllm.general_plugins`); it does nothing where vz di
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
-import sys
+
+from stages.core import processes
 
 OWNER = "VZ_ENGINE_OWNER"  # the process that vz runs in
-PR_SET_PDEATHSIG = 1  # from linux/prctl.h
 
 
 def end_with_parent() -> None:
@@ -22,8 +21,6 @@ def end_with_parent() -> None:
     if owner is None or os.getpid() == int(owner):
         return
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    if sys.platform != "linux" or owner == "1":  # the first process of a container takes all others along
+    if owner == "1":  # the first process of a container takes all others along
         return
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() == 1:  # it ended before the kernel was told
-        os.kill(os.getpid(), signal.SIGKILL)
+    processes.end_with_parent()

@@ -1,0 +1,54 @@
+"""What the operating system hands to processes: an end when the parent ends, and another launcher's variables."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
+
+PR_SET_PDEATHSIG = 1  # from linux/prctl.h
+
+# torchrun, PyTorchJob, mpirun and accelerate leave these to every program that runs under them.
+_LAUNCHER = {
+    "RANK", "LOCAL_RANK", "GROUP_RANK", "ROLE_RANK", "NODE_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "GROUP_WORLD_SIZE",
+    "ROLE_WORLD_SIZE", "ROLE_NAME", "MASTER_ADDR", "MASTER_PORT", "PMI_RANK", "PMI_SIZE",
+}  # fmt: skip
+_LAUNCHER_PREFIXES = (
+    "ACCELERATE_", "FSDP_", "PARALLELISM_CONFIG_", "TORCHELASTIC_", "PET_", "OMPI_COMM_WORLD_", "MV2_COMM_WORLD_",
+)  # fmt: skip
+
+
+def end_with_parent(parent: int | None = None) -> None:
+    """Have the kernel kill this process when its parent ends, whatever ends it (Linux only).
+
+    The process ends at once if its parent has ended already: `parent`, where the caller knows which process that was.
+    """
+    if sys.platform != "linux":
+        return
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    orphaned = os.getppid() == 1 if parent is None else os.getppid() != parent
+    if orphaned:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def forget_launcher(environment: MutableMapping[str, str]) -> dict[str, str]:
+    """Remove what another launcher set, and return it.
+
+    vz starts its processes itself. torch and accelerate would wait for ranks that nobody starts.
+    """
+    names = [name for name in environment if name in _LAUNCHER or name.startswith(_LAUNCHER_PREFIXES)]
+    return {name: environment.pop(name) for name in names}
+
+
+@contextmanager
+def without_launcher() -> Iterator[None]:
+    """Inside, this process looks as if no launcher had started it; afterwards its environment is as it was."""
+    forgotten = forget_launcher(os.environ)
+    try:
+        yield
+    finally:
+        forget_launcher(os.environ)  # accelerate sets some itself
+        os.environ.update(forgotten)

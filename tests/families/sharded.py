@@ -1,0 +1,100 @@
+"""Trainings of every family on one process and on two, to be compared: which there are, and the process that runs them.
+
+`python -m tests.families.sharded jobs.json` is one of the launched processes. It runs job after job, because starting
+processes costs more than a training.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stages.core.recipe import Recipe
+from stages.train.job import Job
+from tests.train import world
+
+ROUNDS = 2
+
+
+@dataclass(frozen=True)
+class Case:
+    """One way of training: `rounds` rounds, each of one update over seven rows."""
+
+    lora: bool
+    kl: float
+    rounds: int
+
+    @property
+    def name(self) -> str:
+        return f"{'lora' if self.lora else 'full'}-{self.kl}"
+
+    def recipe(self, model: Path, processes: int) -> Recipe:
+        """Micro-batches of 2: on two processes, the second step has two rows for one process and one for the other.
+
+        A large ε makes AdamW's steps proportional to the gradient, so that rounding errors in a gradient of nearly 0
+        do not become steps of full length.
+        """
+        return world.recipe(
+            model,
+            lora=self.lora,
+            kl=self.kl,
+            processes=processes,
+            accelerate_config="fsdp2" if processes > 1 else None,
+            micro_batch=2,
+            ratio="on-policy",
+            adam_epsilon=1e-2,
+            learning_rate=1e-3,
+            logprob_gap_limit=100.0,
+        )
+
+    def jobs(self, rows: world.World, folder: Path, processes: int) -> list[Job]:
+        """One job a round; each goes on from the state of the one before."""
+        return [
+            self._job(rows, folder / f"{self.name}-on-{processes}", number, processes) for number in range(self.rounds)
+        ]
+
+    def _job(self, rows: world.World, folder: Path, number: int, processes: int) -> Job:
+        model = str(rows.model)
+        return Job(
+            recipe=self.recipe(rows.model, processes),
+            kept=str(rows.kept),
+            rollouts=str(rows.rollouts),
+            games=str(rows.games),
+            model=model,
+            base=model,
+            anchor=model,
+            state_in=str(folder / f"state{number - 1}") if number else None,
+            state_out=str(folder / f"state{number}"),
+            out=str(folder / "out"),
+            done=number,
+            total=self.rounds,
+            rate_share=1.0,
+            state_id=f"{self.name} {number}",
+            off_policy=False,
+        )
+
+
+CASES = (Case(False, 0.04, 2), Case(True, 0.04, 2), Case(False, 0.0, 1), Case(True, 0.0, 1))
+
+
+def train_all(jobs: list[Job]) -> None:
+    """Run the jobs; each leaves `updates.json` beside its state."""
+    from stages.train.training import train
+
+    for job in jobs:
+        updates = train(job).updates
+        if int(os.environ.get("RANK", "0")) == 0:
+            Path(job.state_out, "updates.json").write_text(json.dumps(updates))
+
+
+def updates_of(job: Job) -> list[dict[str, Any]]:
+    made: list[dict[str, Any]] = json.loads(Path(job.state_out, "updates.json").read_text())
+    return made
+
+
+if __name__ == "__main__":
+    train_all([Job.load(Path(path)) for path in json.loads(Path(sys.argv[1]).read_text())])

@@ -1,0 +1,115 @@
+"""Each family on two FSDP 2 processes (CPU, gloo) trains as on one: gradients, weights and moments."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+import torch
+
+from stages.train.launch import command, environment, spread_of
+from tests.families.builders import FAMILIES, Family
+from tests.families.sharded import CASES, Case, train_all, updates_of
+from tests.families.test_families import Built, rows_of
+from tests.train import world
+
+pytestmark = pytest.mark.vllm  # where all families' parts are; minutes in all
+NEAR = 1e-5
+
+
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory: pytest.TempPathFactory) -> dict[str, world.World]:
+    """Rows of every usable family, played by its untied tiny model."""
+    made = {}
+    for family in FAMILIES:
+        if family.is_usable():
+            folder = tmp_path_factory.mktemp(family.name)
+            made[family.name] = rows_of(Built(family, untied(family, folder / "model")), folder)
+    return made
+
+
+def untied(family: Family, folder: Path) -> Path:
+    """The family's tiny model with a head of its own, as models of 7B and more have."""
+    from transformers import AutoModelForImageTextToText
+
+    family.build(folder)
+    config = json.loads((folder / "config.json").read_text())
+    for part in (config, config["text_config"]):
+        part["tie_word_embeddings"] = False
+    (folder / "config.json").write_text(json.dumps(config))
+    model = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32)
+    torch.manual_seed(1)
+    with torch.no_grad():
+        model.get_output_embeddings().weight.normal_(0.0, 0.1)
+    model.save_pretrained(folder)
+    assert model.get_output_embeddings().weight is not model.get_input_embeddings().weight
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(rows: dict[str, world.World], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All trainings on one process, here, and on two, started as `vz train` starts its own."""
+    folder = tmp_path_factory.mktemp("trained")
+    torch.set_num_threads(1)
+    for processes in (1, 2):
+        jobs = [
+            job for name, each in rows.items() for case in CASES for job in case.jobs(each, folder / name, processes)
+        ]
+        if processes == 1:
+            train_all(jobs)
+            continue
+        paths = [folder / f"job{number}.json" for number in range(len(jobs))]
+        for path, job in zip(paths, jobs, strict=True):
+            job.save(path)
+        (folder / "jobs.json").write_text(json.dumps([str(path) for path in paths]))
+        recipe = jobs[0].recipe
+        call = command(recipe, spread_of(recipe), folder / "jobs.json")
+        call[call.index("stages.train.worker")] = "tests.families.sharded"
+        with subprocess.Popen(call, env=environment(recipe)) as process:
+            assert process.wait(540) == 0
+    return folder
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
+def test_two_sharded_processes_train_as_one(
+    family: Family, case: Case, rows: dict[str, world.World], trained: Path
+) -> None:
+    if family.name not in rows:
+        pytest.skip(f"{family.name} needs {' and '.join(family.needs)}")
+    one, two = (case.jobs(rows[family.name], trained / family.name, processes) for processes in (1, 2))
+    for number, (alone, sharded) in enumerate(zip(one, two, strict=True)):
+        (a,), (b,) = updates_of(alone), updates_of(sharded)
+        assert a["rows"] == b["rows"] == 7
+        for name in ("loss", "kl", "entropy"):
+            assert b[name] == pytest.approx(a[name], rel=NEAR, abs=1e-7), name
+        found = apart(Path(alone.state_out), Path(sharded.state_out))
+        found["gradient norm"] = abs(b["grad_norm"] / a["grad_norm"] - 1)
+        name = max(found, key=lambda each: found[each])
+        print(f"{family.name} {case.name} round {number}: norm {found['gradient norm']:.1e}, {name} {found[name]:.1e}")
+        assert found[name] <= NEAR, name
+
+
+def apart(one: Path, two: Path) -> dict[str, float]:
+    """‖a − b‖ / ‖a‖ of each weight and moment.
+
+    A gradient that is 0 but for rounding (of a bias that softmax cancels) is measured by the largest of its kind.
+    """
+    a, b = world.tensors(one), world.tensors(two)
+    assert a.keys() == b.keys()
+    norms = {name: float(value.double().norm()) for name, value in a.items()}
+    found = {}
+    for name, value in a.items():
+        kind = name.split("/")[0]
+        least = 1e-4 * max(norm for other, norm in norms.items() if other.startswith(kind))
+        found[name] = float((value.double() - b[name].double()).norm()) / max(norms[name], least)
+    return found
+
+
+def test_the_untied_head_trains_by_a_gradient_of_its_own(rows: dict[str, world.World], trained: Path) -> None:
+    for name, each in rows.items():
+        moments = world.tensors(Path(CASES[0].jobs(each, trained / name, 2)[0].state_out))
+        assert "exp_avg/lm_head.weight" in moments, name
+        assert moments["exp_avg/lm_head.weight"].abs().max() > 0, name
