@@ -83,6 +83,7 @@ def produce(
     claim = _claim(stage, settings, inputs)
     with room_for(out), locked(out) as power_was_cut:
         if _is_of(out, claim) and _is_whole(out, lost_beside, full=power_was_cut or overwrite, overwrite=overwrite):
+            (out / CLAIM).unlink(missing_ok=True)  # a kill or a power cut may have left it
             return _report(out, read_json(out / MANIFEST), "up to date")
         _refuse_foreign(out, claim, overwrite)
         work = _open_work(out, claim, overwrite, resumable)

@@ -126,6 +126,13 @@ def test_a_lost_output_is_not_up_to_date(tmp_path: Path):
         make(tmp_path / "out", Maker())
 
 
+def test_what_a_kill_left_of_the_claim_goes_with_the_next_command(tmp_path: Path):
+    make(tmp_path / "out", Maker())
+    (tmp_path / "out" / artifact.CLAIM).write_text("{}")
+    assert make(tmp_path / "out", Maker()).status == "up to date"
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["data.json", "manifest.json"]
+
+
 def test_what_was_lost_is_made_again_when_overwritten(tmp_path: Path):
     maker = Maker()
     make(tmp_path / "out", maker)
