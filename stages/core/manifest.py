@@ -38,14 +38,17 @@ def manifest_of(folder: Path, stage: str | None = None) -> dict[str, Any]:
     return manifest
 
 
-def input_of(folder: Path, name: str) -> Path:
-    """Where the input `name` of the stage that made `folder` lies, as its manifest records it."""
-    manifest = manifest_of(folder)
+def input_of(folder: Path, name: str, option: str | None = None) -> Path:
+    """Where the input `name` of the stage that made `folder` lies, as its manifest records it.
+
+    `option` is the one by which a user can name another place.
+    """
+    manifest, remedy = manifest_of(folder), f", or give its place with {option}" if option else ""
     if name not in manifest["inputs"]:
-        raise InputError(f"{folder}: its manifest names no input '{name}'; give the folder on the command line")
+        raise InputError(f"{folder}: its manifest names no input '{name}'; make it again{remedy}")
     path = Path(os.path.normpath(folder.resolve() / manifest["inputs"][name]["path"]))
     if not path.exists():
-        raise InputError(f"{path}: the {name} that {folder} was made from is gone; give its place on the command line")
+        raise InputError(f"{path}: the {name} that {folder} was made from is gone; put it back there{remedy}")
     return path
 
 

@@ -34,7 +34,7 @@ def run(
         artifact.manifest_of(scored, "score")
         rows = tables.read(scored / "scored.parquet", tables.SCORED)
         judged = rows.join(
-            _as_played(rollouts or artifact.input_of(scored, "rollouts")),
+            _as_played(rollouts or artifact.input_of(scored, "rollouts", "--rollouts")),
             on=tables.KEY,
             how="left",
             validate="1:1",

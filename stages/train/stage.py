@@ -65,7 +65,7 @@ def run(
     call = _Call(
         recipe,
         Path(kept),
-        rollouts or artifact.input_of(artifact.input_of(kept, "scored"), "rollouts"),
+        rollouts or artifact.input_of(artifact.input_of(kept, "scored", "--rollouts"), "rollouts", "--rollouts"),
         games,
         place_of(_policy_of(state_in, recipe) if model is None else model),
         place_of(recipe.model.path if base is None else base),
@@ -116,7 +116,7 @@ class _Call:
 
     @property
     def games(self) -> Path:
-        return self.given_games or artifact.input_of(self.rollouts, "games")
+        return self.given_games or artifact.input_of(self.rollouts, "games", "--games")
 
     @property
     def settings(self) -> dict[str, Any]:

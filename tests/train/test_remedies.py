@@ -1,0 +1,99 @@
+"""Each remedy that the training stage names is carried out, and works."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stages import filter as filter_stage
+from stages import iterate, rollout, score, train
+from stages.core.errors import InputError
+from stages.core.recipe import Recipe
+from tests.helpers import fake_recipe, write_games
+
+RECIPE = fake_recipe("rollout.concurrent_games=4", "train.total_updates=9")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """games, rollouts, scored and kept, beside one another."""
+    place = tmp_path_factory.mktemp("finished")
+    games = write_games(place / "games", RECIPE, count=8)
+    rollout.run(RECIPE, games, place / "rollouts")
+    score.run(RECIPE, place / "rollouts", place / "scored", phase="decision")
+    filter_stage.run(RECIPE, place / "scored", place / "kept", phase="decision")
+    return place
+
+
+@pytest.fixture
+def place(finished: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(finished, tmp_path / "place"))
+
+
+def trained(place: Path, out: str = "checkpoint", recipe: Recipe = RECIPE, **more: Any) -> str:
+    return train.run(recipe, place / "kept", place / out, **more).status
+
+
+@pytest.mark.parametrize(("name", "option"), [("scored", "rollouts"), ("rollouts", "rollouts"), ("games", "games")])
+def test_an_input_that_is_gone_is_put_back_or_named(place: Path, name: str, option: str) -> None:
+    (place / name).rename(place / "elsewhere")
+    moved = {option: place / ("elsewhere" if name == option else option)}
+    with pytest.raises(InputError, match=f"the {name} that .* put it back there, or give its place with --{option}"):
+        trained(place)
+    if (place / "rollouts").is_dir() or name == "rollouts":
+        assert trained(place, "named", **moved) == "done"
+    (place / "elsewhere").rename(place / name)
+    assert trained(place) == "done"
+
+
+def test_rollouts_of_scores_may_be_named_too(place: Path) -> None:
+    (place / "rollouts").rename(place / "elsewhere")
+    with pytest.raises(InputError, match="put it back there, or give its place with --rollouts"):
+        filter_stage.run(RECIPE, place / "scored", place / "again", phase="decision")
+    done = filter_stage.run(RECIPE, place / "scored", place / "again", phase="decision", rollouts=place / "elsewhere")
+    assert done.status == "done"
+
+
+def test_a_state_goes_on_with_its_checkpoint_named(place: Path) -> None:
+    trained(place, state_out=place / "far")
+    with pytest.raises(InputError, match="is not beside it: name it with --model"):
+        trained(place, "two", state_in=place / "far")
+    assert trained(place, "two", state_in=place / "far", model=place / "checkpoint") == "done"
+
+
+def test_another_place_for_the_state_after_is_taken(place: Path) -> None:
+    trained(place)
+    state = place / "checkpoint-state"
+    with pytest.raises(InputError, match="give another --state-out"):
+        trained(place, "two", state_in=state, state_out=state)
+    assert trained(place, "two", state_in=state, state_out=place / "next") == "done"
+    (place / "mine").mkdir()
+    with pytest.raises(InputError, match="is no training state; give another --state-out"):
+        trained(place, "three", state_out=place / "mine")
+    assert trained(place, "three", state_out=place / "free") == "done"
+
+
+@pytest.mark.parametrize("change", ["train.learning_rate=1", "train.kl=1"])
+def test_another_recipe_overwrites_or_goes_elsewhere(place: Path, change: str) -> None:
+    trained(place)
+    other = fake_recipe("rollout.concurrent_games=4", "train.total_updates=9", change)
+    with pytest.raises(InputError, match="use --overwrite to replace it, or another --out"):
+        trained(place, recipe=other)
+    assert trained(place, "another", recipe=other) == "done"
+    assert trained(place, recipe=other, overwrite=True) == "done"
+
+
+def test_a_run_that_was_begun_otherwise(place: Path) -> None:
+    small = ["iterate.games=4", "iterate.rounds=1"]
+    iterate.run(fake_recipe(*small), place / "run", games=place / "games")
+    other = fake_recipe(*small, "game.votes=4")
+    with pytest.raises(
+        InputError, match="go on with the same, choose another --out, or discard the run with --overwrite"
+    ):
+        iterate.run(other, place / "run", games=place / "games")
+    assert iterate.run(fake_recipe(*small), place / "run", games=place / "games").status == "up to date"
+    assert iterate.run(other, place / "another", games=place / "games").status == "done"
+    assert iterate.run(other, place / "run", games=place / "games", overwrite=True).status == "done"
