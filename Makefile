@@ -74,10 +74,10 @@ genuine: $(READY) ## genuine CLEVR pictures beside ours; SAMPLES=folder of them
 	$(BIN)/python -m tests.rendering.genuine $(SAMPLES) --out runs/genuine
 
 telltale: $(READY) ## does anything but the change tell modified pictures? 2,000 pairs and 2,000 charts, then a classifier (hours)
-	$(BIN)/vz make-games --recipe paper --out $(GAMES)
+	$(BIN)/vz make-games --recipe paper-v1 --out $(GAMES)
 	$(BIN)/python -m tests.rendering.telltale $(GAMES) --train 1400 --out runs/telltale
 	$(BIN)/python -m tests.rendering.telltale $(GAMES) --train 1400 --flaw --out runs/telltale-flaw
-	$(BIN)/vz make-games --recipe paper --set games.domain=chart --out $(GAMES)-charts
+	$(BIN)/vz make-games --recipe paper-v1 --set games.domain=chart --out $(GAMES)-charts
 	$(BIN)/python -m tests.rendering.telltale $(GAMES)-charts --train 1400 --out runs/telltale-charts
 
 test-gpu: $(READY) ## the checks that need a CUDA device

@@ -32,7 +32,7 @@ def fake_recipe(*overrides: str) -> Recipe:
 def write_games(folder: Path, recipe: Recipe, count: int = 6, side: int = 24, scenes: bool = False) -> Path:
     """A games folder of plain coloured squares, as make-games would write it; two pairs of ten are dev and test.
 
-    With `scenes` each pair has CLEVR scenes, which the squares do not show.
+    With `scenes` each pair has CLEVR scenes, which the squares do not show. For a blank spy there are only originals.
     """
 
     def make(work: Path) -> Outcome:
@@ -40,7 +40,8 @@ def write_games(folder: Path, recipe: Recipe, count: int = 6, side: int = 24, sc
         pairs = []
         for number in range(count):
             pair_id = f"pair-{number:03d}"
-            names = {kind: f"images/{pair_id}_{kind}.png" for kind in ("original", "modified")}
+            kinds = ("original",) if recipe.game.spy_view == "blank" else ("original", "modified")
+            names = {kind: f"images/{pair_id}_{kind}.png" for kind in kinds}
             for shade, name in enumerate(names.values()):
                 colour = (20 * number % 250, 90 * shade, (60 + number // 25) % 256)  # no two pictures alike
                 Image.new("RGB", (side, side), colour).save(work / name)
@@ -48,9 +49,11 @@ def write_games(folder: Path, recipe: Recipe, count: int = 6, side: int = 24, sc
                 {
                     "pair_id": pair_id,
                     "domain": "clevr",
-                    **names,
+                    **{"modified": None, "modified_sha256": None, **names},
                     **{f"{kind}_sha256": _sha256(work / name) for kind, name in names.items()},
-                    "changes": [{"object": 0, "attribute": "color", "before": "red", "after": "blue"}],
+                    "changes": [{"object": 0, "attribute": "color", "before": "red", "after": "blue"}][
+                        : len(names) - 1
+                    ],
                     **(_scenes(recipe, number) if scenes else {"scene": None, "modified_scene": None}),
                     "source": "test",
                     "seed": number,

@@ -8,6 +8,7 @@ from typing import overload
 import polars as pl
 
 from stages.core import tables
+from stages.core.errors import InputError
 from stages.core.game.rules import Deal
 
 
@@ -40,3 +41,13 @@ class Deals(Sequence[Deal]):
 
     def __iter__(self) -> Iterator[Deal]:
         return (Deal(*row) for row in self.frame.iter_rows())
+
+
+def check_spy_view(pairs: pl.DataFrame, view: str) -> None:
+    """`InputError` unless every row's pair (`pair_id`, `modified`) has the picture that the spy is to see."""
+    lacking = pairs.filter(pl.col("modified").is_null()) if view == "modified" else pairs.clear()
+    for pair in lacking.head(1).iter_rows(named=True):
+        raise InputError(
+            f"pair '{pair['pair_id']}' has no modified picture, so the spy can only see a blank one: add "
+            "--set game.spy_view=blank, or make the games anew with --set game.spy_view=modified"
+        )

@@ -10,6 +10,7 @@ import polars as pl
 
 from stages.core import artifact, tables
 from stages.core.artifact import Outcome, Report
+from stages.core.deals import check_spy_view
 from stages.core.engines import Engine, open_engine
 from stages.core.errors import InputError
 from stages.core.files import write_json
@@ -95,10 +96,11 @@ def _warnings(recipe: Recipe, places: dict[str, str | Path], figures: dict[str, 
 
 
 def held_out_pairs(recipe: Recipe, games: Path) -> pl.DataFrame:
-    """The pairs of `evaluate.split`; `InputError` without any."""
+    """The pairs of `evaluate.split`; `InputError` without any, or if they lack the picture that the spy is to see."""
     pairs = tables.read(games / "pairs.parquet", tables.PAIRS).filter(pl.col("split") == recipe.evaluate.split)
     if pairs.is_empty():
         raise InputError(f"{games}: has no pairs of the split '{recipe.evaluate.split}'; make more games")
+    check_spy_view(pairs, recipe.game.spy_view)
     return pairs
 
 

@@ -8,8 +8,9 @@ from contextlib import ExitStack
 from itertools import pairwise
 from pathlib import Path
 
-from stages.core import artifact, vlm
+from stages.core import artifact, tables, vlm
 from stages.core.artifact import Report
+from stages.core.deals import check_spy_view
 from stages.core.engines import Engine, open_engine
 from stages.core.errors import InputError
 from stages.core.recipe import Recipe
@@ -124,6 +125,8 @@ def _check(recipe: Recipe, games: Path | None) -> None:
         raise InputError(f"{base}: is an adapter, but a run starts from a whole model: merge it into its base first")
     if games is not None:
         artifact.manifest_of(games, "make-games")
+        pairs = tables.read(games / "pairs.parquet", tables.PAIRS, ["pair_id", "modified"])
+        check_spy_view(pairs, recipe.game.spy_view)
 
 
 def _preflight(

@@ -7,27 +7,30 @@ from pathlib import Path
 import polars as pl
 
 from stages.core import tables
-from stages.core.deals import Deals
+from stages.core.deals import Deals, check_spy_view
 from stages.core.errors import InputError
 from stages.core.recipe.game import Game
 from stages.core.recipe.rollout import Seats
 
 
 def read_deals(path: Path, rules: Game) -> Deals:
-    """The games of a `games.parquet` in `game_id` order, checked against the recipe's rules."""
+    """The games of a `games.parquet` in `game_id` order, checked against the recipe's rules.
+
+    The recipe decides what the spy sees, whatever the games were first dealt for.
+    """
     frame = tables.unique_key(tables.read(path, tables.GAMES), ["game_id"], path).sort("game_id")
-    wanted = {"players": rules.players, "clue_rounds": rules.clue_rounds, "spy_view": rules.spy_view}
+    wanted = {"players": rules.players, "clue_rounds": rules.clue_rounds}
     other = frame.filter(pl.any_horizontal(pl.col(name).ne_missing(value) for name, value in wanted.items()))
     for game in other.head(1).iter_rows(named=True):
         dealt = tuple(game[name] for name in wanted)
         raise InputError(
-            f"{path}: game '{game['game_id']}' was dealt for (players, clue_rounds, spy_view) = {dealt}, but the "
+            f"{path}: game '{game['game_id']}' was dealt for (players, clue_rounds) = {dealt}, but the "
             f"recipe plays {tuple(wanted.values())}; deal anew with it (vz make-games), or --set game.… to match"
         )
     no_seat = ~pl.col("spy").is_between(1, rules.players).fill_null(False)
     for game in frame.filter(no_seat).head(1).iter_rows(named=True):
         raise InputError(f"{path}: game '{game['game_id']}': spy {game['spy']} is no seat from 1 to {rules.players}")
-    return Deals(frame)
+    return Deals(frame.with_columns(spy_view=pl.lit(rules.spy_view)))
 
 
 def read_seats(deal: Path) -> dict[str, Seats]:
@@ -49,15 +52,11 @@ def read_seats(deal: Path) -> dict[str, Seats]:
 
 def choose_split(deals: Deals, pairs: pl.DataFrame, split: str | None) -> Deals:
     """Games on pairs of `split`; all for None. Pairs that a game needs must exist and have the picture it needs."""
-    known = pairs.select("pair_id", "split", no_change=pl.col("modified").is_null())
+    known = pairs.select("pair_id", "split", "modified", there=True)
     games = deals.frame.join(known, on="pair_id", how="left", maintain_order="left")
-    for game in games.filter(pl.col("no_change").is_null()).head(1).iter_rows(named=True):
+    for game in games.filter(pl.col("there").is_null()).head(1).iter_rows(named=True):
         raise InputError(f"game '{game['game_id']}': its pair '{game['pair_id']}' is not in pairs.parquet")
-    unplayable = games.filter(pl.col("no_change"), pl.col("spy_view") == "modified")
-    for game in unplayable.head(1).iter_rows(named=True):
-        raise InputError(
-            f"pair '{game['pair_id']}' has no modified picture: only --set game.spy_view=blank can be played on it"
-        )
+    check_spy_view(games.filter(pl.col("spy_view") == "modified"), "modified")
     chosen = games if split is None else games.filter(pl.col("split") == split)
     if chosen.is_empty():
         raise InputError(f"no game on a pair of the split '{split}' among {len(deals)}; choose another with --split")

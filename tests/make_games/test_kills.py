@@ -1,6 +1,6 @@
 """make-games killed or interrupted on its way: the result is an undisturbed run's, file by file.
 
-At the paper's size: `python -m tests.make_games.test_kills --pairs 2000 --recipe paper`.
+At the paper's size: `python -m tests.make_games.test_kills --pairs 2000 --recipe paper-v1`.
 """
 
 from __future__ import annotations
@@ -156,7 +156,7 @@ def test_killed_twice_the_result_is_the_same(tmp_path: Path) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--pairs", type=int, default=2000)
-    parser.add_argument("--recipe", default="paper")
+    parser.add_argument("--recipe", default="paper-v1")
     parser.add_argument("--out", type=Path, default=Path("runs/kills"))
     given = parser.parse_args()
     given.out.mkdir(parents=True)

@@ -16,7 +16,7 @@ from pathlib import Path
 from stages.core.recipe import load
 from stages.make_games.clevr import given
 file, count = Path(sys.argv[1]), sys.argv[2]
-recipe = load("paper", [f"games.pairs={count}", "games.renderer=scalar"])
+recipe = load("paper-v1", [f"games.pairs={count}", "games.renderer=scalar"])
 before = resource.getrusage(resource.RUSAGE_SELF)
 planned = given.plan(recipe, file)
 after = resource.getrusage(resource.RUSAGE_SELF)

@@ -122,7 +122,7 @@ def test_blank_games_need_only_originals(tmp_path: Path) -> None:
 
 def test_free_scenes_show_every_object_in_both_pictures(tmp_path: Path) -> None:
     settings = ["games.layout=free", "games.width=48", "games.height=32", "games.samples=1", "games.pairs=2"]
-    out = run(load("paper", settings), tmp_path / "games", processes=1).out
+    out = run(load("paper-v1", settings), tmp_path / "games", processes=1).out
     for row in tables.read(out / "pairs.parquet", tables.PAIRS).iter_rows(named=True):
         for name in ("scene", "modified_scene"):
             scene = from_json(json.loads(row[name]), name)

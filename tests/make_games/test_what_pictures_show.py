@@ -26,7 +26,7 @@ SCENE = Scene((BALL, SMALL), 96, 64)
 
 def pair(*settings: str) -> DrawnPair:
     quick = ["games.renderer=scalar", "games.samples=1", "games.denoise=false", "games.pairs=1", *settings]
-    [only] = drawn.plan(load("paper", quick)).pairs
+    [only] = drawn.plan(load("paper-v1", quick)).pairs
     assert isinstance(only, DrawnPair)
     return only
 

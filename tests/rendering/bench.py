@@ -73,7 +73,7 @@ def reference(scene: Scene, file: Path) -> Reference:
 def measure(renderer: Renderer, quality: Quality, count: int, out: Path) -> dict[str, Any]:
     """Cost and likeness over `count` pairs, both pictures of each."""
     settings = [f"games.renderer={renderer}", f"games.quality={quality}", f"games.pairs={count + 1}", "seed=2026"]
-    warm_up, *pairs = drawn.plan(load("paper", settings)).pairs
+    warm_up, *pairs = drawn.plan(load("paper-v1", settings)).pairs
     warm_up.make()
     seconds, rows = [], []
     for pair in pairs:

@@ -13,7 +13,7 @@ from stages.core.engines.fake import FakeEngine
 from stages.core.errors import InputError
 from stages.core.game.readers import UNREADABLE_CLUE
 from stages.core.recipe import prompt_folder
-from tests.helpers import fake_recipe, write_games
+from tests.helpers import fake_recipe
 
 
 def rows_of(folder: Path) -> pl.DataFrame:
@@ -36,11 +36,15 @@ def test_the_spy_sees_the_modified_picture_and_voters_the_original(games: Path, 
     assert set(kinds.iter_rows()) == {("spy", "modified"), ("civilian", "original"), ("analyst", "original")}
 
 
-def test_a_blank_spy_needs_one_picture_only(tmp_path: Path):
-    recipe = fake_recipe("game.spy_view=blank")
-    games = write_games(tmp_path / "games", recipe)
-    rows = rows_of(rollout.run(recipe, games, tmp_path / "out").out)
-    assert set(rows.filter(pl.col("role") == "spy")["images"].list.first()) == {"blank:24x24"}
+def spys_pictures(folder: Path) -> set[str]:
+    return set(rows_of(folder).filter(pl.col("role") == "spy")["images"].list.first())
+
+
+def test_the_recipe_that_plays_decides_what_the_spy_sees(games: Path, tmp_path: Path):
+    assert set(pl.read_parquet(games / "games.parquet")["spy_view"]) == {"modified"}
+    out = rollout.run(fake_recipe("game.spy_view=blank"), games, tmp_path / "out").out
+    assert spys_pictures(out) == {"blank:24x24"}
+    assert set(pl.read_parquet(out / "games.parquet")["spy_view"]) == {"blank"}
 
 
 def test_only_the_split_is_played(games: Path, tmp_path: Path):
@@ -153,7 +157,7 @@ def test_speed_may_change_between_a_kill_and_going_on(games: Path, tmp_path: Pat
 
 
 def test_a_deal_for_other_rules_is_refused(games: Path, tmp_path: Path):
-    with pytest.raises(InputError, match=r"was dealt for \(players, clue_rounds, spy_view\)"):
+    with pytest.raises(InputError, match=r"was dealt for \(players, clue_rounds\)"):
         rollout.run(fake_recipe("game.players=6"), games, tmp_path / "out")
 
 

@@ -23,7 +23,10 @@ class Game(Section):
         1, ge=1, le=64, description="Votes sampled from each civilian, with voters: civilians."
     )
     spy_view: Literal["modified", "blank"] = Field(
-        "modified", description="The spy's picture: the modified one (paper v1, code) or an empty one (paper v2)."
+        "modified",
+        description="What the spy sees: the pair's modified picture (paper v1, its code) or a blank one (paper v2). "
+        "The recipe that plays decides: games with modified pictures can be played either way. With blank, make-games "
+        "makes no modified pictures.",
     )
     own_thoughts: bool = Field(True, description="A player sees its own earlier reasoning again (released code: yes).")
     own_thoughts_chars: int = Field(

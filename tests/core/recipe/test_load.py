@@ -7,7 +7,7 @@ from stages.core.recipe.describe import describe_fields
 from stages.core.recipe.load import parse, resolve_model
 
 
-@pytest.mark.parametrize("name", ["tiny", "paper", "released-code"])
+@pytest.mark.parametrize("name", known_recipes())
 def test_recipes_load_and_survive_being_written(name: str):
     recipe = load(name)
     assert parse(yaml.safe_load(dump(recipe)), "again") == recipe
@@ -34,6 +34,22 @@ def test_the_paper_recipe_has_the_papers_values():
     )
     assert (i.rounds, i.games, recipe.train.kl, recipe.train.learning_rate) == (100, 128, 0.04, 1e-5)
     assert (recipe.train.warmup, recipe.train.schedule, recipe.games.pairs) == (0.1, "cosine", 2000)
+
+
+@pytest.mark.parametrize(("name", "sections"), [("paper-v1", {"game"}), ("qwen2.5-vl-7b-lora", {"model"})])
+def test_a_variant_of_the_paper_differs_in_one_section_only(name: str, sections: set[str]):
+    paper, variant = (load(each).model_dump() for each in ("paper", name))
+    assert {section for section in paper if paper[section] != variant[section]} == sections
+
+
+def test_the_published_paper_has_a_blank_spy_and_its_first_version_a_modified_picture():
+    assert [load(name).game.spy_view for name in ("paper", "paper-v1", "released-code")] == [
+        "blank",
+        "modified",
+        "modified",
+    ]
+    differing = set(load("paper").game) ^ set(load("paper-v1").game)
+    assert {name for name, _ in differing} == {"spy_view"}
 
 
 def test_the_released_codes_recipe_has_its_values():

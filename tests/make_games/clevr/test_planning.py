@@ -18,7 +18,7 @@ def test_pairs_carry_the_renderer_that_was_chosen(
 ) -> None:
     monkeypatch.setattr(effort, "usable_llvm", lambda: library)
     scenes = None if given is None else shared_folder("data") / given
-    planned = plan(load("paper", ["games.renderer=auto", "games.pairs=3"]), Sources(scenes=scenes))
+    planned = plan(load("paper-v1", ["games.renderer=auto", "games.pairs=3"]), Sources(scenes=scenes))
     assert planned.drawn_by["renderer"] == renderer
     # What a render process gets. There a trial may end otherwise, e.g. on a machine that was busy before.
     received = pickle.loads(pickle.dumps(list(planned.pairs)))
