@@ -22,7 +22,7 @@ MESSAGE = pl.Struct({"role": pl.String(), "content": pl.List(pl.Struct({"type": 
 
 PAIRS: Schema = {
     "pair_id": pl.String(),
-    "domain": pl.String(),  # clevr, chart, photo
+    "domain": pl.String(),  # clevr, chart, photo, picture (of no known kind)
     "original": pl.String(),  # path of the civilians' picture, relative to the games folder
     "modified": pl.String(),  # the spy's picture; null where only blank spies are possible
     "original_sha256": pl.String(),

@@ -27,7 +27,7 @@ DRAWN = ("drawn", "scenes:")  # sources whose pictures vz rendered
 SIZES = [(1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M")]
 FIELDS = {
     "pair_id": "the pair's name, unique",
-    "domain": "what the pictures show: clevr, chart or photo",
+    "domain": "what the pictures show: clevr, chart, photo, or picture where nobody knows",
     "original": "the civilians' picture",
     "modified": "the spy's picture; null: an empty one",
     "original_sha256": "of the original's bytes",

@@ -20,7 +20,7 @@ def test_released_code_trains_two_rounds(tmp_path: Path):
 
 @pytest.mark.parametrize(("name", "spy_sees"), [("paper", "blank:96x64"), ("paper-v1", "_modified.png")])
 def test_both_versions_of_the_paper_train_two_rounds(name: str, spy_sees: str, tmp_path: Path):
-    rounds = train_two_rounds(name, tmp_path, "rollout.max_clue_tokens=16", "rollout.max_vote_tokens=16")
+    rounds = train_two_rounds(name, tmp_path, "seed=1", "rollout.max_clue_tokens=16", "rollout.max_vote_tokens=24")
     for metrics in rounds:
         assert metrics["train"]["logprob_gap_max"] < 1e-3
         assert metrics["train"]["grad_norm"] > 0

@@ -15,7 +15,7 @@ Shape = Literal["cube", "sphere", "cylinder"]
 Size = Literal["large", "small"]
 Color = Literal["gray", "red", "blue", "green", "brown", "purple", "cyan", "yellow"]
 Material = Literal["rubber", "metal"]
-Domain = Literal["clevr", "chart", "photo"]
+Domain = Literal["clevr", "chart", "photo", "picture"]
 Quality = Literal["draft", "standard", "fine", "reference"]
 
 
@@ -72,8 +72,8 @@ class Games(Section):
     )
     domain: Domain | None = Field(
         None,
-        description="What the pictures show; it chooses the prompts' wording. Null: by their source (clevr for scenes, "
-        "chart for tables, photo for ready pictures unless notes of replaced objects lie beside them).",
+        description="What the pictures show, for the wording of prompts. Null: clevr for scenes, chart for tables; "
+        "for ready pictures, what their table, names and layout tell; if nothing does, picture, of no known kind.",
     )
     objects_min: int = Field(4, ge=1, le=81, description="Fewest objects in a scene (paper: 4; CLEVR: 3).")
     objects_max: int = Field(6, ge=1, le=81, description="Most objects in a scene (paper: 6; CLEVR: 10).")

@@ -62,7 +62,7 @@ class Entry:
 
     `where` names its row or file. `note` is where the published data set has its file of what was replaced. The rest is
     known only where a table says it: pairs of one `group` share a split; `hashes` are the sha256 that vz noted of both
-    pictures when it made the pair. `likely` is the domain if no row tells it.
+    pictures when it made the pair. `likely` is the domain if no row tells it; None: nobody knows.
     """
 
     pair_id: str
@@ -74,7 +74,7 @@ class Entry:
     split: str | None = None
     group: str | None = None
     domain: Domain | None = None
-    likely: Domain = "photo"
+    likely: Domain | None = None
     scene: str | None = None  # JSON, kept as text: parsed it takes several times the memory
     modified_scene: str | None = None
     hashes: tuple[str | None, str | None] = (None, None)

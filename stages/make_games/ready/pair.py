@@ -12,6 +12,7 @@ from typing import Any
 from stages.core.errors import InputError, MissingExtra
 from stages.core.files import read_json, sha256_text
 from stages.core.recipe import Recipe
+from stages.core.recipe.games import Domain
 from stages.make_games.pair import Made, Pair, Plan, Skipped, common
 from stages.make_games.ready.comparing import likeness, same
 from stages.make_games.ready.entry import Entry, Found, Stored
@@ -20,6 +21,12 @@ from stages.make_games.ready.notes import read_comparison
 from stages.make_games.ready.parquet import CellPicture
 from stages.make_games.ready.pictures import Fault, Opened, open_picture
 from stages.make_games.ready.rows import ID_OF_ROWS
+
+UNKNOWN: Domain = "picture"
+OF_NO_KIND = (
+    "nothing tells what these pictures show, so the prompts call them just pictures: with --set games.domain=photo, "
+    "chart or clevr they say more, and games.domain=picture says that it is right so"
+)
 
 
 @dataclass(frozen=True)
@@ -139,7 +146,8 @@ def plan(recipe: Recipe, found: Found) -> Plan:
     splits = splits_of(entries, hashes, recipe)
     pairs = [_ready(recipe, entry, found.source, splits[entry.pair_id]) for entry in entries]
     settings = {} if found.hashed else {"pictures": sha256_text("\n".join(hashes.values()))}
-    return Plan(pairs, {"pictures": found.input}, settings, ignored=found.ignored, more=more)
+    warnings = [OF_NO_KIND] if recipe.games.domain is None and any(pair.domain == UNKNOWN for pair in pairs) else []
+    return Plan(pairs, {"pictures": found.input}, settings, ignored=found.ignored, more=more, warnings=warnings)
 
 
 def _taken(offered: Iterator[Entry], limit: int) -> tuple[list[Entry], bool]:
@@ -152,5 +160,5 @@ def _taken(offered: Iterator[Entry], limit: int) -> tuple[list[Entry], bool]:
 
 
 def _ready(recipe: Recipe, entry: Entry, source: str, split: str) -> ReadyPair:
-    fields = common(recipe, entry.pair_id, source, entry.domain or entry.likely)
+    fields = common(recipe, entry.pair_id, source, entry.domain or entry.likely or UNKNOWN)
     return ReadyPair(**{**fields, "split": split}, entry=entry)

@@ -19,11 +19,11 @@ from stages.core.errors import InputError
 from stages.core.recipe.games import Domain
 from stages.make_games.pair import safe_id
 from stages.make_games.ready import folder, hub, manifest, parquet
+from stages.make_games.ready.domains import domain_by_word, domain_of
 from stages.make_games.ready.entry import PICTURE_SUFFIXES, Entry, FilePicture, Found, Request
 
 MANIFESTS = (".csv", ".tsv", ".jsonl")
 PAIRS = "pairs.parquet"  # of a games folder
-DOMAINS_BY_NAME: tuple[Domain, ...] = ("chart", "clevr")  # in a data set's name on the hub
 
 
 def find(where: str, request: Request) -> Found:
@@ -35,20 +35,23 @@ def find(where: str, request: Request) -> Found:
     path = Path(where)
     if path.is_dir():
         entries, ignored = _in_folder(path, request)
-        return Found(entries, f"folder:{path.resolve().name}", path, ignored=ignored)
+        return Found(_of(domain_of(path), entries), f"folder:{path.resolve().name}", path, ignored=ignored)
     if not path.is_file():
         hint = f"; for a data set of the hub write {hub.PREFIX}{where}" if where.count("/") == 1 else ""
         raise InputError(f"{where}: no such file or folder of pairs{hint}")
-    return Found(_in_file(path, request), f"file:{path.name}", path)
+    return Found(_of(domain_of(path), _in_file(path, request)), f"file:{path.name}", path)
+
+
+def _of(domain: Domain | None, entries: Iterator[Entry]) -> Iterator[Entry]:
+    """The entries, of that domain where neither a row nor the layout tells another."""
+    return (entry if entry.likely or domain is None else replace(entry, likely=domain) for entry in entries)
 
 
 def _on_the_hub(where: str, request: Request) -> Found:
     got = hub.fetch(where)
     entries, ignored = _in_folder(got.folder, replace(request, split=got.split, root=got.root))
-    domain = next((domain for domain in DOMAINS_BY_NAME if domain in got.name.lower()), None)
-    if domain is not None:
-        entries = (replace(entry, likely=domain) for entry in entries)
-    return Found(entries, got.label, got.label, hashed=True, ignored=ignored)
+    domain = domain_by_word(got.name) or domain_of(got.folder)
+    return Found(_of(domain, entries), got.label, got.label, hashed=True, ignored=ignored)
 
 
 def _in_folder(place: Path, request: Request) -> tuple[Iterator[Entry], list[str]]:

@@ -68,17 +68,17 @@ def test_the_published_layout_brings_its_changes(tmp_path: Path, above: str) -> 
     assert row["domain"] == "clevr"
 
 
-def test_the_published_layout_without_notes_is_of_photos(tmp_path: Path) -> None:
+def test_the_published_layout_without_notes_is_of_pictures(tmp_path: Path) -> None:
     write_pair(tmp_path / "in" / "replacement_images")
     (row,) = rows(made_from(tmp_path / "in", tmp_path))
-    assert (row["domain"], row["scene"]) == ("photo", None)
+    assert (row["domain"], row["scene"]) == ("picture", None)
 
 
 @pytest.mark.parametrize("names", [("original", "modified"), ("source", "target"), ("before", "after")])
 def test_two_folders_are_matched_by_name(tmp_path: Path, names: tuple[str, str]) -> None:
     write_two_folders(tmp_path / "in", *names)
     (row,) = rows(made_from(tmp_path / "in", tmp_path))
-    assert (row["pair_id"], row["domain"]) == ("a", "photo")
+    assert (row["pair_id"], row["domain"]) == ("a", "picture")
 
 
 def test_clevr_change_folders_are_matched_by_number(tmp_path: Path) -> None:
@@ -200,7 +200,7 @@ def test_genuine_edited_photos_are_kept(shared_data: Callable[[str], Path], tmp_
         (tmp_path / "in" / f"{name}_modified.jpg").write_bytes((source / modified).read_bytes())
     out = made_from(tmp_path / "in", tmp_path, "games.ready.max_side=512")
     found = rows(out)
-    assert [(row["pair_id"], row["domain"]) for row in found] == [("balloons", "photo"), ("tiger", "photo")]
+    assert [(row["pair_id"], row["domain"]) for row in found] == [("balloons", "picture"), ("tiger", "picture")]
     for row in found:
         with Image.open(out / row["original"]) as image, Image.open(out / row["modified"]) as other:
             assert (image.format, image.mode, image.size) == ("PNG", "RGB", other.size)

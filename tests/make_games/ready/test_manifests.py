@@ -64,7 +64,7 @@ def test_imgedit_holds_lists_of_one_path_that_count_from_another_folder(tmp_path
     (row,) = rows(made_from(file, tmp_path, f"games.ready.pictures={tmp_path / 'unpacked'}"))
     assert (row["pair_id"], row["domain"], row["changes"][0]["after"]) == (
         "remove_part5-000001",
-        "photo",
+        "picture",
         "Remove it.",
     )
 

@@ -53,7 +53,7 @@ def test_a_games_folder_comes_back_as_it_was(tmp_path: Path, again: str) -> None
     place = export.run(first.out, tmp_path / "set").out if again == "export" else first.out / "pairs.parquet"
     second = made(place, tmp_path / "second")
     assert table(second.out) == table(first.out)
-    assert {row["domain"] for row in table(second.out)} == {"chart", "photo"}
+    assert {row["domain"] for row in table(second.out)} == {"chart", "picture"}
     assert (second.counts["as_vz_made_them"], second.counts["skipped"]) == (12, {})
 
 
@@ -78,4 +78,4 @@ def test_columns_of_other_data_sets_with_such_names_are_left_alone(tmp_path: Pat
     write_manifest(tmp_path / "in", 1)
     (tmp_path / "in" / "pairs.jsonl").write_text(json.dumps(lines[0]))
     (row,) = rows(made(tmp_path / "in" / "pairs.jsonl", tmp_path / "out").out)
-    assert (row["domain"], row["scene"]) == ("photo", None)
+    assert (row["domain"], row["scene"]) == ("picture", None)

@@ -1,0 +1,46 @@
+"""What ready pictures show, as far as the place where they lie tells: by its name, or by its layout."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path, PurePath
+
+from stages.core.files import walk
+from stages.core.recipe.games import Domain
+
+# Words in the names of folders, files and data sets, and whole names of published ones.
+_WORDS: dict[str, Domain] = {"chart": "chart", "charts": "chart", "chartqa": "chart", "plotqa": "chart"}
+_WORDS |= {"clevr": "clevr", "photo": "photo", "photos": "photo", "imgedit": "photo", "magicbrush": "photo"}
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_]+")
+# Names that say what a part is for, not what it shows: then the folder around it is looked at.
+_PARTS = {"train", "dev", "val", "valid", "validation", "test"}
+_PARTS |= {"data", "dataset", "output", "png", "image", "images", "snapshots"}
+_COMMIT = re.compile(r"[0-9a-f]{40}")  # of a data set in the hub's cache
+_CHART_QA = {"png", "tables"}  # folders side by side in ChartQA: the pictures, and the table behind each
+
+
+def domain_of(place: Path) -> Domain | None:
+    """What the pictures of a folder or file show; None where nothing tells."""
+    return _by_name(place.resolve()) or ("chart" if _is_chart_qa(place) else None)
+
+
+def domain_by_word(name: str) -> Domain | None:
+    """What a name says that pictures show, e.g. of a data set; None where it says nothing."""
+    words = [word.lower() for word in (*_WORD.findall(name), *re.split(r"[\W\d_]+", name))]
+    return next((_WORDS[word] for word in words if word in _WORDS), None)
+
+
+def _by_name(place: PurePath) -> Domain | None:
+    for part in (place, *place.parents):
+        found = domain_by_word(part.stem)
+        if found is not None:
+            return found
+        if part.stem.lower() not in _PARTS and not _COMMIT.fullmatch(part.name):
+            return None
+    return None
+
+
+def _is_chart_qa(place: Path) -> bool:
+    """Whether pictures of charts and their tables lie side by side in the folder, below it or around it."""
+    below = [folder for folder, _ in walk(place)] if place.is_dir() else []
+    return any(all((folder / name).is_dir() for name in _CHART_QA) for folder in (place.parent, *below))
