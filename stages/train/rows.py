@@ -15,6 +15,7 @@ from stages.core.engines.base import sampler_name
 from stages.core.errors import InputError
 from stages.core.game.prompting import Message
 from stages.core.pictures import Picture, picture_hashes
+from stages.core.recipe.engines import BENDS
 
 POLICY = "current"  # the policy in training, as seats name it
 
@@ -135,6 +136,13 @@ def sampling_of(rollouts: Path) -> Sampling:
             f"{manifest}: the rows were sampled with rollout.top_p {rollout['top_p']}: tokens outside the nucleus were "
             "never drawn, so the gradient would be biased; play with --set rollout.top_p=1"
         )
+    extra = rollout.get("server", {}).get("extra_body", {}) if rollout.get("engine") == "server" else {}
+    for name in sorted(BENDS.keys() & extra.keys()):
+        if extra[name] not in (None, *BENDS[name]):
+            raise InputError(
+                f"{manifest}: the rows were sampled with rollout.server.extra_body.{name} {extra[name]}, "
+                "so not from the distribution that trains; play without it"
+            )
     longest = max(int(rollout.get(name, 1)) for name in ("max_clue_tokens", "max_vote_tokens"))
     longest += int(rollout.get("max_thinking_tokens", 0))
     rules = {

@@ -26,6 +26,8 @@ SET_BY_RECIPE = {
     "limit_mm_per_prompt": "a prompt has one picture",
     "logprobs_mode": "log-probs have to be those of the sampling temperature",
     "generation_config": "the recipe samples, not the model's generation_config.json",
+    "override_generation_config": "set rollout.temperature and its like",
+    "logits_processors": "training has to know what is drawn from",
     "enable_lora": "set model.lora",
     "max_lora_rank": "set model.lora.rank",
 }
@@ -81,6 +83,9 @@ class VllmSettings(Section):
 
 # What the recipe or the game decides of a request; `extra_body` may leave it out, but not change it.
 DECIDED = {"model", "messages", "n", "stream", "seed", "temperature", "top_p", "max_tokens", "max_completion_tokens"}
+DECIDED |= {"min_tokens", "repetition_penalty", "repeat_penalty"}
+# What else bends a server's distribution, with what leaves it as it is. Rows that were drawn so cannot train.
+BENDS = {"top_k": (-1, 0), "min_p": (0,), "typical_p": (1,), "presence_penalty": (0,), "frequency_penalty": (0,)}
 DECIDED |= {"chat_template_kwargs"}  # by model.chat_template_options
 
 

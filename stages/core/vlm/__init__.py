@@ -24,7 +24,7 @@ from stages.core.vlm.prompts import (
     prompt_text,
     unpadded,
 )
-from stages.core.vlm.tokens import placeholder_tokens, stop_tokens
+from stages.core.vlm.tokens import generation_config, placeholder_tokens, stop_tokens
 
 __all__ = [
     "ADAPTER_CONFIG",
@@ -37,6 +37,7 @@ __all__ = [
     "encode",
     "encode_one",
     "free_accelerator",
+    "generation_config",
     "is_adapter",
     "load_adapter_weights",
     "load_model",

@@ -13,6 +13,7 @@ from stages.core.recipe.model import Model as ModelRecipe
 from stages.core.vlm.adapters import base_of_adapter, is_adapter, load_adapter_weights
 from stages.core.vlm.machine import device_of
 from stages.core.vlm.template import set_template
+from stages.core.vlm.tokens import generation_config
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, ProcessorMixin
@@ -71,13 +72,14 @@ def load_skeleton(path: str, recipe: ModelRecipe) -> PreTrainedModel:
 
 def _full_model(place: str, recipe: ModelRecipe, dtype: str | None, **more: Any) -> PreTrainedModel:
     transformers, torch = _transformers(), require("torch", "train")
+    revision = revision_of(place, recipe)
     options: dict[str, Any] = {"dtype": getattr(torch, dtype or recipe.dtype), **more}
     if recipe.attention is not None:
         options["attn_implementation"] = recipe.attention
     _refuse_own_code(place, recipe)
     try:
         model: PreTrainedModel = transformers.AutoModelForImageTextToText.from_pretrained(
-            place, revision=revision_of(place, recipe), **options
+            place, revision=revision, generation_config=generation_config(place, revision), **options
         )
     except (OSError, ValueError, ImportError) as error:
         raise InputError(f"{place}: {_where(place)} cannot be loaded as a model: {first_line(error)}") from error

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jinja2 import TemplateError
 from PIL import Image
 
 from stages.core.errors import InputError
+from stages.core.files import read_json
 from stages.core.vlm.prompts import chat_text, encode_one, prompt_ids
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ _ID = re.compile(r"(^|_)(image|images|img|video|audio|vision|boi|eoi|boa|eoa|boa
 # Declarations of a token's text: `fake_image_token`, `boi_token`, `start_image_token`, …
 _TEXT = re.compile(r"(^|_)(image|images|img|video|audio|vision|boi|eoi|boa|eoa|boav)_(\w+_)?token$")
 _ANSWER = "answer"
+GENERATION = "generation_config.json"
 _TEXT_PART = {"type": "text", "text": "Look."}
 _WITHOUT: list[Message] = [{"role": "user", "content": [_TEXT_PART]}]
 _WITH: list[Message] = [{"role": "user", "content": [_TEXT_PART, {"type": "image", "text": None}]}]
@@ -57,6 +60,29 @@ def picture_tokens(processor: ProcessorMixin) -> set[int]:
     special = {place for place, token in processor.tokenizer.added_tokens_decoder.items() if token.special}
     shown = encode_one(processor, _WITH, [Image.new("RGB", (_SIDE, _SIDE))])
     return (set(shown.ids) - set(prompt_ids(processor, _WITHOUT))) & (special | image_tokens(processor))
+
+
+def generation_config(place: str, revision: str | None) -> GenerationConfig:
+    """Of a model's own generation config only the tokens that end an answer: the recipe decides all else.
+
+    A model without one names these tokens in its configuration. Nothing else of the file is read, so no value in it
+    can bend sampling or stop the model from loading.
+    """
+    import transformers
+    from transformers.utils import cached_file
+
+    try:
+        file = cached_file(place, GENERATION, revision=revision, _raise_exceptions_for_missing_entries=False)
+        body = read_json(Path(file)) if file else {}
+        ends = body.get("eos_token_id")
+        if ends is None:
+            ends = transformers.AutoConfig.from_pretrained(place, revision=revision).get_text_config().eos_token_id
+    except (OSError, ValueError):  # no such model, or none that transformers knows; loading says so
+        ends = None
+    listed = ends if isinstance(ends, list) else [ends]
+    if not all(end is None or (isinstance(end, int) and not isinstance(end, bool)) for end in listed):
+        raise InputError(f"{place}: {GENERATION}: eos_token_id is {ends!r}, not a token id or a list of them")
+    return transformers.GenerationConfig(eos_token_id=[end for end in listed if end is not None] or None)
 
 
 def stop_tokens(model: PreTrainedModel | GenerationConfig, processor: ProcessorMixin) -> list[int]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -279,3 +281,60 @@ def test_an_unknown_policy_and_a_folder_without_model_are_errors(tmp_path: Path,
         answers(engine, [request(pictures[0], 1)])
     with TransformersEngine(load("tiny")) as engine, pytest.raises(InputError, match="cannot be loaded"):
         engine.load("current", tmp_path, "v")
+
+
+# What a generation_config.json may hold, each with a value that would bend sampling or stop the engine.
+ODD: dict[str, object] = {
+    **{"no_repeat_ngram_size": 2, "min_length": 80, "bad_words_ids": [[20], [21], [22]], "guidance_scale": 1.5},
+    **{"exponential_decay_length_penalty": [1, 5.0], "num_beams": 3, "num_return_sequences": 2, "min_p": 0.5},
+    **{"encoder_no_repeat_ngram_size": 2, "stop_strings": ["cube"], "max_length": 5, "max_new_tokens": 2, "top_k": 1},
+    **{"min_new_tokens": 3, "max_time": 1e-3, "use_cache": False, "cache_implementation": "static", "top_p": 0.1},
+    **{"prefill_chunk_size": 8, "temperature": 0.1, "top_h": 0.3, "typical_p": 0.2, "epsilon_cutoff": 0.1},
+    **{"eta_cutoff": 0.1, "repetition_penalty": 3.0, "encoder_repetition_penalty": 2.0, "length_penalty": 3.0},
+    **{"renormalize_logits": True, "forced_bos_token_id": 9, "forced_eos_token_id": 5, "suppress_tokens": [20, 21]},
+    **{"begin_suppress_tokens": [20, 21], "sequence_bias": [[[20], 5.0]], "token_healing": True, "do_sample": False},
+    **{"watermarking_config": {"bias": 2.5}, "output_attentions": True, "output_hidden_states": True},
+    **{"output_scores": True, "output_logits": True, "return_dict_in_generate": True, "decoder_start_token_id": 3},
+    **{"is_assistant": True, "num_assistant_tokens": 4, "prompt_lookup_num_tokens": 3, "assistant_early_exit": 1},
+    **{"compile_config": {"fullgraph": True}, "low_memory": True, "penalty_alpha": 0.6, "dola_layers": "high"},
+    **{"num_beam_groups": 3, "diversity_penalty": 1.0, "constraints": [1], "force_words_ids": [[20]]},
+    **{"custom_generate": "somebody/loop", "trust_remote_code": True, "pad_token_id": 7, "bos_token_id": 9},
+    **{"early_stopping": True, "remove_invalid_values": True, "speculation_type": "mtp", "max_cache_len": 4},
+}
+
+
+def with_generation_config(model: Path, folder: Path, **values: object) -> Path:
+    shutil.copytree(model, folder)
+    path = folder / "generation_config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def plain_answers(random_model: Path, pictures: list[Picture]) -> list[list[Completion]]:
+    with engine_of(random_model) as engine:
+        return answers(engine, [request(picture, 3 * number, 2) for number, picture in enumerate(pictures)])
+
+
+@pytest.mark.parametrize("name", [*list(ODD)[:12], "all at once"])
+def test_no_field_of_a_models_generation_config_changes_what_is_said(
+    name: str, random_model: Path, pictures: list[Picture], plain_answers: list[list[Completion]], tmp_path: Path
+):
+    values = ODD if name == "all at once" else {name: ODD[name]}
+    with engine_of(with_generation_config(random_model, tmp_path / "model", **values)) as engine:
+        said = answers(engine, [request(picture, 3 * number, 2) for number, picture in enumerate(pictures)])
+    assert said == plain_answers
+
+
+def test_every_token_that_a_generation_config_names_as_an_end_ends_an_answer(
+    random_model: Path, pictures: list[Picture], plain_answers: list[list[Completion]], tmp_path: Path
+):
+    first = plain_answers[0][0].token_ids[0]
+    with engine_of(with_generation_config(random_model, tmp_path / "model", eos_token_id=[5, first])) as engine:
+        ((completion, _),) = answers(engine, [request(pictures[0], 0, 2)])
+    assert completion.token_ids == [first] and completion.finish_reason == "stop"
+
+
+def test_an_end_that_is_no_token_is_refused(random_model: Path, tmp_path: Path):
+    with pytest.raises(InputError, match=r"generation_config.json: eos_token_id is 'stop', not a token id"):
+        engine_of(with_generation_config(random_model, tmp_path / "model", eos_token_id="stop"))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stages.core.engines.base import Completion, Engine, Queue, Request
+from stages.core.engines.base import Completion, Engine, Queue, Request, Sampling
 from stages.core.engines.server.advice import refusal
 from stages.core.engines.server.faults import Refused
 from stages.core.engines.server.models import Card, choose_model, is_named, read_models
@@ -95,7 +95,7 @@ class ServerEngine(Engine):
         ]
         responses = await together(self._post(policy.endpoint, body, request.name) for body in bodies)
         self._check_length(responses[0], request.name)
-        with_ids = await self._with_ids(policy.endpoint, model, responses, request.sampling.temperature)
+        with_ids = await self._with_ids(policy.endpoint, model, responses, request.sampling)
         completions = [
             completion_of(response, policy.endpoint.url, self._tags, with_ids=with_ids) for response in responses
         ]
@@ -148,20 +148,21 @@ class ServerEngine(Engine):
                 )
 
     async def _with_ids(
-        self, endpoint: Endpoint, model: Card, responses: Sequence[Response], temperature: float
+        self, endpoint: Endpoint, model: Card, responses: Sequence[Response], sampling: Sampling
     ) -> bool:
         """Whether completions get token ids and log-probs. `InputError` where they must and cannot."""
         if self._settings.token_ids == "never":
             return False
         missing = sorted({name for response in responses for name in response.missing})
-        if not missing and not await self._fits_scale(endpoint, model, temperature):
+        if not missing and not await self._are_processed(endpoint, model, sampling):
             missing = [PROCESSED]
         must_have(missing, endpoint.url, self._settings)
         return not missing
 
-    async def _fits_scale(self, endpoint: Endpoint, model: Card, temperature: float) -> bool:
-        if temperature in {0.0, 1.0}:
-            return True
+    async def _are_processed(self, endpoint: Endpoint, model: Card, sampling: Sampling) -> bool:
+        """Whether log-probs are those of what was drawn from, not of the model at temperature 1."""
+        if sampling.temperature in {0.0, 1.0} and sampling.min_tokens == 0 and sampling.repetition_penalty == 1:
+            return True  # there is no difference
         key = endpoint.url, model.id
         async with self._asking:
             if key not in self._scales:

@@ -180,16 +180,13 @@ def _completions(output: RequestOutput, request: Request, policy: _Policy, sampl
 
 def _token_rules(path: str, processor: ProcessorMixin, recipe: Recipe) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """The tokens that end an answer, and those that must never be said, from a model's configuration alone."""
-    from transformers import AutoConfig, GenerationConfig
+    from transformers import AutoConfig
 
     revision = vlm.revision_of(path, recipe.model)
     config = AutoConfig.from_pretrained(path, revision=revision)
     _refuse_other_features(path, config)
-    try:
-        generation = GenerationConfig.from_pretrained(path, revision=revision)
-    except OSError:  # a folder without generation_config.json
-        generation = GenerationConfig.from_model_config(config)
-    return tuple(vlm.stop_tokens(generation, processor)), tuple(vlm.placeholder_tokens(config, processor))
+    ends = vlm.stop_tokens(vlm.generation_config(path, revision), processor)
+    return tuple(ends), tuple(vlm.placeholder_tokens(config, processor))
 
 
 def _refuse_other_features(path: str, config: Any) -> None:

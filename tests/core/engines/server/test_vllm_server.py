@@ -98,6 +98,18 @@ def test_ids_and_log_probs_are_those_of_the_trainer(server: tuple[str, str], ask
         assert (made.token_ids[-1] == 5) == (made.finish_reason == "stop")
 
 
+def test_rules_of_sampling_are_those_that_training_applies(server: tuple[str, str], asker: Asker, model: Path):
+    request = asker.request(1)
+    ruled = replace(request.sampling, temperature=1.0, min_tokens=6, repetition_penalty=1.5)
+    request = replace(request, sampling=ruled)
+    ((made,),) = asker.ask([request])
+    if server[1] == RAW:  # before the rules, so that they cannot train, at whatever temperature
+        assert (made.token_ids, made.prompt_sha256) == ([], None)
+        return
+    assert len(made.token_ids) > 6
+    assert made.logprobs == pytest.approx(recomputed(model, asker.recipe, request, made).tolist(), abs=1e-4)
+
+
 def test_raw_log_probs_may_train_at_temperature_one(asker: Asker, model: Path):
     request = asker.request(0)
     request = replace(request, sampling=replace(request.sampling, temperature=1.0))

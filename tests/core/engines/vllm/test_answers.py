@@ -40,6 +40,16 @@ def test_log_probs_are_those_that_transformers_computes(asker: Asker, model: Pat
         assert torch.tensor(completion.logprobs) == pytest.approx(expected, abs=1e-4)
 
 
+def test_least_lengths_and_repetition_penalties_are_those_that_training_applies(asker: Asker, model: Path):
+    for number in range(6):
+        ruled = replace(asker.request(number).sampling, min_tokens=6, repetition_penalty=1.5)
+        request = asker.request(number, sampling=ruled)
+        ((completion,),) = asker.ask([request])
+        assert len(completion.token_ids) > 6
+        expected = recomputed(model, asker.recipe, request, completion)
+        assert torch.tensor(completion.logprobs) == pytest.approx(expected, abs=1e-4)
+
+
 def test_the_prompt_is_the_trainers_token_by_token(asker: Asker, model: Path):
     request = asker.request(1)
     ((completion,),) = asker.ask([request])

@@ -15,6 +15,7 @@ from stages.core import vlm
 from stages.core.engines.base import Completion, Engine, Request, Sampling
 from stages.core.pictures import Picture
 from stages.core.recipe import Recipe
+from tests.train.world import Rules
 
 # The tiny recipe on vLLM's CPU build: no compilation, little memory.
 VLLM = ["rollout.engine=vllm", "deterministic=false", "rollout.vllm.eager=true", "rollout.vllm.cpu_memory=0.5"]
@@ -92,7 +93,14 @@ def recomputed(model: Path, recipe: Recipe, request: Request, completion: Comple
     inputs["attention_mask"] = torch.ones_like(inputs["input_ids"])
     with torch.no_grad():
         logits = policy(**inputs).logits[0, prompt.shape[1] - 1 : -1].float()
-    suppressed = vlm.placeholder_tokens(policy, processor)
-    logits[:, suppressed] = -torch.inf
-    chosen = (logits / (request.sampling.temperature or 1.0)).log_softmax(-1)
-    return chosen.gather(-1, torch.tensor(completion.token_ids)[:, None])[:, 0]
+    rules = Rules(
+        request.sampling.min_tokens,
+        request.sampling.repetition_penalty,
+        tuple(vlm.stop_tokens(policy, processor)),
+        tuple(vlm.placeholder_tokens(policy, processor)),
+    )
+    ids, found = prompt[0].tolist(), []
+    for place, token in enumerate(completion.token_ids):
+        changed = rules.applied(logits[place], [*ids, *completion.token_ids[:place]], place)
+        found.append((changed / (request.sampling.temperature or 1.0)).log_softmax(-1)[token])
+    return torch.stack(found)
