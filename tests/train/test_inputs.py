@@ -99,6 +99,24 @@ def test_temperature_missing_or_zero(altered: Any, temperature: float | None) ->
         sampling_of(world.rollouts)
 
 
+@pytest.mark.parametrize(
+    ("sampled", "said"),
+    [
+        ({"top_p": 0.9}, r"rollout\.top_p 0\.9.*--set rollout\.top_p=1"),
+        ({"engine": "server", "server": {"extra_body": {"top_k": 40}}}, r"extra_body\.top_k 40.*play without it"),
+        ({"engine": "server", "server": {"extra_body": {"presence_penalty": 1}}}, r"extra_body\.presence_penalty 1"),
+    ],
+)
+def test_rows_of_a_distribution_that_training_does_not_know(altered: Any, sampled: dict[str, Any], said: str) -> None:
+    world = altered(lambda rows: rows)
+    change(world.rollouts / "manifest.json", lambda manifest: manifest["settings"]["rollout"].update(sampled))
+    with pytest.raises(InputError, match=said):
+        read_rows(world.kept, world.rollouts, world.games)
+    neutral = {"top_p": 1.0, "server": {"extra_body": {"top_k": -1, "user": "me"}}}
+    change(world.rollouts / "manifest.json", lambda manifest: manifest["settings"]["rollout"].update(neutral))
+    assert read_rows(world.kept, world.rollouts, world.games)
+
+
 def test_a_prompt_that_becomes_other_tokens(altered: Any, tmp_path: Path) -> None:
     world = altered(first(prompt_sha256="0" * 64))
     with pytest.raises(InputError, match=r"turn 0, sample 0: its prompt becomes other tokens.*play them again"):
