@@ -111,10 +111,10 @@ def test_rows_of_a_distribution_that_training_does_not_know(altered: Any, sample
     world = altered(lambda rows: rows)
     change(world.rollouts / "manifest.json", lambda manifest: manifest["settings"]["rollout"].update(sampled))
     with pytest.raises(InputError, match=said):
-        read_rows(world.kept, world.rollouts, world.games)
+        read_rows(world.kept, world.rollouts, world.games, "grpo")
     neutral = {"top_p": 1.0, "server": {"extra_body": {"top_k": -1, "user": "me"}}}
     change(world.rollouts / "manifest.json", lambda manifest: manifest["settings"]["rollout"].update(neutral))
-    assert read_rows(world.kept, world.rollouts, world.games)
+    assert read_rows(world.kept, world.rollouts, world.games, "grpo")
 
 
 def test_a_prompt_that_becomes_other_tokens(altered: Any, tmp_path: Path) -> None:
