@@ -35,8 +35,7 @@ def save_like(model: PreTrainedModel, base: Path, out: Path) -> None:
 
     `model` was loaded from `base`. Weights of `base` that transformers does not load are copied.
     """
-    check_savable(model, base)
-    tensors, files = _as_stored(model), weight_map(base)
+    tensors, files = _as_stored(model, base), weight_map(base)
     by_file: dict[str, list[str]] = defaultdict(list)
     for name, file in files.items():
         by_file[file].append(name)
@@ -51,7 +50,15 @@ def save_like(model: PreTrainedModel, base: Path, out: Path) -> None:
 
 def check_savable(model: PreTrainedModel, base: Path) -> None:
     """`InputError` if `save_like` has no place for a weight; a model on the meta device will do for this."""
-    tensors = _as_stored(model)
+    _as_stored(model, base)
+
+
+def _as_stored(model: PreTrainedModel, base: Path) -> dict[str, torch.Tensor]:
+    """The model's weights by the names, and in the shapes, that they have in the files of `base`."""
+    from transformers.core_model_loading import revert_weight_conversion
+
+    reverted = revert_weight_conversion(model, model.state_dict(keep_vars=True))
+    tensors: dict[str, torch.Tensor] = {_name(model, name): weight for name, weight in reverted.items()}
     stored = {
         _name(model, name): shape
         for file in set(weight_map(base).values())
@@ -59,7 +66,8 @@ def check_savable(model: PreTrainedModel, base: Path) -> None:
     }
     placed = {id(weight) for name, weight in tensors.items() if name in stored}  # a tied weight needs one place only
     lost = [name for name, weight in tensors.items() if id(weight) not in placed]
-    reshaped = [name for name, weight in tensors.items() if stored.get(name, weight.shape) != tuple(weight.shape)]
+    tensors = {name: _turned(weight, stored[name]) for name, weight in tensors.items() if name in stored}
+    reshaped = [name for name, weight in tensors.items() if tuple(weight.shape) != stored[name]]
     if lost and stored.keys() <= tensors.keys():
         raise InputError(
             f"{base}: its files lack the weight '{lost[0]}', which transformers then draws at random; "
@@ -71,14 +79,13 @@ def check_savable(model: PreTrainedModel, base: Path) -> None:
             "than these files do, so a checkpoint would not load where they load; load this model once, save it to "
             "another folder with save_pretrained, and train from there"
         )
+    return tensors
 
 
-def _as_stored(model: PreTrainedModel) -> dict[str, torch.Tensor]:
-    """The model's weights by the names, and in the shapes, of the files that it was loaded from."""
-    from transformers.core_model_loading import revert_weight_conversion
-
-    stored: dict[str, torch.Tensor] = revert_weight_conversion(model, model.state_dict(keep_vars=True))
-    return {_name(model, name): weight for name, weight in stored.items()}
+def _turned(weight: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
+    """`weight` in its stored shape: transformers 5 transposes some fused experts at loading, and not back at saving."""
+    turns = weight.dim() == 3 and tuple(weight.shape) != shape == tuple(weight.transpose(1, 2).shape)
+    return weight.transpose(1, 2) if turns else weight
 
 
 def _write_file(

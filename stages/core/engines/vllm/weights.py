@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stages.core import artifact, vlm
+from stages.core.errors import InputError
 from stages.core.recipe.load import place_of
 from stages.core.recipe.model import Model
 
@@ -31,6 +32,23 @@ def weights_of(model: str | Path, version: str, recipe: Model) -> Weights:
     place = str(place_of(model))
     if not vlm.is_adapter(place):
         return Weights(place, version, vlm.revision_of(place, recipe))
+    _check_servable(place)
     full, config = place_of(vlm.base_of_adapter(place, recipe)), vlm.adapter_config(place)
     rank = max([int(config["r"]), *(config.get("rank_pattern") or {}).values()])
     return Weights(str(full), artifact.content_hash(full)[:12], vlm.revision_of(full, recipe), place, rank)
+
+
+def _check_servable(adapter: str) -> None:
+    """`InputError` for an adapter of a kind that vLLM does not serve, before an engine is started with it."""
+    from vllm.config.lora import LoRAConfig
+    from vllm.lora.peft_helper import PEFTHelper
+
+    try:
+        kind = vlm.adapter_config(adapter).get("peft_type")
+        if kind != "LORA":
+            raise ValueError(f"it is of type {kind}, not LORA")
+        PEFTHelper.from_local_dir(adapter, None).validate_legal(LoRAConfig(max_lora_rank=512))
+    except (ValueError, TypeError) as error:
+        raise InputError(
+            f"{adapter}: vLLM does not serve this adapter: {error}; play it with rollout.engine=transformers"
+        ) from error

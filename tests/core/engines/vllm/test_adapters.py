@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
 
+from stages.core.errors import InputError
+from stages.core.files import read_json, write_json
 from stages.core.recipe import Recipe, load
 from tests.core.engines.vllm.world import VLLM, Asker, recomputed
 
@@ -22,7 +25,7 @@ def lora_recipe(vllm_recipe: Recipe) -> Recipe:
 def adapters(model: Path, lora_recipe: Recipe, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Two adapters of the tiny model, whose weights are not zero."""
     from stages.core import vlm
-    from stages.train.policy import with_adapter
+    from stages.train.adapter import with_adapter
 
     folders = []
     for seed in (1, 2):
@@ -57,3 +60,20 @@ def test_base_and_adapters_answer_together_each_with_its_own_weights(
         engine.load("current", adapters[1], "moved")
         again = asker.ask([asker.request(1), asker.request(1, policy="opponent")])
         assert again[0] == again[1]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("use_dora", True), ("bias", "all"), ("modules_to_save", ["lm_head"]), ("init_lora_weights", "pissa"),
+     ("peft_type", "IA3")],
+)  # fmt: skip
+def test_an_adapter_that_vllm_would_serve_as_another_is_refused_before_it_starts(
+    lora_recipe: Recipe, adapters: list[Path], tmp_path: Path, name: str, value: object
+):
+    from stages.core.engines.vllm.weights import weights_of
+
+    adapter = Path(shutil.copytree(adapters[0], tmp_path / "adapter"))
+    assert weights_of(adapter, "v", lora_recipe.model).rank == 8
+    write_json(adapter / "adapter_config.json", read_json(adapter / "adapter_config.json") | {name: value})
+    with pytest.raises(InputError, match="vLLM does not serve this adapter: .*rollout.engine=transformers"):
+        weights_of(adapter, "v", lora_recipe.model)

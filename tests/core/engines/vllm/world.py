@@ -86,7 +86,7 @@ class Asker:
 def recomputed(model: Path, recipe: Recipe, request: Request, completion: Completion) -> torch.Tensor:
     """[T] log-probs of a completion by transformers, alone and unpadded, at the request's temperature."""
     policy = vlm.load_model(model, recipe.model)
-    processor = vlm.load_processor(vlm.base_of_adapter(str(model)) or model, recipe.model)
+    processor = vlm.load_processor(model, recipe.model)
     inputs = vlm.encode(processor, [request.messages], [[picture.load() for picture in request.pictures]])
     prompt = inputs["input_ids"]
     inputs["input_ids"] = torch.cat([prompt, torch.tensor([completion.token_ids])], dim=1)
