@@ -12,6 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from stages.core import vlm
 from stages.core.errors import InputError, VzError
 from stages.core.model_files import local_folder, own_files, set_dtype
 from stages.train import export, launch, run
@@ -121,7 +122,7 @@ def test_weights_lie_in_the_bases_files_and_those_that_nobody_loads_are_copied(
     assert {name: file for file, held in written.items() for name in held} == index["weight_map"]
     assert index["metadata"]["total_size"] == sum(w.nbytes for held in written.values() for w in held.values())
     assert torch.equal(written[places["mtp.layers.0.weight"]]["mtp.layers.0.weight"], torch.arange(6.0))
-    assert run(recipe(base), played.kept, tmp_path / "again", model=out).status == "done"
+    vlm.load_model(out, recipe(base).model)
 
 
 def test_a_base_in_torchs_format_becomes_safetensors_of_the_same_names(
