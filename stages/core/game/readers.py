@@ -1,9 +1,9 @@
 r"""Reading what a model wrote: the answer in the last `\boxed{…}`. What a model says is untrusted.
 
-Every reader follows one rule for where the answer is. Text inside `<think>…</think>` is private. The last complete box
-after it is the answer, unless it is empty or only repeats the requested format (`\boxed{number}`). Where the answer was
-cut off at the longest length, the box must be the last thing written: a box in the middle of an unfinished thought is
-no answer.
+Every reader takes what a model said outside its private thoughts (`thinking.py`) and follows one rule for where the
+answer is. It is the last complete box, unless that is empty or only repeats the requested format (`\boxed{number}`).
+Where the answer was cut off at the longest length, the box must be the last thing written: a box in the middle of
+unfinished reasoning is no answer.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ UNREADABLE_CLUE = "(no readable clue)"
 
 _BRACES = re.compile(r"\\(?:boxed|f(?:rame)?box)\s*\{|(?<![a-zA-Z\\])boxed\{|\\boxed\s*(\d{1,3})(?![\w.,])|\{|\}")
 _TEXT_COMMAND = re.compile(r"\\(?:text|textbf|textit|mathrm|mathbf|mbox|textrm|texttt)\s*\{([^{}]*)\}")
-_THINK, _END_OF_THOUGHT = re.compile(r"<think>|◁think▷"), re.compile(r"</think>|◁/think▷")
 _NO_ANSWER = re.compile(
     r"[\s._…]*|(?:(?:the|a|an|one|your|my|final|player|seat)[\s_]+)*"
     r"(?:answer|vote|choice|clue|sentence|description|number|seat|player|n)(?:[\s_]+(?:here|number))?"
@@ -72,7 +71,7 @@ def read_vote(text: str, players: int, truncated: bool = False) -> Vote:
 
 def _answers(text: str, truncated: bool) -> list[_Box]:
     """The box that is the answer, followed by those directly before it; empty when there is no answer."""
-    boxes = sorted(_boxes(text, _spoken_from(text)))
+    boxes = sorted(_boxes(text))
     while boxes and _is_placeholder(text, boxes[-1]):
         boxes.pop()
     boxes.reverse()
@@ -87,24 +86,16 @@ def _answers(text: str, truncated: bool) -> list[_Box]:
     return boxes[:count]
 
 
-def _spoken_from(text: str) -> int:
-    """Where the text after the private reasoning begins; its end when the reasoning does not end."""
-    start = 0
-    for end in _END_OF_THOUGHT.finditer(text):
-        start = end.end()
-    return len(text) if _THINK.search(text, start) else start
-
-
 def _is_placeholder(text: str, box: _Box) -> bool:
     content = text[box.content : box.end] if box.end - box.content <= _PLACEHOLDER_CHARS else "too long"
     return _NO_ANSWER.fullmatch(_unwrap(content).strip("# ")) is not None
 
 
-def _boxes(text: str, start: int) -> list[_Box]:
-    """All complete boxes from `start`: one pass over the braces, so that reading is linear whatever the text holds."""
+def _boxes(text: str) -> list[_Box]:
+    """All complete boxes: one pass over the braces, so that reading is linear whatever the text holds."""
     open_braces: list[tuple[int, int] | None] = []  # where a box begins and its content; None for another brace
     found: list[_Box] = []
-    for brace in _BRACES.finditer(text, start):
+    for brace in _BRACES.finditer(text):
         sign = brace.group()
         if brace.group(1):
             found.append(_Box(brace.start(), *brace.span(1), brace.end()))

@@ -139,8 +139,6 @@ PIECES = [
     "\\boxed{1} or ",
     "\\boxed{}",
     "\\boxed 1 ",
-    "</think>",
-    "<think>",
     "\\text{",
     "{}",
     "Player 3:",

@@ -74,13 +74,9 @@ def test_clues_become_one_line(text: str, clue: str | None):
         (r"\boxed{A red cube.} Only the text in \boxed{} is heard.", "A red cube."),
         (r"\boxed{A red cube.}, in the form \boxed{...}", "A red cube."),
         (r"\boxed{your sentence here}", None),
-        ("<think>Say \\boxed{a blue ball}?</think>\\boxed{A red cube.}", "A red cube."),
-        ("<think>Say \\boxed{a blue ball}?</think>", None),
-        ("<think>Say \\boxed{a blue ball}?", None),
-        ("◁think▷Say \\boxed{a blue ball}?◁/think▷\\boxed{A red cube.}", "A red cube."),
     ],
 )
-def test_a_clue_is_in_the_last_box_that_holds_one_after_the_private_thoughts(text: str, clue: str | None):
+def test_a_clue_is_in_the_last_box_that_holds_one(text: str, clue: str | None):
     assert read_clue(text, 400) == clue
 
 

@@ -3,35 +3,41 @@
 import pytest
 
 from stages.core.game.readers import read_vote
+from stages.core.game.thinking import USUAL_TAGS, read_answer
 from stages.core.game.votes import Vote
 from tests.core.game import answers
 
 PLAYERS = 4
 
 
+def read(text: str, truncated: bool = False) -> Vote:
+    """The vote as the game reads it: private thoughts apart."""
+    return read_vote(read_answer(text, USUAL_TAGS).said, PLAYERS, truncated)
+
+
 @pytest.mark.parametrize(("seat", "text"), answers.SEATS)
 def test_an_answer_that_names_one_seat_is_a_vote_for_it(seat: int, text: str):
-    assert read_vote(text, PLAYERS) == Vote("seat", seat)
+    assert read(text) == Vote("seat", seat)
 
 
 @pytest.mark.parametrize("text", answers.LATER_SEATS)
 def test_other_phrasings_and_languages_are_read_too(text: str):
-    assert read_vote(text, PLAYERS) == Vote("seat", 3)
+    assert read(text) == Vote("seat", 3)
 
 
 @pytest.mark.parametrize("text", answers.ABSTENTIONS + answers.LATER_ABSTENTIONS)
 def test_an_answer_that_abstains_is_no_vote_for_a_seat(text: str):
-    assert read_vote(text, PLAYERS) == Vote("na")
+    assert read(text) == Vote("na")
 
 
 @pytest.mark.parametrize("text", answers.UNCLEAR + answers.LATER_UNCLEAR)
 def test_an_unclear_answer_is_unreadable(text: str):
-    assert read_vote(text, PLAYERS) == Vote("unreadable")
+    assert read(text) == Vote("unreadable")
 
 
 @pytest.mark.parametrize(("expected", "text"), answers.CUT_OFF)
 def test_an_answer_that_was_cut_off_counts_only_if_it_ends_with_its_box(expected: str, text: str):
-    vote = read_vote(text, PLAYERS, truncated=True)
+    vote = read(text, truncated=True)
     assert str(vote.seat or vote.kind) == expected
 
 
