@@ -38,7 +38,7 @@ def _cause(recipe: Recipe, rows: Sequence[Row], sampler: str, off_policy: int) -
     if any(other.startswith("server") for other in others):
         return (
             "A server computed the rows: let it hold these weights and give log-probs of what it draws from (for vLLM: "
-            "--logprobs-mode processed_logprobs --generation-config vllm), and play again; or raise the limit."
+            "--logprobs-mode processed_logprobs), and play again; or raise the limit."
         )
     if others:
         return (

@@ -7,8 +7,6 @@ learning-rate schedule (it spans the run, not the call) and the measures.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -16,57 +14,24 @@ from datasets import Dataset
 from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import DataLoader
 from transformers import PrinterCallback, TrainerCallback
-from trl import GRPOConfig, GRPOTrainer
+from trl import GRPOTrainer
 
 from stages.core.errors import VzError
-from stages.core.progress import Progress
 from stages.core.seeds import derive
 from stages.train.accelerate_file import WHOLE, Spread
-from stages.train.correction import corrects, mode_of, weights
+from stages.train.correction import mode_of, weights
 from stages.train.encode import Encoded, encode_rows
 from stages.train.gap import check_gap
 from stages.train.logprobs import Tokens, add_head, completion_logprobs
 from stages.train.measures import Tally, k3
 from stages.train.plan import MicroBatch, rate
-from stages.train.rows import Row
 from stages.train.sharding import shard
 from stages.train.state import whole
+from stages.train.task import Replay
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, ProcessorMixin
-
-    from stages.core.recipe import Recipe
-
-
-@dataclass
-class Replay:
-    """What is replayed: the rows, their division into updates, and where in the run this call stands."""
-
-    recipe: Recipe
-    rows: Sequence[Row]
-    updates: Sequence[range]
-    batches: Sequence[MicroBatch]  # of this process
-    ratio_to_start: bool  # the importance ratio divides by log-probs of before the first update
-    sampler: str  # how rows name what computes as training does
-    off_policy: int  # rows that other weights played
-    done: int  # updates of the run before
-    total: int  # that the schedule spans
-    rate_share: float  # of the schedule's learning rate
-    progress: Progress
-
-    def corrected(self, row: Row) -> bool:
-        """Whether the row gets an importance weight."""
-        return corrects(self.recipe.train, row, self.sampler)
-
-    def tokens(self, update: int) -> int:
-        """Tokens of the update that train; anchors' do not count."""
-        rows = (self.rows[place] for place in self.updates[update])
-        return sum(len(row.completion_ids) for row in rows if not row.is_anchor)
-
-    def rows_and_anchors(self, update: int) -> tuple[int, int]:
-        """How many rows of the update train, and how many are anchors."""
-        anchors = sum(self.rows[place].is_anchor for place in self.updates[update])
-        return len(self.updates[update]) - anchors, anchors
+    from trl import GRPOConfig
 
 
 class ReplayTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no annotations
@@ -300,51 +265,6 @@ class _Hooks(TrainerCallback):  # type: ignore[misc]
         trainer = self._trainer
         update = trainer.replay.done + state.global_step
         torch.manual_seed(derive(trainer.replay.recipe.seed, "train", update, trainer.accelerator.process_index))
-
-
-def configuration(
-    recipe: Recipe, *, folder: str, temperature: float, max_tokens: int, steps: int, updates: int, bf16: bool
-) -> GRPOConfig:
-    """TRL's settings. What this trainer decides by itself is set to where TRL stays out of the way."""
-    train = recipe.train
-    return GRPOConfig(
-        output_dir=folder,
-        # data: batches come from get_train_dataloader; TRL wants 2 or more generations of one prompt to be declared
-        per_device_train_batch_size=2,
-        num_generations=2,
-        gradient_accumulation_steps=steps,
-        steps_per_generation=steps,
-        max_steps=updates,
-        remove_unused_columns=False,
-        max_completion_length=max_tokens,
-        # loss
-        beta=0.0,
-        temperature=temperature,
-        loss_type=train.loss,
-        epsilon=train.clip,
-        use_bias_correction_kl=False,
-        router_aux_loss_coef=0.0,
-        # optimisation
-        learning_rate=train.learning_rate,
-        optim="adamw_torch",
-        adam_beta1=train.adam_beta1,
-        adam_beta2=train.adam_beta2,
-        adam_epsilon=train.adam_epsilon,
-        weight_decay=train.weight_decay,
-        max_grad_norm=train.max_grad_norm,
-        gradient_checkpointing=train.gradient_checkpointing,
-        bf16=bf16,
-        fp16=False,
-        use_cpu=recipe.model.device == "cpu" or not torch.cuda.is_available(),
-        seed=recipe.seed % 2**32,
-        # manners: nothing on stdout, no files, no services
-        save_strategy="no",
-        report_to="none",
-        disable_tqdm=True,
-        logging_strategy="no",
-        logging_nan_inf_filter=False,
-        push_to_hub=False,
-    )
 
 
 def _as_it_is(batch: Any) -> Any:

@@ -68,7 +68,8 @@ def live(trainer: ReplayTrainer) -> tuple[dict[str, torch.nn.Parameter], torch.o
 
 
 def _trained(job: Job, rows: list[Row], sampling: Sampling, scratch: str) -> ReplayTrainer:
-    from stages.train.replay import Replay, ReplayTrainer
+    from stages.train.replay import ReplayTrainer
+    from stages.train.task import Replay
 
     recipe = job.recipe
     updates = updates_of(len(rows), recipe.train.rows_per_update)
@@ -128,7 +129,7 @@ def ratio_is_to_start(job: Job, updates: int) -> bool:
 
 
 def _configured(recipe: Recipe, sampling: Sampling, updates: list[range], scratch: str) -> GRPOConfig:
-    from stages.train.replay import configuration
+    from stages.train.settings import configuration
 
     config = configuration(
         recipe,

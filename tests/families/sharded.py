@@ -48,7 +48,7 @@ class Case:
             ratio="on-policy",
             adam_epsilon=1e-2,
             learning_rate=1e-3,
-            logprob_gap_limit=100.0,
+            **world.LIMITLESS,
         )
 
     def jobs(self, rows: world.World, folder: Path, processes: int) -> list[Job]:
@@ -74,7 +74,7 @@ class Case:
             total=self.rounds,
             rate_share=1.0,
             state_id=f"{self.name} {number}",
-            off_policy=False,
+            off_policy=0,
         )
 
 

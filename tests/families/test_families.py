@@ -110,12 +110,13 @@ def test_logprobs_are_those_of_a_forward_pass_of_one_unpadded_prompt(built: Buil
             assert not set(completion.token_ids) & set(never)
 
 
-def rows_of(built: Built, folder: Path, rows: int = 7) -> world.World:
+def rows_of(built: Built, folder: Path, rows: int = 7, rules: dict[str, world.Rules] | None = None) -> world.World:
     tokenizer = built.processor().tokenizer
     first = tokenizer.convert_tokens_to_ids(WORDS[0])
     games = world.make_games(folder / "games", sizes=SIZES)
     stop = tokenizer.convert_tokens_to_ids(built.family.stop[0])
-    return world.make_world(folder / "rows", built.folder, games, rows, tokens=range(first, first + 24), stop=stop)
+    return world.make_world(folder / "rows", built.folder, games, rows, tokens=range(first, first + 24), stop=stop,
+                            rules=rules)  # fmt: skip
 
 
 def test_a_batch_of_pictures_of_several_sizes_trains_as_written_by_hand(built: Built, tmp_path: Path):

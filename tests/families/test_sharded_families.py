@@ -21,12 +21,14 @@ NEAR = 1e-5
 
 @pytest.fixture(scope="module")
 def rows(tmp_path_factory: pytest.TempPathFactory) -> dict[str, world.World]:
-    """Rows of every usable family, played by its untied tiny model."""
+    """Rows of every usable family, played by its untied tiny model; those of votes have rules of their own, so that
+    two processes may compute log-probs in different ways at the same time."""
     made = {}
     for family in FAMILIES:
         if family.is_usable():
             folder = tmp_path_factory.mktemp(family.name)
-            made[family.name] = rows_of(Built(family, untied(family, folder / "model")), folder)
+            built = Built(family, untied(family, folder / "model"))
+            made[family.name] = rows_of(built, folder, rules={"decision": world.Rules(min_tokens=2, penalty=1.3)})
     return made
 
 

@@ -168,7 +168,7 @@ def test_few_effective_tokens_are_refused_though_the_mean_is_small(played: World
     [
         (FOREIGN, "computed by vllm bfloat16.*rollout.engine=transformers and model.dtype=float32"),
         ("transformers bfloat16", "computed by transformers bfloat16.*model.dtype=float32"),
-        ("server", "--logprobs-mode processed_logprobs --generation-config vllm"),
+        ("server", "--logprobs-mode processed_logprobs"),
         (OWN, "sampled by other rules than their manifest says"),
     ],
 )

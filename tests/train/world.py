@@ -133,7 +133,8 @@ def make_world(
 
     They are drawn from `tokens`, and end with `stop`; `rules` are those of a phase.
     """
-    by_phase = {"clue": Rules(stop=(stop,)), "decision": Rules(stop=(stop,)), **(rules or {})}
+    given = rules or {}
+    by_phase = {phase: replace(given.get(phase, Rules()), stop=(stop,)) for phase in ("clue", "decision")}
     played = [
         _row(number, random.Random(f"{seed} {number} {phase}"), phase, tokens, by_phase) for number in range(rows)
     ]
