@@ -13,7 +13,7 @@ from PIL import Image
 from stages import train
 from stages.core.model_files import own_files
 from stages.core.recipe import Recipe
-from stages.core.vlm import encode
+from stages.core.vlm import encode, encode_one, load_processor
 from tests.families.builders import FAMILIES, Family
 from tests.train import world
 
@@ -23,6 +23,7 @@ LINE: Any = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "t
 
 @dataclass(frozen=True)
 class Saved:
+    limits: dict[str, Any]  # that the recipe sets
     base: Path
     full: Path
     adapter: Path
@@ -48,6 +49,7 @@ def saved(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     folder = tmp_path_factory.mktemp(family.name)
     base = with_other_positions(family.build(folder / "model"))
     return Saved(
+        family.other_limit,
         base,
         untrained(family, base, folder / "full", lora=False),
         untrained(family, base, folder / "lora", lora=True),
@@ -90,3 +92,11 @@ def test_the_files_are_the_bases(saved: Saved) -> None:
               for name, weight in before.items()}  # fmt: skip
     assert before.keys() == after.keys()
     assert all(torch.equal(weight, after[name]) for name, weight in before.items())
+
+
+def test_the_recipe_sets_its_limits_on_the_checkpoint_as_on_the_base(saved: Saved) -> None:
+    page = Image.linear_gradient("L").resize(PAGE).convert("RGB")
+    model = world.recipe(saved.base).model.model_copy(update=saved.limits)
+    folders = (saved.base, saved.full, saved.adapter)
+    base, *others = (encode_one(load_processor(folder, model), LINE, [page]).ids for folder in folders)
+    assert others == [base, base] and base != logits(saved.base)[0]

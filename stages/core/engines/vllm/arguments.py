@@ -7,7 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from stages.core.engines.base import Request, Sampling
-from stages.core.engines.vllm.weights import Weights
+from stages.core.engines.vllm.weights import Weights, check_experts
 from stages.core.errors import InputError
 from stages.core.recipe.schema import Recipe
 
@@ -113,7 +113,15 @@ def _on_cpu(recipe: Recipe) -> dict[str, Any]:
 
 
 def _adapters(recipe: Recipe, weights: Weights) -> dict[str, Any]:
-    wanted = max(weights.rank, recipe.model.lora.rank if recipe.model.lora else 0)
+    lora = recipe.model.lora
+    try:
+        check_experts(lora.target_parameters if lora else [])
+    except ValueError as error:
+        raise InputError(
+            f"model.lora.target_parameters: vLLM does not serve such an adapter: {error}; set "
+            "rollout.engine=transformers"
+        ) from error
+    wanted = max(weights.rank, lora.rank if lora else 0)
     if wanted == 0:
         return {}
     fitting = [rank for rank in LORA_RANKS if rank >= wanted]

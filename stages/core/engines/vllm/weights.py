@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,6 +39,19 @@ def weights_of(model: str | Path, version: str, recipe: Model) -> Weights:
     return Weights(str(full), artifact.content_hash(full)[:12], vlm.revision_of(full, recipe), place, rank)
 
 
+def check_experts(target_parameters: Sequence[str]) -> None:
+    """`ValueError` for adapters of fused experts that end vLLM 0.32: all on a CPU, and those of half an expert."""
+    from vllm.platforms import current_platform
+
+    if not target_parameters:
+        return
+    if current_platform.is_cpu():
+        raise ValueError("it computes adapters of fused experts (target_parameters) on GPUs only")
+    ends = {name.rpartition(".")[2] for name in target_parameters}
+    if ends != {"gate_up_proj", "down_proj"}:
+        raise ValueError(f"it takes adapters of experts on gate_up_proj and down_proj together, not on {sorted(ends)}")
+
+
 def _check_servable(adapter: str) -> None:
     """`InputError` for an adapter of a kind that vLLM does not serve, before an engine is started with it."""
     from vllm.config.lora import LoRAConfig
@@ -47,6 +61,7 @@ def _check_servable(adapter: str) -> None:
         kind = vlm.adapter_config(adapter).get("peft_type")
         if kind != "LORA":
             raise ValueError(f"it is of type {kind}, not LORA")
+        check_experts(vlm.adapter_config(adapter).get("target_parameters") or [])
         PEFTHelper.from_local_dir(adapter, None).validate_legal(LoRAConfig(max_lora_rank=512))
     except (ValueError, TypeError) as error:
         raise InputError(

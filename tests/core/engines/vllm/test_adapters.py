@@ -65,7 +65,7 @@ def test_base_and_adapters_answer_together_each_with_its_own_weights(
 @pytest.mark.parametrize(
     ("name", "value"),
     [("use_dora", True), ("bias", "all"), ("modules_to_save", ["lm_head"]), ("init_lora_weights", "pissa"),
-     ("peft_type", "IA3")],
+     ("peft_type", "IA3"), ("target_parameters", ["experts.gate_up_proj", "experts.down_proj"])],
 )  # fmt: skip
 def test_an_adapter_that_vllm_would_serve_as_another_is_refused_before_it_starts(
     lora_recipe: Recipe, adapters: list[Path], tmp_path: Path, name: str, value: object
@@ -77,3 +77,13 @@ def test_an_adapter_that_vllm_would_serve_as_another_is_refused_before_it_starts
     write_json(adapter / "adapter_config.json", read_json(adapter / "adapter_config.json") | {name: value})
     with pytest.raises(InputError, match="vLLM does not serve this adapter: .*rollout.engine=transformers"):
         weights_of(adapter, "v", lora_recipe.model)
+
+
+def test_an_engine_is_not_started_for_adapters_of_experts_on_a_cpu(model: Path, lora_recipe: Recipe):
+    from stages.core.engines.vllm.arguments import argument_values
+    from stages.core.engines.vllm.weights import Weights
+
+    lora = lora_recipe.model.lora.model_copy(update={"target_parameters": ["mlp.experts.down_proj"]})
+    recipe = lora_recipe.model_copy(update={"model": lora_recipe.model.model_copy(update={"lora": lora})})
+    with pytest.raises(InputError, match="fused experts .* on GPUs only; set rollout.engine=transformers"):
+        argument_values(recipe, Weights(str(model), "v"), on_gpu=False)
