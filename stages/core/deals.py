@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import overload
 
 import polars as pl
@@ -24,6 +24,14 @@ class Deals(Sequence[Deal]):
         if isinstance(deals, Deals):
             return deals
         return cls(tables.from_rows([vars(deal) for deal in deals], tables.GAMES))
+
+    def on(self, pairs: pl.DataFrame) -> pl.DataFrame:
+        """The rows of `pairs` on which these games are played."""
+        return pairs.filter(pl.col("pair_id").is_in(self.frame["pair_id"].implode()))
+
+    def without(self, pair_ids: Collection[str]) -> Deals:
+        """The games on other pairs."""
+        return Deals(self.frame.filter(~pl.col("pair_id").is_in(list(pair_ids))))
 
     def __len__(self) -> int:
         return len(self.frame)

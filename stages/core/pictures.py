@@ -92,6 +92,8 @@ def picture_size(folder: Path, ref: str) -> tuple[int, int]:
     try:
         with Image.open(path, formats=FORMATS) as image:
             return image.size
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: the picture cannot be read ({error.strerror}); make the games again") from error
     except UNREADABLE as error:
         raise InputError(f"{path}: not a readable picture ({error})") from error
 

@@ -145,6 +145,7 @@ async def _ask(table: Table, turn: Turn, transcript: Transcript, rules: Rules, e
         seed=derive(table.deal.seed, turn.index),
         sampling=Sampling.of(rules.rollout, turn.phase),
         policy=table.policy(turn.role),
+        about=f"game '{table.deal.game_id}' (pair '{table.deal.pair_id}')",
     )
     completions = await engine.generate(request)
     version = engine.version(request.policy)

@@ -42,6 +42,15 @@ SKIPPED: Schema = {
     "detail": pl.String(),
 }
 
+# Pairs that a policy cannot play, left out of a rollout, an evaluation or a run.
+UNPLAYABLE: Schema = {
+    "pair_id": pl.String(),
+    "picture": pl.String(),  # relative to the games folder
+    "tokens": pl.Int32(),  # of the longest prompt with it; null where the processor refuses the picture
+    "reason": pl.String(),  # prompt too long, picture refused
+    "detail": pl.String(),
+}
+
 GAMES: Schema = {
     "game_id": pl.String(),
     "pair_id": pl.String(),

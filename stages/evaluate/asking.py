@@ -39,6 +39,7 @@ def ask_all(
             seed=derive(recipe.seed, "evaluate", ask.key),
             sampling=sampling,
             policy=policy,
+            about=f"'{ask.key}'",
         )
         for place, ask in enumerate(asks)
     ]

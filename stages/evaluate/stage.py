@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from stages.core import artifact, tables
+from stages.core import artifact, playable, tables
 from stages.core.artifact import Outcome, Report
 from stages.core.deals import check_spy_view
 from stages.core.engines import Engine, open_engine
@@ -39,6 +40,7 @@ def run(
     opponent: str | Path | None = None,
     transcripts: Path | None = None,
     engine: Engine | None = None,
+    left_out: Collection[str] = (),
     overwrite: bool = False,
 ) -> Report:
     """Judge `model` beside `opponent` on the pairs of `evaluate.split` in `games`.
@@ -46,6 +48,7 @@ def run(
     arena: games against each other with the roles both ways round. decision: votes of both on the same transcripts,
     which the opponent plays with itself, or which lie in the rollouts folder `transcripts`. clues: how true the
     model's clues in the arena are, where scenes are known. transfer: questions that are no part of the game.
+    `left_out`: pairs that cannot be played, as the lender of `engine` knows.
     """
     artifact.manifest_of(games, "make-games")
     against = opponent or (recipe.model.path if recipe.evaluate.opponent == "base" else recipe.evaluate.opponent)
@@ -54,7 +57,10 @@ def run(
         artifact.manifest_of(transcripts, "rollout")
 
     def make(work: Path) -> Outcome:
-        pairs = held_out_pairs(recipe, games)
+        unplayable = frozenset[str](left_out)
+        if engine is None:
+            unplayable = playable.settle(work, recipe, games, held_out_pairs(recipe, games), places.values())
+        pairs = held_out_pairs(recipe, games, unplayable)
         with ExitStack() as stack:
             live = engine or stack.enter_context(open_engine(recipe))
             for name, place in places.items():
@@ -66,7 +72,8 @@ def run(
             figures |= _clues(work, recipe, games)
             figures |= _transfer(work, recipe, pairs, games, live)
         write_json(work / FIGURES, figures)
-        return Outcome(figures, _warnings(recipe, places, figures, len(pairs)))
+        warnings = playable.warning(unplayable, out) if engine is None else []
+        return Outcome(figures, warnings + _warnings(recipe, places, figures, len(pairs)))
 
     return artifact.produce(
         out,
@@ -95,9 +102,13 @@ def _warnings(recipe: Recipe, places: dict[str, str | Path], figures: dict[str, 
     return found
 
 
-def held_out_pairs(recipe: Recipe, games: Path) -> pl.DataFrame:
-    """The pairs of `evaluate.split`; `InputError` without any, or if they lack the picture that the spy is to see."""
+def held_out_pairs(recipe: Recipe, games: Path, left_out: Collection[str] = ()) -> pl.DataFrame:
+    """The pairs of `evaluate.split` without those that are left out.
+
+    `InputError` without any, or if they lack the picture that the spy is to see.
+    """
     pairs = tables.read(games / "pairs.parquet", tables.PAIRS).filter(pl.col("split") == recipe.evaluate.split)
+    pairs = pairs.filter(~pl.col("pair_id").is_in(list(left_out)))
     if pairs.is_empty():
         raise InputError(f"{games}: has no pairs of the split '{recipe.evaluate.split}'; make more games")
     check_spy_view(pairs, recipe.game.spy_view)

@@ -8,7 +8,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from stages.core import artifact
+from stages.core import artifact, playable
 from stages.core.artifact import Outcome, Report
 from stages.core.engines import Engine, open_engine
 from stages.core.errors import InputError
@@ -38,7 +38,10 @@ def run(
     places = players(recipe, run_folder)
 
     def make(work: Path) -> Outcome:
-        pairs = held_out_pairs(recipe, games)
+        unplayable = frozenset[str]()
+        if engine is None:
+            unplayable = playable.settle(work, recipe, games, held_out_pairs(recipe, games), places.values())
+        pairs = held_out_pairs(recipe, games, unplayable)
         dealt = deals(recipe, pairs, "evaluate", recipe.evaluate.games // 2)
         met: dict[tuple[str, str], dict[str, Any]] = {}
         with ExitStack() as stack:
@@ -52,7 +55,7 @@ def run(
                 met[one, other] = arena_figures(read_arena(folder, recipe), recipe.evaluate.confidence)
         figures = table(list(places), met)
         write_json(work / TABLE, figures)
-        return Outcome(figures)
+        return Outcome(figures, playable.warning(unplayable, out))
 
     return artifact.produce(
         out,

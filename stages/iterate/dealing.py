@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -27,16 +27,18 @@ def deal_games(
     iteration: int,
     plays: int = 1,
     opponents: Sequence[str] = (),
+    left_out: Collection[str] = (),
     overwrite: bool = False,
 ) -> Report:
     """Deal `count` games, each `plays` times, on the pairs of `split` in `games`, by seed, purpose and iteration.
 
-    With `opponents`, a side of some games is theirs (`iterate.opponents`); pairs and spies are the same as without.
+    No game is dealt on the pairs in `left_out`. With `opponents`, a side of some games is theirs (`iterate.opponents`);
+    pairs and spies are the same as without.
     """
 
     def make(work: Path) -> Outcome:
         pairs = tables.read(games / "pairs.parquet", tables.PAIRS, ["pair_id", "split"])
-        ids = pairs.filter(pl.col("split") == split)["pair_id"].to_list()
+        ids = pairs.filter(pl.col("split") == split, ~pl.col("pair_id").is_in(list(left_out)))["pair_id"].to_list()
         if not ids:
             raise InputError(
                 f"{games}: has no pairs of the split '{split}'; make more, or change games.{split}_fraction"
@@ -50,6 +52,8 @@ def deal_games(
         return Outcome({"games": len(deals)})
 
     settings = {**recipe.settings("game"), "iteration": iteration, "split": split, "count": count}
+    if left_out:
+        settings["left_out"] = sorted(left_out)
     if opponents:
         settings["opponents"] = list(opponents)
     return artifact.produce(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 from stages import evaluate, rollout
@@ -20,12 +21,20 @@ def is_due(recipe: Recipe, number: int) -> bool:
     return every > 0 and number % every == 0
 
 
-def judge(run: Path, recipe: Recipe, games: Path, engine: Engine, number: int, model: str | Path) -> None:
+def judge(
+    run: Path,
+    recipe: Recipe,
+    games: Path,
+    engine: Engine,
+    number: int,
+    model: str | Path,
+    left_out: Collection[str],
+) -> None:
     """Judge the policy after round `number` beside the opponent, and put its figures into `evaluations.jsonl`.
 
     All evaluations of a run vote on the same transcripts, which its base model plays with itself once.
     """
-    transcripts = _transcripts(run, recipe, games, engine) if recipe.evaluate.transcripts else None
+    transcripts = _transcripts(run, recipe, games, engine, left_out) if recipe.evaluate.transcripts else None
     report = evaluate.run(
         recipe,
         games,
@@ -33,12 +42,13 @@ def judge(run: Path, recipe: Recipe, games: Path, engine: Engine, number: int, m
         model=model,
         transcripts=transcripts,
         engine=engine,
+        left_out=left_out,
         overwrite=True,  # a run that goes on may ask for other evaluations
     )
     record(run / EVALUATIONS, {"iteration": number, **report.counts})
 
 
-def _transcripts(run: Path, recipe: Recipe, games: Path, engine: Engine) -> Path:
+def _transcripts(run: Path, recipe: Recipe, games: Path, engine: Engine, left_out: Collection[str]) -> Path:
     """Rollouts in which the base model has every seat."""
     base, split = place_of(recipe.model.path), recipe.evaluate.split
     dealt = deal_games(
@@ -49,6 +59,7 @@ def _transcripts(run: Path, recipe: Recipe, games: Path, engine: Engine) -> Path
         count=recipe.evaluate.transcripts,
         purpose="transcripts",
         iteration=0,
+        left_out=left_out,
         overwrite=True,
     )
     return rollout.run(

@@ -48,6 +48,7 @@ class Round:
     engine: Engine
     number: int
     state: State
+    left_out: frozenset[str] = frozenset()  # pairs that cannot be played
 
     @property
     def folder(self) -> Path:
@@ -88,6 +89,7 @@ class Round:
             plays=self.recipe.iterate.plays_per_game if split == "train" else 1,
             opponents=self._lineup if split == "train" else (),
             overwrite=True,
+            left_out=self.left_out,
         )
 
     @property

@@ -8,11 +8,14 @@ from contextlib import ExitStack
 from itertools import pairwise
 from pathlib import Path
 
-from stages.core import artifact, tables, vlm
+import polars as pl
+
+from stages.core import artifact, playable, tables, vlm
 from stages.core.artifact import Report
 from stages.core.deals import check_spy_view
 from stages.core.engines import Engine, open_engine
 from stages.core.errors import InputError
+from stages.core.play_folder import PAIR
 from stages.core.recipe import Recipe
 from stages.core.recipe.load import place_of, prompt_files
 from stages.core.recipe.served import is_served
@@ -53,8 +56,9 @@ def run(
     if overwrite:
         artifact.refuse_to_replace_an_input(out, {"base": base} | ({"games": games} if games else {}))
     with artifact.locked(out) as power_was_cut, ExitStack() as stack:
-        live = engine
-        if not has_begun(out):  # a model that cannot be loaded is named before anything is written
+        live, unplayable = engine, None
+        if not has_begun(out):  # what cannot be played or loaded is named before anything is written
+            unplayable = _unplayable(out, recipe, games) if games else None
             live = live or stack.enter_context(open_engine(recipe))
             live.load("current", base, inputs["base"][:12])
         begin(out, recipe, inputs, overwrite=overwrite, new_prompts=new_prompts)
@@ -64,14 +68,16 @@ def run(
         prune(out, recipe, state)  # what a kill may have left
         if first < recipe.iterate.rounds:
             pictures = games or own_games(out, recipe, full=full, overwrite=overwrite)
+            found = _unplayable(out, recipe, pictures) if unplayable is None else unplayable
+            left_out = playable.record(out, recipe, found, _left_out_before(out))
             live = live or stack.enter_context(open_engine(recipe))
             if first == 0 and recipe.iterate.preflight:
-                _preflight(out, recipe, pictures, live, on_preflight)
+                _preflight(out, recipe, pictures, live, left_out, on_preflight)
             if first == 0 and is_due(recipe, 0):
-                judge(out, recipe, pictures, live, 0, base)
+                judge(out, recipe, pictures, live, 0, base, left_out)
             for number in range(first + 1, recipe.iterate.rounds + 1):
                 _refuse_edited_prompts(out, recipe, inputs)
-                state = _one_round(Round(out, recipe, pictures, live, number, state), on_round)
+                state = _one_round(Round(out, recipe, pictures, live, number, state, left_out), on_round)
         return _report(out, state, "done" if first < state.iteration else "up to date", said)
 
 
@@ -129,8 +135,24 @@ def _check(recipe: Recipe, games: Path | None) -> None:
         check_spy_view(pairs, recipe.game.spy_view)
 
 
+def _unplayable(out: Path, recipe: Recipe, games: Path) -> pl.DataFrame:
+    """The pairs that the run cannot play; see `playable.find`."""
+    pairs = tables.read(games / "pairs.parquet", tables.PAIRS, PAIR)
+    return playable.find(recipe, games, pairs, [place_of(recipe.model.path)], _left_out_before(out))
+
+
+def _left_out_before(out: Path) -> frozenset[str] | None:
+    """The pairs that a run which has begun to play leaves out; None before it has."""
+    return playable.listed(out) or frozenset() if any(out.glob("round-*")) else None
+
+
 def _preflight(
-    out: Path, recipe: Recipe, games: Path, engine: Engine, on_preflight: Callable[[Report], None] | None
+    out: Path,
+    recipe: Recipe,
+    games: Path,
+    engine: Engine,
+    left_out: frozenset[str],
+    on_preflight: Callable[[Report], None] | None,
 ) -> None:
     """A few games of the base model, once; `InputError` when nothing can be read."""
     report = preflight.run(
@@ -139,6 +161,7 @@ def _preflight(
         out / PREFLIGHT,
         number=recipe.iterate.preflight,
         engine=engine,
+        left_out=left_out,
         overwrite=True,  # what did not pass may be tried again with other settings
     )
     if on_preflight:
@@ -149,7 +172,8 @@ def _one_round(this: Round, on_round: OnRound | None) -> State:
     after, metrics, timings = this.play()
     if is_due(this.recipe, this.number):
         assert after.checkpoint is not None
-        judge(this.run, this.recipe, this.games, this.engine, this.number, this.run / after.checkpoint)
+        checkpoint = this.run / after.checkpoint
+        judge(this.run, this.recipe, this.games, this.engine, this.number, checkpoint, this.left_out)
     record(this.run / METRICS, metrics)
     record(this.run / "timings.jsonl", timings)
     write_round(this.folder, after, metrics)  # now the round is finished
@@ -178,7 +202,8 @@ def _report(out: Path, state: State, status: str, said: list[str]) -> Report:
         "best": _best(state),
     }
     few = artifact.manifest_of(out / PREFLIGHT)["warnings"] if (out / PREFLIGHT / artifact.MANIFEST).is_file() else []
-    warnings = said + [f"preflight: {warning}" for warning in few]
+    warnings = said + playable.warning(playable.listed(out) or (), out)
+    warnings += [f"preflight: {warning}" for warning in few]
     warnings += [f"round {row['iteration']}: {warning}" for row in rounds for warning in row["warnings"]]
     return Report("iterate", out, status, counts, warnings + _changes_of_prompts(rounds), {})
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -41,19 +41,27 @@ def run(
     split: str | None = "train",
     models: Mapping[str, str | Path] | None = None,
     engine: Engine | None = None,
+    left_out: Collection[str] = (),
     overwrite: bool = False,
 ) -> Report:
     """Play `number` games into `out`, an ordinary folder of rollouts, and say what they show.
 
     The games are spread evenly over those of `deal`; without it they are dealt anew on the pairs of `split`, as iterate
-    deals them. `InputError`, with `out` left to look into, when nothing can be read.
+    deals them. `left_out`: pairs that cannot be played, as the lender of `engine` knows. `InputError`, with `out` left
+    to look into, when nothing can be read.
     """
     artifact.manifest_of(games, "make-games")
     seats = read_seats(deal) if deal else {}
     pairs = tables.read(games / "pairs.parquet", tables.PAIRS, [*PAIR, "split"])
 
-    def play(work: Path, live: Engine) -> Outcome:
-        dealt = _dealt(recipe, pairs, deal, split, number)
+    def candidates() -> pl.DataFrame:
+        """All pairs that games may be dealt on, since a few games would miss the odd one."""
+        if deal is not None:
+            return _dealt(recipe, pairs, deal, split, number, ()).on(pairs)
+        return pairs if split is None else pairs.filter(pl.col("split") == split)
+
+    def play(work: Path, live: Engine, unplayable: Collection[str]) -> Outcome:
+        dealt = _dealt(recipe, pairs, deal, split, number, {*unplayable, *left_out})
         chosen = Deals(dealt.frame.gather_every(max(1, len(dealt) // number)).head(number))
         played = play_folder(work, recipe, chosen, pairs, games, live, seats_of=seats, title="preflight")
         outcome = summarise(work, recipe.rollout)
@@ -67,6 +75,7 @@ def run(
         recipe,
         games,
         out,
+        candidates,
         play,
         players=policies(recipe, seats.values()),
         inputs={"deal": deal} if deal else {},
@@ -112,11 +121,14 @@ def facts(report: Report, recipe: Recipe) -> dict[str, str]:
     }
 
 
-def _dealt(recipe: Recipe, pairs: pl.DataFrame, deal: Path | None, split: str | None, number: int) -> Deals:
-    """All games of the deal on the split, or `number` new ones."""
+def _dealt(
+    recipe: Recipe, pairs: pl.DataFrame, deal: Path | None, split: str | None, number: int, left_out: Collection[str]
+) -> Deals:
+    """All games of the deal on the split, or `number` new ones; none on pairs that are left out."""
     if deal is not None:
-        return choose_split(read_deals(deal / "games.parquet", recipe.game), pairs, split)
-    ids = pairs["pair_id"] if split is None else pairs.filter(pl.col("split") == split)["pair_id"]
+        return choose_split(read_deals(deal / "games.parquet", recipe.game), pairs, split).without(left_out)
+    chosen = pairs.filter(~pl.col("pair_id").is_in(list(left_out)))
+    ids = chosen["pair_id"] if split is None else chosen.filter(pl.col("split") == split)["pair_id"]
     new = deal_anew(ids.to_list(), number, recipe.game, seed=derive(recipe.seed, "preflight"), iteration=0)
     return choose_split(Deals.of(new), pairs, split)
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from stages.core import artifact, tables
+import polars as pl
+
+from stages.core import artifact, playable, tables
 from stages.core.artifact import Outcome, Report
 from stages.core.content import known_as
+from stages.core.deals import Deals
 from stages.core.engines import Engine, open_engine
 from stages.core.play import policies
 from stages.core.play_folder import PAIR, play_folder
@@ -40,11 +43,18 @@ def run(
     """
     artifact.manifest_of(games, "make-games")
     seats = read_seats(deal or games)
+
+    def dealt() -> tuple[pl.DataFrame, Deals]:
+        pairs = tables.read(games / "pairs.parquet", tables.PAIRS, [*PAIR, "split"])
+        deals = choose_split(read_deals((deal or games) / "games.parquet", recipe.game), pairs, split)
+        return pairs, deals
+
     return produce(
         recipe,
         games,
         out,
-        lambda work, live: _play(recipe, games, deal or games, split, seats, work, live),
+        lambda: dealt()[1].on(dealt()[0]),
+        lambda work, live, left_out: _play(recipe, games, *dealt(), seats, work, live, left_out),
         players=policies(recipe, seats.values()),
         inputs={"deal": deal or games},
         settings={"split": split},
@@ -58,7 +68,8 @@ def produce(
     recipe: Recipe,
     games: Path,
     out: Path,
-    play: Callable[[Path, Engine], Outcome],
+    pairs: Callable[[], pl.DataFrame],
+    play: Callable[[Path, Engine, Collection[str]], Outcome],
     *,
     players: Iterable[str],
     inputs: Mapping[str, Path | str],
@@ -67,7 +78,11 @@ def produce(
     engine: Engine | None,
     overwrite: bool,
 ) -> Report:
-    """A folder of rollouts, made by `play(work_folder, engine)` with the policies `players` loaded."""
+    """A folder of rollouts, made by `play(work_folder, engine, left_out)` with the policies `players` loaded.
+
+    Before that, those of `pairs()` that the policies cannot play are refused, or left out: see `playable.settle`. Who
+    lends an engine has seen to that.
+    """
     places = {name: _place(recipe, name, models or {}) for name in players}
     read = {
         "games": games,
@@ -77,11 +92,15 @@ def produce(
     }
 
     def make(work: Path) -> Outcome:
+        left_out = playable.settle(work, recipe, games, pairs(), places.values()) if engine is None else frozenset()
         with ExitStack() as stack:
             live = engine or stack.enter_context(open_engine(recipe))
             for name, place in places.items():
                 live.load(name, place, artifact.content_hash(place)[:12])
-            return play(work, live)
+            outcome = play(work, live, left_out)
+        outcome.counts["unplayable_pairs"] = len(left_out)
+        outcome.warnings += playable.warning(left_out, out)
+        return outcome
 
     return artifact.produce(
         out,
@@ -110,15 +129,14 @@ def _place(recipe: Recipe, policy: str, models: Mapping[str, str | Path]) -> str
 def _play(
     recipe: Recipe,
     games: Path,
-    deal: Path,
-    split: str | None,
+    pairs: pl.DataFrame,
+    deals: Deals,
     seats: Mapping[str, Seats],
     work: Path,
     engine: Engine,
+    left_out: Collection[str],
 ) -> Outcome:
-    pairs = tables.read(games / "pairs.parquet", tables.PAIRS, [*PAIR, "split"])
-    deals = choose_split(read_deals(deal / "games.parquet", recipe.game), pairs, split)
-    played = play_folder(work, recipe, deals, pairs, games, engine, seats_of=seats)
+    played = play_folder(work, recipe, deals.without(left_out), pairs, games, engine, seats_of=seats)
     outcome = summarise(work, recipe.rollout)
     outcome.counts["finished_before"] = played.before
     outcome.timings |= played.timings()

@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -24,11 +24,24 @@ VZ = (sys.executable, "-m", "vzcli.main", "make-games")
 
 
 def start(
-    out: Path, recipe: str, pairs: int, *more: str, processes: int = 2, **options: Any
+    out: Path,
+    recipe: str,
+    pairs: int,
+    *more: str,
+    processes: int = 2,
+    ignored: Sequence[signal.Signals] = (),
+    **options: Any,
 ) -> subprocess.Popen[bytes]:
-    """The command in a process group of its own."""
+    """The command in a process group of its own, which ignores no signal but those in `ignored`."""
+
+    def set_signals() -> None:  # whatever this process inherited, as a job in the background does
+        for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+            signal.signal(each, signal.SIG_IGN if each in ignored else signal.SIG_DFL)
+
     command = [*VZ, "--recipe", recipe, "--pairs", str(pairs), "--processes", str(processes), "--out", str(out), *more]
-    return subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL, **options)
+    return subprocess.Popen(
+        command, start_new_session=True, stdout=subprocess.DEVNULL, preexec_fn=set_signals, **options
+    )
 
 
 def made(out: Path) -> int:
@@ -117,11 +130,7 @@ def test_a_job_that_ignores_ctrl_c_is_not_disturbed_by_it(
 ) -> None:
     out, pairs = tmp_path / "games", 12
     expected = calm(pairs)
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as a script's `&` does; the process inherits it
-    try:
-        running = start(out, "tiny", pairs, *SLOWLY, processes=1)
-    finally:
-        signal.signal(signal.SIGINT, before)
+    running = start(out, "tiny", pairs, *SLOWLY, processes=1, ignored=[signal.SIGINT])  # as a script's `&` does
     for count in range(1, pairs, 3):
         wait_for(running, out, pairs, count)
         os.killpg(running.pid, signal.SIGINT)

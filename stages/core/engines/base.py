@@ -51,11 +51,21 @@ class Request:
     seed: int
     sampling: Sampling
     policy: str
+    about: str = ""  # the game and pair, for messages
 
     @property
     def name(self) -> str:
         """How messages call it."""
-        return f"game number {self.order[0]}, turn {self.order[1]}"
+        pictures = "".join(f", picture {picture.ref}" for picture in self.pictures)
+        return f"{self.about or f'game number {self.order[0]}'}, turn {self.order[1]}{pictures}"
+
+    def check_length(self, tokens: int, limit: int) -> None:
+        """`InputError` for a prompt of more than `limit` tokens: cutting it would change the game unseen."""
+        if tokens > limit:
+            raise InputError(
+                f"{self.name}: the prompt has {tokens} tokens, but rollout.max_prompt_tokens is {limit}. Finished "
+                f"games are kept: repeat the command with --set rollout.max_prompt_tokens={tokens} or more"
+            )
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,6 @@ from stages.core.engines.base import Completion, Request, sampler_name
 from stages.core.engines.decoding import Decoding
 from stages.core.engines.fit import Fit
 from stages.core.engines.picture_cache import PictureCache
-from stages.core.errors import InputError
 from stages.core.game.thinking import thinking_tags
 from stages.core.recipe.model import Model as ModelRecipe
 from stages.core.vlm import Prompt
@@ -48,13 +47,9 @@ class LocalPolicy:
         self.fit = Fit(joins=False, shares=False)  # nothing is known to hold until it is tried
 
     def ask(self, request: Request, max_tokens: int) -> Asked:
-        """The request's prompt. One of more than `max_tokens` is an error: cutting it would change the game unseen."""
+        """The request's prompt; `InputError` for one of more than `max_tokens`."""
         prompt = self._encoded(request)
-        if len(prompt.ids) > max_tokens:
-            raise InputError(
-                f"{request.name}: the prompt has {len(prompt.ids)} tokens, "
-                f"but rollout.max_prompt_tokens is {max_tokens}; raise it, or lower model.max_pixels or game.clue_chars"
-            )
+        request.check_length(len(prompt.ids), max_tokens)
         if self.fit.joins:
             self.pictures.keep(request.pictures, prompt.pictures)
         return Asked(request, replace(prompt, pictures={}))

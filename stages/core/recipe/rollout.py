@@ -48,6 +48,11 @@ class Rollout(Section):
     max_prompt_tokens: int = Field(
         8000, ge=16, json_schema_extra=NO_BYTE, description="A longer prompt is an error, never cut (paper: 8000)."
     )
+    unplayable: Literal["refuse", "skip"] = Field(
+        "refuse",
+        description="Pairs whose longest prompt goes beyond max_prompt_tokens, or whose picture the model's processor "
+        "cannot take: end before anything is played, or leave them out, listed in unplayable.parquet.",
+    )
     concurrent_games: int = Field(
         256, ge=1, json_schema_extra=LAST_BITS, description="Games in play at once; bounds memory."
     )

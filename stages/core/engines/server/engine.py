@@ -94,7 +94,7 @@ class ServerEngine(Engine):
             for sample in range(request.n)
         ]
         responses = await together(self._post(policy.endpoint, body, request.name) for body in bodies)
-        self._check_length(responses[0], request.name)
+        request.check_length(responses[0].tokens.prompt_tokens, self._max_prompt_tokens)
         with_ids = await self._with_ids(policy.endpoint, model, responses, request.sampling)
         completions = [
             completion_of(response, policy.endpoint.url, self._tags, with_ids=with_ids) for response in responses
@@ -170,14 +170,6 @@ class ServerEngine(Engine):
                 warm, cold = [await self._post(endpoint, body, "a look at its log-probs") for body in bodies]
                 self._scales[key] = follows_temperature(warm, cold)
             return self._scales[key]
-
-    def _check_length(self, response: Response, what: str) -> None:
-        tokens = response.tokens.prompt_tokens
-        if tokens > self._max_prompt_tokens:
-            raise InputError(
-                f"{what}: the prompt has {tokens} tokens, but rollout.max_prompt_tokens is {self._max_prompt_tokens}; "
-                "raise it, lower game.clue_chars, or let the server make pictures smaller"
-            )
 
     def _count(self, responses: Sequence[Response]) -> None:
         """By what the server says it computed, since completions may have no token ids."""

@@ -102,13 +102,13 @@ class VllmEngine(Engine):
         policy = self._policies[request.policy]
         parameters = sampling_parameters(request, policy.stop_tokens, policy.suppressed)
         prompt = self._prompt(request, policy.processor)
+        limit = self._recipe.rollout.max_prompt_tokens
         try:
             output = await policy.host.answer(prompt, parameters, adapter=policy.adapter, game=request.order[0])
         except refusals() as error:
-            remedy = f"; {self._limits()}" if "maximum model length" in str(error) else ""
+            remedy = f"; raise rollout.max_prompt_tokens (it is {limit})" if "model length" in str(error) else ""
             raise InputError(f"{request.name}: vLLM refuses it: {error}{remedy}") from error
-        if len(output.prompt_token_ids or []) > self._recipe.rollout.max_prompt_tokens:
-            raise InputError(f"{request.name}: the prompt has {len(output.prompt_token_ids)} tokens; {self._limits()}")
+        request.check_length(len(output.prompt_token_ids or []), limit)
         completions = _completions(output, request, policy, sampler_name("vllm", self._recipe.model.dtype))
         self.count(completions, prompts=completions[0].prompt_tokens, cached=output.num_cached_tokens or 0)
         self.tally.restarts = sum(host.restarts for host in self._hosts)
@@ -154,10 +154,6 @@ class VllmEngine(Engine):
             "multi_modal_data": {"image": self._pictures.load(request.pictures)},
             "multi_modal_uuids": {"image": [picture.sha256 or picture.ref for picture in request.pictures]},
         }
-
-    def _limits(self) -> str:
-        limit = self._recipe.rollout.max_prompt_tokens
-        return f"rollout.max_prompt_tokens is {limit}: raise it, or lower model.max_pixels or game.clue_chars"
 
 
 def _completions(output: RequestOutput, request: Request, policy: _Policy, sampler: str) -> list[Completion]:

@@ -262,7 +262,10 @@ def test_options_of_the_chat_template_are_sent_and_can_be_left_out():
 def test_a_prompt_beyond_the_limit_is_an_error():
     with (
         ChatServer() as server,
-        pytest.raises(InputError, match="game number 3, turn 1: the prompt has 18 tokens, .*max_prompt_tokens is 16"),
+        pytest.raises(
+            InputError,
+            match="game number 3, turn 1, picture blank:4x3: the prompt has 18 tokens, .*max_prompt_tokens is 16",
+        ),
     ):
         ask(server, "rollout.max_prompt_tokens=16")
 

@@ -108,7 +108,8 @@ def test_pauses_double_with_jitter_up_to_a_minute(monkeypatch: pytest.MonkeyPatc
 def test_after_the_last_try_the_stage_ends_and_says_why():
     with ChatServer(always(error(500, "CUDA out of memory"))) as server:
         with pytest.raises(
-            VzError, match="game number 3, turn 1: no answer in 4 tries, the last: 500: CUDA out of memory"
+            VzError,
+            match="game number 3, turn 1, picture blank:4x3: no answer in 4 tries, the last: 500: CUDA out of memory",
         ) as failed:
             ask(server, "rollout.server.attempts=4")
         assert server.url in str(failed.value)
