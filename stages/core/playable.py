@@ -92,7 +92,7 @@ def longest_prompts(recipe: Recipe, pair: Row) -> Iterator[Longest]:
     A clue counts as `game.clue_chars` tokens, one a character, or as all tokens that an answer may have, if these are
     fewer; own thoughts likewise. Only scripts that take more tokens than characters, such as emoji, go beyond.
     """
-    rules, most = recipe.game, recipe.rollout.max_clue_tokens
+    rules, most = recipe.game, recipe.rollout.longest("clue")
     clue, thoughts = min(most, rules.clue_chars), min(most, rules.own_thoughts_chars)
     subject = Subject.of(pair)
     for spy in (1, rules.players):

@@ -8,7 +8,7 @@ from PIL import Image
 
 from stages.core.errors import InputError, first_line
 from stages.core.game.prompting import Message
-from stages.core.vlm.prompts import encode_one, prompt_text, special_tokens
+from stages.core.vlm.prompts import encode_one, prompt_ids
 
 if TYPE_CHECKING:
     from transformers import ProcessorMixin
@@ -26,11 +26,10 @@ class PromptLengths:
 
     def text(self, messages: list[Message]) -> int:
         """Tokens of a prompt whose picture is the bare mark that the chat template writes."""
-        text = prompt_text(self._processor, messages)
-        if text not in self._texts:
-            ids = self._processor.tokenizer(text, **special_tokens(self._processor, text))["input_ids"]
-            self._texts[text] = len(ids)
-        return self._texts[text]
+        key = str(messages)
+        if key not in self._texts:
+            self._texts[key] = len(prompt_ids(self._processor, messages))
+        return self._texts[key]
 
     def picture(self, messages: list[Message], size: Size) -> int:
         """Tokens that a picture of this size adds to a prompt. `InputError` where the processor cannot take it."""
