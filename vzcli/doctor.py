@@ -9,8 +9,11 @@ import typer
 
 from vzcli import options as opt
 
+DEFAULT_RECIPE = "tiny"
+
 if TYPE_CHECKING:
     from stages.core.environment import Finding
+    from stages.core.recipe import Recipe
 
 
 def command(
@@ -18,17 +21,40 @@ def command(
     extras: Annotated[
         list[str] | None, typer.Option("--need", help="Extras that must be there: render, train, vllm … Repeatable.")
     ] = None,
+    recipe: Annotated[
+        str | None, typer.Option("--recipe", "-r", help="A recipe whose model is to be played and trained here.")
+    ] = None,
+    overrides: opt.Overrides = None,
 ) -> None:
-    """Judge the set-up: versions, GPU, memory, extras; each failure with its remedy. Exit code 1 if any fails."""
+    """Judge the set-up: versions, GPU, memory, extras; each failure with its remedy. Exit code 1 if any fails.
+
+    With --recipe also what that recipe's model needs, from its configuration and processor files, without its weights.
+    """
     from stages.core.environment import examine
 
     findings = examine(needed=extras or [])
+    if recipe is not None or overrides:
+        findings += _of_recipe(opt.load_recipe(recipe or DEFAULT_RECIPE, overrides, None))
     if as_json:
         print(json.dumps([finding.as_dict() for finding in findings]))
     else:
         _print(findings)
     if any(finding.verdict == "fail" for finding in findings):
         raise typer.Exit(1)
+
+
+def _of_recipe(recipe: Recipe) -> list[Finding]:
+    from stages import train
+    from stages.core.environment import Finding
+    from stages.core.errors import InputError
+    from stages.core.needs import examine_model
+
+    findings = examine_model(recipe)
+    try:
+        train.check_ready(recipe)
+    except InputError as error:
+        return [*findings, Finding("fail", "training", str(error))]
+    return [*findings, Finding("ok", "training", "packages and accelerate file are here")]
 
 
 def _print(findings: list[Finding]) -> None:

@@ -18,7 +18,7 @@ from packaging.version import Version
 from stages.core.clevr.llvm import REMEDY, usable_llvm
 
 DISTRIBUTION = "vz-selfplay"
-EXTRAS = ["render", "train", "vllm", "server", "ray", "charts", "hub"]
+EXTRAS = ["render", "train", "vision", "vllm", "server", "ray", "charts", "hub"]
 MINIMUM_MEMORY_GIB = 4  # the tiny recipe's demo peaks below this
 MINIMUM_DISK_GIB = 5
 
@@ -129,7 +129,7 @@ def _torchvision() -> list[Finding]:
     try:
         importlib.import_module("torchvision")
     except (ImportError, RuntimeError, OSError) as error:
-        remedy = "pip uninstall torchvision, or install the build that belongs to this torch"
+        remedy = "pip uninstall torchvision, or install the build that belongs to this torch (extra 'vision')"
         return [Finding("fail", "torchvision", f"does not load: {error}", remedy)]
     return [Finding("ok", "torchvision", "loads")]
 

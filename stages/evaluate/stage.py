@@ -16,6 +16,7 @@ from stages.core.engines import Engine, open_engine
 from stages.core.errors import InputError
 from stages.core.files import write_json
 from stages.core.game.rules import Deal, deal
+from stages.core.needs import check_models
 from stages.core.play_folder import play_folder
 from stages.core.recipe import Recipe
 from stages.core.recipe.load import place_of, prompt_files
@@ -59,6 +60,7 @@ def run(
     def make(work: Path) -> Outcome:
         unplayable = frozenset[str](left_out)
         if engine is None:
+            check_models(recipe, places.values())
             unplayable = playable.settle(work, recipe, games, held_out_pairs(recipe, games), places.values())
         pairs = held_out_pairs(recipe, games, unplayable)
         with ExitStack() as stack:

@@ -13,6 +13,7 @@ from stages.core.artifact import Outcome, Report
 from stages.core.engines import Engine, open_engine
 from stages.core.errors import InputError
 from stages.core.files import write_json
+from stages.core.needs import check_models
 from stages.core.recipe import Recipe
 from stages.core.recipe.load import place_of, prompt_files
 from stages.evaluate.arena import arena_figures, play_both_sides, read_arena
@@ -45,6 +46,8 @@ def run(
         dealt = deals(recipe, pairs, "evaluate", recipe.evaluate.games // 2)
         met: dict[tuple[str, str], dict[str, Any]] = {}
         with ExitStack() as stack:
+            if engine is None:
+                check_models(recipe, places.values())
             live = engine or stack.enter_context(open_engine(recipe))
             for one, other in combinations(places, 2):
                 for seat, name in (("current", one), ("opponent", other)):

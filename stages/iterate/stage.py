@@ -10,11 +10,13 @@ from pathlib import Path
 
 import polars as pl
 
+from stages import train
 from stages.core import artifact, playable, tables, vlm
 from stages.core.artifact import Report
 from stages.core.deals import check_spy_view
 from stages.core.engines import Engine, open_engine
 from stages.core.errors import InputError
+from stages.core.needs import check_models
 from stages.core.play_folder import PAIR
 from stages.core.recipe import Recipe
 from stages.core.recipe.load import place_of, prompt_files
@@ -58,8 +60,8 @@ def run(
     with artifact.locked(out) as power_was_cut, ExitStack() as stack:
         live, unplayable = engine, None
         if not has_begun(out):  # what cannot be played or loaded is named before anything is written
+            live = live or stack.enter_context(_engine(recipe, base))
             unplayable = _unplayable(out, recipe, games) if games else None
-            live = live or stack.enter_context(open_engine(recipe))
             live.load("current", base, inputs["base"][:12])
         begin(out, recipe, inputs, overwrite=overwrite, new_prompts=new_prompts)
         full = power_was_cut or overwrite
@@ -67,10 +69,10 @@ def run(
         first = state.iteration
         prune(out, recipe, state)  # what a kill may have left
         if first < recipe.iterate.rounds:
+            live = live or stack.enter_context(_engine(recipe, base))
             pictures = games or own_games(out, recipe, full=full, overwrite=overwrite)
             found = _unplayable(out, recipe, pictures) if unplayable is None else unplayable
             left_out = playable.record(out, recipe, found, _left_out_before(out))
-            live = live or stack.enter_context(open_engine(recipe))
             if first == 0 and recipe.iterate.preflight:
                 _preflight(out, recipe, pictures, live, left_out, on_preflight)
             if first == 0 and is_due(recipe, 0):
@@ -144,6 +146,13 @@ def _unplayable(out: Path, recipe: Recipe, games: Path) -> pl.DataFrame:
 def _left_out_before(out: Path) -> frozenset[str] | None:
     """The pairs that a run which has begun to play leaves out; None before it has."""
     return playable.listed(out) or frozenset() if any(out.glob("round-*")) else None
+
+
+def _engine(recipe: Recipe, base: str | Path) -> Engine:
+    """The run's engine. What the model or training lacks here is said before games are made or weights are loaded."""
+    check_models(recipe, [base], trains=recipe.train.trainer == "trl")
+    train.check_ready(recipe)
+    return open_engine(recipe)
 
 
 def _preflight(

@@ -14,6 +14,7 @@ from stages.core.artifact import Outcome, Report
 from stages.core.content import known_as
 from stages.core.deals import Deals
 from stages.core.engines import Engine, open_engine
+from stages.core.needs import check_models
 from stages.core.play import policies
 from stages.core.play_folder import PAIR, play_folder
 from stages.core.recipe import Recipe
@@ -92,6 +93,8 @@ def produce(
     }
 
     def make(work: Path) -> Outcome:
+        if engine is None:
+            check_models(recipe, places.values())
         left_out = playable.settle(work, recipe, games, pairs(), places.values()) if engine is None else frozenset()
         with ExitStack() as stack:
             live = engine or stack.enter_context(open_engine(recipe))

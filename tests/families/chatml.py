@@ -19,7 +19,7 @@ def _chatml(picture: str) -> str:
     )  # fmt: skip
 
 
-def _qwen_tokenizer() -> Any:
+def qwen_tokenizer() -> Any:
     return build_tokenizer(
         _chatml("<|vision_start|><|image_pad|><|vision_end|>"),
         eos="<|im_end|>",
@@ -55,7 +55,7 @@ def qwen2_5_vl(
     from transformers.models.qwen2_vl.image_processing_qwen2_vl import Qwen2VLImageProcessor
     from transformers.models.qwen2_vl.video_processing_qwen2_vl import Qwen2VLVideoProcessor
 
-    tokenizer = _qwen_tokenizer()
+    tokenizer = qwen_tokenizer()
     limits = {"shortest_edge": 28 * 28, "longest_edge": 28 * 28 * (16 if vision is None else 256)}
     pictures = Qwen2VLImageProcessor(size=limits)
     processor = Qwen2_5_VLProcessor(
@@ -76,7 +76,7 @@ def build_qwen3_vl(folder: Path) -> Path:
     from transformers.models.qwen2_vl.image_processing_qwen2_vl import Qwen2VLImageProcessor
     from transformers.models.qwen3_vl.video_processing_qwen3_vl import Qwen3VLVideoProcessor
 
-    tokenizer = _qwen_tokenizer()
+    tokenizer = qwen_tokenizer()
     pictures = Qwen2VLImageProcessor(patch_size=16, size={"shortest_edge": 32 * 32, "longest_edge": 32 * 32 * 16})
     processor = Qwen3VLProcessor(
         pictures, tokenizer, Qwen3VLVideoProcessor(), chat_template=tokenizer.chat_template

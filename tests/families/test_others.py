@@ -129,10 +129,10 @@ def test_what_is_said_in_a_batch_is_what_is_said_alone(build: Any, tmp_path: Pat
 
 
 def test_a_family_whose_inputs_belong_to_tokens_in_another_way_is_refused_for_training(tmp_path: Path, pictures: Any):
-    from stages.train.rows import Row
+    from stages.train.rows import Row, Rules
 
     _, processor = parts(build_mllama(tmp_path / "model"))
     message = requests(pictures, 1)[0].messages
-    row = Row("g", 0, 0, "clue", 1.0, "v", message, (pictures[0],), 1, "", [1], [0.0], False)
+    row = Row("g", 0, 0, "clue", 1.0, "v", message, (pictures[0],), 1, "", [1], [0.0], False, Rules(0, 1.0))
     with pytest.raises(InputError, match="'cross_attention_mask' for each token .* can play, but not train"):
         encode_rows(processor, [row], [], torch.device("cpu"))

@@ -150,6 +150,14 @@ def test_recipes_are_listed_shown_and_checked():
     assert vz("recipe", "check", "tiny", "paper", "released-code").returncode == 0
 
 
+def test_doctor_judges_what_a_recipe_needs(tmp_path: Path):
+    done = vz("doctor", "--json", "--recipe", "tiny")
+    found = {finding["what"]: finding["verdict"] for finding in json.loads(done.stdout)}
+    assert found["processor"] == found["architecture"] == found["training"] == "ok"
+    other = vz("doctor", "--recipe", "tiny", "--set", "train.accelerate_config=nowhere")
+    assert other.returncode == 1 and "nowhere: no such file" in " ".join(other.stdout.split())
+
+
 def test_doctor_judges_this_set_up():
     done = vz("doctor", "--json", "--need", "train")
     findings = json.loads(done.stdout)

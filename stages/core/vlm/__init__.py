@@ -11,8 +11,16 @@ from stages.core.vlm.adapters import (
     load_adapter_weights,
 )
 from stages.core.vlm.answers import AnswerText
-from stages.core.vlm.loading import load_model, load_processor, load_skeleton, processor_place, revision_of
+from stages.core.vlm.loading import (
+    load_model,
+    load_processor,
+    load_skeleton,
+    processor_place,
+    refuse_own_code,
+    revision_of,
+)
 from stages.core.vlm.machine import device_of, free_accelerator, set_threads
+from stages.core.vlm.packages import remedy
 from stages.core.vlm.prompts import (
     Prompt,
     batch,
@@ -49,6 +57,8 @@ __all__ = [
     "prompt_hash",
     "prompt_ids",
     "prompt_text",
+    "refuse_own_code",
+    "remedy",
     "revision_of",
     "set_threads",
     "stop_tokens",

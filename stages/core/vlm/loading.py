@@ -12,6 +12,7 @@ from stages.core.recipe.load import resolve_model
 from stages.core.recipe.model import Model as ModelRecipe
 from stages.core.vlm.adapters import base_of_adapter, is_adapter, load_adapter_weights
 from stages.core.vlm.machine import device_of
+from stages.core.vlm.packages import remedy
 from stages.core.vlm.template import set_template
 from stages.core.vlm.tokens import generation_config
 
@@ -25,16 +26,16 @@ def load_processor(path: str | Path, recipe: ModelRecipe) -> ProcessorMixin:
     """The processor of a model folder or hub name, with the recipe's pixel limits, options and chat template."""
     transformers = _transformers()
     place = processor_place(path, recipe)
-    _refuse_own_code(place, recipe)
+    refuse_own_code(place, recipe)
     limits = {name: getattr(recipe, name) for name in ("min_pixels", "max_pixels")}
     limits = {name: pixels for name, pixels in limits.items() if pixels is not None}
     try:
         processor = transformers.AutoProcessor.from_pretrained(
             place, revision=revision_of(place, recipe), **recipe.processor, **limits
         )
-    except (OSError, ValueError, ImportError) as error:
+    except (OSError, ValueError, ImportError, RuntimeError) as error:  # the last from a torchvision that does not fit
         raise InputError(
-            f"{place}: the processor of {_where(place)} cannot be loaded: {first_line(error)}{_remedy(error)}"
+            f"{place}: the processor of {_where(place)} cannot be loaded: {first_line(error)}{remedy(error)}"
         ) from error
     _check_interface(place, processor)
     _check_pixel_limits(place, processor, limits)
@@ -76,13 +77,15 @@ def _full_model(place: str, recipe: ModelRecipe, dtype: str | None, **more: Any)
     options: dict[str, Any] = {"dtype": getattr(torch, dtype or recipe.dtype), **more}
     if recipe.attention is not None:
         options["attn_implementation"] = recipe.attention
-    _refuse_own_code(place, recipe)
+    refuse_own_code(place, recipe)
     try:
         model: PreTrainedModel = transformers.AutoModelForImageTextToText.from_pretrained(
             place, revision=revision, generation_config=generation_config(place, revision), **options
         )
     except (OSError, ValueError, ImportError) as error:
-        raise InputError(f"{place}: {_where(place)} cannot be loaded as a model: {first_line(error)}") from error
+        raise InputError(
+            f"{place}: {_where(place)} cannot be loaded as a model: {first_line(error)}{remedy(error)}"
+        ) from error
     return model
 
 
@@ -103,7 +106,7 @@ def revision_of(place: str | Path, recipe: ModelRecipe) -> str | None:
     return recipe.revision if str(place) == recipe.path and not Path(place).exists() else None
 
 
-def _refuse_own_code(place: str, recipe: ModelRecipe) -> None:
+def refuse_own_code(place: str, recipe: ModelRecipe) -> None:
     """`InputError` for a repository whose model is code of its own: vz runs none, and transformers would ask on stdin.
 
     InternVL is published in both formats; the message names the one to take.
@@ -116,11 +119,11 @@ def _refuse_own_code(place: str, recipe: ModelRecipe) -> None:
     kind = config.get("model_type")
     if "auto_map" not in config or kind in transformers.CONFIG_MAPPING:
         return
-    remedy = "take a model that transformers knows by itself"
+    other = "take a model that transformers knows by itself"
     if kind == "internvl_chat":
         name = "OpenGVLab/InternVL3-8B-hf" if Path(place).exists() else f"{place}-hf"
-        remedy = f"the same weights in transformers' own format are in the repository that ends in -hf: {name}"
-    raise InputError(f"{place}: its model type '{kind}' is code in its own repository, which vz does not run; {remedy}")
+        other = f"the same weights in transformers' own format are in the repository that ends in -hf: {name}"
+    raise InputError(f"{place}: its model type '{kind}' is code in its own repository, which vz does not run; {other}")
 
 
 def _check_interface(place: str, processor: object) -> None:
@@ -155,9 +158,3 @@ def _transformers() -> ModuleType:
 
 def _where(place: str) -> str:
     return "this folder" if Path(place).exists() else "this name (no folder here, so one on the hub)"
-
-
-def _remedy(error: Exception) -> str:
-    """What to install, for packages that only some families' processors need."""
-    missing = [package for package in ("torchvision", "num2words") if package in str(error).lower()]
-    return f"; this family needs: pip install {' '.join(missing)}" if missing else ""

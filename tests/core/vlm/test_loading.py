@@ -72,5 +72,5 @@ def test_a_missing_package_is_named_with_the_command_that_installs_it(
         raise ImportError("\nX requires the Torchvision library but it was not found")
 
     monkeypatch.setattr(AutoProcessor, "from_pretrained", fails)
-    with pytest.raises(InputError, match="this family needs: pip install torchvision"):
+    with pytest.raises(InputError, match=r"this family needs: pip install 'vz-selfplay\[vision\]'"):
         vlm.load_processor(random_model, model_recipe())

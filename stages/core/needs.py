@@ -1,0 +1,128 @@
+"""What a recipe's model needs here, judged from configuration and processor files before any weights are loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stages.core import vlm
+from stages.core.environment import Finding
+from stages.core.errors import InputError, first_line, require
+from stages.core.recipe.load import place_of
+from stages.core.recipe.schema import Recipe
+from stages.core.recipe.served import is_served
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig
+
+Place = str | Path
+Check = Callable[[Recipe, Place], str]
+
+
+def check_models(recipe: Recipe, places: Iterable[Place], *, trains: bool = False) -> None:
+    """`InputError` with the remedy where the recipe's engine, or training, cannot load the models at `places`."""
+    for place in dict.fromkeys(map(str, places)):
+        for check in _checks(recipe, place, trains).values():
+            check(recipe, place)
+
+
+def examine_model(recipe: Recipe) -> list[Finding]:
+    """A finding for each thing that playing and training the recipe's model needs."""
+    try:
+        place = place_of(recipe.model.path)
+    except InputError as error:
+        return [Finding("fail", "model", str(error), "correct model.path")]
+    return [_finding(name, check, recipe, place) for name, check in _checks(recipe, place, trains=True).items()]
+
+
+def _finding(name: str, check: Check, recipe: Recipe, place: Place) -> Finding:
+    try:
+        return Finding("ok", name, check(recipe, place))
+    except InputError as error:
+        found, _, remedy = str(error).rpartition("; ")
+        return Finding("fail", name, found or remedy, remedy if found else "")
+
+
+def _checks(recipe: Recipe, place: Place, trains: bool) -> dict[str, Check]:
+    """By what they judge. A served or scripted policy has no weights here."""
+    engine = recipe.rollout.engine
+    if is_served(place) or engine == "server":
+        return {"server": _server}
+    if engine == "fake":
+        return {}
+    checks: dict[str, Check] = {"device": _device, "processor": _processor}
+    if engine == "vllm":
+        checks["vLLM"] = _vllm
+    if engine == "transformers" or trains:
+        checks["architecture"] = _architecture
+    if recipe.rollout.executor.kind == "ray":
+        checks["Ray"] = _ray
+    return checks
+
+
+def _server(recipe: Recipe, place: Place) -> str:
+    require("httpx2", "server")
+    return "the model's server answers; nothing is loaded here"
+
+
+def _ray(recipe: Recipe, place: Place) -> str:
+    return f"ray {require('ray', 'ray').__version__}"
+
+
+def _device(recipe: Recipe, place: Place) -> str:
+    """Whether the device is there and computes in the recipe's precision."""
+    torch = require("torch", "train")
+    device = vlm.device_of(recipe.model)
+    if device.type == "cuda" and recipe.model.dtype == "bfloat16" and not torch.cuda.is_bf16_supported():
+        name = torch.cuda.get_device_name(device)
+        raise InputError(f"model.dtype is bfloat16, which {name} does not compute; set model.dtype=float16")
+    return f"{device.type}, {recipe.model.dtype}"
+
+
+def _processor(recipe: Recipe, place: Place) -> str:
+    """Its packages, pixel limits, options and chat template."""
+    processor = vlm.load_processor(place, recipe.model)
+    return f"{type(processor).__name__}; its chat template takes text and a picture"
+
+
+def _architecture(recipe: Recipe, place: Place) -> str:
+    """Build the model without weights, which finds the packages and the attention that it lacks."""
+    transformers, torch = require("transformers", "train"), require("torch", "train")
+    config, where = _config(recipe, place)
+    options: dict[str, Any] = {"dtype": getattr(torch, recipe.model.dtype)}
+    if recipe.model.attention is not None:
+        options["attn_implementation"] = recipe.model.attention
+    try:
+        with torch.device("meta"):
+            model = transformers.AutoModelForImageTextToText.from_config(config, **options)
+    except (ImportError, ValueError, RuntimeError, AttributeError) as error:
+        raise InputError(f"{where}: cannot be built as a model: {first_line(error)}{vlm.remedy(error)}") from error
+    return f"{type(model).__name__}, {sum(weight.numel() for weight in model.parameters()) / 1e9:.3g} billion weights"
+
+
+def _vllm(recipe: Recipe, place: Place) -> str:
+    require("vllm", "vllm")
+    from vllm import ModelRegistry
+
+    config, where = _config(recipe, place)
+    names = config.architectures or []
+    known = sorted(set(names) & set(ModelRegistry.get_supported_archs()))
+    if not known:
+        raise InputError(
+            f"{where}: this vLLM knows no model of the kind {', '.join(names) or config.model_type}; "
+            "play it with rollout.engine=transformers, or install a vLLM that knows it"
+        )
+    return f"plays {known[0]}"
+
+
+def _config(recipe: Recipe, place: Place) -> tuple[PreTrainedConfig, str]:
+    """The configuration of the weights at `place`, and where those lie."""
+    transformers = require("transformers", "train")
+    where = vlm.base_of_adapter(place, recipe.model) if vlm.is_adapter(str(place)) else str(place)
+    vlm.refuse_own_code(where, recipe.model)
+    try:
+        config = transformers.AutoConfig.from_pretrained(where, revision=vlm.revision_of(where, recipe.model))
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        raise InputError(f"{where}: its configuration cannot be read: {first_line(error)}") from error
+    return config, where
