@@ -179,6 +179,16 @@ def test_a_refusal_names_what_differs(sampler: str, said: str, played: World, tm
     assert not (tmp_path / "out").exists()
 
 
+def test_a_refusal_names_rows_of_other_weights_and_a_higher_limit_trains_on_them(played: World, tmp_path: Path) -> None:
+    rows = spread(tmp_path, played, sampler=OWN)
+    for row in rows.rows[:4]:
+        row["policy_version"] = "another"
+    world.write_rollouts(rows.rollouts, rows.rows, rows.games)
+    with pytest.raises(InputError, match=r"4 of 11 rows were played by other weights.*or raise the limit"):
+        run(recipe(played.model), rows.kept, tmp_path / "out")
+    assert run(recipe(played.model, logprob_gap_limit=1.0), rows.kept, tmp_path / "out").counts["off_policy_rows"] == 4
+
+
 def test_a_refusal_names_dropout(played: World, tmp_path: Path) -> None:
     noisy = recipe(played.model, lora=True, logprob_gap_limit=1e-9)
     assert noisy.model.lora is not None
