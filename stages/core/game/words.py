@@ -49,6 +49,7 @@ PHRASES: Mapping[str, str] = {
         the, a, an, is, it, it's, that is, this is, be, of, for, there, must be, should be, would be, seems
         appears, seems to be, appears to be
         correct, correct answer, right answer, based on the clues, we, to be
+        could be, might be, i'd say, real, vote out, eliminate
         i, my, i vote, vote, vote for, voting for, voted, i vote for, answer, final, final answer, guess, choice
         verdict, result, conclusion, think, i think, i believe, believe, suspect that, i suspect, i choose
         choose
@@ -103,7 +104,7 @@ PHRASES: Mapping[str, str] = {
     """,
     # an abstention, whatever stands beside it
     "abstain": """
-        none, none of, nobody, no one, noone, no spy, no player, no vote, no votes, no clear spy, skip, pass
+        none, none of, nobody, no one, noone, no spy, no player, no vote, no votes, no clear spy, no spy found, no spy detected, skip, pass
         abstain, abstaining, abstention
         not applicable, no answer, 无, 無, 無し
         弃权, 棄權, 不适用, 不適用, 棄権, 該当なし, なし, 기권, 해당 없음, 없음
@@ -118,7 +119,7 @@ PHRASES: Mapping[str, str] = {
     "doubt": """
         unknown, uncertain, unsure, undecided, unclear, undetermined, not sure, i am not sure, i'm not sure
         not certain
-        i'm unsure, not known, not clear, inconclusive, indeterminate, i don't know, don't know, i do not know
+        i'm unsure, i am unable to determine, unable to determine, unable to tell, not known, not clear, inconclusive, indeterminate, i don't know, don't know, i do not know
         do not know
         i can't tell, can't tell, i cannot tell, cannot tell, cannot say, can't say, i can't say, hard to tell
         i cannot determine, cannot determine, can't determine, cannot be determined, can't be determined

@@ -451,6 +451,12 @@ CUT_OFF: list[tuple[str, str]] = [
 
 # Collected after the rule was written, to find its gaps: other phrasings, other languages, more that is unclear.
 LATER_SEATS: list[str] = [  # all of them seat 3
+    r"\boxed{The spy could be Player 3}",
+    r"\boxed{I'd say 3}",
+    r"\boxed{Player 3 is the real spy}",
+    r"\boxed{Vote out Player 3}",
+    r"\boxed{3, final answer}",
+    r"\boxed{3 (clue 2 of player 3)}",
     r"\boxed{Player 3 is most likely the spy}",
     r"\boxed{The spy is: Player 3}",
     r"\boxed{Vote: 3}",
@@ -581,6 +587,10 @@ LATER_SEATS: list[str] = [  # all of them seat 3
 ]
 
 LATER_ABSTENTIONS: list[str] = [
+    r"\boxed{Unable to determine}",
+    r"\boxed{I am unable to determine the spy}",
+    r"\boxed{No spy detected}",
+    r"\boxed{Player N/A}",
     r"\boxed{N/A.}",
     r"\boxed{ N / A }",
     r"\boxed{N/a}",
@@ -619,6 +629,14 @@ LATER_ABSTENTIONS: list[str] = [
 ]
 
 LATER_UNCLEAR: list[str] = [
+    r"\boxed{Nobody but 3}",
+    r"\boxed{neither 3 nor 4}",
+    r"\boxed{Player 3 is safe}",
+    r"\boxed{2 → 3}",
+    r"\boxed{3 \lor 4}",
+    r"\boxed{Spy=3, confidence=0.9}",
+    r"\boxed{0 (N/A)}",
+    r"\boxed{it could be anyone}",
     r"\boxed{Player 3 isn't it}",
     r"\boxed{3 < 4}",
     r"\boxed{> 3}",
