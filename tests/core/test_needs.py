@@ -62,6 +62,7 @@ def test_qwen_without_torchvision_is_refused_by_every_command_before_any_work(
     recipe, out = recipe_of(qwen, "game.clue_rounds=1"), tmp_path / "out"
     assert verdicts(recipe) == {"device": "ok", "processor": "fail", "architecture": "ok"}
     (failed,) = [finding for finding in examine_model(recipe) if finding.verdict == "fail"]
+    assert failed.found.endswith("requires the Torchvision library but it was not found in your environment")
     assert failed.remedy.startswith("this family needs: pip install 'vz-selfplay[vision]'")
     for work in (
         lambda: iterate.run(recipe, out),  # which would make its own games

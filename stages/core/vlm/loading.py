@@ -35,7 +35,7 @@ def load_processor(path: str | Path, recipe: ModelRecipe) -> ProcessorMixin:
         )
     except (OSError, ValueError, ImportError, RuntimeError) as error:  # the last from a torchvision that does not fit
         raise InputError(
-            f"{place}: the processor of {_where(place)} cannot be loaded: {first_line(error)}{remedy(error)}"
+            f"{place}: the processor of {_where(place)} cannot be loaded: {_said(error)}{remedy(error)}"
         ) from error
     _check_interface(place, processor)
     _check_pixel_limits(place, processor, limits)
@@ -154,6 +154,11 @@ def _transformers() -> ModuleType:
     library = require("transformers", "train")
     library.utils.logging.disable_progress_bar()
     return library
+
+
+def _said(error: Exception) -> str:
+    """What transformers says of a failure, without its general advice, whose first line stops in mid-sentence."""
+    return first_line(error).partition(" Check out ")[0].rstrip(".")
 
 
 def _where(place: str) -> str:
