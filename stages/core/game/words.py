@@ -104,7 +104,8 @@ PHRASES: Mapping[str, str] = {
     """,
     # an abstention, whatever stands beside it
     "abstain": """
-        none, none of, nobody, no one, noone, no spy, no player, no vote, no votes, no clear spy, no spy found, no spy detected, skip, pass
+        none, none of, nobody, no one, noone, no spy, no player, no vote, no votes, no clear spy, no spy found
+        no spy detected, skip, pass
         abstain, abstaining, abstention
         not applicable, no answer, 无, 無, 無し
         弃权, 棄權, 不适用, 不適用, 棄権, 該当なし, なし, 기권, 해당 없음, 없음
@@ -119,7 +120,8 @@ PHRASES: Mapping[str, str] = {
     "doubt": """
         unknown, uncertain, unsure, undecided, unclear, undetermined, not sure, i am not sure, i'm not sure
         not certain
-        i'm unsure, i am unable to determine, unable to determine, unable to tell, not known, not clear, inconclusive, indeterminate, i don't know, don't know, i do not know
+        i'm unsure, i am unable to determine, unable to determine, unable to tell, not known, not clear
+        inconclusive, indeterminate, i don't know, don't know, i do not know
         do not know
         i can't tell, can't tell, i cannot tell, cannot tell, cannot say, can't say, i can't say, hard to tell
         i cannot determine, cannot determine, can't determine, cannot be determined, can't be determined
