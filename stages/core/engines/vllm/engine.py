@@ -106,7 +106,7 @@ class VllmEngine(Engine):
         try:
             output = await policy.host.answer(prompt, parameters, adapter=policy.adapter, game=request.order[0])
         except refusals() as error:
-            remedy = f"; raise rollout.max_prompt_tokens (it is {limit})" if "model length" in str(error) else ""
+            remedy = f"; rollout.max_prompt_tokens is {limit}: raise it" if "maximum model length" in str(error) else ""
             raise InputError(f"{request.name}: vLLM refuses it: {error}{remedy}") from error
         request.check_length(len(output.prompt_token_ids or []), limit)
         completions = _completions(output, request, policy, sampler_name("vllm", self._recipe.model.dtype))
