@@ -9,8 +9,8 @@ import pytest
 from stages import iterate, rollout
 from stages.core.engines.fake import FakeEngine
 from stages.core.errors import InputError, VzError
-from stages.core.recipe import Recipe, prompt_folder, shared_folder
-from tests.helpers import fake_recipe
+from stages.core.recipe import Recipe, load, prompt_folder, shared_folder
+from tests.helpers import fake_recipe, write_games
 
 SMALL = ["iterate.games=4", "rollout.concurrent_games=2", "train.total_updates=9"]
 
@@ -131,3 +131,13 @@ def test_rollout_has_the_same_rule(games: Path, prompts: Path, tmp_path: Path):
     with pytest.raises(InputError, match="other prompts.; use --overwrite"):
         rollout.run(recipe, games, tmp_path / "out")
     assert rollout.run(recipe, games, tmp_path / "out", overwrite=True).status == "done"
+
+
+def test_a_prompt_that_was_too_long_fits_once_the_limit_is_raised(tmp_path: Path):
+    small = ["iterate.games=2", "iterate.rounds=1", "iterate.preflight=0", "evaluate.every=0", "train.micro_batch=16"]
+    games = write_games(tmp_path / "games", load("tiny"), count=4, side=72)
+    short = load("tiny", [*small, "rollout.max_prompt_tokens=20"])
+    with pytest.raises(InputError, match="rollout.max_prompt_tokens is 20; raise it"):
+        iterate.run(short, tmp_path / "run", games=games)
+    assert (tmp_path / "run/round-0001").is_dir()
+    assert iterate.run(load("tiny", small), tmp_path / "run", games=games).counts["rounds"] == 1
