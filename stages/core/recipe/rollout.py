@@ -50,6 +50,7 @@ class Rollout(Section):
     )
     unplayable: Literal["refuse", "skip"] = Field(
         "refuse",
+        json_schema_extra=NO_BYTE,
         description="Pairs whose longest prompt goes beyond max_prompt_tokens, or whose picture the model's processor "
         "cannot take: end before anything is played, or leave them out, listed in unplayable.parquet.",
     )

@@ -21,6 +21,8 @@ from stages.core.recipe import load
         ("rollout.executor.workers=2", False),
         ("rollout.server.limit_field=max_completion_tokens", False),
         ("train.logprob_gap_limit=2", False),
+        ("train.effective_tokens_limit=0.1", False),
+        ("rollout.unplayable=skip", False),
         ("train.learning_rate=2", True),
         ("games.processes=3", False),
         ("games.charts.bad_tables=skip", False),
