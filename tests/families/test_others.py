@@ -133,6 +133,6 @@ def test_a_family_whose_inputs_belong_to_tokens_in_another_way_is_refused_for_tr
 
     _, processor = parts(build_mllama(tmp_path / "model"))
     message = requests(pictures, 1)[0].messages
-    row = Row("g", 0, 0, "clue", 1.0, "v", message, (pictures[0],), 1, "", [1], [0.0], False, Rules(0, 1.0))
+    row = Row("g", 0, 0, "clue", 1.0, "v", message, (pictures[0],), 1, "", [1], [0.0], False, Rules(0, 1.0), None)
     with pytest.raises(InputError, match="'cross_attention_mask' for each token .* can play, but not train"):
         encode_rows(processor, [row], [], torch.device("cpu"))
