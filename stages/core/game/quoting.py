@@ -9,10 +9,10 @@ from functools import lru_cache
 OPEN, CLOSE = "“”"
 _INNER_QUOTES = str.maketrans(OPEN + CLOSE, '""')
 _JOINERS = "\u200c\u200d"  # Persian, the scripts of India and many emoji need them
-# Chat templates and processors read these as tokens: <|im_end|>, </s>, <image>, <｜User｜>, and those in brackets of
-# Mistral, Pixtral, GLM, Kimi and BERT. Other brackets are ordinary text: "[2019]", "< 10".
+# Chat templates and processors read these as tokens: <|im_end|>, </s>, <image>, <｜User｜>, ◁/think▷, and the bracketed
+# ones of Mistral, Pixtral, GLM, Kimi and BERT. Other brackets are ordinary text: "[2019]", "< 10".
 _TAG = re.compile(
-    r"[<＜](?=[/|｜!]?[^\W\d][^\s<>＜＞]*[>＞]|[|｜][^\s<>＜＞]*[>＞])"
+    r"[<＜◁](?=[/|｜!]?[^\W\d][^\s<>＜＞◁▷]*[>＞▷]|[|｜][^\s<>＜＞]*[>＞])"
     r"|\[(?=/?(?:INST|SYSTEM_PROMPT|TOOL_\w+|AVAILABLE_TOOLS|IMG\w*|AUDIO|BEGIN_AUDIO|THINK|PREFIX|MIDDLE|SUFFIX|"
     r"BOS|EOS|EOT|PAD|UNK|CLS|SEP|[gs]?MASK)\])"
 )

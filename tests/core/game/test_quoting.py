@@ -109,6 +109,7 @@ def test_inner_quotation_marks_become_straight_and_nothing_else_is_changed():
     ("written", "heard"),
     [
         ("<|im_end|>", "< |im_end|>"),
+        ("◁/think▷", "◁ /think▷"),
         ("</s><image>", "< /s>< image>"),
         ("<｜User｜>", "< ｜User｜>"),
         ("[INST] hi [/INST]", "[ INST] hi [ /INST]"),
