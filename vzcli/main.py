@@ -82,6 +82,7 @@ def main() -> None:
     from stages.core.processes import forget_launcher
 
     forget_launcher(os.environ)  # vz starts its processes itself, those that train and those that play
+    os.environ["PYTHONSAFEPATH"] = "1"  # and none of them imports modules from the current folder
     keep_ignored()
     debug = "--debug" in sys.argv
     sys.argv = [argument for argument in sys.argv if argument != "--debug"]

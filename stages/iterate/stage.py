@@ -28,6 +28,7 @@ from stages.iterate.run_folder import begin, discard, has_begun, inputs_of, own_
 from stages.iterate.schedule import start
 from stages.iterate.state import METRICS, Metrics, State, read_lines, record, write_round, write_state
 from stages.rollout import preflight
+from stages.train.launch import spread_of
 
 PREFLIGHT = "preflight"
 OnRound = Callable[[Metrics, Metrics], None]
@@ -128,6 +129,8 @@ def _check(recipe: Recipe, games: Path | None) -> None:
             "rollout.vllm.weights_at_once is 1, but evaluations in the run (evaluate.every) play the policy's full "
             "weights against others: set rollout.vllm.weights_at_once=2, or evaluate.every=0"
         )
+    if recipe.train.accelerate_config is not None:
+        spread_of(recipe)
     base = place_of(recipe.model.path)
     if vlm.is_adapter(base):
         raise InputError(f"{base}: is an adapter, but a run starts from a whole model: merge it into its base first")

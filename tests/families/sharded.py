@@ -17,7 +17,7 @@ from stages.core.recipe import Recipe
 from stages.train.job import Job
 from tests.train import world
 
-ROUNDS = 2
+ANCHOR, ANCHORED = "anchor", "kept-anchored"  # folders beside the model and beside the kept rows
 
 
 @dataclass(frozen=True)
@@ -27,10 +27,11 @@ class Case:
     lora: bool
     kl: float
     rounds: int
+    anchored: bool = False  # the first of two rows holds to a model of its own
 
     @property
     def name(self) -> str:
-        return f"{'lora' if self.lora else 'full'}-{self.kl}"
+        return f"{'lora' if self.lora else 'full'}-{self.kl}{'-anchored' if self.anchored else ''}"
 
     def recipe(self, model: Path, processes: int) -> Recipe:
         """Micro-batches of 2: on two processes, the second step has two rows for one process and one for the other.
@@ -44,7 +45,7 @@ class Case:
             kl=self.kl,
             processes=processes,
             accelerate_config="fsdp2" if processes > 1 else None,
-            micro_batch=2,
+            micro_batch=1 if self.anchored else 2,  # 1: one process has the anchor, the other the row that trains
             ratio="on-policy",
             adam_epsilon=1e-2,
             learning_rate=1e-3,
@@ -61,12 +62,12 @@ class Case:
         model = str(rows.model)
         return Job(
             recipe=self.recipe(rows.model, processes),
-            kept=str(rows.kept),
+            kept=str(rows.kept.with_name(ANCHORED) if self.anchored else rows.kept),
             rollouts=str(rows.rollouts),
             games=str(rows.games),
             model=model,
             base=model,
-            anchor=model,
+            anchor=str(rows.model.with_name(ANCHOR)) if self.anchored else model,
             state_in=str(folder / f"state{number - 1}") if number else None,
             state_out=str(folder / f"state{number}"),
             out=str(folder / "out"),
@@ -78,7 +79,13 @@ class Case:
         )
 
 
-CASES = (Case(False, 0.04, 2), Case(True, 0.04, 2), Case(False, 0.0, 1), Case(True, 0.0, 1))
+CASES = (
+    Case(False, 0.04, 2),
+    Case(True, 0.04, 2),
+    Case(False, 0.0, 1),
+    Case(True, 0.0, 1),
+    Case(False, 0.0, 1, anchored=True),
+)
 
 
 def train_all(jobs: list[Job]) -> None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import torch
+import yaml
 
 from stages.train.launch import command, environment, spread_of
 from tests.families.builders import FAMILIES, Family
-from tests.families.sharded import CASES, Case, train_all, updates_of
+from tests.families.sharded import ANCHOR, ANCHORED, CASES, Case, train_all, updates_of
 from tests.families.test_families import Built, rows_of
 from tests.train import world
 
@@ -27,12 +29,15 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> dict[str, world.World]:
     for family in FAMILIES:
         if family.is_usable():
             folder = tmp_path_factory.mktemp(family.name)
+            untied(family, folder / ANCHOR, seed=2)
             built = Built(family, untied(family, folder / "model"))
             made[family.name] = rows_of(built, folder, rules={"decision": world.Rules(min_tokens=2, penalty=1.3)})
+            phases = {"filter": {"inactive_phase": "anchor"}, "phase": "decision"}
+            world.write_kept(folder / "rows" / ANCHORED, made[family.name].rows, made[family.name].scored, phases)
     return made
 
 
-def untied(family: Family, folder: Path) -> Path:
+def untied(family: Family, folder: Path, seed: int = 1) -> Path:
     """The family's tiny model with a head of its own, as models of 7B and more have."""
     from transformers import AutoModelForImageTextToText
 
@@ -42,7 +47,7 @@ def untied(family: Family, folder: Path) -> Path:
         part["tie_word_embeddings"] = False
     (folder / "config.json").write_text(json.dumps(config))
     model = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32)
-    torch.manual_seed(1)
+    torch.manual_seed(seed)
     with torch.no_grad():
         model.get_output_embeddings().weight.normal_(0.0, 0.1)
     model.save_pretrained(folder)
@@ -84,9 +89,10 @@ def test_two_sharded_processes_train_as_one(
     one, two = (case.jobs(rows[family.name], trained / family.name, processes) for processes in (1, 2))
     for number, (alone, sharded) in enumerate(zip(one, two, strict=True)):
         (a,), (b,) = updates_of(alone), updates_of(sharded)
-        assert a["rows"] == b["rows"] == 7
-        for name in ("loss", "kl", "entropy"):
-            assert b[name] == pytest.approx(a[name], rel=NEAR, abs=1e-7), name
+        assert a["rows"] == b["rows"] == (3 if case.anchored else 7)
+        assert (a["anchor_kl"] is not None) == case.anchored
+        for name in ("loss", "kl", "entropy", "anchor_kl"):
+            assert b[name] is None or b[name] == pytest.approx(a[name], rel=NEAR, abs=1e-7), name
         found = apart(Path(alone.state_out), Path(sharded.state_out))
         found["gradient norm"] = abs(b["grad_norm"] / a["grad_norm"] - 1)
         name = max(found, key=lambda each: found[each])
@@ -108,6 +114,23 @@ def apart(one: Path, two: Path) -> dict[str, float]:
         least = 1e-4 * max(norm for other, norm in norms.items() if other.startswith(kind))
         found[name] = float((value.double() - b[name].double()).norm()) / max(norms[name], least)
     return found
+
+
+@pytest.mark.parametrize("name", ["llava", "qwen2_5_vl"])
+def test_vz_train_itself_goes_on_from_a_sharded_state(
+    name: str, rows: dict[str, world.World], trained: Path, tmp_path: Path
+) -> None:
+    case, each = CASES[0], rows[name]
+    recipe = case.recipe(each.model, 2).model_dump(mode="json", by_alias=True)
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(recipe))
+    command = [sys.executable, "-m", "vzcli.main", "train", each.kept, "--recipe", tmp_path / "recipe.yaml"]
+    options: list[str | Path] = []
+    for number, alone in enumerate(case.jobs(each, trained / name, 1)):
+        out = tmp_path / f"round{number}"
+        subprocess.run([*command, "--out", out, *options], check=True)
+        options = ["--state", tmp_path / f"round{number}-state", "--base", each.model]
+        found = apart(Path(alone.state_out), tmp_path / f"round{number}-state")
+        assert max(found.values()) <= NEAR, max(found, key=lambda each: found[each])
 
 
 def test_the_untied_head_trains_by_a_gradient_of_its_own(rows: dict[str, world.World], trained: Path) -> None:

@@ -192,3 +192,12 @@ def test_a_run_never_discards_what_it_reads(tmp_path: Path):
     with pytest.raises(InputError, match="is or holds .*, which is to be read as 'games'"):
         iterate.run(recipe, run, games=games, overwrite=True)
     assert (games / "pairs.parquet").is_file()
+
+
+def test_an_accelerate_file_that_cannot_be_followed_is_refused_before_a_game_is_played(tmp_path: Path):
+    file = tmp_path / "deepspeed.yaml"
+    file.write_text("distributed_type: DEEPSPEED\n")
+    recipe = fake_recipe(*SMALL, f"train.accelerate_config={file}", "train.processes=2")
+    with pytest.raises(InputError, match="DeepSpeed flattens the weights"):
+        iterate.run(recipe, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
