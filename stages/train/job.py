@@ -10,6 +10,8 @@ from stages.core.files import read_json, write_json
 from stages.core.recipe import Recipe
 from stages.core.recipe.load import parse
 
+RESULT, ERROR = "result.json", "error.json"  # what a launched training leaves beside its job file
+
 
 @dataclass(frozen=True)
 class Job:

@@ -15,10 +15,9 @@ from stages.core.files import read_json, write_text
 from stages.core.processes import forget_launcher, without_launcher
 from stages.core.recipe import Recipe
 from stages.train.accelerate_file import Spread, read_spread
-from stages.train.job import Job, Trained
-from stages.train.worker import ERROR, RESULT
+from stages.train.job import ERROR, RESULT, Job, Trained
 
-_PACKAGES = ("torch", "transformers", "trl", "accelerate", "peft", "datasets")
+PACKAGES = ("torch", "transformers", "trl", "accelerate", "peft", "datasets")
 
 # What accelerate is given. Without a file it would read the user's default one. `use_cpu: true` would start one process
 # only; MULTI_GPU is right on a CPU too.
@@ -35,7 +34,7 @@ use_cpu: false
 
 def launch(job: Job) -> Trained:
     """Run the job where it belongs. What a training process raises as `VzError` is raised here again."""
-    for package in _PACKAGES:
+    for package in PACKAGES:
         if find_spec(package) is None:
             raise MissingExtra("train", package)
     train = job.recipe.train

@@ -9,10 +9,8 @@ from pathlib import Path
 from stages.core.errors import VzError
 from stages.core.files import write_json
 from stages.core.processes import end_with_parent
-from stages.train.job import Job
+from stages.train.job import ERROR, RESULT, Job
 from stages.train.launcher import LAUNCHER
-
-RESULT, ERROR = "result.json", "error.json"
 
 
 def main(path: Path) -> int:

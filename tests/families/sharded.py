@@ -28,10 +28,12 @@ class Case:
     kl: float
     rounds: int
     anchored: bool = False  # the first of two rows holds to a model of its own
+    micro_batch: int = 2
 
     @property
     def name(self) -> str:
-        return f"{'lora' if self.lora else 'full'}-{self.kl}{'-anchored' if self.anchored else ''}"
+        kind = f"{'lora' if self.lora else 'full'}-{self.kl}{'-anchored' if self.anchored else ''}"
+        return f"{kind}-by-{self.micro_batch}"
 
     def recipe(self, model: Path, processes: int) -> Recipe:
         """Micro-batches of 2: on two processes, the second step has two rows for one process and one for the other.
@@ -45,7 +47,7 @@ class Case:
             kl=self.kl,
             processes=processes,
             accelerate_config="fsdp2" if processes > 1 else None,
-            micro_batch=1 if self.anchored else 2,  # 1: one process has the anchor, the other the row that trains
+            micro_batch=self.micro_batch,
             ratio="on-policy",
             adam_epsilon=1e-2,
             learning_rate=1e-3,
@@ -84,8 +86,9 @@ CASES = (
     Case(True, 0.04, 2),
     Case(False, 0.0, 1),
     Case(True, 0.0, 1),
-    Case(False, 0.0, 1, anchored=True),
+    Case(False, 0.0, 1, anchored=True, micro_batch=1),  # one process has the anchor, the other the row that trains
 )
+ADDED_UP_OTHERWISE = Case(False, 0.04, 2, micro_batch=1)  # the first case, but for the order of its sums
 
 
 def train_all(jobs: list[Job]) -> None:
