@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,17 +16,12 @@ from stages.core.files import read_json, sha256_text, to_json, write_json
 from stages.core.recipe import Recipe
 from stages.core.recipe.load import place_of
 from stages.train import plan
+from stages.train.counts import counts_of
 from stages.train.job import Job, Trained
 from stages.train.rows import Row, read_rows
 from stages.train.state import STATE, StateInfo, is_whole, read_info
 
 UPDATES = "training.json"
-_MEANS = ("loss", "kl", "grad_norm", "entropy", "clip_ratio")
-# Of the first update, before the weights change: how far sampler and trainer are apart.
-_GAPS = (
-    *("logprob_gap_mean", "logprob_gap_tail", "logprob_gap_max"),
-    *("capped_tokens", "effective_tokens", "effective_rows"),
-)
 
 
 def run(
@@ -193,7 +187,7 @@ class _Call:
         write_json(work / UPDATES, {"updates": trained.updates})
         publish(Path(job.state_out), self.state_out)
         self._trained_already.unlink()
-        counts = _counts(rows, trained, after, len(foreign), self.recipe.train.processes)
+        counts = counts_of(rows, trained, after, len(foreign), self.recipe.train.processes)
         return Outcome(counts, warnings, {"training_seconds": round(trained.seconds, 3)})
 
     def _job(self, updates: int, off_policy: int, work: Path) -> tuple[Job, list[str]]:
@@ -281,25 +275,3 @@ class _Call:
 def _one_process(recipe: Recipe) -> Recipe:
     train = recipe.train.model_copy(update={"processes": 1, "accelerate_config": None})
     return recipe.model_copy(update={"train": train})
-
-
-def _counts(rows: list[Row], trained: Trained, after: StateInfo, off_policy: int, processes: int) -> dict[str, Any]:
-    updates = trained.updates
-    phases = Counter(row.phase for row in rows if not row.is_anchor)
-    means = {name: sum(each[name] for each in updates) / len(updates) if updates else None for name in _MEANS}
-    return {
-        "rows": phases.total(),
-        "clue_rows": phases["clue"],
-        "decision_rows": phases["decision"],
-        "anchor_rows": len(rows) - phases.total(),
-        "off_policy_rows": off_policy,
-        "tokens": sum(each["tokens"] for each in updates),
-        "updates": len(updates),
-        "run_updates": after.updates,
-        "schedule_updates": after.total_updates,
-        **means,
-        "learning_rate": updates[-1]["learning_rate"] if updates else None,
-        **{name: updates[0].get(name) if updates else None for name in (*_GAPS, "anchor_kl")},
-        "processes": processes,
-        "state": after.id,
-    }
