@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -43,6 +44,13 @@ def read_json(path: Path) -> Any:
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
     return parse_json(data, str(path), "the file may be cut off: make it again")
+
+
+def read_file(path: Path) -> bytes:
+    """The bytes of a regular file. `OSError` if there is none: a pipe or a device might never end."""
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "not a regular file")
+    return path.read_bytes()
 
 
 def size_of(file: Path) -> int | None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from PIL import Image, UnidentifiedImageError
 
 from stages.core import tables
 from stages.core.errors import InputError
+from stages.core.files import read_file
 
 _BLANK = re.compile(r"blank:([1-9][0-9]{0,4})x([1-9][0-9]{0,4})")
 BLANK_COLOUR = (255, 255, 255)
@@ -25,38 +26,62 @@ UNREADABLE = (UnidentifiedImageError, Image.DecompressionBombError, OSError)
 
 @dataclass(frozen=True)
 class Picture:
-    """`ref` as it stands in the tables; `sha256` of the file, None for a blank one."""
+    """`ref` as the tables name it; `sha256` of the file, None only for a blank picture.
+
+    A file is used only if it has that hash. So it may as well be a link into a store outside the folder, as DVC,
+    git-annex and the hub's cache make them.
+    """
 
     folder: Path
     ref: str
     sha256: str | None
 
     def load(self) -> Image.Image:
-        """The picture as RGB. `InputError` when it is missing, unreadable or not the one that the table names."""
-        blank = _BLANK.fullmatch(self.ref)
-        if blank:
-            size = int(blank[1]), int(blank[2])
-            if size[0] * size[1] > MOST_PIXELS:
-                raise InputError(
-                    f"{self.folder}: '{self.ref}' has more than {MOST_PIXELS:,} pixels; play the games again"
-                )
-            return Image.new("RGB", size, BLANK_COLOUR)
-        try:
-            with Image.open(io.BytesIO(self.file()), formats=FORMATS) as image:
-                return image.convert("RGB")
-        except UNREADABLE as error:
-            raise InputError(f"{self.folder / self.ref}: not a readable picture ({error})") from error
+        """The picture as RGB. `InputError` if it is missing, unreadable or not the one that the table names."""
+        blank = self._blank_size()
+        if blank is not None:
+            return Image.new("RGB", blank, BLANK_COLOUR)
+        with self._opened() as image:
+            return image.convert("RGB")
+
+    def size(self) -> tuple[int, int]:
+        """(width, height) in pixels. Of a file only the header is decoded; `InputError` as for `load`."""
+        blank = self._blank_size()
+        if blank is not None:
+            return blank
+        with self._opened() as image:
+            return image.size
 
     def file(self) -> bytes:
-        """The file of a picture that is not blank. `InputError` when it is missing or not the one of the table."""
-        path = _inside(self.folder, self.ref)
+        """The bytes of a picture that is not blank. `InputError` if the file is missing or has another hash."""
+        path = _below(self.folder, self.ref)
+        if self.sha256 is None:
+            known = self.folder / "pairs.parquet"
+            raise InputError(f"{known}: names no picture {self.ref!r}; use the games folder that was played")
         try:
-            data = path.read_bytes()
+            data = read_file(path)
         except OSError as error:
-            raise InputError(f"{path}: the picture cannot be read ({error.strerror}); make the games again") from error
-        if self.sha256 is not None and hashlib.sha256(data).hexdigest() != self.sha256:
+            raise InputError(f"{path}: {_unreadable(path, error)}") from error
+        if hashlib.sha256(data).hexdigest() != self.sha256:
             raise InputError(f"{path}: the picture is not the one in pairs.parquet (sha256 differs)")
         return data
+
+    def _blank_size(self) -> tuple[int, int] | None:
+        blank = _BLANK.fullmatch(self.ref)
+        if blank is None:
+            return None
+        size = int(blank[1]), int(blank[2])
+        if size[0] * size[1] > MOST_PIXELS:
+            raise InputError(f"{self.folder}: '{self.ref}' has more than {MOST_PIXELS:,} pixels; play the games again")
+        return size
+
+    @contextmanager
+    def _opened(self) -> Iterator[Image.Image]:
+        try:
+            with Image.open(io.BytesIO(self.file()), formats=FORMATS) as image:
+                yield image
+        except UNREADABLE as error:
+            raise InputError(f"{self.folder / self.ref}: not a readable picture ({error})") from error
 
 
 def picture_of(games: Path, row: Mapping[str, Any], kind: str) -> Picture | None:
@@ -86,18 +111,6 @@ def blank_ref(width: int, height: int) -> str:
     return f"blank:{width}x{height}"
 
 
-def picture_size(folder: Path, ref: str) -> tuple[int, int]:
-    """(width, height) in pixels, read from the file's header."""
-    path = _inside(folder, ref)
-    try:
-        with Image.open(path, formats=FORMATS) as image:
-            return image.size
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: the picture cannot be read ({error.strerror}); make the games again") from error
-    except UNREADABLE as error:
-        raise InputError(f"{path}: not a readable picture ({error})") from error
-
-
 def png(image: Image.Image, **options: Any) -> bytes:
     """The picture as a PNG without date, program or other notes, unless `options` bring some."""
     buffer = io.BytesIO()
@@ -105,13 +118,16 @@ def png(image: Image.Image, **options: Any) -> bytes:
     return buffer.getvalue()
 
 
-def _inside(folder: Path, ref: str) -> Path:
-    """Where the file lies. Tables may come from strangers: `InputError` for a place outside the folder."""
-    path = folder / ref
-    try:
-        inside = Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
-    except ValueError:  # a zero byte
-        inside = False
-    if not inside:
+def _below(folder: Path, ref: str) -> Path:
+    """Where the file lies. Tables may come from strangers: `InputError` for a path that leads out of the folder."""
+    path = Path(ref)
+    if path.is_absolute() or ".." in path.parts or "\0" in ref:
         raise InputError(f"{folder}: {ref!r} is the path of a picture outside the folder; do not use these games")
-    return path
+    return folder / path
+
+
+def _unreadable(path: Path, error: OSError) -> str:
+    """Why a picture cannot be read, and what helps."""
+    if path.is_symlink() and not path.exists():
+        return f"the picture links to {path.readlink()}, which is gone; fetch it again (dvc pull, git annex get, …)"
+    return f"the picture cannot be read ({error.strerror}); make the games again"

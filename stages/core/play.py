@@ -16,7 +16,7 @@ from stages.core.game.readers import UNREADABLE_CLUE, read_clue, read_thoughts, 
 from stages.core.game.rules import Clue, Deal, Role, Transcript, Turn, next_turns
 from stages.core.game.subject import Subject
 from stages.core.game.thinking import Tags, read_answer
-from stages.core.pictures import Picture, blank_ref, picture_of, picture_size
+from stages.core.pictures import Picture, blank_ref, picture_of
 from stages.core.recipe import Recipe
 from stages.core.recipe.game import Game as GameRules
 from stages.core.recipe.rollout import Rollout, Seats
@@ -65,9 +65,10 @@ def set_table(place: int, deal: Deal, pair: Row, folder: Path, seats: Seats) -> 
     """A dealt game with the pictures of its pair (a row of `pairs.parquet` in `folder`) and who plays it."""
     original = picture_of(folder, pair, "original")
     spy = picture_of(folder, pair, "modified")
+    assert original is not None
     if deal.spy_view == "blank":
-        spy = Picture(folder, blank_ref(*picture_size(folder, pair["original"])), None)
-    assert original is not None and spy is not None  # `choose_split` refuses a game without the picture that it needs
+        spy = Picture(folder, blank_ref(*original.size()), None)
+    assert spy is not None  # `choose_split` refuses a game without the picture that it needs
     return Table(place, deal, Subject.of(pair), original, spy, seats)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from stages.core.errors import InputError
 from stages.core.game.prompting import Message, render_prompt
 from stages.core.game.rules import Clue, Deal, Transcript, Turn, next_turns
 from stages.core.game.subject import Subject
-from stages.core.pictures import picture_size
+from stages.core.pictures import Picture, picture_of
 from stages.core.progress import progress_bar
 from stages.core.recipe import Recipe
 from stages.core.recipe.served import is_served
@@ -119,25 +120,27 @@ def _unplayable(recipe: Recipe, games: Path, pairs: pl.DataFrame, places: Iterab
     from stages.core.vlm.lengths import PromptLengths
 
     lengths = [PromptLengths(vlm.load_processor(place, recipe.model)) for place in here]
-    rows = []
+    rows, size_of = [], cache(Picture.size)  # several prompts show one picture
     with progress_bar("measuring prompts", len(pairs)) as progress:
         for pair in pairs.iter_rows(named=True):
-            faults = [fault for each in lengths for fault in _faults(recipe, games, pair, each)]
+            faults = [fault for each in lengths for fault in _faults(recipe, games, pair, each, size_of)]
             rows += sorted(faults, key=lambda row: -(row["tokens"] or 0))[:1]
             progress.advance()
     return rows
 
 
-def _faults(recipe: Recipe, games: Path, pair: Row, lengths: PromptLengths) -> Iterator[Row]:
+def _faults(
+    recipe: Recipe, games: Path, pair: Row, lengths: PromptLengths, size_of: Callable[[Picture], tuple[int, int]]
+) -> Iterator[Row]:
     """What is wrong with a pair for one processor: pictures that it cannot take, prompts that are too long."""
     limit = recipe.rollout.max_prompt_tokens
     for prompt in longest_prompts(recipe, pair):
         modified = prompt.role == "spy" and recipe.game.spy_view == "modified"
-        ref = pair["modified" if modified else "original"]
-        if ref is None:
+        picture = picture_of(games, pair, "modified" if modified else "original")
+        if picture is None:
             continue  # a game that needs this picture is refused where it is dealt
-        row: Row = {"pair_id": pair["pair_id"], "picture": ref, "tokens": None}
-        width, height = picture_size(games, ref)
+        row: Row = {"pair_id": pair["pair_id"], "picture": picture.ref, "tokens": None}
+        width, height = size_of(picture)
         try:
             shown = lengths.picture(prompt.messages, (width, height))
         except InputError as error:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from stages.core import tables
 from stages.core.artifact import CLAIM, MANIFEST
 from stages.core.differences import input_hashes, leaves
-from stages.core.files import read_json, sha256_file, write_json
+from stages.core.errors import InputError
+from stages.core.files import read_json, write_json
+from stages.core.pictures import picture_of
 from stages.make_games import noise
 from stages.make_games.making import finished, note_path
 from stages.make_games.pair import Pair
@@ -21,9 +24,9 @@ OTHER = ("games.pairs", "game.players", "game.clue_rounds", "names")
 
 
 def take_over(out: Path, work: Path, pairs: Sequence[Pair]) -> int:
-    """Link the pictures of those pairs in `out`, about to be replaced, that `work` is to hold as well.
+    """Link the pictures that `work` shares with `out`, which is about to be replaced.
 
-    Each gets its note, as if it had been made. Returns how many they are.
+    Each pair gets its note, as if it had been made. Returns the number of pairs.
     """
     if not (out / MANIFEST).is_file() or not _same(read_json(out / MANIFEST), read_json(work / CLAIM)):
         return 0
@@ -52,16 +55,20 @@ def _roles(row: Mapping[str, Any]) -> list[str]:
 
 def _are_whole(row: Mapping[str, Any], out: Path) -> bool:
     try:
-        return all(sha256_file(out / row[role]) == row[f"{role}_sha256"] for role in _roles(row))
-    except OSError:
+        return all(picture.file() for role in _roles(row) if (picture := picture_of(out, row, role)))
+    except InputError:
         return False
 
 
 def _linked(source: Path, target: Path) -> int:
-    """The file under a second name, or where a file system has no such links a copy. Returns its bytes."""
+    """Give the file a second name. Returns its size in bytes.
+
+    A file that a symbolic link leads to is copied, as is any file on a file system without hard links.
+    """
     target.unlink(missing_ok=True)
-    try:
-        os.link(source, target)
-    except OSError:
+    if os.path.realpath(source) == str(source):
+        with suppress(OSError):
+            os.link(source, target)
+    if not target.exists():
         shutil.copyfile(source, target)
     return target.stat().st_size

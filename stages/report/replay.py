@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -162,14 +163,14 @@ def _pictures(games: Path, pair: dict[str, Any], refs: Sequence[str]) -> list[Sh
     for ref in refs:
         picture = Picture(games, ref, hashes.get(ref))
         size = picture.load().size  # an error where it is missing, unreadable or another one
-        shown.append(Shown(None if ref.startswith("blank:") else _data_url(games / ref), size))
+        shown.append(Shown(None if picture.sha256 is None else _data_url(picture.file()), size))
     return shown
 
 
-def _data_url(path: Path) -> str:
-    with Image.open(path) as image:
+def _data_url(data: bytes) -> str:
+    with Image.open(io.BytesIO(data)) as image:
         kind = Image.MIME[image.format or "PNG"]
-    return pages.data_url(path.read_bytes(), kind)
+    return pages.data_url(data, kind)
 
 
 def _clue(row: dict[str, Any]) -> Clue:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import struct
 import zlib
 from pathlib import Path
@@ -11,7 +12,8 @@ import pytest
 from PIL import Image
 
 from stages.core.errors import InputError
-from stages.core.pictures import Picture, picture_of, picture_size
+from stages.core.files import sha256_file
+from stages.core.pictures import Picture, picture_of
 
 
 @pytest.fixture
@@ -24,19 +26,53 @@ def games(tmp_path: Path) -> Path:
 
 def test_a_picture_in_the_folder_is_read(games: Path) -> None:
     digest = hashlib.sha256((games / "images/a.png").read_bytes()).hexdigest()
-    assert Picture(games, "images/a.png", digest).load().size == (4, 3) == picture_size(games, "images/a.png")
+    picture = Picture(games, "images/a.png", digest)
+    assert picture.load().size == picture.size() == (4, 3)
 
 
-@pytest.mark.parametrize("way", ["absolute", "up", "link", "zero byte"])
+@pytest.mark.parametrize("way", ["absolute", "up", "up and back", "zero byte"])
 def test_a_path_out_of_the_folder_is_refused(games: Path, way: str) -> None:
     secret = games.parent / "secret.png"
-    (games / "images/link.png").symlink_to(secret)
-    ref = {"absolute": str(secret), "up": "images/../../secret.png", "link": "images/link.png", "zero byte": "a\0.png"}
-    for read in (Picture(games, ref[way], None).load, Picture(games, ref[way], None).file):
+    ref = {"absolute": str(secret), "up": "images/../../secret.png", "zero byte": "a\0.png"}
+    picture = Picture(games, ref.get(way, "images/../images/a.png"), sha256_file(secret))
+    for read in (picture.load, picture.file, picture.size):
         with pytest.raises(InputError, match="is the path of a picture outside the folder"):
             read()
-    with pytest.raises(InputError, match="outside the folder"):
-        picture_size(games, ref[way])
+
+
+@pytest.mark.parametrize("way", ["link", "hard link", "linked folder"])
+def test_a_link_out_of_the_folder_is_read_if_the_hash_is_right(games: Path, way: str) -> None:
+    secret = games.parent / "secret.png"
+    if way == "link":
+        (games / "link.png").symlink_to(secret)
+    elif way == "hard link":
+        os.link(secret, games / "link.png")
+    else:
+        (games / "store").symlink_to(games.parent)
+    ref = "store/secret.png" if way == "linked folder" else "link.png"
+    known = Picture(games, ref, sha256_file(secret))
+    assert known.load().size == known.size() == (4, 3) and known.file() == secret.read_bytes()
+    for sha256, message in (("0" * 64, "sha256 differs"), (None, r"pairs\.parquet: names no picture")):
+        other = Picture(games, ref, sha256)
+        for read in (other.load, other.file, other.size):
+            with pytest.raises(InputError, match=message):
+                read()
+
+
+def test_what_never_ends_is_not_read(games: Path) -> None:
+    os.mkfifo(games / "pipe.png")
+    (games / "link.png").symlink_to("/dev/zero")
+    for name in ("pipe.png", "link.png"):
+        with pytest.raises(InputError, match=r"cannot be read \(not a regular file\)"):
+            Picture(games, name, "0" * 64).size()
+
+
+def test_a_link_to_nothing_says_where_it_leads(games: Path) -> None:
+    (games / "link.png").symlink_to("../store/ab12")
+    with pytest.raises(
+        InputError, match=r"link\.png: the picture links to \.\./store/ab12, which is gone; fetch it again"
+    ):
+        Picture(games, "link.png", "0" * 64).load()
 
 
 def test_a_row_without_a_hash_is_refused(games: Path) -> None:
@@ -65,4 +101,4 @@ def test_a_file_that_unpacks_to_gigabytes_is_refused(games: Path) -> None:
     header = chunk(b"IHDR", struct.pack(">IIBBBBB", 30_000, 30_000, 8, 2, 0, 0, 0))
     (games / "bomb.png").write_bytes(b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", b"") + chunk(b"IEND", b""))
     with pytest.raises(InputError, match=r"bomb\.png: not a readable picture"):
-        Picture(games, "bomb.png", None).load()
+        Picture(games, "bomb.png", sha256_file(games / "bomb.png")).load()

@@ -15,6 +15,7 @@ from stages import evaluate, iterate, rollout
 from stages.core import playable, tables, vlm
 from stages.core.engines.transformers import TransformersEngine
 from stages.core.errors import InputError
+from stages.core.files import sha256_file
 from stages.core.game.prompting import render_prompt
 from stages.core.game.rules import Clue, Deal, Transcript, next_turns
 from stages.core.game.subject import Subject
@@ -173,7 +174,9 @@ def test_the_longest_prompts_are_as_long_as_a_game_can_make_them(model: Path, ga
         for heard in (said[:-1], said):
             turn = next_turns(deal, rules.game, Transcript(heard))[-1]
             messages = render_prompt(deal, Subject.of(pair), rules.game, turn, Transcript(heard))
-            actual = vlm.encode_one(processor, messages, [Picture(games, pair["original"], None).load()])
+            actual = vlm.encode_one(
+                processor, messages, [Picture(games, pair["original"], sha256_file(games / pair["original"])).load()]
+            )
             assert len(actual.ids) <= expected[turn.role, messages[0]["content"][0]["text"]]
 
 

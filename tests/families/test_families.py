@@ -20,6 +20,7 @@ from stages.core.engines.base import Completion, Request
 from stages.core.engines.fit import Fit
 from stages.core.engines.transformers import TransformersEngine
 from stages.core.errors import InputError
+from stages.core.files import sha256_file
 from stages.core.pictures import Picture
 from stages.core.recipe import Recipe, load
 from stages.init_model.tokenizer import WORDS
@@ -61,7 +62,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> list[Picture]:
     folder = tmp_path_factory.mktemp("pictures")
     for number, size in enumerate(SIZES):
         Image.linear_gradient("L").resize(size).convert("RGB").save(folder / f"{number}.png")
-    return [Picture(folder, f"{number}.png", None) for number in range(len(SIZES))]
+    return [Picture(folder, f"{number}.png", sha256_file(folder / f"{number}.png")) for number in range(len(SIZES))]
 
 
 def answers(built: Built, asked: list[Request], shares: bool = True, size: int = 64) -> list[list[Completion]]:

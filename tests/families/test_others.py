@@ -13,6 +13,7 @@ from stages.core import vlm
 from stages.core.engines.fit import Fit, check_fit
 from stages.core.engines.local_policy import LocalPolicy
 from stages.core.errors import InputError
+from stages.core.files import sha256_file
 from stages.core.pictures import Picture
 from stages.core.recipe import load
 from stages.train.encode import encode_rows
@@ -103,7 +104,7 @@ def parts(folder: Path) -> tuple[Any, Any]:
 def pictures(tmp_path: Path) -> list[Picture]:
     for number, size in enumerate([(24, 24), (64, 20), (60, 64)]):
         Image.linear_gradient("L").resize(size).convert("RGB").save(tmp_path / f"{number}.png")
-    return [Picture(tmp_path, f"{number}.png", None) for number in range(3)]
+    return [Picture(tmp_path, f"{number}.png", sha256_file(tmp_path / f"{number}.png")) for number in range(3)]
 
 
 def test_llava_next_gets_everything_by_itself(tmp_path: Path):

@@ -155,6 +155,17 @@ def test_a_replay_is_the_game_of_the_tables(run: Path):
         assert pictures == {path.read_bytes() for path in run.parent.parent.glob(f"games/images/{pair}_*.png")}
 
 
+def test_no_picture_is_shown_that_pairs_do_not_name(run: Path):
+    (run.parent.parent / "games/images/secret.png").write_bytes(
+        (next(run.parent.parent.glob("games/images/*.png"))).read_bytes()
+    )
+    for part in run.glob("round-0001/rollouts/part-*.parquet"):
+        rows = pl.read_parquet(part)
+        rows.with_columns(images=pl.lit(["images/secret.png"])).write_parquet(part)
+    with pytest.raises(InputError, match=r"pairs\.parquet: names no picture 'images/secret\.png'"):
+        read_replays(read_run(run), 1)
+
+
 def test_the_spy_may_see_nothing_and_civilians_may_vote(games: Path, tmp_path: Path):
     recipe = fake_recipe("iterate.rounds=1", "iterate.games=3", "game.spy_view=blank", "game.voters=civilians",
                          "game.votes_per_civilian=2", "game.players=5")  # fmt: skip

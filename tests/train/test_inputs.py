@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from stages.core.errors import InputError
 from stages.train import run
 from stages.train.rows import read_rows, sampling_of
+from tests.test_linked_games import link_pictures
 from tests.train.world import World, change, recipe, write_kept, write_rollouts, write_scored
 
 Rows = list[dict[str, Any]]
@@ -85,6 +87,18 @@ def test_an_advantage_that_is_not_finite(played: World, tmp_path: Path) -> None:
 def test_a_picture_that_the_games_do_not_have(altered: Any) -> None:
     with pytest.raises(InputError, match=r"has no picture 'images/else\.png'.*wrong --games"):
         joined(altered(first(images=["images/else.png"])))
+
+
+def test_pictures_may_be_links_but_only_to_what_was_played(played: World, tmp_path: Path) -> None:
+    games = Path(shutil.copytree(played.games, tmp_path / "games"))
+    link_pictures(games)
+    rows = read_rows(played.kept, played.rollouts, games, "grpo")
+    pictures = {picture for row in rows for picture in row.pictures if picture.sha256}
+    assert pictures and all(picture.load() for picture in pictures)
+    for picture in pictures:
+        (games / picture.ref).resolve().write_bytes(b"secret")
+        with pytest.raises(InputError, match="sha256 differs"):
+            picture.load()
 
 
 @pytest.mark.parametrize("temperature", [None, 0.0])

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from stages.core.changes import Change
+from stages.core.errors import InputError
+from stages.core.files import read_file
 from stages.core.recipe.games import Domain
 from stages.core.recipe.ready import ReadySettings
 
@@ -22,7 +25,8 @@ SPLITS = {"train": "train", "dev": "dev", "val": "dev", "valid": "dev", "validat
 class Request:
     """What the recipe wants: whether one picture a pair is enough, how many pairs at most, and how to read them.
 
-    `split` chooses files by name. Manifests may name no file outside `root`; None: outside the manifest's folder.
+    `split` chooses files by name. Links that a manifest names may lead anywhere in `root`; None: in the folder that its
+    paths count from.
     """
 
     blank: bool
@@ -39,21 +43,25 @@ class Stored(Protocol):
     def name(self) -> str: ...
 
     def read(self) -> bytes:
-        """The encoded picture; `OSError` when it cannot be read, `InputError` when it is not there."""
+        """The encoded picture; `OSError` when it cannot be read, `InputError` when it is not there or another one."""
 
 
 @dataclass(frozen=True)
 class FilePicture:
-    """A picture that is a file."""
+    """A picture that is a file. If `sha256` is given, only a file with this hash is read."""
 
     path: Path
+    sha256: str | None = None
 
     @property
     def name(self) -> str:
         return str(self.path)
 
     def read(self) -> bytes:
-        return self.path.read_bytes()
+        data = read_file(self.path)
+        if self.sha256 is not None and hashlib.sha256(data).hexdigest() != self.sha256:
+            raise InputError(f"{self.path}: links to another picture than its table names (sha256 differs)")
+        return data
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence, Set
+from contextlib import suppress
 from pathlib import Path
 
 from stages.core.errors import InputError
@@ -21,12 +22,10 @@ def hashes_of(entries: Sequence[Entry]) -> dict[Path, str]:
     hashes = {}
     with progress_bar("reading pictures", len(paths)) as progress:
         for path in paths:
-            try:
-                hashes[path] = sha256_file(path)
-            except OSError:
-                continue
-            finally:
-                progress.advance()
+            with suppress(OSError):
+                if path.is_file():  # a pipe or a device might never end
+                    hashes[path] = sha256_file(path)
+            progress.advance()
     return hashes
 
 

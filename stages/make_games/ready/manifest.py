@@ -16,7 +16,8 @@ from stages.core.errors import InputError
 from stages.core.files import parse_json
 from stages.make_games.ready.columns import Columns, choose
 from stages.make_games.ready.entry import Entry, FilePicture, Request, one_line
-from stages.make_games.ready.rows import entry_of
+from stages.make_games.ready.paths import below, stays_in, without_links
+from stages.make_games.ready.rows import entry_of, hashes_in
 
 DELIMITERS = "\t;"  # of a file whose first line has no comma
 Row = tuple[str, Mapping[str, Any]]  # where it stands, for messages; its cells by column
@@ -49,26 +50,36 @@ def read_columns(file: Path, names: Sequence[str], limit: int) -> pl.DataFrame:
 def _entries(file: Path, columns: Columns, rows: Iterator[Row], request: Request) -> Iterator[Entry]:
     number = 0
     for number, (where, row) in enumerate(rows, start=1):
-        original = _picture(row, columns.original, where, file, request)
-        modified = None if columns.modified is None else _picture(row, columns.modified, where, file, request)
+        hashes = hashes_in(row, columns)
+        original = _picture(row, columns.original, hashes[0], where, file, request)
+        modified = None
+        if columns.modified is not None:
+            modified = _picture(row, columns.modified, hashes[1], where, file, request)
         yield entry_of(row, columns, f"{file.stem}-{number:06d}", (original, modified), where)
     if not number:
         raise InputError(f"{file}: holds no rows; give a manifest with a row a pair")
 
 
-def _picture(row: Mapping[str, Any], column: str, where: str, file: Path, request: Request) -> FilePicture:
+def _picture(
+    row: Mapping[str, Any], column: str, sha256: str | None, where: str, file: Path, request: Request
+) -> FilePicture:
     text = only_one(row.get(column), column, where)
     if not isinstance(text, str) or not text.strip():
         raise InputError(f"{where}: '{column}' is {text!r}, not the path of a picture; fill it in or remove the row")
     elsewhere = request.settings.pictures
     folder = Path(elsewhere) if elsewhere else file.parent
-    path = _inside(folder, text.strip(), where, folder if elsewhere else request.root or folder)
+    path = below(folder, text.strip(), where)
     if request.settings.unusable == "error" and not os.path.isfile(path):  # noqa: PTH113 - nor is a name too long
         raise InputError(
             f"{where}: {path}: no such picture; put it there, set games.ready.pictures to its folder, or drop all such "
             "pairs with --set games.ready.unusable=drop"
         )
-    return FilePicture(path)
+    if stays_in(folder if elsewhere else request.root or folder, path):
+        return FilePicture(path)
+    if sha256 is None:
+        told = f"{text!r} is a path outside the folder {folder}, since a link leads there"
+        raise InputError(f"{where}: {told}; {without_links(folder, file)}")
+    return FilePicture(path, sha256)
 
 
 def only_one(cell: Any, column: str, where: str) -> Any:
@@ -78,18 +89,6 @@ def only_one(cell: Any, column: str, where: str) -> Any:
     if len(cell) != 1:
         raise InputError(f"{where}: '{column}' holds {len(cell)} pictures, but a pair needs one; remove the row")
     return cell[0]
-
-
-def _inside(folder: Path, text: str, where: str, root: Path) -> Path:
-    """The file, unless it lies outside: a manifest may come from strangers, and its pictures go into the output."""
-    path = Path(os.path.normpath(folder / text))
-    outside = Path(text).is_absolute() or not path.is_relative_to(os.path.normpath(folder))
-    if outside or "\0" in text or not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root)):
-        raise InputError(
-            f"{where}: {text!r} is a path outside the folder {folder}; put the pictures below it and name them from "
-            "there, or set games.ready.pictures to the folder that the paths count from"
-        )
-    return path
 
 
 def _csv(file: Path) -> tuple[list[str], Iterator[Row]]:

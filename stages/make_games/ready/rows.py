@@ -32,8 +32,13 @@ def entry_of(
         domain=next((known for known in get_args(Domain) if known == domain), None),  # others mean something else
         scene=_scene_of(row, columns, "scene", where),
         modified_scene=_scene_of(row, columns, "modified_scene", where),
-        hashes=(_ours(row, columns, "original_sha256"), _ours(row, columns, "modified_sha256")),
+        hashes=hashes_in(row, columns),
     )
+
+
+def hashes_in(row: Mapping[str, Any], columns: Columns) -> tuple[str | None, str | None]:
+    """The sha256 of both pictures, where the table has those columns."""
+    return _ours(row, columns, "original_sha256"), _ours(row, columns, "modified_sha256")
 
 
 def _ours(row: Mapping[str, Any], columns: Columns, name: str) -> str | None:

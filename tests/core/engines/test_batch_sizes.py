@@ -9,6 +9,7 @@ from stages import make_games, rollout
 from stages.core import tables
 from stages.core.engines.base import Completion, Request, Sampling
 from stages.core.engines.transformers import TransformersEngine
+from stages.core.files import sha256_file
 from stages.core.pictures import Picture
 from stages.core.recipe import Recipe, load
 from stages.core.recipe.load import shared_folder
@@ -35,7 +36,7 @@ def test_completions_agree_across_batch_sizes(tmp_path: Path, capsys: pytest.Cap
         Request(
             (place, row["turn"]),
             row["prompt"],
-            [Picture(games, row["images"][0], None)],
+            [Picture(games, row["images"][0], sha256_file(games / row["images"][0]))],
             1,
             row["seed"],
             Sampling.of(recipe.rollout, row["phase"]),

@@ -15,6 +15,7 @@ from stages.core.engines.base import Completion, Request, Sampling
 from stages.core.engines.fit import Fit, check_fit
 from stages.core.engines.transformers import TransformersEngine
 from stages.core.errors import InputError
+from stages.core.files import sha256_file
 from stages.core.pictures import Picture
 from stages.core.recipe import load
 from tests.families.builders import build_gemma3
@@ -77,7 +78,17 @@ def ask(model: Path, folder: Path, fit: Fit) -> list[list[int]]:
     for number in range(3):
         parts = [{"type": "image", "text": None}, {"type": "text", "text": "1 : red cube . " * number + "who"}]
         message = {"role": "user", "content": parts}
-        asked.append(Request((number, 0), [message], [Picture(folder, "p.png", None)], 3, number, sampling, "current"))
+        asked.append(
+            Request(
+                (number, 0),
+                [message],
+                [Picture(folder, "p.png", sha256_file(folder / "p.png"))],
+                3,
+                number,
+                sampling,
+                "current",
+            )
+        )
 
     async def together(engine: TransformersEngine) -> list[list[Completion]]:
         return list(await asyncio.gather(*(engine.generate(one) for one in asked)))

@@ -10,6 +10,7 @@ from PIL import Image
 
 from stages.core import vlm
 from stages.core.engines.picture_cache import PictureCache
+from stages.core.files import sha256_file
 from stages.core.pictures import Picture
 from stages.core.recipe import load
 
@@ -20,7 +21,7 @@ WORDS = [{"role": "user", "content": [{"type": "image", "text": None}, {"type": 
 def pictures(tmp_path: Path) -> list[Picture]:
     for number in range(3):
         Image.new("RGB", (72, 72), (80 * number, 40, 90)).save(tmp_path / f"{number}.png")
-    return [Picture(tmp_path, f"{number}.png", None) for number in range(3)]
+    return [Picture(tmp_path, f"{number}.png", sha256_file(tmp_path / f"{number}.png")) for number in range(3)]
 
 
 def cached(model: Path, limit: int = 1 << 30):

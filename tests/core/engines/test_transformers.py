@@ -16,6 +16,7 @@ from stages.core import vlm
 from stages.core.engines.base import Completion, Request, Sampling
 from stages.core.engines.transformers import TransformersEngine
 from stages.core.errors import InputError, VzError
+from stages.core.files import sha256_file
 from stages.core.pictures import Picture
 from stages.core.recipe import load
 
@@ -28,7 +29,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> list[Picture]:
     found = []
     for number in range(4):
         Image.new("RGB", (72, 72), (60 * number, 200 - 40 * number, 90)).save(folder / f"{number}.png")
-        found.append(Picture(folder, f"{number}.png", None))
+        found.append(Picture(folder, f"{number}.png", sha256_file(folder / f"{number}.png")))
     return found
 
 

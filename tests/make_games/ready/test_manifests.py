@@ -19,7 +19,7 @@ Cells = dict[str, list[Any]]
 
 def write_manifest(file: Path, cells: Cells) -> Path:
     frame = pl.DataFrame(cells)
-    if file.suffix == ".csv":
+    if file.suffix in {".csv", ".tsv"}:
         frame.write_csv(file)
     elif file.suffix == ".jsonl":
         file.write_text("".join(json.dumps(row) + "\n\n" for row in frame.to_dicts()))
