@@ -12,7 +12,8 @@ _CURRENCY = r"(?:US\$|[$€£¥₹])"
 
 
 def _pattern(decimal: str, grouping: str) -> re.Pattern[str]:
-    digits = rf"(?:(?:\d{{1,3}}(?:{grouping}\d{{3}})+|\d+)(?:{decimal}\d+)?|{decimal}\d+)(?:[eE][-+]?\d+)?"
+    whole = rf"(?:[1-9]\d{{0,2}}(?:{grouping}\d{{3}})+|\d+)"  # nobody writes a thousand as 0,123
+    digits = rf"(?:{whole}(?:{decimal}\d+)?|{decimal}\d+)(?:[eE][-+]?\d+)?"
     return re.compile(
         rf"(?P<sign>[-−+]?)\s*(?P<before>{_CURRENCY}?)\s*(?P<inner>[-−+]?)(?P<digits>{digits})"
         rf"\s*(?P<after>%|‰|{_CURRENCY}|)"

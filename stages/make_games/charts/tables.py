@@ -82,10 +82,16 @@ def words_of(table: ChartTable) -> str:
 
 
 def _decimal_mark(grid: Grid) -> str:
-    """A comma in files separated by semicolons where some number has a comma that parts no thousands, else a point."""
+    """A comma where some number makes sense with no other decimal mark, such as 0,123 or 3,5; else a point.
+
+    The file decides as a whole. A number that fits a point alone leaves the point, so that what does not fit is named.
+    """
     cells = [cell for line in grid.lines for cell in line.cells[1:]]
-    with_comma = any(read_cell(cell) is None and read_cell(cell, ",") is not None for cell in cells)
-    return "," if grid.delimiter == ";" and with_comma else "."
+    by_point, by_comma = (
+        any(read_cell(cell, other) is None and read_cell(cell, mark) is not None for cell in cells)
+        for mark, other in ((".", ","), (",", "."))
+    )
+    return "," if by_comma and not by_point else "."
 
 
 def _is_long(grid: Grid, decimal: str) -> bool:

@@ -93,6 +93,25 @@ def test_semicolons_and_decimal_commas(tmp_path: Path) -> None:
     assert values(table) == {"Wert, gesamt": [3.5, 1234.25, 12]}
 
 
+@pytest.mark.parametrize(
+    "text",
+    ['Land,Rate\nA,"0,125"\nB,"0,5"\nC,"1,250"\n', "Land\tRate\nA\t0,125\nB\t0,5\nC\t1,250\n"],
+    ids=["comma, quoted", "tab"],
+)
+def test_decimal_commas_between_any_separators(tmp_path: Path, text: str) -> None:
+    assert values(read(tmp_path, text)) == {"Rate": [0.125, 0.5, 1.25]}
+
+
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_a_file_of_thousands_has_no_decimal_commas(tmp_path: Path, separator: str) -> None:
+    assert values(read(tmp_path, "Land;Sum\nA;1,234\nB;12,500\n".replace(";", separator))) == {"Sum": [1234, 12500]}
+
+
+def test_two_decimal_marks_in_a_file_are_refused_by_cell(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="line 3, column 'Sum': '0,500' is not a number"):
+        read(tmp_path, "Land;Sum\nA;1.5\nB;0,500\n")
+
+
 def test_semicolons_with_thousands_by_comma(tmp_path: Path) -> None:
     assert values(read(tmp_path, "Stadt;Wert\nA;3,500\nB;12.5\n")) == {"Wert": [3500, 12.5]}
 
