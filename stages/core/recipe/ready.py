@@ -16,12 +16,13 @@ class ReadySettings(Section):
 
     original: str | None = Field(
         None,
-        description="Column of the civilians' picture in a manifest or Parquet. Null: found by the known names, e.g. "
-        "original, source_img, input_images.",
+        description="Column of the civilians' picture in a manifest or Parquet, or an item of its lists, such as "
+        "images[0]. Null: found by the known names, e.g. original, source_img, or the first of two images.",
     )
     modified: str | None = Field(
         None,
-        description="Column of the spy's picture. Null: found by the known names, e.g. modified, edited, target_img.",
+        description="Column of the spy's picture, or an item such as images[1]. Null: found by the known names, e.g. "
+        "modified, edited, target_img, or the second of two images.",
     )
     id: str | None = Field(
         None,

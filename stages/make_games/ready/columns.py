@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from stages.core.errors import InputError
 from stages.make_games.ready.entry import Request
@@ -24,11 +26,44 @@ COUPLES = (
     ("input", "output"),
     ("before", "after"),
 )
+LISTS = ("images", "image_paths", "pictures")  # of the original and the modified picture: TRL, EasyR1, verl
 SINGLES = ("image", "img", "picture", "photo", "file_name")
 IDS = (("pair_id",), ("id",), ("img_id", "turn_index"))  # the last: MagicBrush, several edits of one photo
 GROUPS = ("group", "img_id")
 TEXTS = ("changes", "instruction", "edit_instruction", "edit_prompt", "prompt", "edit")
 OURS = ("domain", "scene", "modified_scene", "original_sha256", "modified_sha256")  # as vz writes and exports them
+
+_ITEM = re.compile(r"(?P<column>.+)\[(?P<item>\d+)\]")
+
+
+@dataclass(frozen=True)
+class Spot:
+    """Where the rows of a table hold a picture: in a column, or in one item (from 0) of the lists in it.
+
+    `length` is how many pictures a list must hold; None: any number, since the recipe names the item.
+    """
+
+    column: str
+    item: int | None = None
+    length: int | None = 1
+
+    def __str__(self) -> str:
+        return self.column if self.item is None else f"{self.column}[{self.item}]"
+
+    def of(self, cell: Any, where: str) -> Any:
+        """The picture in a cell of the column. `InputError` for a list of another length."""
+        if not isinstance(cell, list):
+            if self.item is None:
+                return cell
+            raise InputError(f"{where}: '{self.column}' is no list of pictures; name the columns instead")
+        if self.length not in (None, len(cell)) or (self.item or 0) >= len(cell):
+            items = ", ".join(f"--set games.ready.{key}='{self.column}[…]'" for key in ("original", "modified"))
+            wanted = "one picture" if self.length == 1 else f"{self.length or (self.item or 0) + 1} pictures"
+            raise InputError(
+                f"{where}: '{self.column}' holds {len(cell)} pictures, where {wanted} must be; remove the row, or "
+                f"name the items (from 0) with {items}"
+            )
+        return cell[self.item or 0]
 
 
 @dataclass(frozen=True)
@@ -38,8 +73,8 @@ class Columns:
     `ours`: by vz's own names, those of what vz alone writes.
     """
 
-    original: str
-    modified: str | None
+    original: Spot
+    modified: Spot | None
     ids: tuple[str, ...]
     group: str | None
     text: str | None
@@ -47,7 +82,7 @@ class Columns:
     ours: Mapping[str, str]
 
     @property
-    def pictures(self) -> list[str]:
+    def pictures(self) -> list[Spot]:
         """The original's and, if there is one, the modified picture's."""
         return [self.original] if self.modified is None else [self.original, self.modified]
 
@@ -100,17 +135,19 @@ def _plain(name: str) -> str:
     return name.strip().lower().replace(" ", "_").replace("-", "_")
 
 
-def _of_pictures(eligible: Sequence[str], request: Request, where: object) -> tuple[str, str | None]:
-    wanted = request.settings
-    for key, name in (("original", wanted.original), ("modified", None if request.blank else wanted.modified)):
-        if name is not None and name not in eligible:
-            raise InputError(f"{where}: games.ready.{key} is '{name}', {_told(eligible)}")
-    if wanted.original is not None and (request.blank or wanted.modified is not None):
-        return wanted.original, wanted.modified
-    found = [pair for pair in _couples(eligible) if wanted.original in (None, pair[0])]
-    found = [pair for pair in found if request.blank or wanted.modified in (None, pair[1])]
+def _of_pictures(eligible: Sequence[str], request: Request, where: object) -> tuple[Spot, Spot | None]:
+    settings = request.settings
+    original = _spot(settings.original, "original", eligible, where)
+    modified = None if request.blank else _spot(settings.modified, "modified", eligible, where)
+    if original is not None and (request.blank or modified is not None):
+        return original, modified
+    found = [pair for pair in _couples(eligible) if original in (None, pair[0])]
+    found = [pair for pair in found if request.blank or modified in (None, pair[1])]
     if request.blank and not found:
-        return _single(eligible, where), None
+        return Spot(_single(eligible, where)), None
+    lists = [name for name in eligible if _plain(name) in LISTS]
+    if not found and original is modified is None and len(lists) == 1:
+        return Spot(lists[0], 0, 2), Spot(lists[0], 1, 2)
     if len(found) != 1:
         several = " and ".join(f"{one} with {other}" for one, other in found)
         problem = f"both {several} could be the pairs" if found else "no two columns are known as original and modified"
@@ -118,9 +155,26 @@ def _of_pictures(eligible: Sequence[str], request: Request, where: object) -> tu
     return found[0]
 
 
-def _couples(eligible: Sequence[str]) -> list[tuple[str, str]]:
+def _spot(name: str | None, key: str, eligible: Sequence[str], where: object) -> Spot | None:
+    """What the recipe names: a column, or an item of the lists in one, such as `images[0]`."""
+    if name is None or name in eligible:
+        return None if name is None else Spot(name)
+    item = _ITEM.fullmatch(name)
+    if item is None or item["column"] not in eligible:
+        raise InputError(f"{where}: games.ready.{key} is '{name}', {_told(eligible)}")
+    return Spot(item["column"], int(item["item"]), None)
+
+
+def column_of(name: str) -> str:
+    """The column of a name in the recipe: `images` of `images[0]`."""
+    item = _ITEM.fullmatch(name)
+    return item["column"] if item else name
+
+
+def _couples(eligible: Sequence[str]) -> list[tuple[Spot, Spot]]:
     by_plain = _by_plain(eligible)
-    return [(by_plain[one], by_plain[other]) for one, other in COUPLES if one in by_plain and other in by_plain]
+    known = [(one, other) for one, other in COUPLES if one in by_plain and other in by_plain]
+    return [(Spot(by_plain[one]), Spot(by_plain[other])) for one, other in known]
 
 
 def _single(eligible: Sequence[str], where: object) -> str:

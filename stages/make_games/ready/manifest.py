@@ -1,4 +1,4 @@
-"""Tables of paths: CSV, JSON lines, or Parquet with paths. A row is a pair."""
+"""Tables of paths: CSV, JSON lines, a JSON list, or Parquet with paths. A row is a pair."""
 
 from __future__ import annotations
 
@@ -13,19 +13,21 @@ import polars as pl
 import polars.exceptions
 
 from stages.core.errors import InputError
-from stages.core.files import parse_json
-from stages.make_games.ready.columns import Columns, choose
+from stages.core.files import parse_json, read_file
+from stages.make_games.ready.columns import Columns, Spot, choose
 from stages.make_games.ready.entry import Entry, FilePicture, Request, one_line
 from stages.make_games.ready.paths import below, stays_in, without_links
 from stages.make_games.ready.rows import entry_of, hashes_in
 
+EXAMPLE = '{"original": …, "modified": …}'
 DELIMITERS = "\t;"  # of a file whose first line has no comma
 Row = tuple[str, Mapping[str, Any]]  # where it stands, for messages; its cells by column
 
 
 def entries(file: Path, request: Request) -> Iterator[Entry]:
-    """The pairs of a `.csv`, `.tsv` or `.jsonl` file. `InputError` names file, line and column."""
-    names, rows = _jsonl(file, request.limit) if file.suffix.lower() == ".jsonl" else _csv(file)
+    """The pairs of a `.csv`, `.tsv`, `.jsonl` or `.json` file. `InputError` names file, line and column."""
+    objects = {".jsonl": _lines_of_jsonl, ".json": _items_of_json}.get(file.suffix.lower())
+    names, rows = _csv(file) if objects is None else _objects(file, objects(file), request.limit)
     return _entries(file, choose(names, names, request, file), rows, request)
 
 
@@ -33,7 +35,8 @@ def entries_of_parquet(file: Path, eligible: Sequence[str], names: Sequence[str]
     """The pairs of a Parquet file whose `eligible` columns hold paths, of all its columns `names`; at most one more
     than is wanted."""
     columns = choose(eligible, names, request, file)
-    frame = read_columns(file, [*columns.pictures, *columns.others()], request.limit + 1)
+    pictures = [spot.column for spot in columns.pictures]
+    frame = read_columns(file, [*pictures, *columns.others()], request.limit + 1)
     rows = ((f"{file}: row {number}", row) for number, row in enumerate(frame.iter_rows(named=True), start=1))
     return _entries(file, columns, rows, request)
 
@@ -61,11 +64,13 @@ def _entries(file: Path, columns: Columns, rows: Iterator[Row], request: Request
 
 
 def _picture(
-    row: Mapping[str, Any], column: str, sha256: str | None, where: str, file: Path, request: Request
+    row: Mapping[str, Any], spot: Spot, sha256: str | None, where: str, file: Path, request: Request
 ) -> FilePicture:
-    text = only_one(row.get(column), column, where)
+    text = spot.of(row.get(spot.column), where)
+    if isinstance(text, Mapping):  # as `datasets` writes a picture that lies elsewhere
+        text = text.get("path")
     if not isinstance(text, str) or not text.strip():
-        raise InputError(f"{where}: '{column}' is {text!r}, not the path of a picture; fill it in or remove the row")
+        raise InputError(f"{where}: '{spot}' is {text!r}, not the path of a picture; fill it in or remove the row")
     elsewhere = request.settings.pictures
     folder = Path(elsewhere) if elsewhere else file.parent
     path = below(folder, text.strip(), where)
@@ -80,15 +85,6 @@ def _picture(
         told = f"{text!r} is a path outside the folder {folder}, since a link leads there"
         raise InputError(f"{where}: {told}; {without_links(folder, file)}")
     return FilePicture(path, sha256)
-
-
-def only_one(cell: Any, column: str, where: str) -> Any:
-    """A cell, or the one item of a list: some data sets hold lists of pictures for edits of several."""
-    if not isinstance(cell, list):
-        return cell
-    if len(cell) != 1:
-        raise InputError(f"{where}: '{column}' holds {len(cell)} pictures, but a pair needs one; remove the row")
-    return cell[0]
 
 
 def _csv(file: Path) -> tuple[list[str], Iterator[Row]]:
@@ -118,13 +114,12 @@ def _lines_of_csv(file: Path) -> Iterator[tuple[str, list[str]]]:
         raise InputError(f"{file}: not a readable CSV file in UTF-8 ({one_line(error)})") from error
 
 
-def _jsonl(file: Path, limit: int) -> tuple[list[str], Iterator[Row]]:
-    """The columns of all rows that are wanted, since a line leaves out what it does not know; and the rows."""
-    lines = _lines_of_jsonl(file)
-    rows = list(islice(lines, limit))
+def _objects(file: Path, objects: Iterator[Row], limit: int) -> tuple[list[str], Iterator[Row]]:
+    """The columns of all rows that are wanted, since an object leaves out what it does not know; and the rows."""
+    rows = list(islice(objects, limit))
     if not rows:
         raise InputError(f"{file}: holds no rows; give a manifest with a row a pair")
-    return list(dict.fromkeys(name for _, row in rows for name in row)), chain(rows, lines)
+    return list(dict.fromkeys(name for _, row in rows for name in row)), chain(rows, objects)
 
 
 def _lines_of_jsonl(file: Path) -> Iterator[Row]:
@@ -137,8 +132,19 @@ def _lines_of_jsonl(file: Path) -> Iterator[Row]:
         raise InputError(f"{file}: not a readable file of JSON lines in UTF-8 ({one_line(error)})") from error
 
 
+def _items_of_json(file: Path) -> Iterator[Row]:
+    items = parse_json(read_file(file), str(file), "mend the file")
+    if not isinstance(items, list):
+        raise InputError(f"{file}: is no list of pairs; write them as [{EXAMPLE}, …], or an object a line as .jsonl")
+    for number, item in enumerate(items, start=1):
+        yield f"{file}: item {number}", _row(item, f"{file}: item {number}")
+
+
 def _object(line: str, where: str) -> Mapping[str, Any]:
-    value = parse_json(line, where, "mend the line")
+    return _row(parse_json(line, where, "mend the line"), where)
+
+
+def _row(value: Any, where: str) -> Mapping[str, Any]:
     if not isinstance(value, dict):
-        raise InputError(f'{where}: is no JSON object; write a pair as {{"original": …, "modified": …}}')
+        raise InputError(f"{where}: is no JSON object; write a pair as {EXAMPLE}")
     return value

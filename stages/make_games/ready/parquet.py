@@ -18,7 +18,7 @@ import polars.exceptions
 
 from stages.core.errors import InputError, require
 from stages.make_games.ready import manifest
-from stages.make_games.ready.columns import Columns, choose
+from stages.make_games.ready.columns import Columns, Spot, choose, column_of
 from stages.make_games.ready.entry import SPLITS, Entry, Request, one_line
 from stages.make_games.ready.rows import entry_of
 
@@ -33,19 +33,17 @@ class CellPicture:
     """
 
     file: Path
-    column: str
+    spot: Spot
     row: int
     group: int
     place: int
 
     @property
     def name(self) -> str:
-        return f"{self.file}: row {self.row}, '{self.column}'"
+        return f"{self.file}: row {self.row}, '{self.spot}'"
 
     def read(self) -> bytes:
-        cell = manifest.only_one(
-            _column(self.file, self.group, self.column)[self.place].as_py(), self.column, self.name
-        )
+        cell = self.spot.of(_column(self.file, self.group, self.spot.column)[self.place].as_py(), self.name)
         data = cell.get("bytes") if isinstance(cell, Mapping) else cell
         if isinstance(data, bytes):
             return data
@@ -84,7 +82,8 @@ def _of_file(file: Path, folder: Path | None, request: Request) -> Iterator[Entr
     schema = _schema(file)
     pictures = [column for column, kind in schema.items() if _holds(kind, pl.Binary())]
     paths = [column for column, kind in schema.items() if _holds(kind, pl.String())]
-    wanted = {name for name in (request.settings.original, request.settings.modified) if name is not None}
+    named = (request.settings.original, request.settings.modified)
+    wanted = {column_of(name) for name in named if name is not None}
     if not pictures or (wanted and wanted <= set(paths)):  # other columns, such as thumbnails, may hold pictures
         return manifest.entries_of_parquet(file, paths, list(schema), request)
     columns = choose(pictures, [column for column in schema if column not in pictures], request, file)
@@ -116,17 +115,18 @@ def _cells(file: Path, folder: Path | None, columns: Columns, request: Request) 
     rows = manifest.read_columns(file, others, count).to_dicts() if others else repeat({}, count)
     places = islice(_places(file, folder, metadata, columns, request.settings.most_group_bytes), count)
     for number, ((group, place), row) in enumerate(zip(places, rows, strict=True), start=1):
-        original, *modified = (CellPicture(file, column, number, group, place) for column in columns.pictures)
+        original, *modified = (CellPicture(file, spot, number, group, place) for spot in columns.pictures)
         both = original, modified[0] if modified else None
         yield entry_of(row, columns, f"{name}-{number:06d}", both, f"{file}: row {number}")
 
 
 def _places(file: Path, folder: Path | None, metadata: Any, columns: Columns, most: int) -> Iterator[tuple[int, int]]:
     """Row group and place in it of each row. `InputError` when a group holds over `most` bytes of pictures."""
+    pictures = [spot.column for spot in columns.pictures]
     for number in range(metadata.num_row_groups):
         group = metadata.row_group(number)
         parts = [group.column(each) for each in range(group.num_columns)]
-        size = sum(part.total_uncompressed_size for part in parts if _is_of(part.path_in_schema, columns.pictures))
+        size = sum(part.total_uncompressed_size for part in parts if _is_of(part.path_in_schema, pictures))
         if size > most:
             rows = max(1, min(100, group.num_rows * most // size // 2))
             raise InputError(

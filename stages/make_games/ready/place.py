@@ -5,7 +5,8 @@
   folder, `output/`); two folders: original/ with modified/ or edited/, source/ with target/, before/ with after/, or
   images/ with sc_images/ (CLEVR-Change); Parquet files; pictures named <base>_original and <base>_modified; one
   manifest; for a blank spy, pictures.
-- A file: a manifest `.csv`, `.tsv` or `.jsonl`, `.parquet` with paths or pictures, or for a blank spy one picture.
+- A file: a manifest `.csv`, `.tsv`, `.jsonl` or `.json`, `.parquet` with paths or pictures, or for a blank spy one
+  picture. In a folder, a `.json` file may be anything, so it counts as a manifest only where you name it.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from stages.make_games.ready.entry import PICTURE_SUFFIXES, Entry, FilePicture, 
 
 MANIFESTS = (".csv", ".tsv", ".jsonl")
 PAIRS = "pairs.parquet"  # of a games folder
+ARROW_INFO = "dataset_info.json"  # beside the Arrow files of `datasets.save_to_disk`
 
 
 def find(where: str, request: Request) -> Found:
@@ -74,8 +76,25 @@ def _in_folder(place: Path, request: Request) -> tuple[Iterator[Entry], list[str
     tables = [] if folder.has_pairs(place) else folder.files_with(place, *MANIFESTS)
     if len(tables) == 1:
         return manifest.entries(tables[0], request), []
+    _refuse_arrow(place)
     _refuse_columns(place, request)
     return folder.by_name(place, request)
+
+
+def _refuse_arrow(place: Path) -> None:
+    """`InputError` for what `datasets.save_to_disk` writes, with the command that makes Parquet of it."""
+    parts = [file.parent for file in folder.files_with(place, ".arrow") if (file.parent / ARROW_INFO).is_file()]
+    if parts:
+        copies = f"{place.resolve().name}-parquet"
+        command = (
+            f'import datasets, pathlib; out = pathlib.Path("{copies}"); out.mkdir(); '
+            f'data = datasets.load_from_disk("{place}"); parts = data if isinstance(data, dict) else {{"data": data}}; '
+            '[part.to_parquet(out / f"{name}.parquet") for name, part in parts.items()]'
+        )
+        raise InputError(
+            f"{place}: is a data set as `save_to_disk` writes it; write it as Parquet, and give --from {copies}: "
+            f"python -c '{command}'"
+        )
 
 
 def _refuse_columns(place: Path, request: Request) -> None:
@@ -103,7 +122,7 @@ def _of_split(place: Path, split: str) -> list[Path]:
 
 def _in_file(path: Path, request: Request) -> Iterator[Entry]:
     suffix = path.suffix.lower()
-    if suffix in MANIFESTS:
+    if suffix in (*MANIFESTS, ".json"):
         return manifest.entries(path, request)
     if suffix == ".parquet":
         return parquet.entries([path], None, request)
@@ -111,4 +130,6 @@ def _in_file(path: Path, request: Request) -> Iterator[Entry]:
         return iter([Entry(safe_id(path.stem, str(path)), FilePicture(path), None, str(path))])
     if suffix in PICTURE_SUFFIXES:
         raise InputError(f"{path}: one picture is a game only with --set game.spy_view=blank; give a folder of pairs")
-    raise InputError(f"{path}: '{suffix}' is no kind of manifest that is known; give a .csv, .tsv, .jsonl or .parquet")
+    raise InputError(
+        f"{path}: '{suffix}' is no kind of manifest that is known; give a .csv, .tsv, .jsonl, .json or .parquet"
+    )
