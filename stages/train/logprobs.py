@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 NEVER = -1e4  # added to the logits of tokens that are never drawn; TRL's kernel cannot take −∞
 KERNEL_VOCABULARY = 32768  # words of the vocabulary that TRL's kernel computes at once (its own choice)
 LOGITS_AT_ONCE = 1 << 25  # 128 MiB in fp32: some 220 tokens at a vocabulary of 152,000
-# Factors on logits in the configurations of Cohere, Falcon-H1, Granite and a few others.
-SCALES = ("logit_scale", "output_multiplier", "lm_head_multiplier", "logits_scaling")
+# Factors on logits in the configurations of Cohere, Falcon-H1, Granite, Inkling and a few others.
+SCALES = ("logit_scale", "output_multiplier", "lm_head_multiplier", "logits_scaling", "logits_mup_width_multiplier")
 
 
 @dataclass(frozen=True)
@@ -46,12 +46,17 @@ class Spoken:
         return bool((self.min_tokens > 0).any() or (self.penalty != 1).any())
 
     def first_seen(self, vocabulary: int) -> torch.Tensor:
-        """[B, V]: where in the completion each token first stands; −1 if in the prompt, T if nowhere."""
+        """[B, V]: where in the completion each token first stands; −1 if in the prompt, T if nowhere.
+
+        Some heads have no logit for the tokens that stand for pictures, whose ids come after all others.
+        """
         rows, length = self.ids.shape
         places = torch.arange(length, device=self.ids.device).expand(rows, length)
         first = places.new_full((rows, vocabulary), length)
         first.scatter_reduce_(1, self.ids, places.masked_fill(self.mask == 0, length), "amin")
-        return first.scatter_reduce_(1, self.prompt_ids, (self.prompt_mask == 0) * (length + 1) - 1, "amin")
+        unsaid = (self.prompt_mask == 0) | (self.prompt_ids >= vocabulary)
+        ids = self.prompt_ids.clamp(max=vocabulary - 1)
+        return first.scatter_reduce_(1, ids, unsaid * (length + 1) - 1, "amin")
 
 
 @dataclass(frozen=True)
@@ -106,6 +111,10 @@ class _Head:
                 raise InputError(
                     f"{type(model).__name__}: models that scale their logits ({name}) can play, but not train"
                 )
+        if model.base_model is model:
+            raise InputError(
+                f"{type(model).__name__}: models without a part that ends before their head can play, but not train"
+            )
         self._model = model
         self._temperature = temperature
         self._cap: float | None = getattr(config, "final_logit_softcapping", None)

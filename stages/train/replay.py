@@ -25,7 +25,7 @@ from stages.train.gap import check_gap
 from stages.train.logprobs import Tokens, add_head, completion_logprobs
 from stages.train.measures import Tally, k3
 from stages.train.plan import MicroBatch, rate
-from stages.train.sharding import shard
+from stages.train.sharding import scatter_again, shard
 from stages.train.state import whole
 from stages.train.task import Replay
 
@@ -135,6 +135,7 @@ class ReplayTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no annotation
             self._encoded(batch)
             self._start |= zip(batch.rows, self._logprobs(self.model)[0].cpu(), strict=False)
         self.model.train()
+        scatter_again(self.model)
 
     def _before(self, batch: MicroBatch, stored: torch.Tensor) -> torch.Tensor:
         """[B, T]: the stored log-probs, or for rows that get a weight those of before the first update."""

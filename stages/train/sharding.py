@@ -58,15 +58,25 @@ def shard(model: PreTrainedModel, spread: Spread, device: torch.device, *, bf16:
     if bf16 and trains:
         policy = MixedPrecisionPolicy(torch.bfloat16, torch.float32, cast_forward_inputs=False)
     mesh = init_device_mesh(device.type, (dist.get_world_size(),))
+    reshard = spread.reshard_after_forward or not trains  # a reference has no backward pass to give its weights back
     for layer in layers(model):
         _take_from_first(layer, device)
-        fully_shard(layer, mesh=mesh, mp_policy=policy, reshard_after_forward=spread.reshard_after_forward)
+        fully_shard(layer, mesh=mesh, mp_policy=policy, reshard_after_forward=reshard)
     _take_from_first(model, device)
     # The backward pass begins at the root's weights; a reference has none, and gives them back.
     fully_shard(model, mesh=mesh, mp_policy=policy, reshard_after_forward=not trains)
     _watch_gradients(model)
     unwrapped: Any = getattr(model, "get_base_model", lambda: model)()
     unwrapped._is_distributed_loading_by_transformers = True  # transformers' Trainer then leaves its weights alone
+
+
+def scatter_again(model: torch.nn.Module) -> None:
+    """Give back the weights that a pass without a backward pass left gathered; `model` names its shards again."""
+    from torch.distributed.fsdp import FSDPModule
+
+    for module in model.modules():
+        if isinstance(module, FSDPModule):
+            module.reshard()
 
 
 def layers(model: torch.nn.Module) -> list[torch.nn.Module]:

@@ -11,9 +11,13 @@ import pytest
 import torch
 
 from stages.core.errors import InputError, VzError
+from stages.core.recipe import Recipe
 from stages.train.accelerate_file import Spread
+from stages.train.job import Job
+from stages.train.launch import launch
 from stages.train.sharding import layers, shard
 from stages.train.state import FORMAT, StateInfo, load_moments, load_weights, snapshot, write_state
+from tests.train import world
 
 INFO = StateInfo(FORMAT, "id", "trl", "full", 1, 1, 0)
 
@@ -115,3 +119,59 @@ def test_a_gradient_that_bypasses_fsdp_is_refused(alone: None, tmp_path: Path) -
 def test_a_model_without_layers_is_refused() -> None:
     with pytest.raises(InputError, match="Sequential: marks no layers that could be sharded"):
         layers(network())
+
+
+def names_of_gathered(model: torch.nn.Module) -> list[str]:
+    from torch.distributed.tensor import DTensor
+
+    return [name for name, weight in model.named_parameters() if not isinstance(weight, DTensor)]
+
+
+def test_a_reference_gives_its_weights_back_after_each_pass(alone: None, tmp_path: Path) -> None:
+    from transformers import LlavaForConditionalGeneration
+
+    from tests.train.world import build_llava
+
+    model = LlavaForConditionalGeneration.from_pretrained(build_llava(tmp_path), dtype=torch.float32)
+    shard(model.requires_grad_(False), Spread(True, False), torch.device("cpu"), bf16=False)
+    with torch.no_grad():
+        model(torch.tensor([[7, 8, 9]]))
+    assert names_of_gathered(model) == []
+
+
+def test_moments_go_on_where_log_probs_of_before_the_first_update_are_computed(
+    played: world.World, tmp_path: Path
+) -> None:
+    file = tmp_path / "fsdp.yaml"
+    file.write_text("distributed_type: FSDP\nfsdp_config: {fsdp_version: 2, fsdp_reshard_after_forward: false}\n")
+    settings = {"correction": "token_truncate", "rows_per_update": 6, "adam_epsilon": 1e-2, **world.LIMITLESS}
+    whole = world.recipe(played.model, **settings)
+    launch(job_of(played, whole, tmp_path, None, tmp_path / "start"))
+    launch(job_of(played, whole, tmp_path, tmp_path / "start", tmp_path / "whole"))
+    sharded = world.recipe(played.model, accelerate_config=str(file), **settings)
+    launch(job_of(played, sharded, tmp_path, tmp_path / "start", tmp_path / "sharded"))
+    ends = world.tensors(tmp_path / "sharded")
+    for name, value in world.tensors(tmp_path / "whole").items():
+        torch.testing.assert_close(ends[name], value, rtol=1e-4, atol=1e-6, msg=name)
+
+
+def job_of(played: world.World, recipe: Recipe, folder: Path, before: Path | None, after: Path) -> Job:
+    """Two updates from one state to the next."""
+    model = str(played.model)
+    return Job(
+        recipe=recipe,
+        kept=str(played.kept),
+        rollouts=str(played.rollouts),
+        games=str(played.games),
+        model=model,
+        base=model,
+        anchor=model,
+        state_in=None if before is None else str(before),
+        state_out=str(after),
+        out=str(folder / "out"),
+        done=0 if before is None else 2,
+        total=4,
+        rate_share=1.0,
+        state_id=after.name,
+        off_policy=0,
+    )
