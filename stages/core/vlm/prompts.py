@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from string import digits
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -36,9 +37,9 @@ class Around:
 
 @lru_cache(maxsize=8)
 def _affixes(tokenizer: PreTrainedTokenizerBase) -> tuple[list[int], list[int]]:
-    """The token ids that the tokenizer puts before and after every text."""
-    bare = tokenizer("a", add_special_tokens=False)["input_ids"]
-    whole = tokenizer("a")["input_ids"]
+    """The token ids that the tokenizer puts before and after every text. Any tokenizer that can vote knows a digit."""
+    bare = tokenizer(digits, add_special_tokens=False)["input_ids"]
+    whole = tokenizer(digits)["input_ids"]
     start = next(place for place in range(len(whole)) if whole[place : place + len(bare)] == bare)
     return whole[:start], whole[start + len(bare) :]
 

@@ -37,6 +37,18 @@ def test_a_tokenizer_that_appends_eos_to_every_text_gives_the_prompts_of_one_tha
         assert vlm.prompt_ids(appending, prompt) == marked
 
 
+def test_a_tokenizer_that_drops_letters_it_does_not_know():
+    from tokenizers.models import BPE
+
+    plain, appending = build_processor(), build_processor(append_eos=True)
+    for processor in (plain, appending):
+        backend = processor.tokenizer._tokenizer
+        known = {token: number for token, number in backend.get_vocab().items() if "a" not in token}
+        backend.model = BPE(known | {"1": len(backend.get_vocab())}, [])
+    bare = vlm.encode_one(plain, message("1"), [PICTURE]).ids
+    assert vlm.encode_one(appending, message("1"), [PICTURE]).ids == [plain.tokenizer.bos_token_id, *bare]
+
+
 def test_types_of_tokens_lose_what_was_appended_too():
     processor = build_processor(append_eos=True)
     processor.tokenizer.model_input_names = ["input_ids", "token_type_ids", "attention_mask"]
