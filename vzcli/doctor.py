@@ -22,13 +22,13 @@ def command(
         list[str] | None, typer.Option("--need", help="Extras that must be there: render, train, vllm … Repeatable.")
     ] = None,
     recipe: Annotated[
-        str | None, typer.Option("--recipe", "-r", help="A recipe whose model is to be played and trained here.")
+        str | None, typer.Option("--recipe", "-r", help="Also check what this recipe's model needs.")
     ] = None,
     overrides: opt.Overrides = None,
 ) -> None:
-    """Judge the set-up: versions, GPU, memory, extras; each failure with its remedy. Exit code 1 if any fails.
+    """Check the set-up: versions, GPU, memory, extras; name the remedy for each failure. Exit code 1 if any fails.
 
-    With --recipe also what that recipe's model needs, from its configuration and processor files, without its weights.
+    With --recipe, also check what its model needs, from its configuration and processor files, not its weights.
     """
     from stages.core.environment import examine
 
@@ -54,7 +54,7 @@ def _of_recipe(recipe: Recipe) -> list[Finding]:
         train.check_ready(recipe)
     except InputError as error:
         return [*findings, Finding("fail", "training", str(error))]
-    return [*findings, Finding("ok", "training", "packages and accelerate file are here")]
+    return [*findings, Finding("ok", "training", "packages and accelerate file found")]
 
 
 def _print(findings: list[Finding]) -> None:

@@ -44,7 +44,9 @@ def command(
     ] = None,
     verify: Annotated[
         bool,
-        typer.Option("--verify", help="Read every byte and compare it with the hashes on record; 1 if any differs."),
+        typer.Option(
+            "--verify", help="Read every byte and compare with the recorded hashes; exit code 1 if any differs."
+        ),
     ] = False,
     as_json: opt.AsJson = False,
 ) -> None:
@@ -86,8 +88,8 @@ def _verify(folder: Path, as_json: bool) -> None:
     opt.print_report(report, as_json)
     if bad := report.counts["spoilt"]:
         raise VzError(
-            f"{bad[0]}{f' and {len(bad) - 1} more' if len(bad) > 1 else ''}: not as written; give the command that "
-            "made it once more, with --overwrite (vz iterate goes on from the run's last whole round)"
+            f"{bad[0]}{f' and {len(bad) - 1} more' if len(bad) > 1 else ''}: changed since it was written; repeat the "
+            "command that made it with --overwrite (vz iterate resumes from the run's last whole round by itself)"
         )
 
 

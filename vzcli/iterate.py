@@ -52,7 +52,7 @@ def command(
     seed: opt.Seed = None,
     overwrite: opt.Overwrite = False,
     new_prompts: Annotated[
-        bool, typer.Option("--new-prompts", help="Go on with prompts that were edited since the run began.")
+        bool, typer.Option("--new-prompts", help="Continue with prompts edited since the run began.")
     ] = False,
     as_json: opt.AsJson = False,
     dry_run: opt.DryRun = False,

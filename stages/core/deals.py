@@ -57,5 +57,5 @@ def check_spy_view(pairs: pl.DataFrame, view: str) -> None:
     for pair in lacking.head(1).iter_rows(named=True):
         raise InputError(
             f"pair '{pair['pair_id']}' has no modified picture, so the spy can only see a blank one: add "
-            "--set game.spy_view=blank, or make the games anew with --set game.spy_view=modified"
+            "--set game.spy_view=blank, or make the games again with --set game.spy_view=modified"
         )

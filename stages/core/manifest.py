@@ -39,16 +39,16 @@ def manifest_of(folder: Path, stage: str | None = None) -> dict[str, Any]:
 
 
 def input_of(folder: Path, name: str, option: str | None = None) -> Path:
-    """Where the input `name` of the stage that made `folder` lies, as its manifest records it.
+    """The path of the input `name` of the stage that made `folder`, from its manifest.
 
     `option` is the one by which a user can name another place.
     """
     manifest, remedy = manifest_of(folder), f", or give its place with {option}" if option else ""
     if name not in manifest["inputs"]:
-        raise InputError(f"{folder}: its manifest names no input '{name}'; make it again{remedy}")
+        raise InputError(f"{folder}: its manifest lists no input '{name}'; make it again{remedy}")
     path = Path(os.path.normpath(folder.resolve() / manifest["inputs"][name]["path"]))
     if not path.exists():
-        raise InputError(f"{path}: the {name} that {folder} was made from is gone; put it back there{remedy}")
+        raise InputError(f"{path}: the {name} that {folder} was made from is missing; put it back{remedy}")
     return path
 
 

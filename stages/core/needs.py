@@ -76,7 +76,7 @@ def _device(recipe: Recipe, place: Place) -> str:
     device = vlm.device_of(recipe.model)
     if device.type == "cuda" and recipe.model.dtype == "bfloat16" and not torch.cuda.is_bf16_supported():
         name = torch.cuda.get_device_name(device)
-        raise InputError(f"model.dtype is bfloat16, which {name} does not compute; set model.dtype=float16")
+        raise InputError(f"model.dtype is bfloat16, which {name} does not support; set model.dtype=float16")
     return f"{device.type}, {recipe.model.dtype}"
 
 
@@ -110,14 +110,14 @@ def _vllm(recipe: Recipe, place: Place) -> str:
     known = sorted(set(names) & set(ModelRegistry.get_supported_archs()))
     if not known:
         raise InputError(
-            f"{where}: this vLLM knows no model of the kind {', '.join(names) or config.model_type}; "
-            "play it with rollout.engine=transformers, or install a vLLM that knows it"
+            f"{where}: this vLLM does not support {', '.join(names) or config.model_type}; "
+            "set rollout.engine=transformers, or install a vLLM that supports it"
         )
     return f"plays {known[0]}"
 
 
 def _config(recipe: Recipe, place: Place) -> tuple[PreTrainedConfig, str]:
-    """The configuration of the weights at `place`, and where those lie."""
+    """The configuration of the model at `place`, and the folder or hub name of its weights."""
     transformers = require("transformers", "train")
     where = vlm.base_of_adapter(place, recipe.model) if vlm.is_adapter(str(place)) else str(place)
     vlm.refuse_own_code(where, recipe.model)

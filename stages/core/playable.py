@@ -83,7 +83,7 @@ def find(
 
 
 def warning(left_out: Collection[str], folder: Path) -> list[str]:
-    """What the user is told about pairs that are left out."""
+    """The warning about pairs that are left out."""
     return [f"{len(left_out)} pair(s) cannot be played and are left out: see {folder / LISTED}"] if left_out else []
 
 

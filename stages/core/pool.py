@@ -51,8 +51,7 @@ def work_through(
                 on_done(waiting[done], done.result())
         except BrokenProcessPool as error:
             raise VzError(
-                "a render process was ended from outside, perhaps for want of memory; repeat the command with fewer "
-                "processes"
+                "a render process was killed, perhaps because memory ran out; repeat the command with fewer processes"
             ) from error
         finally:
             stop.value = 1

@@ -17,8 +17,10 @@ RECORDS = {MANIFEST: "outputs", "state.json": "files"}  # by what names files: a
 def verify(folder: Path) -> Report:
     """Compare each recorded file in and below `folder` with its hash. `counts["spoilt"]` names those that differ.
 
-    `InputError` when nothing there records any file.
+    `InputError` if there is no such folder, or nothing in it records any file.
     """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder")
     folder = folder.resolve()
     recorded, bad, unhashed, size = 0, [], 0, 0
     for place, files in _recorded(folder):
@@ -27,10 +29,10 @@ def verify(folder: Path) -> Report:
         unhashed += sum("sha256" not in what for what in files.values())
         bad += spoilt(place, files, full=True)
     if not recorded:
-        raise InputError(f"{folder}: nothing here records what its files hold; give an output folder of vz")
+        raise InputError(f"{folder}: no hashes are on record here; give an output folder of vz")
     counts: dict[str, Any] = {"files": recorded, "bytes": size, "spoilt": [str(path) for path in bad]}
-    told = [f"{unhashed} files were written by an earlier version of vz, which recorded their sizes only"]
-    return Report("verify", folder, "spoilt" if bad else "whole", counts, told if unhashed else [], {})
+    note = [f"{unhashed} files were written by an earlier version of vz, which recorded their sizes only"]
+    return Report("verify", folder, "spoilt" if bad else "whole", counts, note if unhashed else [], {})
 
 
 def _recorded(folder: Path) -> Iterator[tuple[Path, Files]]:

@@ -47,7 +47,7 @@ class Standing:
 
 
 def standing(run: Path, *, full: bool) -> Standing:
-    """Look at everything that lies in `run`. The check compares sizes, beginnings and ends; `full`, every byte."""
+    """Check everything in `run`. The check compares sizes, beginnings and ends; `full`, every byte."""
     states, lost = _states(run), []
     reached = states[0].iteration if states else 0
     whole = None

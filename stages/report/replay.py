@@ -137,7 +137,7 @@ def _games_folder(rollouts: Path) -> Path:
         return artifact.input_of(rollouts, "games")
     except InputError as error:
         why = str(error).partition(";")[0]
-        raise InputError(f"{why}; put the pictures back, or leave the games out with --games 0") from error
+        raise InputError(f"{why}; put it back, or leave the games out with --games 0") from error
 
 
 def _pair(games: Path, pair_id: str) -> dict[str, Any]:

@@ -64,7 +64,7 @@ def find_file(name: str) -> Path:
     if (folder / f"{name}.yaml").is_file():
         return folder / f"{name}.yaml"
     known = ", ".join(sorted(path.stem for path in folder.glob("*.yaml")))
-    raise InputError(f"train.accelerate_config: {name}: no such file; vz comes with {known}")
+    raise InputError(f"train.accelerate_config: {name}: no such file; the files that come with vz are {known}")
 
 
 def read_spread(recipe: Recipe, *, bf16: bool, cuda: bool) -> Spread:
@@ -75,9 +75,9 @@ def read_spread(recipe: Recipe, *, bf16: bool, cuda: bool) -> Spread:
     try:
         body = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: is no YAML file: {str(error).splitlines()[0]}") from error
+        raise InputError(f"{path}: not a YAML file: {str(error).splitlines()[0]}") from error
     if not isinstance(body, dict):
-        raise InputError(f"{path}: is no accelerate file; `vz` comes with recipes/accelerate/fsdp2.yaml as an example")
+        raise InputError(f"{path}: not an accelerate file; see recipes/accelerate/fsdp2.yaml for an example")
     return _File(path, body).spread(recipe, bf16=bf16, cuda=cuda)
 
 
@@ -117,7 +117,7 @@ class _File:
             "machine_rank": (lambda value: value == 0, "vz trains on one machine; set it to 0"),
             "mixed_precision": (
                 lambda value: str(value).lower() in ("false", "no", precision),  # YAML reads a bare `no` as false
-                f"train.precision comes to {'fp32' if precision == 'no' else 'bf16'}; change it, or remove the key",
+                f"train.precision resolves to {'fp32' if precision == 'no' else 'bf16'}; change it, or remove the key",
             ),
             "use_cpu": (
                 lambda value: not (value and cuda),

@@ -54,7 +54,7 @@ def test_a_run_is_verified_and_mended(games: Path, tmp_path: Path):
     part = run / "round-0002/scored/scored.parquet"
     changed_in_the_middle(part)
     bad = vz(run, "--verify")
-    assert bad.returncode == 1 and f"{part}: not as written; give the command" in bad.stderr
+    assert bad.returncode == 1 and f"{part}: changed since it was written; repeat the command" in bad.stderr
     engine = FakeEngine()
     report = iterate.run(RECIPE, run, games=games, engine=engine, overwrite=True)
     assert report.status == "done" and "goes on after round 1" in " ".join(report.warnings)
@@ -71,5 +71,10 @@ def test_a_picture_and_a_training_state_are_verified(games: Path, tmp_path: Path
 
 
 def test_a_folder_that_records_nothing_is_refused(tmp_path: Path):
-    with pytest.raises(InputError, match="nothing here records what its files hold"):
+    with pytest.raises(InputError, match="no hashes are on record here"):
         verify(tmp_path)
+
+
+def test_a_folder_that_does_not_exist_is_refused(tmp_path: Path):
+    with pytest.raises(InputError, match="nowhere: no such folder"):
+        verify(tmp_path / "nowhere")

@@ -225,7 +225,7 @@ def other_picture(run: Path) -> None:
         (losing("runs/small/recipe.yaml"), r"recipe.yaml: not readable .*put the run's recipe back"),
         (losing("games/images/*"), r"images/.*png: the picture cannot be read .*make the games again"),
         (other_picture, r"images/.*png: the picture is not the one in pairs.parquet"),
-        (losing("games"), r"games: the games that .* was made from is gone; put the pictures back, or .*--games 0"),
+        (losing("games"), r"games: the games that .* was made from is missing; put it back, or leave .*--games 0"),
         (losing("games/pairs.parquet"), r"pairs.parquet: no such table"),
     ],
 )

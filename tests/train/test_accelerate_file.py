@@ -79,8 +79,8 @@ def test_what_accelerate_config_writes_is_followed(tmp_path: Path) -> None:
         ({"parallelism_config": {"parallelism_config_cp_size": 2}}, "parallelism_config: tensor, context and sequence"),
         ({"num_processes": 4}, "num_processes: train.processes is 2"),
         ({"num_machines": 2}, "num_machines: vz trains on one machine"),
-        ({"mixed_precision": "fp16"}, "mixed_precision: train.precision comes to bf16"),
-        ({"mixed_precision": "fp8"}, "mixed_precision: train.precision comes to bf16"),
+        ({"mixed_precision": "fp16"}, "mixed_precision: train.precision resolves to bf16"),
+        ({"mixed_precision": "fp8"}, "mixed_precision: train.precision resolves to bf16"),
         ({"fp8_config": {"backend": "TE"}}, "fp8_config: fp8 is not supported"),
         ({"dynamo_config": {"dynamo_backend": "INDUCTOR"}}, "dynamo_config: torch.compile is not supported"),
         ({"use_cpu": True}, "use_cpu: the recipe trains on a GPU"),
@@ -107,7 +107,7 @@ def test_what_vz_cannot_follow_is_refused_by_name(change: dict[str, Any], reason
 
 
 def test_bf16_is_refused_where_the_recipe_computes_in_fp32(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"mixed_precision: train\.precision comes to fp32"):
+    with pytest.raises(InputError, match=r"mixed_precision: train\.precision resolves to fp32"):
         spread(USUAL, tmp_path, bf16=False)
 
 

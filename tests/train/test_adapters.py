@@ -1,4 +1,4 @@
-"""An adapter trains as its own configuration says or is refused by name, on its own base, wherever that lies now."""
+"""An adapter trains as its own configuration says or is refused by name, on its own base, wherever it is now."""
 
 from __future__ import annotations
 
@@ -159,9 +159,9 @@ def test_a_base_of_its_own_place_is_found_by_the_recipe_and_known_by_its_content
     settings = recipe(base).model
     assert vlm.base_of_adapter(adapter, settings) == str(base)
     change(base / "config.json", lambda config: config.update(edited=True))
-    with pytest.raises(InputError, match=r"l1: was trained on /gone/base, but .*elsewhere does not hold the same"):
+    with pytest.raises(InputError, match=r"l1: was trained on /gone/base, but the files in .*elsewhere differ"):
         vlm.base_of_adapter(adapter, settings)
-    with pytest.raises(InputError, match=r"l1: its base model /gone/base is not there; set model.path"):
+    with pytest.raises(InputError, match=r"l1: its base model /gone/base is missing; set model.path"):
         vlm.base_of_adapter(adapter, recipe(tmp_path / "nowhere").model)
 
 
@@ -177,7 +177,7 @@ def test_a_published_adapter_plays_on_the_recipes_model_with_its_processor(
     assert vlm.load_processor(adapter, settings).chat_template
     policy = vlm.load_model(adapter, settings)
     assert any(bool(weight.any()) for name, weight in policy.named_parameters() if "lora_B" in name)
-    assert "published: its base model /home/others/base is not there" in capsys.readouterr().err
+    assert "published: its base model /home/others/base is missing" in capsys.readouterr().err
 
 
 def test_an_adapter_that_has_no_place_in_its_base_is_refused(project: Path, tmp_path: Path) -> None:

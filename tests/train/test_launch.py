@@ -36,7 +36,9 @@ def test_another_launchers_variables_do_not_reach_the_processes(monkeypatch: pyt
 
 
 def test_an_accelerate_config_that_is_not_there(played: World, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"accelerate_config: nowhere\.yaml: no such file; vz comes with ddp, fsdp2"):
+    with pytest.raises(
+        InputError, match=r"accelerate_config: nowhere\.yaml: no such file; the files that come with vz are ddp, fsdp2"
+    ):
         run(recipe(played.model, accelerate_config="nowhere.yaml"), played.kept, tmp_path / "out")
 
 

@@ -66,7 +66,7 @@ def _words(prompt_set: str, domain: str, kind: str | None, spy_view: str) -> dic
     words = yaml.safe_load(path.read_text(encoding="utf-8"))
     if domain not in words:
         raise InputError(
-            f"{path}: has no words for the domain '{domain}'; it knows {sorted(words)}. Add it there, or make the "
+            f"{path}: has no words for the domain '{domain}', only for {sorted(words)}. Add it there, or make the "
             "games with --set games.domain=…"
         )
     of_kind = words[domain].get("kinds", {}).get(kind, {})

@@ -8,10 +8,10 @@ from pydantic import BaseModel, ConfigDict
 from pydantic.config import JsonDict
 
 # Which part of a result a field decides, as its `json_schema_extra`. A field without a mark decides the result itself:
-# with another value it is another result, and a finished or interrupted one is refused.
+# with another value the result is another one, and stages refuse a folder that was made with the old value.
 NO_BYTE: JsonDict = {"decides": "no byte"}  # only speed, memory, patience, or what may be refused or warned about
 LAST_BITS: JsonDict = {"decides": "last bits"}  # the order of arithmetic: counts where `deterministic` is true
-BY_CONTENT: JsonDict = {"decides": "by content"}  # a place: what lies there counts, as one of the result's inputs
+BY_CONTENT: JsonDict = {"decides": "by content"}  # a path: the content there counts, as an input
 
 
 class Section(BaseModel):

@@ -26,8 +26,8 @@ SET_BY_RECIPE = {
     "limit_mm_per_prompt": "a prompt has one picture",
     "logprobs_mode": "log-probs have to be those of the sampling temperature",
     "generation_config": "the recipe samples, not the model's generation_config.json",
-    "override_generation_config": "set rollout.temperature and its like",
-    "logits_processors": "training has to know what is drawn from",
+    "override_generation_config": "set rollout.temperature and the other sampling fields",
+    "logits_processors": "training has to know the distribution",
     "enable_lora": "set model.lora",
     "max_lora_rank": "set model.lora.rank",
 }
@@ -53,10 +53,10 @@ class VllmSettings(Section):
         1,
         ge=1,
         json_schema_extra=NO_BYTE,
-        description="Copies of the weights on this machine; games are spread on them.",
+        description="Copies of the weights on this machine; games are spread over them.",
     )
     max_requests: int = Field(
-        256, ge=1, json_schema_extra=NO_BYTE, description="Completions in computation at once (vLLM's max_num_seqs)."
+        256, ge=1, json_schema_extra=NO_BYTE, description="Completions computed at once (vLLM's max_num_seqs)."
     )
     weights_at_once: int = Field(
         1,
@@ -126,7 +126,7 @@ class ServerSettings(Section):
     limit_field: Literal["max_tokens", "max_completion_tokens"] = Field(
         "max_tokens",
         json_schema_extra=NO_BYTE,
-        description="How the server calls the longest answer; some hosted ones know the second name only.",
+        description="The server's name for the length limit; some hosted servers accept only the second.",
     )
     extra_body: dict[str, Any] = Field(
         default_factory=dict, description="Further fields of each request, by name; null leaves out one of vz's own."
@@ -165,7 +165,7 @@ class Executor(Section):
         600,
         gt=0,
         json_schema_extra=NO_BYTE,
-        description="Longest wait until a worker's process runs, in seconds: Ray may have no room for it.",
+        description="Longest wait for a worker process to start, in seconds: Ray may have no room for it.",
     )
 
     @property

@@ -32,6 +32,6 @@ class Evaluate(Section):
     )
     split: Literal["dev", "test", "train"] = Field("test", description="Pairs that are played and asked about.")
     opponent: str = Field(
-        "base", json_schema_extra=BY_CONTENT, description="Whom the policy meets: base, or a model folder or hub name."
+        "base", json_schema_extra=BY_CONTENT, description="The opponent: base, a model folder or a hub name."
     )
     confidence: float = Field(0.95, gt=0, lt=1, description="Level of the intervals.")

@@ -73,7 +73,7 @@ class Games(Section):
     domain: Domain | None = Field(
         None,
         description="What the pictures show, for the wording of prompts. Null: clevr for scenes, chart for tables; "
-        "for ready pictures, what their table, names and layout tell; if nothing does, picture, of no known kind.",
+        "for ready pictures, taken from their table, names or layout; if these do not say, picture.",
     )
     objects_min: int = Field(4, ge=1, le=81, description="Fewest objects in a scene (paper: 4; CLEVR: 3).")
     objects_max: int = Field(6, ge=1, le=81, description="Most objects in a scene (paper: 6; CLEVR: 10).")

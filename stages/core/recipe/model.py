@@ -22,7 +22,7 @@ class Lora(Section):
     )
     target_parameters: list[str] = Field(
         [],
-        description="Weights that get an adapter although they are no modules, by the ends of their names: the fused "
+        description="Weights outside modules that also get an adapter, by the ends of their names: the fused "
         "experts of a mixture of experts, e.g. [mlp.experts.gate_up_proj, mlp.experts.down_proj]. 'all-linear' does "
         "not reach them. Needs dropout 0 (PEFT).",
     )
@@ -55,7 +55,7 @@ class Model(Section):
         "bfloat16", description="Precision of sampling and of exported checkpoints (paper: bf16)."
     )
     device: Literal["auto", "cpu", "cuda"] = Field(
-        "auto", json_schema_extra=LAST_BITS, description="Where it runs; auto takes a GPU if there is one."
+        "auto", json_schema_extra=LAST_BITS, description="Device; auto takes a GPU if there is one."
     )
     min_pixels: int | None = Field(None, ge=1, description="Least picture area in pixels, for processors that resize.")
     max_pixels: int | None = Field(
@@ -69,7 +69,7 @@ class Model(Section):
     chat_template_options: dict[str, Any] = Field(
         default_factory=dict,
         description="Variables of the chat template, by name, e.g. {enable_thinking: false} for models that think "
-        "unless told otherwise. Default: the template's own.",
+        "by default. Default: the template's own.",
     )
     thinking_tags: tuple[str, str] | None = Field(
         None,
@@ -86,12 +86,12 @@ class Model(Section):
     @classmethod
     def _leave_the_prompt_alone(cls, options: dict[str, Any]) -> dict[str, Any]:
         for name in sorted(options.keys() & SET_BY_VZ):
-            raise ValueError(f"'{name}' is no option of a template: vz gives it")
+            raise ValueError(f"'{name}' cannot be set here: vz sets it itself")
         return options
 
     @field_validator("thinking_tags")
     @classmethod
     def _can_be_told_apart(cls, tags: tuple[str, str] | None) -> tuple[str, str] | None:
         if tags is not None and (not all(tag.strip() for tag in tags) or tags[0] == tags[1]):
-            raise ValueError("the two tags must be different texts, and none may be blank")
+            raise ValueError("the two tags must differ, and neither may be blank")
         return tags

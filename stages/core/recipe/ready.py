@@ -32,8 +32,8 @@ class ReadySettings(Section):
     pictures: str | None = Field(
         None,
         json_schema_extra=BY_CONTENT,
-        description="Folder that a manifest's paths count from and must lie in; / takes every absolute path. Null: the "
-        "folder of the manifest.",
+        description="Folder that a manifest's paths are relative to and must stay in; / allows every absolute path. "
+        "Null: the folder of the manifest.",
     )
     unusable: Literal["drop", "error"] = Field(
         "error",

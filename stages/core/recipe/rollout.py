@@ -37,9 +37,9 @@ class Rollout(Section):
     max_thinking_tokens: int = Field(
         0,
         ge=0,
-        description="Room for private thought, in tokens: clues and votes may be longer by so much. An answer that is "
-        "still thinking at its end is cut off and counted apart (truncated_thoughts); no token is forced on a model. "
-        "Set it for thinking models (paper and code: none).",
+        description="Room for private thought, in tokens, added to max_clue_tokens and max_vote_tokens. An answer "
+        "that is still thinking at its end is cut off and counted apart (truncated_thoughts); no token is forced on a "
+        "model. Set it for thinking models (paper and code: none).",
     )
     min_clue_tokens: int = Field(0, ge=0, description="Shortest clue answer in tokens (released code: 20).")
     min_vote_tokens: int = Field(0, ge=0, description="Shortest vote answer in tokens (released code: 100).")
@@ -52,7 +52,7 @@ class Rollout(Section):
         "refuse",
         json_schema_extra=NO_BYTE,
         description="Pairs whose longest prompt goes beyond max_prompt_tokens, or whose picture the model's processor "
-        "cannot take: end before anything is played, or leave them out, listed in unplayable.parquet.",
+        "cannot take. refuse: stop before anything is played. skip: leave them out, listed in unplayable.parquet.",
     )
     concurrent_games: int = Field(
         256, ge=1, json_schema_extra=LAST_BITS, description="Games in play at once; bounds memory."
@@ -71,14 +71,16 @@ class Rollout(Section):
         30,
         ge=0,
         json_schema_extra=NO_BYTE,
-        description="Longest that a finished game waits for others before all that wait are saved.",
+        description="Longest time before a finished game is saved, in seconds; the games that wait are saved together.",
     )
     games_per_part: int = Field(2000, ge=1, description="Games in one part of the finished table.")
     seats: Seats = Field(default_factory=Seats, description="Which policy plays which role.")
     vllm: VllmSettings = Field(default_factory=VllmSettings, description="The vLLM engine.")
     server: ServerSettings = Field(default_factory=ServerSettings, description="The server engine.")
     executor: Executor = Field(
-        default_factory=Executor, json_schema_extra=NO_BYTE, description="Engines in several processes or machines."
+        default_factory=Executor,
+        json_schema_extra=NO_BYTE,
+        description="Engines in several processes or on several machines.",
     )
     truncated_warning: float = Field(
         0.1, ge=0, le=1, json_schema_extra=NO_BYTE, description="Warn above this share of truncated answers."

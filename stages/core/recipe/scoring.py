@@ -73,8 +73,8 @@ class Filter(Section):
         "keep",
         description="Groups of votes whose rewards are all equal have advantage 0 and carry the KL term alone. keep: "
         "they train (paper and code). drop: they do not; the policy term stays a mean over all votes, so that "
-        "train.kl keeps its weight. renormalise: as if they had not been cast; the policy term is a mean over "
-        "the other votes, and train.kl weighs less the better the policy votes (vz's tiny recipe; DAPO).",
+        "train.kl keeps its weight. renormalise: as if these votes did not exist; the policy term is a mean over "
+        "the others, so train.kl weighs less the better the policy votes (vz's tiny recipe; DAPO).",
     )
     truncated: bool = Field(False, description="Drop truncated answers. Off: their reward of −1 is the penalty.")
     unreadable: bool = Field(

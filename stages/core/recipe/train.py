@@ -67,10 +67,10 @@ class Train(Section):
     )
     correction: Literal["auto", "off", "token_truncate", "token_mask", "sequence_truncate", "sequence_mask"] = Field(
         "auto",
-        description="Weight of rows by how much likelier training finds them than what sampled them did: of each token "
-        "or of its whole answer, and above correction_cap capped or left out (TRL's modes). auto: token_truncate for "
-        "rows of another engine or precision than training's own, none for others. The ratio then divides by "
-        "training's own log-probs. With ratio: sampled there is nothing left to correct.",
+        description="Importance weights between sampler and trainer (training's probability over the sampler's): of "
+        "each token or of its whole answer, and above correction_cap capped or left out (TRL's modes). auto: "
+        "token_truncate for rows of another engine or precision than training's own, none for others. The ratio then "
+        "divides by training's own log-probs. With ratio: sampled there is nothing left to correct.",
     )
     correction_cap: float = Field(3.0, gt=1, description="Largest such weight (TRL's default).")
     micro_batch: int = Field(
@@ -114,15 +114,15 @@ class Train(Section):
         gt=0,
         json_schema_extra=NO_BYTE,
         description="Training refuses rows whose stored log-probs differ from its own by more than this on average, in "
-        "nats a token (docs/engines.md has what engines and precisions come to).",
+        "nats a token (docs/engines.md has measured values).",
     )
     effective_tokens_limit: float = Field(
         0.8,
         ge=0,
         le=1,
         json_schema_extra=NO_BYTE,
-        description="Training refuses rows of whose tokens less than this share counts once weighted: (Σw)² / (n Σw²) "
-        "with w the probability that training gives a token over the sampler's (docs/engines.md).",
+        description="Training refuses rows whose effective sample size, as a share of their tokens, is lower: "
+        "(Σw)² / (n Σw²) with w the probability that training gives a token over the sampler's (docs/engines.md).",
     )
 
     @model_validator(mode="after")

@@ -30,14 +30,14 @@ def adapter_config(place: str | Path) -> dict[str, Any]:
 
 
 def base_of_adapter(place: str | Path, recipe: ModelRecipe) -> str:
-    """Where the model lies that an adapter belongs to: a folder or a hub name.
+    """The folder or hub name of an adapter's base model.
 
-    Looked for where the adapter says, then where it lay beside an adapter made by vz, then at the recipe's model. An
-    adapter made by vz records its base's content, so that no other model is taken for it.
+    Looks where the adapter says, then at the path relative to an adapter made by vz, then at the recipe's model. An
+    adapter made by vz records its base's content, so another model is never mistaken for it.
     """
     named = adapter_config(place).get("base_model_name_or_path")
     if not named:
-        raise InputError(f"{Path(place) / ADAPTER_CONFIG}: names no base model")
+        raise InputError(f"{Path(place) / ADAPTER_CONFIG}: does not name a base model")
     recorded = _recorded_base(Path(place))
     beside = (Path(place).resolve() / recorded["path"]).resolve() if recorded else None
     found = [base for base in (_model(named), beside, _model(recipe.path)) if base and _is_full_model(base)]
@@ -47,10 +47,10 @@ def base_of_adapter(place: str | Path, recipe: ModelRecipe) -> str:
         if content_hash(base) == recorded["sha256"]:
             return str(base)
     if not any(isinstance(base, Path) for base in found):
-        raise InputError(f"{place}: its base model {named} is not there; set model.path to where it lies now")
+        raise InputError(f"{place}: its base model {named} is missing; set model.path to its current location")
     raise InputError(
-        f"{place}: was trained on {named}, but {found[0]} does not hold the same files as then; "
-        "set model.path to the folder that does"
+        f"{place}: was trained on {named}, but the files in {found[0]} differ from it; "
+        "set model.path to the model it was trained on"
     )
 
 
@@ -73,9 +73,9 @@ def _unverified(place: str, named: str, found: list[str | Path]) -> str:
     """The base of an adapter that was not made by vz, which does not record what its base held."""
     base = found[0] if found else None
     if base is None:
-        raise InputError(f"{place}: its base model {named} is not there; set model.path to where it lies now")
+        raise InputError(f"{place}: its base model {named} is missing; set model.path to its current location")
     if base != _model(named):
-        print(f"warning: {place}: its base model {named} is not there; {base} is taken for it", file=sys.stderr)
+        print(f"warning: {place}: its base model {named} is missing; using {base} instead", file=sys.stderr)
     return str(base)
 
 

@@ -47,7 +47,7 @@ def load_processor(path: str | Path, recipe: ModelRecipe) -> ProcessorMixin:
 
 
 def processor_place(path: str | Path, recipe: ModelRecipe) -> str:
-    """Where a model's processor lies: an adapter without one uses its base's."""
+    """The folder or hub name of a model's processor. An adapter without one uses its base's."""
     place = resolve_model(str(path))
     if is_adapter(place) and not any((Path(place) / name).is_file() for name in _PROCESSOR_CONFIGS):
         return base_of_adapter(place, recipe)
@@ -119,7 +119,7 @@ def refuse_own_code(place: str, recipe: ModelRecipe) -> None:
     kind = config.get("model_type")
     if "auto_map" not in config or kind in transformers.CONFIG_MAPPING:
         return
-    other = "take a model that transformers knows by itself"
+    other = "use a model that transformers supports natively"
     if kind == "internvl_chat":
         name = "OpenGVLab/InternVL3-8B-hf" if Path(place).exists() else f"{place}-hf"
         other = f"the same weights in transformers' own format are in the repository that ends in -hf: {name}"

@@ -17,7 +17,7 @@ def remedy(error: Exception) -> str:
     """The end of a message that quotes `error`: the command that installs what is missing; empty where nothing is."""
     words = str(error).lower()
     if "torchvision" in words and find_spec("torchvision") is not None:
-        return f"; the torchvision that is installed does not fit this torch: {_torchvision_that_fits()}"
+        return f"; the installed torchvision does not match this torch: {_torchvision_that_fits()}"
     if any(name in words for name in _IN_VISION):
         return f"; this family needs: pip install 'vz-selfplay[vision]'{_caution()}"
     others = sorted({package for name, package in _OTHERS.items() if name in words})

@@ -43,7 +43,7 @@ def test_the_native_variant_of_a_hub_name_is_named(own_code: Path, monkeypatch: 
 
 def test_other_code_of_its_own_is_refused_too(tmp_path: Path):
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "molmo", "auto_map": {"AutoModel": "m.Molmo"}}))
-    with pytest.raises(InputError, match="'molmo' is code in its own repository.*knows by itself"):
+    with pytest.raises(InputError, match="'molmo' is code in its own repository.*supports natively"):
         vlm.load_model(tmp_path, model_recipe())
 
 

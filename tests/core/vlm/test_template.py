@@ -93,7 +93,7 @@ def test_options_reach_the_template_and_one_that_it_does_not_use_is_refused(tmp_
 
 
 def test_options_that_vz_gives_itself_are_refused():
-    with pytest.raises(InputError, match="'add_generation_prompt' is no option of a template"):
+    with pytest.raises(InputError, match="'add_generation_prompt' cannot be set here"):
         load("tiny", ["model.chat_template_options={add_generation_prompt: false}"])
 
 
