@@ -114,5 +114,5 @@ def test_bf16_is_refused_where_the_recipe_computes_in_fp32(tmp_path: Path) -> No
 @pytest.mark.parametrize("text", ["- 1", "a: [", ""])
 def test_a_file_of_something_else_is_refused(text: str, tmp_path: Path) -> None:
     (tmp_path / "x.yaml").write_text(text)
-    with pytest.raises(InputError, match=r"x\.yaml: is no (YAML|accelerate) file"):
+    with pytest.raises(InputError, match=r"x\.yaml: not an? (YAML|accelerate) file"):
         read_spread(recipe(Path("tiny"), accelerate_config=str(tmp_path / "x.yaml")), bf16=False, cuda=False)
