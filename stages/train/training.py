@@ -112,7 +112,7 @@ def _trained(job: Job, rows: list[Row], sampling: Sampling, scratch: str) -> Rep
 
 @contextmanager
 def _loading(recipe: Recipe, spread: Spread) -> Iterator[Recipe]:
-    """The recipe to load models by: models to be sharded wait in the CPU's memory, once a machine."""
+    """The recipe to load models by: models to be sharded wait in the CPU's memory, once a process."""
     if not spread.sharded:
         yield recipe
         return
