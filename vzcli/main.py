@@ -103,7 +103,7 @@ def main() -> None:
             raise
         code = _failure(error)
     if code == INTERRUPTED:
-        _say("interrupted; the same command goes on from what is finished", INTERRUPTED)
+        _say("interrupted; repeat the command to continue from what is finished", INTERRUPTED)
     sys.exit(code if isinstance(code, int) else 0)
 
 

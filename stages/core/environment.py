@@ -106,9 +106,7 @@ def _torch() -> list[Finding]:
     except (ImportError, OSError) as error:
         return [Finding("fail", "torch", f"does not load: {error}", "install torch again")]
     if torch.version.cuda is None:
-        return [
-            Finding("warn", "GPU", "torch is a CPU build", "for GPUs install PyTorch's CUDA build; else all is well")
-        ]
+        return [Finding("warn", "GPU", "torch is a CPU build", "if you have a GPU, install PyTorch's CUDA build")]
     if not torch.cuda.is_available():
         remedy = "check nvidia-smi and that the driver is new enough for this CUDA version"
         return [Finding("warn", "GPU", f"torch is built for CUDA {torch.version.cuda}, but sees no GPU", remedy)]

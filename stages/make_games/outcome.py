@@ -89,7 +89,9 @@ def _missing_splits(splits: Mapping[str, int], recipe: Recipe) -> list[str]:
     held_out = {"dev": recipe.games.dev_fraction, "test": recipe.games.test_fraction}
     wanted = ["train", *(name for name, share in held_out.items() if share > 0)]
     missing = [name for name in wanted if not splits[name]]
-    return [f"no pair fell into split {name}; make more, or change the fractions" for name in missing]
+    return [
+        f"split {name} has no pairs; make more, or change games.dev_fraction or games.test_fraction" for name in missing
+    ]
 
 
 def _left_out(planned: Plan, recipe: Recipe) -> list[str]:

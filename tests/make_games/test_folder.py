@@ -130,7 +130,9 @@ def test_unfinished_pairs_go_on_when_what_draws_has_changed(
 
 def test_a_split_that_nobody_asked_for_is_not_missed(photos: Path, tmp_path: Path) -> None:
     report = made(photos, tmp_path, "games.dev_fraction=0", "games.test_fraction=0.0001", "games.domain=photo")
-    assert report.warnings == ["no pair fell into split test; make more, or change the fractions"]
+    assert report.warnings == [
+        "split test has no pairs; make more, or change games.dev_fraction or games.test_fraction"
+    ]
 
 
 def test_an_output_within_the_pictures_is_refused(photos: Path) -> None:

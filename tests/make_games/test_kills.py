@@ -85,7 +85,7 @@ def prove(folder: Path, recipe: str, pairs: int) -> int:
 
 # Small pictures on which the renderer spends far more time than on all else, so that signals meet it at work.
 SLOWLY = ("--set", "games.renderer=scalar", "--set", "games.quality=fine")
-INTERRUPTED = b"vz: interrupted; the same command goes on from what is finished\n"
+INTERRUPTED = b"vz: interrupted; repeat the command to continue from what is finished\n"
 
 
 @pytest.fixture(scope="module")

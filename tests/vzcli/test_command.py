@@ -175,7 +175,7 @@ def test_an_interrupt_ends_with_130_and_says_how_to_go_on(games: Path, tmp_path:
         time.sleep(0.05)
     running.send_signal(signal.SIGINT)
     errors = running.communicate(timeout=60)[1].decode()
-    assert running.returncode == 130 and "the same command goes on" in errors and "Traceback" not in errors
+    assert running.returncode == 130 and "repeat the command to continue" in errors and "Traceback" not in errors
 
 
 def test_the_version_is_printed():

@@ -24,8 +24,8 @@ from stages.make_games.ready.rows import ID_OF_ROWS
 
 UNKNOWN: Domain = "picture"
 OF_NO_KIND = (
-    "nothing tells what these pictures show, so the prompts call them just pictures: with --set games.domain=photo, "
-    "chart or clevr they say more, and games.domain=picture says that it is right so"
+    "what these pictures show is unknown, so the prompts call them just pictures; add --set games.domain=photo, "
+    "chart or clevr, or set games.domain=picture to silence this warning"
 )
 
 
