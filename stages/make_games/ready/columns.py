@@ -28,6 +28,7 @@ COUPLES = (
 )
 LISTS = ("images", "image_paths", "pictures")  # of the original and the modified picture: TRL, EasyR1, verl
 SINGLES = ("image", "img", "picture", "photo", "file_name")
+KEYS = ("original", "modified")  # the settings that name a pair's columns
 IDS = (("pair_id",), ("id",), ("img_id", "turn_index"))  # the last: MagicBrush, several edits of one photo
 GROUPS = ("group", "img_id")
 TEXTS = ("changes", "instruction", "edit_instruction", "edit_prompt", "prompt", "edit")
@@ -52,18 +53,23 @@ class Spot:
 
     def of(self, cell: Any, where: str) -> Any:
         """The picture in a cell of the column. `InputError` for a list of another length."""
+        if self.item is None and not isinstance(cell, list):
+            return cell
         if not isinstance(cell, list):
-            if self.item is None:
-                return cell
-            raise InputError(f"{where}: '{self.column}' is no list of pictures; name the columns instead")
-        if self.length not in (None, len(cell)) or (self.item or 0) >= len(cell):
-            items = ", ".join(f"--set games.ready.{key}='{self.column}[…]'" for key in ("original", "modified"))
-            wanted = "one picture" if self.length == 1 else f"{self.length or (self.item or 0) + 1} pictures"
-            raise InputError(
-                f"{where}: '{self.column}' holds {len(cell)} pictures, where {wanted} must be; remove the row, or "
-                f"name the items (from 0) with {items}"
-            )
+            what = "is empty" if cell is None else "is no list of pictures"
+            raise InputError(f"{where}: '{self.column}' {what}; fill it in or remove the row")
+        least = (self.item or 0) + 1
+        if len(cell) < least or self.length not in (None, len(cell)):
+            held = "1 picture" if len(cell) == 1 else f"{len(cell)} pictures"
+            wanted = f"at least {least}" if self.length is None else self.length
+            raise InputError(f"{where}: '{self.column}' holds {held}, and {wanted} must be there; {self._remedy(cell)}")
         return cell[self.item or 0]
+
+    def _remedy(self, cell: list[Any]) -> str:
+        if self.length is None or len(cell) < 2:
+            return "remove the row"
+        original, modified = (f"--set 'games.ready.{key}={self.column}[{n}]'" for n, key in enumerate(KEYS))
+        return f"remove the row, or say which of them are meant, such as {original} {modified}"
 
 
 @dataclass(frozen=True)

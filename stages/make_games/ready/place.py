@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -87,13 +88,14 @@ def _refuse_arrow(place: Path) -> None:
     if parts:
         copies = f"{place.resolve().name}-parquet"
         command = (
-            f'import datasets, pathlib; out = pathlib.Path("{copies}"); out.mkdir(); '
-            f'data = datasets.load_from_disk("{place}"); parts = data if isinstance(data, dict) else {{"data": data}}; '
+            f"import datasets, pathlib; out = pathlib.Path({copies!r}); out.mkdir(exist_ok=True); "
+            f"data = datasets.load_from_disk({str(place)!r}); "
+            'parts = data if isinstance(data, dict) else {"data": data}; '
             '[part.to_parquet(out / f"{name}.parquet") for name, part in parts.items()]'
         )
         raise InputError(
             f"{place}: is a data set as `save_to_disk` writes it; write it as Parquet, and give --from {copies}: "
-            f"python -c '{command}'"
+            f"python -c {shlex.quote(command)}"
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -55,7 +55,7 @@ def test_the_recipe_may_name_items_of_a_list(tmp_path: Path, name: str) -> None:
 
 def test_a_blank_spy_needs_one_named_item(tmp_path: Path) -> None:
     place = write_lists(tmp_path / "pairs.jsonl", 1)
-    with pytest.raises(InputError, match="'images' holds 2 pictures, where one picture must be"):
+    with pytest.raises(InputError, match="'images' holds 2 pictures, and 1 must be there"):
         made_from(place, tmp_path, "game.spy_view=blank")
     (row,) = rows(made_from(place, tmp_path, "game.spy_view=blank", REVERSED[0]))
     assert row["modified"] is None
@@ -66,12 +66,14 @@ def test_a_list_of_another_length_is_refused_until_its_items_are_named(tmp_path:
     place = write_lists(tmp_path / "pairs.jsonl", 1)
     images = json.loads(place.read_text())["images"]
     place.write_text(json.dumps({"images": (images * 2)[:count]}) + "\n")
-    with pytest.raises(InputError, match=f"line 1: 'images' holds {count} pictures, where 2 pictures must be"):
+    with pytest.raises(
+        InputError, match=f"line 1: 'images' holds {count} pictures?, and 2 must be there; remove the row"
+    ):
         made_from(place, tmp_path)
     if count == 3:
         assert len(rows(made_from(place, tmp_path, *REVERSED))) == 1
     else:
-        with pytest.raises(InputError, match="holds 1 pictures, where 2 pictures must be"):
+        with pytest.raises(InputError, match="holds 1 picture, and at least 2 must be there; remove the row$"):
             made_from(place, tmp_path, *REVERSED)
 
 
@@ -91,11 +93,11 @@ def test_a_data_set_on_disk_is_refused_with_a_command_that_works(
     datasets = pytest.importorskip("datasets", reason="extra 'train' is not installed")
     part = datasets.Dataset.from_list([{"images": [struct(png(photo())), struct(png(edited(photo())))]}])
     made = datasets.DatasetDict({"train": part, "test": part}) if splits else part
-    made.save_to_disk(tmp_path / "saved")
+    made.save_to_disk(tmp_path / "it's saved")
     with pytest.raises(InputError, match="as `save_to_disk` writes it") as refused:
-        made_from(tmp_path / "saved", tmp_path)
+        made_from(tmp_path / "it's saved", tmp_path)
     monkeypatch.chdir(tmp_path)
-    command = re.search(r"python -c '(.*)'", str(refused.value))
-    assert command
-    subprocess.run([sys.executable, "-c", command[1]], check=True, capture_output=True)
-    assert len(rows(made_from("saved-parquet", tmp_path))) == (2 if splits else 1)
+    program, *arguments = shlex.split(str(refused.value).partition("-parquet: ")[2])
+    assert program == "python"
+    subprocess.run([sys.executable, *arguments], check=True, capture_output=True)
+    assert len(rows(made_from("it's saved-parquet", tmp_path))) == (2 if splits else 1)
