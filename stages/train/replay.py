@@ -202,8 +202,9 @@ class ReplayTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no annotation
         """Of this micro-batch's anchors: weight · mean over the update's anchors of their mean KL a token."""
         if "anchor_per_token_logps" not in inputs:
             return logprobs.new_zeros(())
-        mask = inputs["anchor_mask"]
-        kl = k3(logprobs, inputs["anchor_per_token_logps"]) * mask
+        mask = inputs["anchor_mask"].bool()
+        # Other rows may be so far off that their KL overflows, and 0 times that has no gradient.
+        kl = k3(logprobs.where(mask, 0.0), inputs["anchor_per_token_logps"].where(mask, 0.0))
         held = (kl.sum(dim=1) / mask.sum(dim=1).clamp(min=1)).sum()
         loss: torch.Tensor = self.replay.recipe.train.anchor_kl * held * inputs["anchor_factor"]
         return loss
