@@ -41,7 +41,7 @@ def trained(place: Path, out: str = "checkpoint", recipe: Recipe = RECIPE, **mor
 def test_an_input_that_is_gone_is_put_back_or_named(place: Path, name: str, option: str) -> None:
     (place / name).rename(place / "elsewhere")
     moved = {option: place / ("elsewhere" if name == option else option)}
-    with pytest.raises(InputError, match=f"the {name} that .* put it back there, or give its place with --{option}"):
+    with pytest.raises(InputError, match=f"the {name} that .* put it back, or give its place with --{option}"):
         trained(place)
     if (place / "rollouts").is_dir() or name == "rollouts":
         assert trained(place, "named", **moved) == "done"
@@ -51,7 +51,7 @@ def test_an_input_that_is_gone_is_put_back_or_named(place: Path, name: str, opti
 
 def test_rollouts_of_scores_may_be_named_too(place: Path) -> None:
     (place / "rollouts").rename(place / "elsewhere")
-    with pytest.raises(InputError, match="put it back there, or give its place with --rollouts"):
+    with pytest.raises(InputError, match="put it back, or give its place with --rollouts"):
         filter_stage.run(RECIPE, place / "scored", place / "again", phase="decision")
     done = filter_stage.run(RECIPE, place / "scored", place / "again", phase="decision", rollouts=place / "elsewhere")
     assert done.status == "done"
