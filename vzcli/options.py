@@ -26,7 +26,7 @@ Overrides = Annotated[
     list[str] | None, typer.Option("--set", help="Override a value: section.key=value. Repeatable.", show_default=False)
 ]
 Seed = Annotated[int | None, typer.Option("--seed", help="The run's seed (recipe: seed).", show_default=False)]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a result of other inputs or settings.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace output made from different inputs or settings.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the report as one JSON object on stdout.")]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Show the resolved recipe, what is read and written; do nothing.")

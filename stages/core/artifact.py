@@ -158,7 +158,7 @@ def _refuse_foreign(out: Path, claim: Mapping[str, Any], overwrite: bool) -> Non
         )
     if not overwrite:
         raise InputError(
-            f"{out}: holds the result of other inputs or settings ({what_differs(made, claim)}); "
+            f"{out}: was made from different inputs or settings ({what_differs(made, claim)}); "
             "use --overwrite to replace it, or another --out"
         )
 
@@ -171,7 +171,7 @@ def _open_work(out: Path, claim: dict[str, Any], overwrite: bool, resumable: boo
             return work
         if resumable and not overwrite:
             raise InputError(
-                f"{work}: holds unfinished work of other inputs or settings ({what_differs(begun, claim)}); "
+                f"{work}: holds unfinished work from different inputs or settings ({what_differs(begun, claim)}); "
                 "repeat that command to finish it, or use --overwrite to discard it"
             )
     if work.exists():

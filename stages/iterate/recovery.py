@@ -70,7 +70,7 @@ def go_back(run: Path, found: Standing, *, full: bool) -> list[str]:
         if not found.state:
             (run / "state.json").unlink(missing_ok=True)
         _drop(run, found.lost, first)
-        said.append(f"{run}: goes on after round {first}; finished rounds that are made again: {found.reached - first}")
+        said.append(f"{run}: resumes after round {first}; finished rounds that run again: {found.reached - first}")
     said += _mend_metrics(run, first)
     for folder, paths in _spoilt_outputs(run, full):
         if _number(run, folder) > first:

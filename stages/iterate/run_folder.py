@@ -51,8 +51,8 @@ def begin(out: Path, recipe: Recipe, inputs: dict[str, str], *, overwrite: bool,
         goes_on = difference is None or (only_prompts and new_prompts)
         if not goes_on and not overwrite:
             raise InputError(
-                f"{out}: this run was begun with another {difference}; go on with the same, "
-                + ("go on with the new ones from the next round on with --new-prompts, " if only_prompts else "")
+                f"{out}: this run began with another {difference}; use that one again, "
+                + ("continue with the new ones from the next round with --new-prompts, " if only_prompts else "")
                 + "choose another --out, or discard the run with --overwrite"
             )
         if goes_on:
@@ -83,8 +83,8 @@ def own_games(out: Path, recipe: Recipe, *, full: bool, overwrite: bool) -> Path
     found = content_hash(folder)
     if known not in (None, found):
         raise InputError(
-            f"{folder}: holds other games than those that the run was begun with, or cannot be drawn again as they "
-            "were; bring them back from a copy, or discard the run with --overwrite"
+            f"{folder}: no longer holds the games that the run began with, and cannot draw them again as they "
+            "were; restore them from a copy, or discard the run with --overwrite"
         )
     write_json(out / MANIFEST, {**body, MADE: found})
     return folder

@@ -76,7 +76,7 @@ def test_an_interrupted_stage_goes_on_in_the_same_folder(tmp_path: Path):
     with pytest.raises(KeyboardInterrupt):
         make(tmp_path / "out", half, resumable=True)
     assert not (tmp_path / "out").exists()
-    with pytest.raises(InputError, match="unfinished work of other inputs"):
+    with pytest.raises(InputError, match="unfinished work from different inputs"):
         make(tmp_path / "out", rest, {"x": 2}, resumable=True)
     make(tmp_path / "out", rest, resumable=True)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]
@@ -115,7 +115,7 @@ def test_a_changed_input_makes_a_result_out_of_date(tmp_path: Path):
     options = {"stage": "test", "settings": {}, "inputs": {"source": source}, "make": Maker()}
     produce(tmp_path / "out", **options)
     source.write_text("2")
-    with pytest.raises(InputError, match="other inputs"):
+    with pytest.raises(InputError, match="different inputs"):
         produce(tmp_path / "out", **options)
 
 

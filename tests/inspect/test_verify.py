@@ -57,7 +57,7 @@ def test_a_run_is_verified_and_mended(games: Path, tmp_path: Path):
     assert bad.returncode == 1 and f"{part}: changed since it was written; repeat the command" in bad.stderr
     engine = FakeEngine()
     report = iterate.run(RECIPE, run, games=games, engine=engine, overwrite=True)
-    assert report.status == "done" and "goes on after round 1" in " ".join(report.warnings)
+    assert report.status == "done" and "resumes after round 1" in " ".join(report.warnings)
     assert fingerprint(run) == expected and engine.tally.completions == 0
     assert verify(run).status == "whole"
 

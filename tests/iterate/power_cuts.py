@@ -61,7 +61,7 @@ recipe = load("tiny", sys.argv[6:]) if real else fake_recipe(*sys.argv[6:])
 report = iterate.run(recipe, out)
 print(count)
 for warning in report.warnings:
-    if "missing or changed" in warning or "made again" in warning:
+    if any(words in warning for words in ("missing or changed", "run again")):
         print(warning, file=sys.stderr)
 """
 

@@ -93,7 +93,7 @@ def test_the_other_remedies_for_edited_prompts_work(games: Path, prompts: Path, 
     run, path, before = tmp_path / "run", f"game.prompts={prompts}", (prompts / "vote.j2").read_text()
     iterate.run(rounds(1, path), run, games=games)
     edit(prompts)
-    with pytest.raises(InputError, match="go on with the same, .* choose another --out, or discard the run"):
+    with pytest.raises(InputError, match="use that one again, .* choose another --out, or discard the run"):
         iterate.run(rounds(2, path), run, games=games)
     assert iterate.run(rounds(1, path), tmp_path / "another", games=games).status == "done"
     (prompts / "vote.j2").write_text(before)
@@ -124,7 +124,9 @@ def test_rollout_has_the_same_rule(games: Path, prompts: Path, tmp_path: Path):
     with pytest.raises(VzError, match="killed"):
         rollout.run(recipe, games, tmp_path / "out", engine=FakeEngine(ends))
     edit(prompts)
-    with pytest.raises(InputError, match="unfinished work of other inputs or settings .other prompts.; .* --overwrite"):
+    with pytest.raises(
+        InputError, match="unfinished work from different inputs or settings .other prompts.; .* --overwrite"
+    ):
         rollout.run(recipe, games, tmp_path / "out")
     assert rollout.run(recipe, games, tmp_path / "out", overwrite=True).counts["finished_before"] == 0
     edit(prompts)

@@ -65,7 +65,7 @@ def test_it_goes_on_from_the_last_whole_round(run: Path, games: Path, name: str,
     assert report.status == "done" and fingerprint(run) == expected
     assert engine.tally.completions == 0  # what was played is there
     said = capsys.readouterr().err
-    for text in [str((run / name).parent), "goes on after round 2; finished rounds that are made again: 1"]:
+    for text in [str((run / name).parent), "resumes after round 2; finished rounds that run again: 1"]:
         assert text in said and any(text in warning for warning in report.warnings)
     assert "missing" not in " ".join(iterate.run(recipe(), run, games=games).warnings)
 
@@ -121,7 +121,7 @@ def test_after_a_power_cut_every_byte_is_read(run: Path, games: Path, tmp_path: 
     monkeypatch.setattr(locking, "BOOT", tmp_path / "boot")
     (tmp_path / ".run.lock").write_text("before it")
     report = iterate.run(recipe(), run, games=games)
-    assert report.status == "done" and "goes on after round 2" in " ".join(report.warnings)
+    assert report.status == "done" and "resumes after round 2" in " ".join(report.warnings)
     assert fingerprint(run) == expected
 
 

@@ -83,7 +83,7 @@ def test_a_table_of_another_name_is_another_input(tmp_path: Path) -> None:
     for name in ("bus-fares", "taxi-fares"):
         (tmp_path / f"{name}.csv").write_text("Year,Fare\n2001,5\n2002,9\n2003,2\n")
     run(rules, tmp_path / "games", sources=Sources(tables=tmp_path / "bus-fares.csv"), processes=1)
-    with pytest.raises(InputError, match="other inputs or settings"):
+    with pytest.raises(InputError, match="different inputs or settings"):
         run(rules, tmp_path / "games", sources=Sources(tables=tmp_path / "taxi-fares.csv"), processes=1)
 
 

@@ -146,7 +146,7 @@ def test_another_wording_is_another_input(games: Path, tmp_path: Path):
     recipe = fake_recipe(f"game.prompts={words}")
     rollout.run(recipe, games, tmp_path / "out")
     (words / "vote.j2").write_text((words / "vote.j2").read_text() + "Be quick.")
-    with pytest.raises(InputError, match="other inputs or settings"):
+    with pytest.raises(InputError, match="different inputs or settings"):
         rollout.run(recipe, games, tmp_path / "out")
 
 

@@ -91,7 +91,7 @@ def test_a_run_that_was_begun_otherwise(place: Path) -> None:
     iterate.run(fake_recipe(*small), place / "run", games=place / "games")
     other = fake_recipe(*small, "game.votes=4")
     with pytest.raises(
-        InputError, match="go on with the same, choose another --out, or discard the run with --overwrite"
+        InputError, match="use that one again, choose another --out, or discard the run with --overwrite"
     ):
         iterate.run(other, place / "run", games=place / "games")
     assert iterate.run(fake_recipe(*small), place / "run", games=place / "games").status == "up to date"

@@ -132,7 +132,7 @@ def test_a_changed_parquet_in_a_linked_folder_is_not_up_to_date(tmp_path: Path) 
     write_cells(tmp_path / "elsewhere" / "p.parquet", count=2)
     made_from(tmp_path / "in", tmp_path)
     write_cells(tmp_path / "elsewhere" / "p.parquet", count=3)
-    with pytest.raises(InputError, match="other inputs"):
+    with pytest.raises(InputError, match="different inputs"):
         made_from(tmp_path / "in", tmp_path)
 
 
@@ -159,7 +159,7 @@ def test_the_same_pictures_under_another_name_are_another_input(tmp_path: Path) 
     write_pair(tmp_path / "in")
     made_from(tmp_path / "in", tmp_path)
     (tmp_path / "in").rename(tmp_path / "renamed")
-    with pytest.raises(InputError, match="other inputs"):
+    with pytest.raises(InputError, match="different inputs"):
         made_from(tmp_path / "renamed", tmp_path)
 
 
@@ -171,7 +171,7 @@ def test_a_changed_picture_of_the_same_size_is_not_up_to_date(tmp_path: Path) ->
     data[-20] ^= 1
     original.write_bytes(bytes(data))
     os.utime(original, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
-    with pytest.raises(InputError, match="other inputs"):
+    with pytest.raises(InputError, match="different inputs"):
         made_from(tmp_path / "in", tmp_path)
 
 

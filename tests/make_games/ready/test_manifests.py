@@ -111,7 +111,7 @@ def test_a_changed_picture_is_not_up_to_date(tmp_path: Path) -> None:
     file = write_manifest(tmp_path / "m.csv", paths(tmp_path))
     made_from(file, tmp_path)
     photo(77).save(tmp_path / "pictures" / "n0_original.png")
-    with pytest.raises(InputError, match="other inputs"):
+    with pytest.raises(InputError, match="different inputs"):
         made_from(file, tmp_path)
 
 

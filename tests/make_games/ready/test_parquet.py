@@ -77,7 +77,7 @@ def test_each_row_group_is_read_once_a_column(tmp_path: Path, monkeypatch: pytes
 def test_a_changed_picture_is_not_up_to_date(tmp_path: Path) -> None:
     made_from(write_cells(tmp_path / "m.parquet"), tmp_path)
     pl.read_parquet(tmp_path / "m.parquet").reverse().write_parquet(tmp_path / "m.parquet")
-    with pytest.raises(InputError, match="other inputs"):
+    with pytest.raises(InputError, match="different inputs"):
         made_from(tmp_path / "m.parquet", tmp_path)
 
 
