@@ -1,4 +1,4 @@
-"""What files and folders hold, as hashes and sizes: how inputs are told apart, and whether outputs are still whole."""
+"""Hashes and sizes of files and folders: they identify inputs and show whether outputs are still whole."""
 
 from __future__ import annotations
 

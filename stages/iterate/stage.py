@@ -87,7 +87,7 @@ def run(
 def _where_it_stands(
     out: Path, recipe: Recipe, inputs: dict[str, str], *, full: bool, overwrite: bool
 ) -> tuple[State, list[str]]:
-    """The state that the run goes on from, and what was lost, which is told at once."""
+    """The state that the run resumes from, and what was lost. Prints the losses as warnings."""
     found = standing(out, full=full)
     if found.is_ruined:
         if not overwrite:

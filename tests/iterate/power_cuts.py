@@ -1,4 +1,4 @@
-"""Power cuts for real: a run on an ext4 file system that is shut down under it goes on by the same command.
+"""Power cuts for real: ext4 is shut down under a run, and the same command resumes the run.
 
 `python -m tests.iterate.power_cuts --cuts 30` (as root; Linux with loop devices). Each trial makes a fresh file system in
 an image, starts a run on it, and at one of its many changes of the disk shuts the file system down without writing its

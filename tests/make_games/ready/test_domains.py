@@ -1,4 +1,4 @@
-"""What ready pictures show is told by their place, or not at all: nothing becomes a photo that nobody called one."""
+"""The place of ready pictures tells what they show. Without a sign nothing becomes a photo."""
 
 from __future__ import annotations
 
