@@ -8,10 +8,11 @@ from pathlib import Path
 
 from PIL import Image
 
-from stages.core import artifact, tables
-from stages.core.artifact import Outcome
+from stages.core import tables
 from stages.core.clevr import change_objects, sample_scene
 from stages.core.clevr.scene_json import to_json
+from stages.core.folder import artifact
+from stages.core.folder.artifact import Outcome
 from stages.core.game.rules import deal
 from stages.core.recipe import Recipe, load
 from stages.core.recipe.game import Game

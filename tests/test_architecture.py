@@ -44,6 +44,37 @@ def test_the_ground_imports_no_stage():
     assert not {name for name in found for stage in STAGES if f"{name}.".startswith(f"stages.{stage}.")}
 
 
+# The rooms of `stages/core`, a floor a line: a room imports only from floors below its own.
+FLOORS = [
+    {"play"},
+    {"engines"},
+    {"vlm"},
+    {"clevr", "game", "pages", "pictures"},
+    {"recipe", "tables", "processes"},
+    {"folder"},
+    {"changes", "errors", "progress", "seeds"},
+]
+
+
+def rooms_imported_by(room: str) -> set[str]:
+    place = ROOT / "stages/core" / room
+    files = sorted(place.rglob("*.py")) if place.is_dir() else [place.with_suffix(".py")]
+    found = {name.split(".")[2] for file in files for name in imported_by(file) if name.startswith("stages.core.")}
+    return found - {room}
+
+
+def test_every_room_of_the_ground_has_its_floor():
+    there = {path.stem for path in (ROOT / "stages/core").iterdir() if not path.name.startswith("_")}
+    assert there == set().union(*FLOORS)
+
+
+@pytest.mark.parametrize("floor", range(len(FLOORS)))
+def test_rooms_import_only_from_lower_floors(floor: int):
+    lower = set().union(*FLOORS[floor + 1 :])
+    for room in FLOORS[floor]:
+        assert rooms_imported_by(room) <= lower, f"{room} imports from its own floor or above"
+
+
 def test_the_game_is_pure():
     found = {name.split(".")[0] for file in source("stages/core/game") for name in imported_by(file)}
     assert not found & {"torch", "transformers", "polars", "asyncio"}

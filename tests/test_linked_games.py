@@ -11,8 +11,8 @@ import pytest
 
 from stages import evaluate, export, iterate, make_games, report, rollout
 from stages.core import tables
-from stages.core.artifact import content_hash
 from stages.core.errors import InputError
+from stages.core.folder.artifact import content_hash
 from stages.core.recipe import load
 from stages.inspect.show import show
 from stages.inspect.verify import verify

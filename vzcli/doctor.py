@@ -12,8 +12,8 @@ from vzcli import options as opt
 DEFAULT_RECIPE = "tiny"
 
 if TYPE_CHECKING:
-    from stages.core.environment import Finding
     from stages.core.recipe import Recipe
+    from stages.doctor import Finding
 
 
 def command(
@@ -30,7 +30,7 @@ def command(
 
     With --recipe, also check what its model needs, from its configuration and processor files, not its weights.
     """
-    from stages.core.environment import examine
+    from stages.doctor import examine
 
     findings = examine(needed=extras or [])
     if recipe is not None or overrides:
@@ -45,9 +45,8 @@ def command(
 
 def _of_recipe(recipe: Recipe) -> list[Finding]:
     from stages import train
-    from stages.core.environment import Finding
     from stages.core.errors import InputError
-    from stages.core.needs import examine_model
+    from stages.doctor import Finding, examine_model
 
     findings = examine_model(recipe)
     try:

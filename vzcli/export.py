@@ -12,7 +12,7 @@ from vzcli import options as opt
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from stages.core.artifact import Report
+    from stages.core.folder.artifact import Report
 
 
 def command(

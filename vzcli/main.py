@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from stages.core.interrupts import keep_ignored
+from stages.core.processes.interrupts import keep_ignored
 from vzcli import (
     doctor,
     evaluate,
@@ -79,7 +79,7 @@ def _options(
 
 def main() -> None:
     """Run `vz`. Exit codes: 0 done, 1 failed, 2 bad input or usage, 130 interrupted."""
-    from stages.core.processes import forget_launcher
+    from stages.core.processes.inherited import forget_launcher
 
     forget_launcher(os.environ)  # vz starts its processes itself, those that train and those that play
     os.environ["PYTHONSAFEPATH"] = "1"  # and none of them imports modules from the current folder

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from stages.core.artifact import Report
+    from stages.core.folder.artifact import Report
     from stages.core.recipe import Recipe
 
 WIDTH_WITHOUT_TERMINAL = 160

@@ -15,7 +15,7 @@ from PIL import Image, UnidentifiedImageError
 
 from stages.core import tables
 from stages.core.errors import InputError
-from stages.core.files import read_file
+from stages.core.folder.files import read_file
 
 _BLANK = re.compile(r"blank:([1-9][0-9]{0,4})x([1-9][0-9]{0,4})")
 BLANK_COLOUR = (255, 255, 255)

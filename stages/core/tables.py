@@ -10,8 +10,8 @@ from pathlib import Path
 import polars as pl
 import polars.exceptions
 
-from stages.core.durable import put
 from stages.core.errors import InputError
+from stages.core.folder.durable import put
 
 Schema = dict[str, pl.DataType]
 

@@ -12,11 +12,11 @@ import polars as pl
 from stages.core import tables
 from stages.core.engines import Engine
 from stages.core.game.rules import Deal
-from stages.core.play_folder import play_folder
+from stages.core.play.folder import play_folder
+from stages.core.play.votes import count_votes, judge_games
 from stages.core.recipe import Recipe
 from stages.core.recipe.rollout import Seats
 from stages.core.seeds import derive
-from stages.core.votes import count_votes, judge_games
 from stages.evaluate.figures import figure
 
 # The analyst plays on the civilians' side. A side's name is the role of the policy that is judged.

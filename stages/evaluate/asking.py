@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 
 from stages.core.engines import Engine
 from stages.core.engines.base import Completion, Request, Sampling
+from stages.core.engines.together import together
 from stages.core.game.prompting import Message
 from stages.core.pictures import Picture
 from stages.core.recipe import Recipe
 from stages.core.seeds import derive
-from stages.core.together import together
 
 
 @dataclass(frozen=True)

@@ -9,19 +9,21 @@ from typing import Any
 
 import polars as pl
 
-from stages.core import artifact, playable, tables
-from stages.core.artifact import Outcome, Report
-from stages.core.deals import check_spy_view
+from stages.core import tables
 from stages.core.engines import Engine, open_engine
 from stages.core.errors import InputError
-from stages.core.files import write_json
+from stages.core.folder import artifact
+from stages.core.folder.artifact import Outcome, Report
+from stages.core.folder.files import write_json
 from stages.core.game.rules import Deal, deal
-from stages.core.needs import check_models
-from stages.core.play_folder import play_folder
+from stages.core.play import playable
+from stages.core.play.deals import check_spy_view
+from stages.core.play.folder import play_folder
 from stages.core.recipe import Recipe
 from stages.core.recipe.load import place_of, prompt_files
 from stages.core.recipe.rollout import Seats
 from stages.core.seeds import derive
+from stages.core.vlm.needs import check_models
 from stages.evaluate.arena import arena_figures, play_both_sides, read_arena
 from stages.evaluate.clues import clue_figures, read_clues
 from stages.evaluate.transcripts import decision_figures, vote_on

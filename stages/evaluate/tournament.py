@@ -8,14 +8,15 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from stages.core import artifact, playable
-from stages.core.artifact import Outcome, Report
 from stages.core.engines import Engine, open_engine
 from stages.core.errors import InputError
-from stages.core.files import write_json
-from stages.core.needs import check_models
+from stages.core.folder import artifact
+from stages.core.folder.artifact import Outcome, Report
+from stages.core.folder.files import write_json
+from stages.core.play import playable
 from stages.core.recipe import Recipe
 from stages.core.recipe.load import place_of, prompt_files
+from stages.core.vlm.needs import check_models
 from stages.evaluate.arena import arena_figures, play_both_sides, read_arena
 from stages.evaluate.elo import elo
 from stages.evaluate.stage import deals, held_out_pairs

@@ -9,10 +9,11 @@ from typing import Any
 
 import polars as pl
 
-from stages.core import artifact, tables
-from stages.core.artifact import Outcome, Report
+from stages.core import tables
 from stages.core.errors import InputError, require
-from stages.core.files import write_text
+from stages.core.folder import artifact
+from stages.core.folder.artifact import Outcome, Report
+from stages.core.folder.files import write_text
 from stages.core.progress import progress_bar
 from stages.export.card import About, card
 from stages.export.shards import Row, Written, write_split

@@ -7,9 +7,10 @@ from typing import Any
 
 import polars as pl
 
-from stages.core import artifact, tables
-from stages.core.artifact import Outcome, Report
+from stages.core import tables
 from stages.core.errors import VzError
+from stages.core.folder import artifact
+from stages.core.folder.artifact import Outcome, Report
 from stages.core.game.readers import UNREADABLE_CLUE
 from stages.core.game.rules import ActivePhase
 from stages.core.recipe import Recipe

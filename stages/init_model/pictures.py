@@ -13,7 +13,7 @@ from stages.core.clevr import Scene, change_objects, render, sample_scene
 from stages.core.clevr.camera import project
 from stages.core.clevr.effort import effort_of, settled
 from stages.core.errors import InputError
-from stages.core.pool import work_through
+from stages.core.processes.pool import work_through
 from stages.core.progress import Progress, Silent
 from stages.core.recipe.games import Games
 from stages.core.recipe.init_model import Body

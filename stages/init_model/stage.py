@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stages.core.artifact import Outcome, Report, produce
 from stages.core.errors import InputError, require
+from stages.core.folder.artifact import Outcome, Report, produce
 from stages.core.progress import progress_bar
 from stages.core.recipe import Recipe
-from stages.core.save_model import save_model
+from stages.core.vlm.saving import save_model
 from stages.init_model.card import card
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont, UnidentifiedImageError
 from PIL.PngImagePlugin import PngInfo
 
-from stages.core.artifact import Report
 from stages.core.errors import InputError
-from stages.core.files import write_bytes
+from stages.core.folder.artifact import Report
+from stages.core.folder.files import write_bytes
 from stages.core.pictures import png
 from stages.core.progress import progress_bar
 from stages.inspect.pairs import Chosen, Seen, look_at, warned

@@ -8,10 +8,11 @@ from typing import Any
 
 import polars as pl
 
-from stages.core import artifact, tables
+from stages.core import tables
 from stages.core.changes import change_lines, scene_of
 from stages.core.errors import InputError
-from stages.core.files import read_json
+from stages.core.folder import artifact
+from stages.core.folder.files import read_json
 
 SIDES = ("civilians", "spy")  # of an evaluation
 

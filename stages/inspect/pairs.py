@@ -10,9 +10,10 @@ from typing import Any
 import polars as pl
 from PIL import Image
 
-from stages.core import artifact, tables
+from stages.core import tables
 from stages.core.changes import Line, change_lines, item_of, scene_of
 from stages.core.errors import InputError
+from stages.core.folder import artifact
 from stages.core.pictures import picture_of
 from stages.inspect.outline import Difference, Point, difference
 

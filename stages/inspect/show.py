@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from stages.core.artifact import Report
 from stages.core.errors import InputError
+from stages.core.folder.artifact import Report
 from stages.inspect import contact_sheet, gallery
 from stages.inspect.pairs import Chosen, choose, games_folder, named_in
 

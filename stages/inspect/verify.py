@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from stages.core.artifact import MANIFEST, Report
-from stages.core.content import Files, spoilt
 from stages.core.errors import InputError
-from stages.core.files import read_json
+from stages.core.folder.artifact import MANIFEST, Report
+from stages.core.folder.content import Files, spoilt
+from stages.core.folder.files import read_json
 
 RECORDS = {MANIFEST: "outputs", "state.json": "files"}  # by what names files: a stage's output, a training state
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import polars as pl
 
-from stages.core import artifact, tables
-from stages.core.artifact import Outcome, Report
+from stages.core import tables
 from stages.core.errors import InputError
+from stages.core.folder import artifact
+from stages.core.folder.artifact import Outcome, Report
 from stages.core.game.rules import deal
 from stages.core.recipe import Recipe
 from stages.core.seeds import derive

@@ -11,10 +11,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from stages.core.artifact import MANIFEST
-from stages.core.content import spoilt
 from stages.core.errors import InputError
-from stages.core.files import read_json
+from stages.core.folder.artifact import MANIFEST
+from stages.core.folder.content import spoilt
+from stages.core.folder.files import read_json
 from stages.iterate.opponents import BASE
 from stages.iterate.state import (
     METRICS,

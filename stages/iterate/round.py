@@ -14,8 +14,8 @@ from typing import Any
 
 from stages import filter as filter_stage
 from stages import rollout, score, train
-from stages.core.artifact import Report
 from stages.core.engines import Engine
+from stages.core.folder.artifact import Report
 from stages.core.game.rules import ActivePhase
 from stages.core.recipe import Recipe
 from stages.core.recipe.load import place_of

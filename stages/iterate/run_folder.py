@@ -9,10 +9,10 @@ from typing import Any
 import yaml
 
 from stages import make_games
-from stages.core import artifact
-from stages.core.content import content_hash, known_as, spoilt
 from stages.core.errors import InputError
-from stages.core.files import read_json, sha256_text, to_json, write_json, write_text
+from stages.core.folder import artifact
+from stages.core.folder.content import content_hash, known_as, spoilt
+from stages.core.folder.files import read_json, sha256_text, to_json, write_json, write_text
 from stages.core.recipe import Recipe, dump
 from stages.core.recipe.load import parse, prompt_files
 from stages.iterate.opponents import number_of

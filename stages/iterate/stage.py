@@ -11,16 +11,18 @@ from pathlib import Path
 import polars as pl
 
 from stages import train
-from stages.core import artifact, playable, tables, vlm
-from stages.core.artifact import Report
-from stages.core.deals import check_spy_view
+from stages.core import tables, vlm
 from stages.core.engines import Engine, open_engine
 from stages.core.errors import InputError
-from stages.core.needs import check_models
-from stages.core.play_folder import PAIR
+from stages.core.folder import artifact
+from stages.core.folder.artifact import Report
+from stages.core.play import playable
+from stages.core.play.deals import check_spy_view
+from stages.core.play.folder import PAIR
 from stages.core.recipe import Recipe
 from stages.core.recipe.load import place_of, prompt_files
 from stages.core.recipe.served import is_served
+from stages.core.vlm.needs import check_models
 from stages.iterate.evaluation import is_due, judge
 from stages.iterate.recovery import LOST, go_back, standing
 from stages.iterate.round import Round

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from stages.core.errors import InputError
-from stages.core.files import read_json, write_json, write_text
+from stages.core.folder.files import read_json, write_json, write_text
 from stages.iterate.opponents import Record
 from stages.iterate.schedule import Schedule
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from stages.core import tables
-from stages.core.artifact import CLAIM, MANIFEST
-from stages.core.differences import input_hashes, leaves
 from stages.core.errors import InputError
-from stages.core.files import read_json, write_json
+from stages.core.folder.artifact import CLAIM, MANIFEST
+from stages.core.folder.differences import input_hashes, leaves
+from stages.core.folder.files import read_json, write_json
 from stages.core.pictures import picture_of
 from stages.make_games import noise
 from stages.make_games.making import finished, note_path

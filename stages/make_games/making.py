@@ -10,8 +10,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from stages.core.durable import sync
-from stages.core.files import read_json, size_of, write_json
+from stages.core.folder.durable import sync
+from stages.core.folder.files import read_json, size_of, write_json
 from stages.make_games import noise
 from stages.make_games.pair import Made, Pair, Skipped, printable
 

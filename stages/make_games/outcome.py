@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from stages.core.artifact import Outcome
+from stages.core.folder.artifact import Outcome
 from stages.core.recipe import Recipe
 from stages.make_games import noise
 from stages.make_games.making import Note

@@ -7,7 +7,7 @@ from functools import partial
 from itertools import groupby
 from pathlib import Path
 
-from stages.core.pool import available_cores, work_through
+from stages.core.processes.pool import available_cores, work_through
 from stages.make_games.making import make_pair
 from stages.make_games.pair import Pair
 

@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from stages.core import artifact, tables
-from stages.core.artifact import Outcome, Report
+from stages.core import tables
 from stages.core.errors import InputError
-from stages.core.files import read_json, sha256_text, write_json
+from stages.core.folder import artifact
+from stages.core.folder.artifact import Outcome, Report
+from stages.core.folder.files import read_json, sha256_text, write_json
+from stages.core.folder.manifest import manifest_of, versions
 from stages.core.game.rules import deal
-from stages.core.manifest import manifest_of, versions
 from stages.core.progress import progress_bar
 from stages.core.recipe import Recipe
 from stages.make_games import noise

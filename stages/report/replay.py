@@ -11,9 +11,10 @@ from typing import Any
 import polars as pl
 from PIL import Image
 
-from stages.core import artifact, pages, tables
+from stages.core import pages, tables
 from stages.core.changes import change_lines, scene_of
 from stages.core.errors import InputError
+from stages.core.folder import artifact
 from stages.core.pictures import Picture
 from stages.report.run_files import RunFiles
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import yaml
 
-from stages.core import artifact
 from stages.core.errors import InputError
-from stages.core.files import read_json
+from stages.core.folder import artifact
+from stages.core.folder.files import read_json
 
 Metrics = dict[str, Any]
 

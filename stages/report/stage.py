@@ -8,7 +8,7 @@ from typing import Any
 from markupsafe import Markup
 
 from stages.core import pages
-from stages.core.artifact import Report
+from stages.core.folder.artifact import Report
 from stages.report.axis import short
 from stages.report.figures import evaluation_charts, round_charts
 from stages.report.page import COMMAND, render

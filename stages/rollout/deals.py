@@ -7,8 +7,8 @@ from pathlib import Path
 import polars as pl
 
 from stages.core import tables
-from stages.core.deals import Deals, check_spy_view
 from stages.core.errors import InputError
+from stages.core.play.deals import Deals, check_spy_view
 from stages.core.recipe.game import Game
 from stages.core.recipe.rollout import Seats
 

@@ -11,20 +11,21 @@ from typing import Any
 
 import polars as pl
 
-from stages.core import artifact, tables
-from stages.core.artifact import Outcome, Report
-from stages.core.deals import Deals
+from stages.core import tables
 from stages.core.engines import Engine
 from stages.core.errors import InputError
+from stages.core.folder import artifact
+from stages.core.folder.artifact import Outcome, Report
 from stages.core.game.readers import UNREADABLE_CLUE
 from stages.core.game.rules import deal as deal_anew
-from stages.core.live import completions_of
-from stages.core.memory import gpu_gib, peak_gib
-from stages.core.play import policies
-from stages.core.play_folder import PAIR, play_folder
+from stages.core.play.deals import Deals
+from stages.core.play.folder import PAIR, play_folder
+from stages.core.play.game import policies
+from stages.core.play.live import completions_of
 from stages.core.recipe import Recipe
 from stages.core.seeds import derive
 from stages.rollout.deals import choose_split, read_deals, read_seats
+from stages.rollout.memory import gpu_gib, peak_gib
 from stages.rollout.stage import produce
 from stages.rollout.summary import CUT, THINK_LESS, THINKING, summarise
 

@@ -9,17 +9,19 @@ from typing import Any
 
 import polars as pl
 
-from stages.core import artifact, playable, tables
-from stages.core.artifact import Outcome, Report
-from stages.core.content import known_as
-from stages.core.deals import Deals
+from stages.core import tables
 from stages.core.engines import Engine, open_engine
-from stages.core.needs import check_models
-from stages.core.play import policies
-from stages.core.play_folder import PAIR, play_folder
+from stages.core.folder import artifact
+from stages.core.folder.artifact import Outcome, Report
+from stages.core.folder.content import known_as
+from stages.core.play import playable
+from stages.core.play.deals import Deals
+from stages.core.play.folder import PAIR, play_folder
+from stages.core.play.game import policies
 from stages.core.recipe import Recipe
 from stages.core.recipe.load import place_of, prompt_files
 from stages.core.recipe.rollout import Seats
+from stages.core.vlm.needs import check_models
 from stages.rollout.deals import choose_split, read_deals, read_seats
 from stages.rollout.summary import summarise
 

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from stages.core import tables
-from stages.core.artifact import Outcome
+from stages.core.folder.artifact import Outcome
 from stages.core.game.readers import UNREADABLE_CLUE
 from stages.core.recipe.rollout import Rollout
 

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from stages.core.errors import InputError
-from stages.core.files import read_json
+from stages.core.folder.files import read_json
 from stages.core.recipe.scoring import Score
 
 

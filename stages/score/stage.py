@@ -7,16 +7,17 @@ from typing import Any
 
 import polars as pl
 
-from stages.core import artifact, tables
-from stages.core.artifact import Outcome, Report
+from stages.core import tables
 from stages.core.errors import InputError
-from stages.core.files import write_json
+from stages.core.folder import artifact
+from stages.core.folder.artifact import Outcome, Report
+from stages.core.folder.files import write_json
 from stages.core.game.rules import ActivePhase
+from stages.core.play.votes import count_votes, judge_games
 from stages.core.recipe import Recipe
 from stages.core.recipe.game import Game
 from stages.core.recipe.scoring import Score
 from stages.core.seeds import rng
-from stages.core.votes import count_votes, judge_games
 from stages.score import rewards
 from stages.score.baselines import Baselines, move, read_baselines
 from stages.score.code_format import is_well_formed

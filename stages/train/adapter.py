@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stages.core import vlm
-from stages.core.content import content_hash
 from stages.core.errors import InputError
+from stages.core.folder.content import content_hash
 from stages.core.recipe.model import Lora
 from stages.core.recipe.model import Model as ModelRecipe
 

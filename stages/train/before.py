@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from stages.core import vlm
 from stages.core.errors import InputError
-from stages.core.model_files import is_quantized, local_folder, own_files
 from stages.core.recipe import Recipe
 from stages.core.recipe.model import Lora
-from stages.core.save_model import check_savable
+from stages.core.vlm.model_files import is_quantized, local_folder, own_files
+from stages.core.vlm.saving import check_savable
 from stages.train.adapter import check_adapter, check_base, check_state, fill_adapter, with_adapter
 from stages.train.job import Job
 from stages.train.state import read_info

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stages.core import vlm
-from stages.core.files import read_json, write_json, write_text
-from stages.core.model_files import CONFIG, copy_own_files, local_folder, set_dtype
+from stages.core.folder.files import read_json, write_json, write_text
 from stages.core.recipe import Recipe
-from stages.core.save_model import save_like
+from stages.core.vlm.model_files import CONFIG, copy_own_files, local_folder, set_dtype
+from stages.core.vlm.saving import save_like
 from stages.train.adapter import with_adapter
 from stages.train.before import source_of
 from stages.train.policy import trainable, unfrozen

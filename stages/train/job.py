@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from stages.core.files import read_json, write_json
+from stages.core.folder.files import read_json, write_json
 from stages.core.recipe import Recipe
 from stages.core.recipe.load import parse
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import stages
 from stages.core.errors import InputError, MissingExtra, VzError
-from stages.core.files import read_json, write_text
-from stages.core.processes import forget_launcher, without_launcher
+from stages.core.folder.files import read_json, write_text
+from stages.core.processes.inherited import forget_launcher, without_launcher
 from stages.core.recipe import Recipe
 from stages.train.accelerate_file import Spread, read_spread
 from stages.train.job import ERROR, RESULT, Job, Trained

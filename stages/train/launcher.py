@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from stages.core.processes import end_with_parent
+from stages.core.processes.inherited import end_with_parent
 
 LAUNCHER = "VZ_TRAIN_LAUNCHER"  # the process that started the training processes
 

@@ -10,9 +10,10 @@ from typing import Any
 
 import polars as pl
 
-from stages.core import artifact, tables
+from stages.core import tables
 from stages.core.engines.base import sampler_name
 from stages.core.errors import InputError
+from stages.core.folder import artifact
 from stages.core.game.prompting import Message
 from stages.core.pictures import Picture, picture_hashes
 from stages.core.recipe.engines import BENDS

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from stages.core import artifact
-from stages.core.artifact import Outcome, Report
-from stages.core.durable import publish
 from stages.core.errors import InputError
-from stages.core.files import read_json, sha256_text, to_json, write_json
+from stages.core.folder import artifact
+from stages.core.folder.artifact import Outcome, Report
+from stages.core.folder.durable import publish
+from stages.core.folder.files import read_json, sha256_text, to_json, write_json
 from stages.core.recipe import Recipe
 from stages.core.recipe.load import place_of
 from stages.train import plan

@@ -13,9 +13,9 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stages.core.content import Files, outputs, spoilt
 from stages.core.errors import InputError
-from stages.core.files import read_json, write_json
+from stages.core.folder.content import Files, outputs, spoilt
+from stages.core.folder.files import read_json, write_json
 
 if TYPE_CHECKING:
     import torch

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stages.core.files import read_json, write_json
+from stages.core.folder.files import read_json, write_json
 from stages.train.job import Job, Trained
 from stages.train.plan import rate, updates_of
 from stages.train.rows import Row

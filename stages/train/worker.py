@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 from stages.core.errors import VzError
-from stages.core.files import write_json
-from stages.core.processes import end_with_parent
+from stages.core.folder.files import write_json
+from stages.core.processes.inherited import end_with_parent
 from stages.train.job import ERROR, RESULT, Job
 from stages.train.launcher import LAUNCHER
 

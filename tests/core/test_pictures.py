@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from stages.core.errors import InputError
-from stages.core.files import sha256_file
+from stages.core.folder.files import sha256_file
 from stages.core.pictures import Picture, picture_of
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from stages import rollout
-from stages.core.artifact import Outcome, produce
 from stages.core.errors import InputError
+from stages.core.folder.artifact import Outcome, produce
 from tests.helpers import fake_recipe, write_games
 
 

@@ -12,8 +12,9 @@ import pytest
 import yaml
 
 from stages import export
-from stages.core import artifact, tables
+from stages.core import tables
 from stages.core.errors import InputError
+from stages.core.folder import artifact
 from tests.inspect.folders import EVIL, all_kinds, change, evil_pairs, pair, replace_in_pairs, squares, write_pairs
 
 SKIPPED = [{"pair_id": "gone", "source": "drawn", "reason": "identical", "detail": "shows the same"}]

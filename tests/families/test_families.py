@@ -20,7 +20,7 @@ from stages.core.engines.base import Completion, Request
 from stages.core.engines.fit import Fit
 from stages.core.engines.transformers import TransformersEngine
 from stages.core.errors import InputError
-from stages.core.files import sha256_file
+from stages.core.folder.files import sha256_file
 from stages.core.pictures import Picture
 from stages.core.recipe import Recipe, load
 from stages.init_model.tokenizer import WORDS

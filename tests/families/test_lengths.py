@@ -11,7 +11,7 @@ from PIL import Image
 
 from stages.core import vlm
 from stages.core.errors import InputError
-from stages.core.playable import longest_prompts
+from stages.core.play.playable import longest_prompts
 from stages.core.recipe import load
 from stages.core.vlm.lengths import PromptLengths
 from tests.families.builders import FAMILIES, Family

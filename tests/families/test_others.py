@@ -13,7 +13,7 @@ from stages.core import vlm
 from stages.core.engines.fit import Fit, check_fit
 from stages.core.engines.local_policy import LocalPolicy
 from stages.core.errors import InputError
-from stages.core.files import sha256_file
+from stages.core.folder.files import sha256_file
 from stages.core.pictures import Picture
 from stages.core.recipe import load
 from stages.train.encode import encode_rows

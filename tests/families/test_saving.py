@@ -11,9 +11,9 @@ import torch
 from PIL import Image
 
 from stages import train
-from stages.core.model_files import own_files
 from stages.core.recipe import Recipe
 from stages.core.vlm import encode, encode_one, load_processor
+from stages.core.vlm.model_files import own_files
 from tests.families.builders import FAMILIES, Family
 from tests.train import world
 

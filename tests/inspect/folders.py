@@ -11,8 +11,9 @@ from typing import Any
 import polars as pl
 from PIL import Image, ImageDraw
 
-from stages.core import artifact, tables
-from stages.core.artifact import Outcome
+from stages.core import tables
+from stages.core.folder import artifact
+from stages.core.folder.artifact import Outcome
 from stages.core.game.rules import deal
 from stages.core.recipe.game import Game
 

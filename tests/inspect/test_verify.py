@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from stages import iterate
-from stages.core.artifact import Outcome, produce
 from stages.core.engines.fake import FakeEngine
 from stages.core.errors import InputError
+from stages.core.folder.artifact import Outcome, produce
 from stages.inspect.verify import verify
 from tests.helpers import fake_recipe
 from tests.inspect.test_command import vz

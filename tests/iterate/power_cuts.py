@@ -51,7 +51,7 @@ for name in ("fsync", "replace", "rename", "unlink"):
     setattr(os, name, counted(getattr(os, name)))
 from stages import iterate
 try:
-    from stages.core import locking
+    from stages.core.folder import locking
     locking.BOOT = boot
 except ImportError:
     pass

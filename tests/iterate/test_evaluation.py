@@ -6,8 +6,8 @@ import polars as pl
 import pytest
 
 from stages import iterate
-from stages.core import artifact
 from stages.core.errors import InputError
+from stages.core.folder import artifact
 from stages.core.recipe import Recipe
 from tests.helpers import fake_recipe, write_games
 

@@ -99,8 +99,8 @@ def test_a_run_killed_again_and_again_still_ends(games: Path, tmp_path: Path, un
 
 
 def test_a_lock_refuses_a_second_run(games: Path, tmp_path: Path):
-    from stages.core import artifact
     from stages.core.errors import InputError
+    from stages.core.folder import artifact
 
     with artifact.locked(tmp_path / "run"), pytest.raises(InputError, match="another vz process"):
         iterate.run(fake_recipe(*RECIPE), tmp_path / "run", games=games)

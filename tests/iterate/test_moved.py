@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from stages import iterate, rollout
-from stages.core.artifact import content_hash
+from stages.core.folder.artifact import content_hash
 from stages.core.recipe import Recipe, load
 from stages.core.recipe.load import shared_folder
 from tests.helpers import write_games

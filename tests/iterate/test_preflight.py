@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from stages import iterate
-from stages.core.artifact import Report
 from stages.core.engines.fake import FakeEngine
 from stages.core.errors import InputError, VzError
+from stages.core.folder.artifact import Report
 from stages.iterate.entropy import falling
 from tests.helpers import fake_recipe
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from stages import iterate
-from stages.core import locking
 from stages.core.engines.fake import FakeEngine
 from stages.core.errors import InputError
+from stages.core.folder import locking
 from stages.core.recipe import Recipe
 from tests.helpers import fake_recipe, write_games
 from tests.iterate.test_kills import fingerprint

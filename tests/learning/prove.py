@@ -19,7 +19,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from stages.core.files import write_json, write_text
+from stages.core.folder.files import write_json, write_text
 from tests.learning.arms import ABLATIONS, ARMS, CURVE, DEV_FRACTION, JUDGED, PAIRS, PROOF, TEST_FRACTION, TEST_SEEDS
 from tests.learning.page import page
 from tests.learning.summary import claims, read_arm, summarise, table

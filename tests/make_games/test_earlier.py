@@ -7,8 +7,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from stages.core.artifact import Report
 from stages.core.errors import InputError
+from stages.core.folder.artifact import Report
 from stages.core.recipe import Recipe, load
 from stages.make_games import making, run
 from tests.make_games.test_kills import contents

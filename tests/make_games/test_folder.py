@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from stages.core import artifact
-from stages.core.artifact import Report
 from stages.core.clevr.llvm import REMEDY
 from stages.core.errors import InputError
-from stages.core.manifest import versions
+from stages.core.folder import artifact
+from stages.core.folder.artifact import Report
+from stages.core.folder.manifest import versions
 from stages.core.recipe import load
 from stages.make_games import Sources, run, stage
 from stages.make_games.charts import planning

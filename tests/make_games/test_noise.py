@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from stages.core.artifact import manifest_of
 from stages.core.errors import InputError
+from stages.core.folder.artifact import manifest_of
 from stages.core.recipe import load
 from stages.make_games import run
 from stages.make_games.noise import kind_of

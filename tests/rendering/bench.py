@@ -26,7 +26,7 @@ from stages.core.clevr.llvm import usable_llvm
 from stages.core.clevr.mitsuba_scene import describe, load_mitsuba
 from stages.core.clevr.rendering import _denoiser, to_srgb
 from stages.core.clevr.scene_json import from_json
-from stages.core.files import write_json
+from stages.core.folder.files import write_json
 from stages.core.recipe import load
 from stages.core.recipe.games import Quality
 from stages.make_games.clevr import drawn

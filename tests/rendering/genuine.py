@@ -21,7 +21,7 @@ from stages.core.clevr import Lights, render
 from stages.core.clevr.effort import PRESETS, Effort, renderer_of
 from stages.core.clevr.given import GivenScene, find_scenes, read_scene
 from stages.core.errors import InputError
-from stages.core.files import write_json
+from stages.core.folder.files import write_json
 from stages.core.recipe.games import Games
 from tests.rendering.likeness import Picture, edge_correlation, mean_colour_apart, psnr
 

@@ -32,7 +32,7 @@ from stages.core import tables
 from stages.core.clevr import render
 from stages.core.clevr.effort import effort_of
 from stages.core.clevr.scene_json import from_json
-from stages.core.files import read_json, write_json
+from stages.core.folder.files import read_json, write_json
 from stages.core.recipe.games import Games
 from stages.core.seeds import derive
 from stages.evaluate.intervals import Estimate, estimate

@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from stages import rollout
-from stages.core import artifact, vlm
+from stages.core import vlm
 from stages.core.engines.base import Completion, Engine, Request
 from stages.core.engines.transformers import TransformersEngine
-from stages.core.files import write_json
+from stages.core.folder import artifact
+from stages.core.folder.files import write_json
 from stages.core.recipe import Recipe, load
 from tests.core.engines.vllm.world import VLLM, build_model
 from tests.helpers import write_games

@@ -22,11 +22,11 @@ from typing import Any
 import torch
 
 from stages import rollout
-from stages.core import artifact
 from stages.core.engines import open_engine
-from stages.core.files import write_json
-from stages.core.memory import gpu_gib, peak_gib
+from stages.core.folder import artifact
+from stages.core.folder.files import write_json
 from stages.core.recipe import Recipe, load
+from stages.rollout.memory import gpu_gib, peak_gib
 from tests.families.chatml import qwen2_5_vl
 from tests.helpers import write_games
 

@@ -20,9 +20,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stages import rollout
-from stages.core import artifact, tables
-from stages.core.artifact import Outcome
+from stages.core import tables
 from stages.core.engines.base import Completion, Engine, Request
+from stages.core.folder import artifact
+from stages.core.folder.artifact import Outcome
 from stages.core.game.rules import deal
 from stages.core.recipe import Recipe, load
 from tests.helpers import write_games

@@ -8,10 +8,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from stages.core import artifact
 from stages.core.engines.base import Request
 from stages.core.engines.fake import FakeEngine
 from stages.core.errors import InputError, VzError
+from stages.core.folder import artifact
 from stages.inspect.look import transcript
 from stages.rollout import preflight
 from tests.helpers import fake_recipe, write_games

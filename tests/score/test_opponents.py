@@ -7,7 +7,7 @@ import pytest
 
 from stages import score
 from stages.core import tables
-from stages.core.artifact import Report
+from stages.core.folder.artifact import Report
 from stages.core.recipe import load
 from tests.helpers import write_rollouts
 

@@ -10,7 +10,7 @@ import pytest
 from stages import score
 from stages.core import tables
 from stages.core.errors import InputError
-from stages.core.files import write_json
+from stages.core.folder.files import write_json
 from stages.core.recipe import load
 from stages.score.code_format import is_well_formed
 from tests.helpers import write_rollouts

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from stages.core import vlm
-from stages.core.artifact import Report
 from stages.core.errors import InputError
+from stages.core.folder.artifact import Report
 from stages.core.recipe import Recipe
 from stages.core.recipe.model import Lora
 from stages.train import launch, run

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from stages.core.artifact import Report
 from stages.core.errors import InputError
+from stages.core.folder.artifact import Report
 from stages.train import run
 from tests.train.world import World, recipe, tensors
 

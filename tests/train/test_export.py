@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from stages.core import vlm
 from stages.core.errors import InputError, VzError
-from stages.core.model_files import local_folder, own_files, set_dtype
+from stages.core.vlm.model_files import local_folder, own_files, set_dtype
 from stages.train import export, launch, run
 from tests.train.world import World, change, make_world, recipe
 

@@ -11,7 +11,7 @@ import pytest
 
 from stages import filter as filter_stage
 from stages.core import tables
-from stages.core.artifact import Report
+from stages.core.folder.artifact import Report
 from stages.core.recipe import load
 from stages.train import run
 from tests.train import world

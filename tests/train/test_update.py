@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import torch
 
-from stages.core.artifact import Report
 from stages.core.errors import InputError
+from stages.core.folder.artifact import Report
 from stages.train import run
 from tests.train import world
 from tests.train.world import Rules, World, change, hand, logprobs, make_world, recipe

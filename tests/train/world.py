@@ -321,7 +321,7 @@ def _row(number: int, draw: random.Random, phase: str, tokens: range, rules: Map
 def _fill(rows: Sequence[dict[str, Any]], model: Path, games: Path) -> None:
     from transformers import AutoModelForImageTextToText, AutoProcessor
 
-    from stages.core.artifact import content_hash
+    from stages.core.folder.artifact import content_hash
 
     processor = AutoProcessor.from_pretrained(model)
     policy = AutoModelForImageTextToText.from_pretrained(model, dtype=torch.float32).eval()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from stages.core.errors import InputError
-from stages.core.files import parse_json
+from stages.core.folder.files import parse_json
 
 BLOCK = 1 << 20  # bytes read at a time
 LONGEST = 1 << 24  # bytes of one scene; CLEVR's have some thousand

@@ -17,7 +17,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from stages.core.errors import InputError
-from stages.core.files import write_text
+from stages.core.folder.files import write_text
 
 BASE_STYLE = Path(__file__).parent / "base.css"  # the colours of all pages, light and dark, and their first words
 HEAD = 2048  # bytes in which a page's mark stands

@@ -11,7 +11,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from stages.core.errors import InputError
-from stages.core.files import read_json
+from stages.core.folder.files import read_json
 from stages.core.recipe.schema import Recipe
 from stages.core.recipe.served import is_served, split_place
 

@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stages.core.content import MANIFEST, content_hash
 from stages.core.errors import InputError, require
-from stages.core.files import read_json
+from stages.core.folder.content import MANIFEST, content_hash
+from stages.core.folder.files import read_json
 from stages.core.recipe.load import resolve_model
 from stages.core.recipe.model import Model as ModelRecipe
 

@@ -11,7 +11,7 @@ from jinja2 import TemplateError
 from PIL import Image
 
 from stages.core.errors import InputError
-from stages.core.files import read_json
+from stages.core.folder.files import read_json
 from stages.core.vlm.prompts import chat_text, encode_one, prompt_ids
 
 if TYPE_CHECKING:

@@ -11,8 +11,9 @@ from typing import Any
 import polars as pl
 from jinja2 import Environment
 
-from stages.core import artifact, pages, tables
-from stages.core.artifact import Report
+from stages.core import pages, tables
+from stages.core.folder import artifact
+from stages.core.folder.artifact import Report
 from stages.core.progress import progress_bar
 from stages.inspect.gallery.cards import LONGEST_SIDE, PAGE_BYTES, QUALITY, Card, card
 from stages.inspect.pairs import Chosen, look_at, warned

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from stages.core.errors import InputError
-from stages.core.files import walk
+from stages.core.folder.files import walk
 from stages.core.recipe import Recipe
 from stages.core.recipe.charts import Kind
 from stages.core.recipe.load import shared_folder

@@ -12,9 +12,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from stages.core.disk import is_full
-from stages.core.durable import publish
 from stages.core.errors import InputError, VzError
+from stages.core.folder.disk import is_full
+from stages.core.folder.durable import publish
 from stages.make_games.ready.entry import one_line
 from stages.make_games.ready.folder import MODIFIED, ORIGINAL
 

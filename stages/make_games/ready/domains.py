@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path, PurePath
 
-from stages.core.files import walk
+from stages.core.folder.files import walk
 from stages.core.recipe.games import Domain
 
 # Words in the names of folders, files and data sets, and whole names of published ones.

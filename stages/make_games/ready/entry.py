@@ -10,7 +10,7 @@ from typing import Protocol
 
 from stages.core.changes import Change
 from stages.core.errors import InputError
-from stages.core.files import read_file
+from stages.core.folder.files import read_file
 from stages.core.recipe.games import Domain
 from stages.core.recipe.ready import ReadySettings
 

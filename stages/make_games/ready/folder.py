@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from stages.core.errors import InputError
-from stages.core.files import walk
+from stages.core.folder.files import walk
 from stages.make_games.pair import printable, safe_id
 from stages.make_games.ready.entry import PICTURE_SUFFIXES, Entry, FilePicture, Request
 

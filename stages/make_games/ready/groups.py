@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from stages.core.errors import InputError
-from stages.core.files import sha256_file
+from stages.core.folder.files import sha256_file
 from stages.core.progress import progress_bar
 from stages.core.recipe import Recipe
 from stages.make_games.pair import split_of

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
-from stages.core.disk import is_full
 from stages.core.errors import InputError, VzError, require
+from stages.core.folder.disk import is_full
 from stages.make_games.ready.archives import unpacked
 from stages.make_games.ready.entry import one_line
 

@@ -13,7 +13,7 @@ import polars as pl
 import polars.exceptions
 
 from stages.core.errors import InputError
-from stages.core.files import parse_json, read_file
+from stages.core.folder.files import parse_json, read_file
 from stages.make_games.ready.columns import Columns, Spot, choose
 from stages.make_games.ready.entry import Entry, FilePicture, Request, one_line
 from stages.make_games.ready.paths import below, stays_in, without_links

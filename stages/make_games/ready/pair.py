@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any
 
 from stages.core.errors import InputError, MissingExtra
-from stages.core.files import read_json, sha256_text
+from stages.core.folder.files import read_json, sha256_text
 from stages.core.recipe import Recipe
 from stages.core.recipe.games import Domain
 from stages.make_games.pair import Made, Pair, Plan, Skipped, common

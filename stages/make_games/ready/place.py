@@ -16,8 +16,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from stages.core.content import MANIFEST
 from stages.core.errors import InputError
+from stages.core.folder.content import MANIFEST
 from stages.core.recipe.games import Domain
 from stages.make_games.pair import safe_id
 from stages.make_games.ready import folder, hub, manifest, parquet

@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 from stages.core.changes import Change
 from stages.core.errors import InputError
-from stages.core.files import parse_json
+from stages.core.folder.files import parse_json
 from stages.core.recipe.games import Domain
 from stages.make_games.pair import safe_id
 from stages.make_games.ready.columns import Columns

@@ -17,9 +17,9 @@ import torch
 
 from stages import rollout
 from stages.core import vlm
-from stages.core.artifact import content_hash
 from stages.core.engines.local_policy import Asked, LocalPolicy
 from stages.core.engines.transformers import TransformersEngine
+from stages.core.folder.artifact import content_hash
 from stages.core.recipe import Recipe, load
 from stages.core.recipe.load import shared_folder
 from tests.helpers import write_games

@@ -9,7 +9,7 @@ from stages import make_games, rollout
 from stages.core import tables
 from stages.core.engines.base import Completion, Request, Sampling
 from stages.core.engines.transformers import TransformersEngine
-from stages.core.files import sha256_file
+from stages.core.folder.files import sha256_file
 from stages.core.pictures import Picture
 from stages.core.recipe import Recipe, load
 from stages.core.recipe.load import shared_folder

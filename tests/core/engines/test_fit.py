@@ -15,7 +15,7 @@ from stages.core.engines.base import Completion, Request, Sampling
 from stages.core.engines.fit import Fit, check_fit
 from stages.core.engines.transformers import TransformersEngine
 from stages.core.errors import InputError
-from stages.core.files import sha256_file
+from stages.core.folder.files import sha256_file
 from stages.core.pictures import Picture
 from stages.core.recipe import load
 from tests.families.builders import build_gemma3

@@ -10,7 +10,7 @@ from PIL import Image
 
 from stages.core import vlm
 from stages.core.engines.picture_cache import PictureCache
-from stages.core.files import sha256_file
+from stages.core.folder.files import sha256_file
 from stages.core.pictures import Picture
 from stages.core.recipe import load
 

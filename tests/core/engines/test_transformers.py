@@ -16,7 +16,7 @@ from stages.core import vlm
 from stages.core.engines.base import Completion, Request, Sampling
 from stages.core.engines.transformers import TransformersEngine
 from stages.core.errors import InputError, VzError
-from stages.core.files import sha256_file
+from stages.core.folder.files import sha256_file
 from stages.core.pictures import Picture
 from stages.core.recipe import load
 

@@ -1,7 +1,7 @@
 import pytest
 
-from stages.core import artifact
 from stages.core.errors import InputError
+from stages.core.folder import artifact
 from stages.core.recipe import load
 from stages.core.recipe.load import place_of, resolve_model
 from stages.core.recipe.served import is_served, origin, split_place

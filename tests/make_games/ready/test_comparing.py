@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageEnhance, ImageOps
 
-from stages.core.artifact import manifest_of
 from stages.core.errors import InputError
+from stages.core.folder.artifact import manifest_of
 from stages.core.recipe.ready import ReadySettings
 from stages.make_games.ready.comparing import likeness, same
 from tests.make_games.ready.samples import edited, encoded, made_from, photo, rows, skipped, write_pair

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stages.core.artifact import manifest_of
 from stages.core.errors import InputError, MissingExtra, VzError
+from stages.core.folder.artifact import manifest_of
 from stages.make_games.ready.archives import _unpack
 from tests.make_games.ready.samples import made_from, photo, png, rows, write_cells, write_pair
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from stages import export
-from stages.core import artifact
 from stages.core.errors import InputError
+from stages.core.folder import artifact
 from stages.make_games import Sources, run
 from tests.make_games.ready.samples import edited, photo, recipe, rows
 

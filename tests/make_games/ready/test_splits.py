@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from stages.core.artifact import Report
+from stages.core.folder.artifact import Report
 from stages.make_games import Sources, run
 from stages.make_games.ready.entry import Entry, FilePicture
 from stages.make_games.ready.groups import splits_of

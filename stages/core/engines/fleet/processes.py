@@ -13,7 +13,7 @@ from typing import Any
 from stages.core.engines.fleet.host import EngineHost
 from stages.core.engines.fleet.worker import Reply, Worker
 from stages.core.errors import require
-from stages.core.interrupts import without_interrupts
+from stages.core.processes.interrupts import without_interrupts
 from stages.core.recipe.schema import Recipe
 
 _host = EngineHost()  # of this process, if it is a worker

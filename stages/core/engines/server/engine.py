@@ -16,11 +16,11 @@ from stages.core.engines.server.models import Card, choose_model, is_named, read
 from stages.core.engines.server.pictures import DataUrls
 from stages.core.engines.server.protocol import Response, completion_of, read_response, request_body
 from stages.core.engines.server.trainable import COLD, follows_temperature, must_have, probe_body
+from stages.core.engines.together import together
 from stages.core.errors import InputError, require
 from stages.core.game.thinking import thinking_tags
 from stages.core.recipe.schema import Recipe
 from stages.core.recipe.served import is_served, split_place
-from stages.core.together import together
 
 if TYPE_CHECKING:
     from stages.core.engines.server.endpoint import Endpoint

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import signal
 
-from stages.core import processes
+from stages.core.processes.inherited import end_with_parent as end_with_owner
 
 OWNER = "VZ_ENGINE_OWNER"  # the process that vz runs in
 
@@ -23,4 +23,4 @@ def end_with_parent() -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     if owner == "1":  # the first process of a container takes all others along
         return
-    processes.end_with_parent()
+    end_with_owner()

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from stages.core import artifact, vlm
+from stages.core import vlm
 from stages.core.errors import InputError
+from stages.core.folder import artifact
 from stages.core.recipe.load import place_of
 from stages.core.recipe.model import Model
 

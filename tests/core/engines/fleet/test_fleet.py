@@ -15,9 +15,9 @@ import polars as pl
 import pytest
 
 from stages import rollout
-from stages.core.artifact import Report
 from stages.core.engines.fleet import FleetEngine
 from stages.core.errors import InputError, VzError
+from stages.core.folder.artifact import Report
 from stages.core.recipe import Recipe
 from tests.core.engines.fleet import engines
 from tests.helpers import fake_recipe

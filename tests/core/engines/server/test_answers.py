@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from stages.core.errors import InputError
-from stages.core.files import sha256_file
+from stages.core.folder.files import sha256_file
 from stages.core.pictures import Picture
 from stages.core.vlm import prompt_hash
 from tests.core.engines.server.asking import BLANK, ask, engine_for, request

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from stages.core.files import read_json, write_json
+from stages.core.folder.files import read_json, write_json
 from stages.core.recipe import Recipe, load
 from stages.core.recipe.load import shared_folder
 from tests.core.engines.vllm.world import VLLM, Asker, build_model, write_pictures

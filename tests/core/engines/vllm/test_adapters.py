@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from stages.core.errors import InputError
-from stages.core.files import read_json, write_json
+from stages.core.folder.files import read_json, write_json
 from stages.core.recipe import Recipe, load
 from tests.core.engines.vllm.world import VLLM, Asker, recomputed
 
@@ -44,8 +44,8 @@ def adapters(model: Path, lora_recipe: Recipe, tmp_path_factory: pytest.TempPath
 def test_base_and_adapters_answer_together_each_with_its_own_weights(
     lora_recipe: Recipe, model: Path, adapters: list[Path], pictures: Path
 ):
-    from stages.core import artifact
     from stages.core.engines.vllm import VllmEngine
+    from stages.core.folder import artifact
 
     places = {"base": model, "current": adapters[0], "opponent": adapters[1]}
     with VllmEngine(lora_recipe) as engine:

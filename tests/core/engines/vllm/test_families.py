@@ -11,7 +11,7 @@ from stages import rollout
 from stages.core import tables, vlm
 from stages.core.errors import InputError
 from stages.core.recipe import load
-from stages.core.save_model import save_model
+from stages.core.vlm.saving import save_model
 from tests.core.engines.vllm.world import VLLM
 from tests.families.builders import FAMILIES, Family
 from tests.families.gap import gaps

@@ -11,9 +11,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from stages.core.content import MANIFEST, outputs
 from stages.core.errors import InputError
-from stages.core.files import read_json
+from stages.core.folder.content import MANIFEST, outputs
+from stages.core.folder.files import read_json
 
 FORMAT = 2  # 1 counted versions of packages and places of models among the settings
 REPORTED_PACKAGES = (

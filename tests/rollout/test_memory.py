@@ -1,4 +1,4 @@
-from stages.core import memory
+from stages.rollout import memory
 
 
 def test_the_peak_holds_the_processes_that_were_started():

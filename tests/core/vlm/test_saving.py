@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 
-from stages.core.save_model import save_like
+from stages.core.vlm.saving import save_like
 
 
 def build_experts(folder: Path) -> dict[str, torch.Tensor]:

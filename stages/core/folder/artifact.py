@@ -14,14 +14,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from stages.core.content import MANIFEST, content_hash, spoilt
-from stages.core.differences import what_differs
-from stages.core.disk import room_for
-from stages.core.durable import publish
 from stages.core.errors import InputError
-from stages.core.files import read_json, sha256_text, to_json, write_json
-from stages.core.locking import locked
-from stages.core.manifest import FORMAT, describe, input_of, manifest_of
+from stages.core.folder.content import MANIFEST, content_hash, spoilt
+from stages.core.folder.differences import what_differs
+from stages.core.folder.disk import room_for
+from stages.core.folder.durable import publish
+from stages.core.folder.files import read_json, sha256_text, to_json, write_json
+from stages.core.folder.locking import locked
+from stages.core.folder.manifest import FORMAT, describe, input_of, manifest_of
 
 __all__ = [
     "FORMAT", "MANIFEST", "Outcome", "Report", "content_hash", "input_of", "locked", "manifest_of", "produce",

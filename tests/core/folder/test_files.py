@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from stages.core.errors import InputError, MissingExtra
-from stages.core.files import parse_json, read_json, walk
+from stages.core.folder.files import parse_json, read_json, walk
 
 
 @pytest.mark.parametrize(

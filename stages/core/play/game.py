@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from stages.core.engines.base import Completion, Engine, Request, Sampling
+from stages.core.engines.together import together
 from stages.core.game.prompting import render_prompt
 from stages.core.game.quoting import one_line
 from stages.core.game.readers import UNREADABLE_CLUE, read_clue, read_thoughts, read_vote
@@ -21,7 +22,6 @@ from stages.core.recipe import Recipe
 from stages.core.recipe.game import Game as GameRules
 from stages.core.recipe.rollout import Rollout, Seats
 from stages.core.seeds import derive
-from stages.core.together import together
 
 Row = dict[str, Any]
 OnFinished = Callable[[int, list[Row]], None]

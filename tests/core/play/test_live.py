@@ -11,9 +11,10 @@ import pytest
 from rich.console import Console
 
 from stages import rollout
-from stages.core import live, progress
+from stages.core import progress
 from stages.core.engines.base import Completion, Queue
 from stages.core.engines.fake import FakeEngine
+from stages.core.play import live
 from stages.core.recipe.game import Game
 from tests.helpers import fake_recipe
 

@@ -7,9 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stages.core import vlm
-from stages.core.environment import Finding
 from stages.core.errors import InputError, first_line, require
-from stages.core.recipe.load import place_of
 from stages.core.recipe.schema import Recipe
 from stages.core.recipe.served import is_served
 
@@ -23,42 +21,25 @@ Check = Callable[[Recipe, Place], str]
 def check_models(recipe: Recipe, places: Iterable[Place], *, trains: bool = False) -> None:
     """`InputError` with the remedy where the recipe's engine, or training, cannot load the models at `places`."""
     for place in dict.fromkeys(map(str, places)):
-        for check in _checks(recipe, place, trains).values():
+        for check in checks(recipe, place, trains).values():
             check(recipe, place)
 
 
-def examine_model(recipe: Recipe) -> list[Finding]:
-    """A finding for each thing that playing and training the recipe's model needs."""
-    try:
-        place = place_of(recipe.model.path)
-    except InputError as error:
-        return [Finding("fail", "model", str(error), "correct model.path")]
-    return [_finding(name, check, recipe, place) for name, check in _checks(recipe, place, trains=True).items()]
-
-
-def _finding(name: str, check: Check, recipe: Recipe, place: Place) -> Finding:
-    try:
-        return Finding("ok", name, check(recipe, place))
-    except InputError as error:
-        found, _, remedy = str(error).rpartition("; ")
-        return Finding("fail", name, found or remedy, remedy if found else "")
-
-
-def _checks(recipe: Recipe, place: Place, trains: bool) -> dict[str, Check]:
-    """By what they judge. A served or scripted policy has no weights here."""
+def checks(recipe: Recipe, place: Place, trains: bool) -> dict[str, Check]:
+    """The checks by what they examine. A served or scripted policy has no weights here."""
     engine = recipe.rollout.engine
     if is_served(place) or engine == "server":
         return {"server": _server}
     if engine == "fake":
         return {}
-    checks: dict[str, Check] = {"device": _device, "processor": _processor}
+    judged: dict[str, Check] = {"device": _device, "processor": _processor}
     if engine == "vllm":
-        checks["vLLM"] = _vllm
+        judged["vLLM"] = _vllm
     if engine == "transformers" or trains:
-        checks["architecture"] = _architecture
+        judged["architecture"] = _architecture
     if recipe.rollout.executor.kind == "ray":
-        checks["Ray"] = _ray
-    return checks
+        judged["Ray"] = _ray
+    return judged
 
 
 def _server(recipe: Recipe, place: Place) -> str:

@@ -10,11 +10,11 @@ import polars as pl
 import pytest
 
 from stages import rollout
-from stages.core import journal, play_folder
-from stages.core.deals import Deals
 from stages.core.game.rules import deal
-from stages.core.journal import Journal
-from stages.core.play import Table, blocks
+from stages.core.play import journal
+from stages.core.play.deals import Deals
+from stages.core.play.game import Table, blocks, set_table
+from stages.core.play.journal import Journal
 from stages.core.recipe.game import Game
 from stages.core.recipe.rollout import Rollout
 from tests.helpers import write_games
@@ -40,21 +40,21 @@ def test_a_game_is_set_up_when_it_begins(
     world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, deterministic: str
 ):
     in_play, most = 0, 0
-    set_table: Callable[..., Table] = play_folder.set_table
+    really: Callable[..., Table] = set_table
     add = Journal.add
 
     def counted(*given: Any) -> Table:
         nonlocal in_play, most
         in_play += 1
         most = max(most, in_play)
-        return set_table(*given)
+        return really(*given)
 
     def finished(self: Journal, *given: Any) -> None:
         nonlocal in_play
         in_play -= 1
         add(self, *given)
 
-    monkeypatch.setattr(play_folder, "set_table", counted)
+    monkeypatch.setattr("stages.core.play.folder.set_table", counted)
     monkeypatch.setattr(Journal, "add", finished)
     counts = play(world, tmp_path / "out", "rollout.concurrent_games=16", f"deterministic={deterministic}")
     assert counts["games"] == 200 and most == 16

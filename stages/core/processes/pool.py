@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from stages.core.errors import VzError
-from stages.core.interrupts import without_interrupts
+from stages.core.processes.interrupts import without_interrupts
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 
 from stages import evaluate, iterate, rollout
-from stages.core import needs, vlm
+from stages.core import vlm
 from stages.core.errors import InputError
-from stages.core.needs import check_models, examine_model
 from stages.core.recipe import Recipe, load
+from stages.core.vlm import needs
+from stages.core.vlm.needs import check_models
+from stages.doctor import examine_model
 from tests.families.chatml import qwen_tokenizer
 
 VISION = r"this family needs: pip install 'vz-selfplay\[vision\]'"
@@ -77,7 +79,7 @@ def test_qwen_without_torchvision_is_refused_by_every_command_before_any_work(
 
 def test_the_extra_that_is_named_brings_what_is_missing():
     listed = [line for line in metadata.requires("vz-selfplay") or [] if 'extra == "vision"' in line]
-    pyproject = (Path(__file__).resolve().parents[2] / "pyproject.toml").read_text()
+    pyproject = (Path(__file__).resolve().parents[3] / "pyproject.toml").read_text()
     (line,) = [line for line in pyproject.splitlines() if line.startswith("vision = ")]
     assert "torchvision" in line and "num2words" in line
     assert not listed or len(listed) == 2  # an installation older than the extra lists none

@@ -10,7 +10,7 @@ import polars as pl
 
 from stages.core import tables
 from stages.core.errors import VzError
-from stages.core.play import Row
+from stages.core.play.game import Row
 from stages.core.recipe.rollout import Rollout
 
 _PARTS = {"row": pl.Int32(), "place": pl.Int32(), "role": pl.String(), "type": pl.String(), "text": pl.String()}

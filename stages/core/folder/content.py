@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from stages.core.errors import InputError
-from stages.core.files import sha256_file, sha256_text, size_of, walk
+from stages.core.folder.files import sha256_file, sha256_text, size_of, walk
 
 MANIFEST = "manifest.json"
 PICTURES = {

@@ -11,7 +11,7 @@ import pytest
 # A library's handler, put in place of the ignoring; in this process and in one that it starts.
 LIBRARY = """
 import os, signal, sys, time
-from stages.core.interrupts import keep_ignored
+from stages.core.processes.interrupts import keep_ignored
 keep_ignored()
 signal.signal({how}, lambda *_: sys.exit(3))
 os.kill(os.getpid(), {how})

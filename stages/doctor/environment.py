@@ -8,34 +8,18 @@ import platform
 import shutil
 import sys
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
 from importlib import metadata
-from typing import Literal
 
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from stages.core.clevr.llvm import REMEDY, usable_llvm
+from stages.doctor.finding import Finding
 
 DISTRIBUTION = "vz-selfplay"
 EXTRAS = ["render", "train", "vision", "vllm", "server", "ray", "charts", "hub"]
 MINIMUM_MEMORY_GIB = 4  # the tiny recipe's demo peaks below this
 MINIMUM_DISK_GIB = 5
-
-Verdict = Literal["ok", "warn", "fail", "absent"]
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing looked at."""
-
-    verdict: Verdict
-    what: str
-    found: str
-    remedy: str = ""
-
-    def as_dict(self) -> dict[str, str]:
-        return asdict(self)
 
 
 def examine(needed: Iterable[str] = ()) -> list[Finding]:

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from stages.core import locking
-from stages.core.locking import locked
+from stages.core.folder import locking
+from stages.core.folder.locking import locked
 
 
 @pytest.fixture

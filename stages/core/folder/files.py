@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from stages.core.durable import put
 from stages.core.errors import InputError
+from stages.core.folder.durable import put
 
 
 def write_bytes(path: Path, data: bytes) -> None:

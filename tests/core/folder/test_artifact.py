@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from stages.core import artifact
-from stages.core.artifact import Outcome, produce
 from stages.core.errors import InputError
+from stages.core.folder import artifact
+from stages.core.folder.artifact import Outcome, produce
 
 
 class Maker:

@@ -11,8 +11,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from stages.core import pool
-from stages.core.pool import available_cores, work_through
+from stages.core.processes import pool
+from stages.core.processes.pool import available_cores, work_through
 
 
 def interrupted_process(path: Path, number: int) -> int:

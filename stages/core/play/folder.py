@@ -11,13 +11,13 @@ from pathlib import Path
 import polars as pl
 
 from stages.core import tables
-from stages.core.deals import Deals
 from stages.core.engines.base import Engine, Tally
 from stages.core.game.rules import Deal
 from stages.core.game.thinking import thinking_tags
-from stages.core.journal import Journal
-from stages.core.live import Meter, watch
-from stages.core.play import Row, Rules, Table, play_games, set_table
+from stages.core.play.deals import Deals
+from stages.core.play.game import Row, Rules, Table, play_games, set_table
+from stages.core.play.journal import Journal
+from stages.core.play.live import Meter, watch
 from stages.core.recipe import Recipe
 from stages.core.recipe.rollout import Seats
 

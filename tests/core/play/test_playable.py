@@ -12,15 +12,16 @@ import polars as pl
 import pytest
 
 from stages import evaluate, iterate, rollout
-from stages.core import playable, tables, vlm
+from stages.core import tables, vlm
 from stages.core.engines.transformers import TransformersEngine
 from stages.core.errors import InputError
-from stages.core.files import sha256_file
+from stages.core.folder.files import sha256_file
 from stages.core.game.prompting import render_prompt
 from stages.core.game.rules import Clue, Deal, Transcript, next_turns
 from stages.core.game.subject import Subject
 from stages.core.pictures import Picture
-from stages.core.play_folder import PAIR
+from stages.core.play import playable
+from stages.core.play.folder import PAIR
 from stages.core.recipe import Recipe, load
 from stages.core.vlm import lengths
 from stages.core.vlm.lengths import PromptLengths

@@ -8,9 +8,9 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stages.core.content import MANIFEST, PICTURES
 from stages.core.errors import InputError, first_line, require
-from stages.core.files import read_json, write_json
+from stages.core.folder.content import MANIFEST, PICTURES
+from stages.core.folder.files import read_json, write_json
 
 if TYPE_CHECKING:
     import torch

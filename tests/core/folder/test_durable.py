@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from stages import iterate
-from stages.core import durable
+from stages.core.folder import durable
 from stages.make_games import Sources
 from stages.make_games import run as make_games
 from tests.helpers import fake_recipe

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stages.core.errors import InputError
-from stages.core.files import read_json, write_json
-from stages.core.model_files import INDEX, read_weights, safe_name, shapes, weight_map, write_index
+from stages.core.folder.files import read_json, write_json
+from stages.core.vlm.model_files import INDEX, read_weights, safe_name, shapes, weight_map, write_index
 
 if TYPE_CHECKING:
     import torch

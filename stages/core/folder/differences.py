@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from stages.core.files import to_json
+from stages.core.folder.files import to_json
 
 MOST = 4  # settings that are told one by one
 LONGEST = 60  # letters of a value

@@ -1,0 +1,1 @@
+"""Processes that vz starts: how they end, which signals reach them, and pools of them."""
