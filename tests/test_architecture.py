@@ -51,7 +51,7 @@ FLOORS = [
     {"vlm"},
     {"clevr", "game", "pages", "pictures"},
     {"recipe", "tables", "processes"},
-    {"folder"},
+    {"folder", "user_code"},
     {"changes", "errors", "progress", "seeds"},
 ]
 

@@ -14,6 +14,7 @@ from stages.core.errors import InputError
 from stages.core.folder.files import read_json
 from stages.core.recipe.schema import Recipe
 from stages.core.recipe.served import is_served, split_place
+from stages.core.user_code import is_user_file
 
 DEFAULT_RECIPE = "tiny"
 
@@ -49,9 +50,10 @@ def find_recipe(name: str) -> Path:
 def load(name: str = DEFAULT_RECIPE, overrides: Sequence[str] = ()) -> Recipe:
     """Read a recipe and apply `section.key=value` overrides (values are YAML). `InputError` names what is off."""
     path = find_recipe(name)
-    body = _read_yaml(path)
+    body = _with_whole_paths(_read_yaml(path), path.parent)
     for override in overrides:
         _override(body, override)
+    body = _with_whole_paths(body, Path.cwd())
     return parse(body, f"{path} with the options given" if overrides else str(path))
 
 
@@ -137,6 +139,15 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise InputError(f"{path}: a recipe is a mapping of sections, but this is a {type(body).__name__}")
     return body
+
+
+def _with_whole_paths(value: Any, folder: Path) -> Any:
+    """`value` with every path of a Python file of the user's taken from `folder`, where it is relative."""
+    if isinstance(value, dict):
+        return {key: _with_whole_paths(inner, folder) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_with_whole_paths(inner, folder) for inner in value]
+    return str((folder / value).resolve()) if is_user_file(value) else value
 
 
 def _override(body: dict[str, Any], override: str) -> None:

@@ -1,0 +1,65 @@
+"""Python files of your own that a recipe names: rewards, callbacks, engines.
+
+A recipe that names such a file runs its code, with your rights. If you did not write the file, read it first.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from stages.core.errors import InputError, VzError, first_line
+
+
+def is_user_file(value: object) -> bool:
+    """Whether the value of a recipe field names a Python file, rather than something that comes with vz."""
+    return isinstance(value, str | Path) and str(value).endswith(".py")
+
+
+def hash_of_user_file(file: str | Path, key: str) -> str:
+    """The hash of a file's content. It is part of what identifies a result that the file decides."""
+    return sha256(_read(Path(file), key)).hexdigest()
+
+
+def load_user_object(file: str | Path, name: str, key: str) -> Any:
+    """The function or class `name` of a Python file. `key` is the recipe field that names the file.
+
+    `InputError` if the file is missing, fails when it is loaded, or has no such function or class.
+    """
+    path = Path(file)
+    code = _read(path, key)
+    module = ModuleType(f"vz_user_code_{path.stem}_{sha256(code).hexdigest()[:12]}")  # an edited file is another one
+    module.__file__ = str(path)
+    sys.modules[module.__name__] = module  # dataclasses and pickle look it up
+    with user_errors(path):
+        exec(compile(code, str(path), "exec"), module.__dict__)
+    found = getattr(module, name, None)
+    if not callable(found):
+        raise InputError(f"{path}: defines no '{name}', which {key} needs; docs/doors has a complete example")
+    return found
+
+
+@contextmanager
+def user_errors(file: str | Path) -> Iterator[None]:
+    """Turn an exception in a user's file into one `InputError` that names the line; `--debug` shows all of it."""
+    try:
+        yield
+    except VzError:
+        raise
+    except Exception as error:
+        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(file)]
+        line = error.lineno if isinstance(error, SyntaxError) else lines[-1] if lines else None
+        where = f"{file}, line {line}" if line else str(file)
+        raise InputError(f"{where}: {type(error).__name__}: {first_line(error)}") from error
+
+
+def _read(path: Path, key: str) -> bytes:
+    if not path.is_file():
+        raise InputError(f"{key}: there is no file {path}; give its path relative to the recipe")
+    return path.read_bytes()
