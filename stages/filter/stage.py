@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
 from stages.core import tables
-from stages.core.errors import VzError
 from stages.core.folder import artifact
 from stages.core.folder.artifact import Outcome, Report
 from stages.core.game.readers import UNREADABLE_CLUE
@@ -29,18 +27,13 @@ def run(
     rollouts: Path | None = None,
     overwrite: bool = False,
 ) -> Report:
-    """Keep the rows that train in an iteration of `phase`. `rollouts`: where those lie, if they moved."""
+    """Keep the rows that train in a round of `phase`. `rollouts` is where the rollouts are, if they were moved."""
 
     def make(work: Path) -> Outcome:
         artifact.manifest_of(scored, "score")
         rows = tables.read(scored / "scored.parquet", tables.SCORED)
-        judged = rows.join(
-            _as_played(rollouts or artifact.input_of(scored, "rollouts", "--rollouts")),
-            on=tables.KEY,
-            how="left",
-            validate="1:1",
-            maintain_order="left",
-        )
+        played = _as_played(rollouts or artifact.input_of(scored, "rollouts", "--rollouts"))
+        judged = rows.join(played, on=tables.KEY, how="left", validate="1:1", maintain_order="left")
         judged = judged.with_columns(reason=reason_to_reject(recipe.filter, phase))
         if recipe.filter.inactive_phase == "anchor":
             judged = with_anchors(judged, recipe.filter.anchor_rows)
@@ -48,20 +41,24 @@ def run(
         rejected = judged.filter(pl.col("reason").is_not_null()).select(list(tables.REJECTED))
         tables.write(kept, work / "kept.parquet", tables.KEPT)
         tables.write(rejected, work / "rejected.parquet", tables.REJECTED)
-        return Outcome(_counts(rows, kept, rejected))
+        return Outcome(
+            {
+                "rows": len(rows),
+                "kept": len(kept),
+                "rejected": len(rejected),
+                "reasons": dict(rejected.group_by("reason").len().sort("reason").iter_rows()),
+                "kept_clues": len(kept.filter(pl.col("phase") == "clue")),
+                "kept_votes": len(kept.filter(pl.col("phase") == "decision")),
+            }
+        )
 
-    return artifact.produce(
-        out,
-        stage="filter",
-        settings={**recipe.settings("filter"), "phase": phase},
-        inputs={"scored": scored},
-        make=make,
-        overwrite=overwrite,
-    )
+    settings = {**recipe.settings("filter"), "phase": phase}
+    inputs = {"scored": scored}
+    return artifact.produce(out, stage="filter", settings=settings, inputs=inputs, make=make, overwrite=overwrite)
 
 
 def reason_to_reject(recipe: Filter, phase: str) -> pl.Expr:
-    """The first reason that applies to a row, or null for a row that is kept.
+    """The first reason that applies to a row; null for a row that is kept.
 
     What another policy than the current one said never trains: its log-probs are not this policy's.
     """
@@ -76,45 +73,28 @@ def reason_to_reject(recipe: Filter, phase: str) -> pl.Expr:
         (recipe.unreadable, pl.col("is_unreadable"), "unreadable"),
         (recipe.min_abs_advantage > 0, pl.col("advantage").abs() < recipe.min_abs_advantage, tables.SMALL_ADVANTAGE),
     ]
-    reason = pl.lit(None, dtype=pl.String)
-    for on, applies, why in reversed(rules):
-        if on:
-            reason = pl.when(applies).then(pl.lit(why)).otherwise(reason)
-    return reason
+    return pl.coalesce(
+        *(pl.when(applies).then(pl.lit(why)) for on, applies, why in rules if on), pl.lit(None, dtype=pl.String)
+    )
 
 
 def with_anchors(judged: pl.DataFrame, count: int) -> pl.DataFrame:
-    """`judged` with `count` rows a game of the inactive phase kept after all, drawn by the game's id.
+    """`judged` with `count` rows of the inactive phase kept in each game after all, drawn by the game's id.
 
     Where no row trains there is nothing to hold on to, and none is kept.
     """
     if judged["reason"].null_count() == 0:
         return judged
-    places: dict[str, list[int]] = {}
-    for place, (game, reason) in enumerate(judged.select("game_id", "reason").iter_rows()):
-        if reason == INACTIVE:
-            places.setdefault(game, []).append(place)
-    chosen = {place for game, own in places.items() for place in rng("anchor", game).sample(own, min(count, len(own)))}
-    is_anchor = pl.int_range(pl.len()).is_in(sorted(chosen))
-    return judged.with_columns(reason=pl.when(is_anchor).then(None).otherwise("reason"))
+    inactive = judged.with_row_index("row").filter(pl.col("reason") == INACTIVE)
+    games = inactive.group_by("game_id", maintain_order=True).agg("row")
+    drawn = (rng("anchor", game).sample(rows, min(count, len(rows))) for game, rows in games.iter_rows())
+    anchors = [row for rows in drawn for row in rows]
+    is_anchor = pl.int_range(pl.len()).is_in(anchors)
+    return judged.with_columns(reason=pl.when(~is_anchor).then("reason"))
 
 
 def _as_played(rollouts: Path) -> pl.DataFrame:
-    """Of every row: who said it, and whether its clue or vote could not be read."""
+    """For each row, who said it and whether its clue or vote could not be read."""
     rows = tables.read_parts(rollouts, tables.ROLLOUTS, [*tables.KEY, "policy", "clue", "vote_kind"])
     unreadable = (pl.col("clue") == UNREADABLE_CLUE) | (pl.col("vote_kind") == "unreadable")
     return rows.select(*tables.KEY, "policy", is_unreadable=unreadable.fill_null(False))
-
-
-def _counts(rows: pl.DataFrame, kept: pl.DataFrame, rejected: pl.DataFrame) -> dict[str, Any]:
-    if len(kept) + len(rejected) != len(rows):
-        raise VzError(f"{len(rows)} rows came in, but {len(kept)} were kept and {len(rejected)} rejected")
-    reasons = rejected.group_by("reason").len().sort("reason")
-    return {
-        "rows": len(rows),
-        "kept": len(kept),
-        "rejected": len(rejected),
-        "reasons": dict(reasons.iter_rows()),
-        "kept_clues": len(kept.filter(pl.col("phase") == "clue")),
-        "kept_votes": len(kept.filter(pl.col("phase") == "decision")),
-    }

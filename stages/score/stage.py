@@ -18,11 +18,11 @@ from stages.core.recipe import Recipe
 from stages.core.recipe.game import Game
 from stages.core.recipe.scoring import Score
 from stages.core.seeds import rng
-from stages.score import rewards
-from stages.score.baselines import Baselines, move, read_baselines
-from stages.score.code_format import is_well_formed
+from stages.score.advantages import IS_CURRENT, Baselines, group_advantage, move, read_baselines, scaled_by_role
+from stages.score.interface import Rewards
 
-_COLUMNS = ["game_id", "turn", "sample", "phase", "player", "role", "policy", "finish_reason", "vote", "vote_kind"]
+COLUMNS = [*tables.KEY, "phase", "player", "role", "policy", "finish_reason", "clue", "vote", "vote_kind"]
+IS_CLUE, IS_VOTE, IS_SPY = pl.col("phase") == "clue", pl.col("phase") == "decision", pl.col("role") == "spy"
 
 
 def run(
@@ -34,191 +34,144 @@ def run(
     baselines: Path | None = None,
     overwrite: bool = False,
 ) -> Report:
-    """Score every row. `phase` is what trains in this iteration: role baselines move in clue iterations only, unless
-    the recipe says both. `baselines` is the `baselines.json` of the iteration before; zeros without it."""
+    """Score every row of `rollouts`.
+
+    `phase` is what trains in this round: role baselines move in clue rounds only, unless the recipe says both.
+    `baselines` is the `baselines.json` of the round before; without it they start at zero.
+    """
     played = artifact.manifest_of(rollouts, "rollout")["settings"]["game"]
     rules = Game.model_validate(played)  # as the games were played, whatever the recipe says now
+    rewards = Rewards.of(recipe.score)
+    moves = phase != "decision" or recipe.score.baseline_phases == "both"
 
     def make(work: Path) -> Outcome:
-        rows, games = read_rollouts(rollouts, with_format=recipe.score.decision_reward == "code")
+        rows, games = read_rollouts(rollouts, with_completions=rewards.reads_completions)
         votes = count_votes(rows, games, rules)
         judged = judge_games(rows, votes, rules)
-        moves = phase != "decision" or recipe.score.baseline_phases == "both"
-        worth = _worth(votes, judged, recipe.score)
-        clues, after = score_clues(rows, worth, read_baselines(baselines), recipe.score, moves)
-        scored = pl.concat([clues, score_votes(rows, votes, recipe.score)]).sort(tables.KEY)
-        _same_rows(rows, scored)
-        own = rows.sort(tables.KEY).select(own=rewards.OWN)["own"]
+        seats = _seats(votes, judged, rows, recipe.score)
+        clues, after = score_clues(rows, seats, rewards, read_baselines(baselines), moves)
+        scored = pl.concat([clues, score_votes(rows, votes, rewards)]).sort(tables.KEY)
+        if len(rows) != len(scored) or scored["advantage"].null_count():
+            raise InputError(f"{rollouts}: a row could not be scored: its seat or phase is unknown; play it again")
         if recipe.score.shuffle:
-            scored = shuffled(scored, own, recipe.seed)
-        tables.write(scored, work / "scored.parquet", tables.SCORED)
+            scored = shuffled(scored, recipe.seed)
+        tables.write(scored.select(list(tables.SCORED)), work / "scored.parquet", tables.SCORED)
         tables.write(judged, work / "games.parquet", tables.SCORED_GAMES)
         write_json(work / "baselines.json", after.as_dict())
-        counts = _counts(scored.with_columns(own), judged.join(_voters(rows), on="game_id", maintain_order="left"))
-        return Outcome({**counts, "baselines": after.as_dict()})
+        return Outcome({**_counts(scored, judged), "baselines": after.as_dict()})
 
     inputs = {"rollouts": rollouts} | ({"baselines": baselines} if baselines else {})
-    settings = {**recipe.settings("score"), "game": played, "phase": phase}  # the seed is among them: see `shuffled`
+    settings = {**recipe.settings("score"), "game": played, "phase": phase}  # with the seed, which `shuffled` needs
     return artifact.produce(out, stage="score", settings=settings, inputs=inputs, make=make, overwrite=overwrite)
 
 
-def read_rollouts(folder: Path, with_format: bool) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The rows (without the long columns) and the games of a rollouts folder; each game's seats must fit its rows.
-
-    `with_format` adds `well_formed`, for which every completion is read.
-    """
-    rows = tables.read_parts(folder, tables.ROLLOUTS, [*_COLUMNS, *(["completion"] if with_format else [])])
+def read_rollouts(folder: Path, with_completions: bool) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The rows, without their long columns, and the games of a folder of rollouts. Every row must fit its game."""
+    rows = tables.read_parts(folder, tables.ROLLOUTS, [*COLUMNS, "completion"] if with_completions else COLUMNS)
     games = tables.read(folder / "games.parquet", tables.GAMES)
-    tables.unique_key(rows, tables.KEY, folder)
-    spy = games.select("game_id", "spy", "players")
-    joined = rows.join(spy, on="game_id", how="left")
-    off = joined.filter(
-        pl.col("spy").is_null()
-        | ((pl.col("role") == "spy") & (pl.col("player") != pl.col("spy")))
-        | (pl.col("vote") > pl.col("players"))
-        | (pl.col("vote") < 1)
+    joined = tables.unique_key(rows, tables.KEY, folder).join(
+        games.select("game_id", "spy", "players"), on="game_id", how="left"
     )
-    if len(off):
-        key = {name: off[name][0] for name in tables.KEY}
+    wrong = joined.filter(
+        pl.col("spy").is_null()
+        | (IS_SPY & (pl.col("player") != pl.col("spy")))
+        | ~pl.col("vote").is_between(1, pl.col("players"))
+    )
+    if len(wrong):
+        key = {name: wrong[name][0] for name in tables.KEY}
         raise InputError(f"{folder}: the row {key} does not fit games.parquet (seat, role or game); play it again")
-    if not with_format:
-        return rows, games
-    formed = pl.Series([is_well_formed(text) for text in rows["completion"]], dtype=pl.Boolean)
-    return rows.with_columns(well_formed=formed).drop("completion"), games
+    return rows.sort(tables.KEY), games
 
 
-def _worth(votes: pl.DataFrame, judged: pl.DataFrame, recipe: Score) -> pl.DataFrame:
-    """The votes by seat as eq. 1 counts them: as cast, or as shares of `votes_worth`."""
-    if recipe.votes_worth is None:
-        return votes
-    share = recipe.votes_worth / pl.col("cast_votes")
-    cast = judged.select("game_id", "cast_votes")
-    return votes.join(cast, on="game_id").with_columns(votes=pl.col("votes") * share).drop("cast_votes")
-
-
-def shuffled(scored: pl.DataFrame, own: pl.Series, seed: int) -> pl.DataFrame:
-    """`scored` with the advantages of each phase dealt out among its rows by a seed and nothing else.
-
-    Those of rows that are the current policy's `own` stay among them, so that what trains keeps its mean and spread.
-    """
-    order = rng(seed, "shuffle", scored["game_id"].first())
-    parts = []
-    for _, part in scored.with_columns(own).group_by("phase", "own", maintain_order=True):
-        places = list(range(len(part)))
-        order.shuffle(places)
-        parts.append(part.with_columns(advantage=part["advantage"].gather(places)))
-    return pl.concat(parts).drop("own").sort(tables.KEY)
+def _seats(votes: pl.DataFrame, judged: pl.DataFrame, rows: pl.DataFrame, recipe: Score) -> pl.DataFrame:
+    """Each seat of each game with its role, its clues and its votes, as they were cast or as `votes_worth` weighs."""
+    if recipe.votes_worth is not None:
+        votes = votes.join(judged.select("game_id", "cast_votes"), on="game_id", maintain_order="left").select(
+            "game_id", "spy", "seat", votes=pl.col("votes") * (recipe.votes_worth / pl.col("cast_votes"))
+        )
+    role = pl.when(pl.col("seat") == pl.col("spy")).then(pl.lit("spy")).otherwise(pl.lit("civilian"))
+    clues = rows.filter(IS_CLUE).group_by("game_id", seat="player", maintain_order=True).agg(clues="clue")
+    seats = votes.with_columns(role=role, players=pl.len().over("game_id"))
+    return seats.join(clues, on=["game_id", "seat"], how="left", maintain_order="left")
 
 
 def score_clues(
-    rows: pl.DataFrame, votes: pl.DataFrame, before: Baselines, recipe: Score, moves: bool
+    rows: pl.DataFrame, seats: pl.DataFrame, rewards: Rewards, before: Baselines, moves: bool
 ) -> tuple[pl.DataFrame, Baselines]:
-    """Clue rows in the SCORED schema: eq. 1 and eq. 2. Every clue of a player carries that player's advantage."""
-    is_spy = pl.col("seat") == pl.col("spy")
-    v_s = pl.col("votes").filter(is_spy).first().over("game_id")
-    v_c_mean = pl.col("votes").filter(~is_spy).mean().over("game_id")
-    n_c = (~is_spy).sum().over("game_id")
-    seats = votes.with_columns(
-        reward=pl.when(is_spy)
-        .then(rewards.spy_reward(v_s, v_c_mean, recipe))
-        .otherwise(rewards.civilian_reward(v_s, pl.col("votes"), v_c_mean, n_c, recipe)),
+    """The scored clues, and the baselines after. Every clue of a player has that player's advantage."""
+    reward, clues = pl.col("reward"), rows.filter(IS_CLUE)
+    seats = rewards.for_seats(seats)
+    others = clues.filter(~IS_CURRENT).select("game_id", "role", is_other=True).unique()  # eq. 2 leaves these out
+    own = seats.join(others, on=["game_id", "role"], how="left").filter(pl.col("is_other").is_null())
+    per_game = seats.select("game_id").unique().join(
+        own.group_by("game_id").agg(r_s=reward.filter(IS_SPY).first(), r_c=reward.filter(~IS_SPY).mean()),
+        on="game_id", how="left",
+    )  # fmt: skip
+    per_game, after = move(per_game, before, rewards.settings, moves)
+    baseline = pl.when(IS_SPY).then(pl.col("b_s")).otherwise(pl.col("b_c"))
+    seats = seats.join(per_game, on="game_id").select(
+        "game_id", "reward", "reward_parts", player="seat", votes_received="votes", baseline=baseline
     )
-    per_game = seats.group_by("game_id").agg(
-        r_s=pl.col("reward").filter(is_spy).first(), r_c=pl.col("reward").filter(~is_spy).mean()
+    scored = clues.join(seats, on=["game_id", "player"], how="left").with_columns(
+        advantage=scaled_by_role(reward - pl.col("baseline"), rewards.settings), correct=pl.lit(None, dtype=pl.Boolean)
     )
-    per_game, after = move(_only_own(per_game, rows), before, recipe, moves)
-    seats = seats.join(per_game, on="game_id").with_columns(
-        baseline=pl.when(is_spy).then(pl.col("b_s")).otherwise(pl.col("b_c"))
-    )
-    clues = rows.filter(pl.col("phase") == "clue").join(
-        seats, left_on=["game_id", "player"], right_on=["game_id", "seat"], how="left"
-    )
-    scored = clues.with_columns(
-        advantage=rewards.scaled_by_role(pl.col("reward") - pl.col("baseline"), recipe),
-        reward_parts=_parts(zero_sum=pl.col("reward")),
-        group_id=pl.col("game_id"),
-        votes_received=pl.col("votes"),
-        correct=pl.lit(None, dtype=pl.Boolean),
-        truncated=pl.col("finish_reason") == "length",
-    )
-    return scored.select(list(tables.SCORED)), after
+    return _finished(scored), after
 
 
-def _only_own(per_game: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
-    """r_s and r_c of each game, null where another policy than the current one had the role: eq. 2 is about its own."""
-    clue = pl.col("phase") == "clue"
-    had = rows.group_by("game_id").agg(
-        s=rewards.OWN.filter(clue, pl.col("role") == "spy").all(),
-        c=rewards.OWN.filter(clue, pl.col("role") == "civilian").all(),
-    )
-    own = {name: pl.when(role).then(name) for name, role in (("r_s", "s"), ("r_c", "c"))}
-    return per_game.join(had, on="game_id").select("game_id", **own)
-
-
-def _voters(rows: pl.DataFrame) -> pl.DataFrame:
-    """Of each game, whether its voters were the current policy: `game_id, own`."""
-    return rows.filter(pl.col("phase") == "decision").group_by("game_id").agg(own=rewards.OWN.all())
-
-
-def score_votes(rows: pl.DataFrame, votes: pl.DataFrame, recipe: Score) -> pl.DataFrame:
-    """Decision rows in the SCORED schema: eq. 4 (or the released code's reward) and eq. 5 over the game's votes."""
-    spies = votes.group_by("game_id").agg(pl.col("spy").first(), players=pl.len())
-    cast = rows.filter(pl.col("phase") == "decision").join(spies, on="game_id", how="left")
+def score_votes(rows: pl.DataFrame, votes: pl.DataFrame, rewards: Rewards) -> pl.DataFrame:
+    """The scored votes, with eq. 5 over the votes of each game."""
+    games = votes.group_by("game_id").agg(pl.col("spy").first(), players=pl.len())
+    cast = rows.filter(IS_VOTE).drop("clue").join(games, on="game_id", how="left", maintain_order="left")
     cast = cast.with_columns(correct=(pl.col("vote") == pl.col("spy")).fill_null(False))
-    cast = cast.with_columns(accuracy=rewards.vote_reward(recipe))
-    if recipe.decision_reward == "code":
-        cast = cast.with_columns(format=rewards.code_format_reward()).with_columns(
-            reward=rewards.code_vote_reward(pl.col("accuracy"), pl.col("format")),
-            reward_parts=_parts(accuracy=pl.col("accuracy"), form=pl.col("format")),
-        )
-    else:
-        cast = cast.with_columns(reward=pl.col("accuracy"), reward_parts=_parts(accuracy=pl.col("accuracy")))
-    scored = cast.with_columns(
+    scored = rewards.for_votes(cast).with_columns(
         baseline=pl.col("reward").mean().over("game_id"),
-        advantage=rewards.group_advantage(pl.col("reward"), "game_id", recipe),
-        group_id=pl.col("game_id"),
+        advantage=group_advantage(pl.col("reward"), "game_id", rewards.settings),
         votes_received=pl.lit(None, dtype=pl.Float64),
-        truncated=pl.col("finish_reason") == "length",
     )
-    return scored.select(list(tables.SCORED))
+    return _finished(scored)
 
 
-def _parts(accuracy: pl.Expr | None = None, form: pl.Expr | None = None, zero_sum: pl.Expr | None = None) -> pl.Expr:
-    nothing = pl.lit(None, dtype=pl.Float64)
-    parts = {"accuracy": accuracy, "format": form, "zero_sum": zero_sum}
-    return pl.struct([(nothing if part is None else part).alias(name) for name, part in parts.items()])
+def _finished(scored: pl.DataFrame) -> pl.DataFrame:
+    """The columns of SCORED, and `policy`."""
+    scored = scored.with_columns(group_id="game_id", truncated=pl.col("finish_reason") == "length")
+    return scored.select([*tables.SCORED, "policy"])
 
 
-def _same_rows(rows: pl.DataFrame, scored: pl.DataFrame) -> None:
-    if len(rows) != len(scored) or scored["advantage"].null_count() or not scored["advantage"].is_finite().all():
-        raise InputError("a row of the rollouts could not be scored: its game, seat or phase is not in games.parquet")
+def shuffled(scored: pl.DataFrame, seed: int) -> pl.DataFrame:
+    """`scored` with the advantages of each phase shuffled among its rows, which depends on the seed alone.
+
+    The current policy's rows and those of others are shuffled apart, so that what trains keeps its mean and spread.
+    """
+    generator, parts = rng(seed, "shuffle", scored["game_id"].first()), []
+    for _, part in scored.group_by("phase", IS_CURRENT.alias("is_current"), maintain_order=True):
+        order = list(range(len(part)))
+        generator.shuffle(order)
+        parts.append(part.with_columns(advantage=part["advantage"].gather(order)))
+    return pl.concat(parts).sort(tables.KEY)
 
 
 def _counts(scored: pl.DataFrame, judged: pl.DataFrame) -> dict[str, Any]:
-    """Numbers of all games and rows; acc, na, accuracy and rewards of the current policy, as what it is judged by."""
-
-    def mean(role: str) -> float | None:
-        value = _of_current(scored.filter(pl.col("role") == role, pl.col("phase") == "clue"))["reward"].mean()
-        return float(value) if isinstance(value, float) else None
-
-    decision = scored.filter(pl.col("phase") == "decision")
-    votes, voted = _of_current(decision), _of_current(judged)
+    """Numbers of all games and rows. Accuracies, N/A and rewards are the current policy's, which they judge."""
+    clues, decision = scored.filter(IS_CLUE), scored.filter(IS_VOTE)
+    votes = _current(decision)
+    voted = judged.join(votes, on="game_id", how="semi")
+    reward = {role: _current(clues.filter(pl.col("role") == role))["reward"].mean() for role in ("spy", "civilian")}
     return {
         "games": len(judged),
         "rows": len(scored),
-        "clues": len(scored) - len(decision),
+        "clues": len(clues),
         "votes": len(decision),
         "acc": voted["acc"].mean(),
         "na": int(voted["na_votes"].sum()) / max(1, int(voted["cast_votes"].sum())),
         "vote_accuracy": votes["correct"].mean(),
         "unreadable_votes": int(judged["unreadable_votes"].sum()),
-        "reward_spy": mean("spy"),
-        "reward_civilian": mean("civilian"),
+        "reward_spy": reward["spy"],
+        "reward_civilian": reward["civilian"],
         "reward_decision": votes["reward"].mean(),
     }
 
 
-def _of_current(frame: pl.DataFrame) -> pl.DataFrame:
-    """What is the current policy's `own`; all of a role that it never has (`rollout.seats`), so that it is shown."""
-    own = frame.filter("own")
-    return frame if own.is_empty() else own
+def _current(rows: pl.DataFrame) -> pl.DataFrame:
+    """The current policy's rows; all of them for a role that it never plays (`rollout.seats`), so that it is shown."""
+    own = rows.filter(IS_CURRENT)
+    return rows if own.is_empty() else own

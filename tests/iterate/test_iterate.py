@@ -106,7 +106,7 @@ VARIANTS = [
     ["iterate.plays_per_game=2", "score.baseline_games=2", "score.baseline_phases=both"],
     ["rollout.seats.spy=base"],
     ["deterministic=false"],
-    ["score.decision_reward=code", "score.divide_by_std=true"],
+    ["score.rewards=released-code", "score.divide_by_std=true"],
 ]
 
 

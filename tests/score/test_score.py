@@ -12,7 +12,7 @@ from stages.core import tables
 from stages.core.errors import InputError
 from stages.core.folder.files import write_json
 from stages.core.recipe import load
-from stages.score.code_format import is_well_formed
+from stages.score.released_code import is_well_formed
 from tests.helpers import write_rollouts
 
 EXACT = {"rel": 0, "abs": 1e-12}
@@ -174,7 +174,7 @@ def test_the_control_deals_out_the_same_advantages_at_random(tmp_path: Path):
 
 
 def test_the_released_codes_decision_reward(tmp_path: Path):
-    rows, _, _ = scored(tmp_path, {"g": (2, ["2", "1", "na", "unreadable"])}, "score.decision_reward=code")
+    rows, _, _ = scored(tmp_path, {"g": (2, ["2", "1", "na", "unreadable"])}, "score.rewards=released-code")
     votes = rows.filter(pl.col("phase") == "decision").sort("sample")
     # 1.2 · (1, −1, −.5, −1) + .3 · 1 + .99 when right: a box with anything in it is good form
     assert votes["reward"].to_list() == pytest.approx([2.49, -0.9, -0.3, -0.9], **EXACT)

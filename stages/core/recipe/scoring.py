@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import ConfigDict, Field, field_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
-from stages.core.recipe.base import Section
+from stages.core.recipe.base import NAME_OR_FILE, Section
+from stages.core.user_code import is_user_file
 
 
 class Score(Section):
@@ -25,8 +26,11 @@ class Score(Section):
     baseline_subtracted: Literal["after", "before"] = Field(
         "after", description="Subtract the baseline after its update (as printed) or before (unbiased)."
     )
-    decision_reward: Literal["paper", "code"] = Field(
-        "paper", description="Eq. 4, or the released code's 1.2 × eq. 4 + 0.3 × format + 0.99 when right."
+    rewards: str = Field(
+        "paper",
+        json_schema_extra=NAME_OR_FILE,
+        description="Where rewards come from: paper (eq. 1 and 4); released-code (votes earn 1.2 × eq. 4 + 0.3 × "
+        "format + 0.99 when right); or a Python file of yours beside the recipe, which vz runs (docs/doors).",
     )
     vote_right: float = Field(1.0, description="Reward of a vote for the spy (eq. 4).")
     vote_na: float = Field(-0.5, description="Reward of N/A (eq. 4).")
@@ -58,6 +62,23 @@ class Score(Section):
     )
 
     model_config = ConfigDict(populate_by_name=True)
+
+    @field_validator("rewards")
+    @classmethod
+    def _is_known(cls, value: str) -> str:
+        if value not in ("paper", "released-code") and not is_user_file(value):
+            raise ValueError("must be paper, released-code or the path of a Python file (.py)")
+        return value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_earlier_recipes(cls, body: Any) -> Any:
+        """Recipes of earlier runs name the rewards `decision_reward: paper` or `code`."""
+        earlier = {"paper": "paper", "code": "released-code"}
+        if not isinstance(body, dict) or "rewards" in body or body.get("decision_reward") not in earlier:
+            return body
+        rest = {key: value for key, value in body.items() if key != "decision_reward"}
+        return {"rewards": earlier[body["decision_reward"]], **rest}
 
 
 class Filter(Section):

@@ -54,7 +54,7 @@ def test_the_published_paper_has_a_blank_spy_and_its_first_version_a_modified_pi
 
 def test_the_released_codes_recipe_has_its_values():
     recipe = load("released-code")
-    assert (recipe.game.players - 1, recipe.score.alpha, recipe.score.decision_reward) == (3, 0.9, "code")
+    assert (recipe.game.players - 1, recipe.score.alpha, recipe.score.rewards) == (3, 0.9, "released-code")
     assert (recipe.rollout.temperature, recipe.rollout.min_clue_tokens, recipe.rollout.min_vote_tokens) == (
         0.8,
         20,

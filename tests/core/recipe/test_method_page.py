@@ -31,7 +31,7 @@ def test_every_setting_on_the_page_exists():
         ("longest answer", "rollout.max_vote_tokens", (512, 1024)),
         ("shortest answer", "rollout.min_vote_tokens", (0, 100)),
         ("repetition penalty", "rollout.vote_repetition_penalty", (1.0, 1.1)),
-        ("decision reward", "score.decision_reward", ("paper", "code")),
+        ("decision reward", "score.rewards", ("paper", "released-code")),
         ("α of the role baselines", "score.alpha", (0.95, 0.9)),
         ("groups without variance", "filter.no_variance", ("keep", "keep")),
         ("KL weight τ, estimator", "train.kl", (0.04, 0.04)),

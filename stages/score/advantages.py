@@ -1,4 +1,4 @@
-"""Role-advantage estimation (RAE, eq. 2): a moving baseline for the spy and one for the civilians."""
+"""Advantages: what a reward is above its baseline. Eq. 2 (role-advantage estimation) for clues, eq. 5 for votes."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import polars as pl
 from stages.core.errors import InputError
 from stages.core.folder.files import read_json
 from stages.core.recipe.scoring import Score
+
+IS_CURRENT = pl.col("policy") == "current"  # whether the policy in training said it
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class Baselines:
 
 
 def read_baselines(path: Path | None) -> Baselines:
-    """From a `baselines.json`; zeros for None."""
+    """The baselines in a `baselines.json`; zeros for None."""
     if path is None:
         return Baselines()
     body: Any = read_json(path)
@@ -36,12 +38,11 @@ def read_baselines(path: Path | None) -> Baselines:
 
 
 def move(rewards: pl.DataFrame, before: Baselines, recipe: Score, moves: bool) -> tuple[pl.DataFrame, Baselines]:
-    """`rewards` [game_id, r_s, r_c] with the columns b_s and b_c that each game subtracts, and the baselines after.
+    """Eq. 2. `rewards` [game_id, r_s, r_c] with the baselines b_s and b_c that each game subtracts, and those after.
 
-    b ← α b + (1 − α) r, game by game in `game_id` order, or once for every `baseline_games` games with their mean.
-    A null reward, of a role that another policy had, moves nothing.
-    The paper subtracts the baseline after it moved with the game's own reward. Where nothing moves (`moves` False:
-    an iteration of the other phase), every game subtracts `before`.
+    b ← α b + (1 − α) r, game by game in `game_id` order, or once for every `baseline_games` games with their mean. The
+    paper subtracts the baseline after it moved with the game's own reward. A null reward, of a role that another policy
+    played, moves nothing. Without `moves`, in a round of the other phase, every game subtracts `before`.
     """
     rewards = rewards.sort("game_id")
     if not recipe.role_baselines:
@@ -59,7 +60,30 @@ def move(rewards: pl.DataFrame, before: Baselines, recipe: Score, moves: bool) -
 
 
 def _moving(start: float, rewards: pl.Series, alpha: float) -> pl.Series:
-    """The start and the baseline after each reward, the same as before after a null: len(rewards) + 1 values."""
+    """The baseline at the start and after each reward: len(rewards) + 1 values. A null leaves it as it was."""
     values = pl.concat([pl.Series([start], dtype=pl.Float64), rewards.cast(pl.Float64)])
     moved = values.drop_nulls().ewm_mean(alpha=1 - alpha, adjust=False)
     return moved.gather(values.is_not_null().cum_sum() - 1)
+
+
+def scaled_by_role(advantage: pl.Expr, recipe: Score) -> pl.Expr:
+    """With `clue_scale: role`, clue advantages divided by the population std of those of their role; else as they are.
+
+    The std is that of the current policy's clues. A role that it never plays is left as it is.
+    """
+    if recipe.clue_scale == "none":
+        return advantage
+    spread = pl.when(IS_CURRENT).then(advantage).std(ddof=0).over("role") + recipe.epsilon
+    return advantage / spread.fill_null(1.0)
+
+
+def group_advantage(reward: pl.Expr, group: str, recipe: Score) -> pl.Expr:
+    """Eq. 5: (r − mean) / (std + ε) over the votes of one game, with the population std; 0 where all are equal.
+
+    With `abstention: neutral`, N/A is left out: its advantage is 0.
+    """
+    counted = pl.when(pl.col("vote_kind") != "na").then(reward) if recipe.abstention == "neutral" else reward
+    centred = counted - counted.mean().over(group)
+    equal = counted.max().over(group) == counted.min().over(group)
+    scaled = centred / (counted.std(ddof=0).over(group) + recipe.epsilon) if recipe.divide_by_std else centred
+    return pl.when(equal).then(0.0).otherwise(scaled).fill_null(0.0)

@@ -1,17 +1,38 @@
-r"""What the released code rewards as good form: anything in its first box, and more than 10 characters of reasoning.
+r"""The released code's rewards: clues as in the paper, votes with a bonus and a reward for good form.
 
-The code judges form apart from the vote. It is content with the first `\boxed{…}`, whatever that holds, where the vote
-itself is read by the game's readers.
+The code judges form apart from the vote. Anything in the first `\boxed{…}` will do, whereas the vote itself is read by
+the readers of the game.
 """
 
 from __future__ import annotations
 
 import re
 
+import polars as pl
+
+from stages.core.recipe.scoring import Score
+from stages.score import rewards
+from stages.score.rewards import clue_rewards
+
+__all__ = ["clue_rewards", "is_well_formed", "vote_rewards"]
+
+VOTE_WEIGHT, FORMAT_WEIGHT, RIGHT_BONUS = 1.2, 0.3, 0.99
 REASONING_CHARS = 10
 
 _BOX = re.compile(r"\\\\?boxed\{")
 _THOUGHT, _END_OF_THOUGHT = "<think>", "</think>"
+
+
+def vote_rewards(votes: pl.DataFrame, settings: Score) -> pl.DataFrame:
+    """1.2 × eq. 4 + 0.3 × format + 0.99 when right; the format is +1 for a well-formed answer, else −1."""
+    well_formed = pl.Series([is_well_formed(text) for text in votes["completion"]], dtype=pl.Boolean)
+    return rewards.vote_rewards(votes, settings).with_columns(
+        format=pl.when(well_formed).then(1.0).otherwise(-1.0),
+    ).with_columns(
+        reward=VOTE_WEIGHT * pl.col("accuracy")
+        + FORMAT_WEIGHT * pl.col("format")
+        + pl.when("correct").then(RIGHT_BONUS).otherwise(0.0)
+    )  # fmt: skip
 
 
 def is_well_formed(completion: str) -> bool:

@@ -1,0 +1,144 @@
+"""The examples on the pages of docs/doors work as they stand there."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from stages import score
+from stages.core import tables
+from stages.core.errors import InputError
+from stages.core.recipe import load
+from stages.core.recipe.load import parse
+from stages.score.interface import Rewards
+from tests.helpers import write_rollouts
+
+DOORS = Path(__file__).resolve().parents[1] / "docs/doors"
+VOTES = {"a": (2, ["2", "2", "na"]), "b": (1, ["1", "3", "unreadable"])}
+
+
+def write_files(page: str, folder: Path) -> None:
+    """Write the files that a page shows: blocks with a title."""
+    for title, body in re.findall(r'^```\w+ title="([^"]+)"\n(.*?)^```$', read(page), re.MULTILINE | re.DOTALL):
+        path = folder / title
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(body)
+
+
+def run_commands(page: str, folder: Path, more: Sequence[str] = ()) -> str:
+    """Run the commands of a page in `folder`, each with `more` options. Returns what they printed."""
+    said = []
+    for block in re.findall(r"^```bash\n(.*?)^```$", read(page), re.MULTILINE | re.DOTALL):
+        for line in block.splitlines():
+            program, *arguments = shlex.split(line)
+            assert program == "vz"
+            command = [sys.executable, "-m", "vzcli.main", *arguments, *more]
+            done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stderr
+            said.append(done.stdout + done.stderr)
+    return "\n".join(said)
+
+
+def read(page: str) -> str:
+    return (DOORS / page).read_text(encoding="utf-8")
+
+
+def scored(folder: Path, *overrides: str) -> pl.DataFrame:
+    out = score.run(load("paper", overrides), folder / "rollouts", folder / "expected").out
+    return tables.read(out / "scored.parquet", tables.SCORED)
+
+
+def test_the_page_on_rewards(tmp_path: Path):
+    write_rollouts(tmp_path / "rollouts", VOTES)  # all clues have three words
+    write_files("rewards.md", tmp_path)
+    run_commands("rewards.md", tmp_path)
+    mine, paper = tables.read(tmp_path / "scored/scored.parquet", tables.SCORED), scored(tmp_path)
+    penalty = pl.when(pl.col("phase") == "clue").then(0.2).otherwise(0.0)
+    expected = paper.select(*tables.KEY, reward=pl.col("reward") - penalty)
+    assert mine.select(*tables.KEY, "reward").equals(expected)
+
+
+def test_the_page_on_rewards_lists_the_columns(tmp_path: Path):
+    write_rollouts(tmp_path / "rollouts", VOTES)
+    (tmp_path / "mine.py").write_text(
+        "from stages.score import rewards\n"
+        "def clue_rewards(seats, settings):\n"
+        f"    open('{tmp_path}/seats', 'w').write(' '.join(seats.columns))\n"
+        "    return rewards.clue_rewards(seats, settings)\n"
+        "def vote_rewards(votes, settings):\n"
+        f"    open('{tmp_path}/votes', 'w').write(' '.join(votes.columns))\n"
+        "    return rewards.vote_rewards(votes, settings)\n"
+    )
+    scored(tmp_path, f"score.rewards={tmp_path}/mine.py")
+    for frame in ("seats", "votes"):
+        table = re.search(rf"^\| column of `{frame}` .*?\n\n", read("rewards.md"), re.MULTILINE | re.DOTALL)
+        assert table
+        rows = table[0].strip().splitlines()[2:]
+        named = [name for row in rows for name in re.findall(r"`(\w+)`", row.split("|")[1])]
+        assert sorted(named) == sorted((tmp_path / frame).read_text().split())
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("return seats", "returned no column 'reward'"),
+        ("return None", "returned a NoneType, not a Polars DataFrame"),
+        ("return seats.head(3).with_columns(reward=0.0)", "returned 3 rows for 8"),
+        ("return seats.reverse().with_columns(reward=0.0)", r"returned the rows in another order \(game_id, seat\)"),
+        ("return seats.select(reward=pl.lit(1.0).repeat_by(1).explode())", "returned no column 'game_id'|rows for 8"),
+        ("return seats.with_columns(reward=pl.lit('high'))", "returned a column 'reward' of type String, not numbers"),
+        (
+            "return seats.with_columns(reward=pl.when(pl.col('seat') > 1).then(1.0))",
+            "returned the reward None for {'game_id': 'a', 'seat': 1}",
+        ),
+        ("return seats.with_columns(reward=1 / (pl.col('seat') - 1))", "returned the reward inf for"),
+        ("return seats.with_columns(reward=pl.col('vote'))", r"line 3: ColumnNotFoundError"),
+    ],
+)
+def test_wrong_rewards_are_one_clear_error(tmp_path: Path, body: str, message: str):
+    write_rollouts(tmp_path / "rollouts", VOTES)
+    (tmp_path / "mine.py").write_text(
+        f"import polars as pl\ndef clue_rewards(seats, settings):\n    {body}\n"
+        "from stages.score.rewards import vote_rewards\n"
+    )
+    with pytest.raises(InputError, match=message) as error:
+        scored(tmp_path, f"score.rewards={tmp_path}/mine.py")
+    assert str(error.value).startswith(f"{tmp_path}/mine.py") and not (tmp_path / "expected").exists()
+
+
+def test_a_file_without_one_of_the_functions_is_refused(tmp_path: Path):
+    (tmp_path / "mine.py").write_text("from stages.score.rewards import clue_rewards\n")
+    with pytest.raises(InputError, match="defines no 'vote_rewards', which score.rewards needs"):
+        Rewards.of(load("paper", [f"score.rewards={tmp_path}/mine.py"]).score)
+
+
+def test_rewards_that_nobody_knows_are_refused():
+    with pytest.raises(InputError, match="must be paper, released-code or the path of a Python file"):
+        load("paper", ["score.rewards=mine"])
+
+
+def test_an_edited_file_makes_other_results(tmp_path: Path):
+    write_rollouts(tmp_path / "rollouts", VOTES)
+    mine = tmp_path / "mine.py"
+    mine.write_text("from stages.score.rewards import clue_rewards, vote_rewards\n")
+    setting = f"score.rewards={mine}"
+    before = scored(tmp_path, setting)
+    mine.rename(tmp_path / "moved.py")  # the content counts, not the place
+    assert scored(tmp_path, f"score.rewards={tmp_path}/moved.py").equals(before)
+    mine.write_text("from stages.score.released_code import clue_rewards, vote_rewards\n")
+    with pytest.raises(InputError, match=r"different inputs or settings \(other score.rewards\)"):
+        scored(tmp_path, setting)
+
+
+@pytest.mark.parametrize(("before", "now"), [("paper", "paper"), ("code", "released-code")])
+def test_recipes_of_earlier_runs_name_the_same_rewards(before: str, now: str):
+    assert parse({"score": {"decision_reward": before}}, "an earlier recipe").score.rewards == now
+    with pytest.raises(InputError, match="unknown key 'score.decision_reward'"):
+        parse({"score": {"decision_reward": before, "rewards": now}}, "a mixed recipe")
