@@ -106,6 +106,10 @@ class Tally:
         """The growth from `before` to now."""
         return Tally(*(getattr(self, name) - getattr(before, name) for name in vars(self)))
 
+    def add(self, other: Tally) -> None:
+        for name, number in vars(other).items():
+            setattr(self, name, getattr(self, name) + number)
+
     def copy(self) -> Tally:
         return replace(self)
 

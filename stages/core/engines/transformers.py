@@ -5,37 +5,17 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import groupby
+from itertools import accumulate, groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stages.core.engines.base import Completion, Engine, Queue, Request, Sampling
+from stages.core.engines.together import Batcher
 from stages.core.recipe.schema import Recipe
 
 if TYPE_CHECKING:
     from stages.core.engines.fit import Fit
     from stages.core.engines.local_policy import Asked, LocalPolicy
-
-
-@dataclass(eq=False)
-class _Waiting:
-    asked: Asked
-    answer: asyncio.Future[list[Completion]]
-
-    @property
-    def n(self) -> int:
-        return self.asked.request.n
-
-    @property
-    def kind(self) -> tuple[str, Sampling]:
-        """What a batch has only one of."""
-        return self.asked.request.policy, self.asked.request.sampling
-
-    @property
-    def place(self) -> tuple[int, tuple[int, int]]:
-        """Longest first, so that a batch holds prompts of about one length; then by game."""
-        return -len(self.asked.prompt.ids), self.asked.request.order
 
 
 class TransformersEngine(Engine):
@@ -53,11 +33,10 @@ class TransformersEngine(Engine):
 
         set_threads(recipe.threads)
         self._recipe = recipe
-        self._queue: list[_Waiting] = []
-        self._worker: asyncio.Task[None] | None = None
+        self._batcher: Batcher[Asked, list[Completion]] = Batcher(self._choose, self._answer)
         self._policies: dict[str, LocalPolicy] = {}
         self._fits: dict[str, Fit] = {}
-        self._running = 0  # completions of the batch that is being computed
+        self._running = 0  # completions of the batches that are being computed
 
     def load(self, policy: str, model: str | Path, version: str) -> None:
         from stages.core.engines.local_policy import LocalPolicy
@@ -75,7 +54,7 @@ class TransformersEngine(Engine):
         super().unload(policy)
 
     def queue(self) -> Queue:
-        return Queue(self._running, sum(waiting.n for waiting in self._queue))
+        return Queue(self._running, sum(asked.request.n for asked in self._batcher.questions))
 
     def sleep(self) -> None:
         from stages.core.vlm import free_accelerator
@@ -92,14 +71,10 @@ class TransformersEngine(Engine):
         self.version(request.policy)
         try:
             asked = self._policies[request.policy].ask(request, self._recipe.rollout.max_prompt_tokens)
-        except Exception as error:  # as in `_serve`: what spoils one game stops all that wait
-            self._fail(self._queue, error)
+        except Exception as error:  # one game that cannot be played stops them all
+            self._batcher.fail(error)
             raise
-        waiting = _Waiting(asked, asyncio.get_running_loop().create_future())
-        self._queue.append(waiting)
-        if self._worker is None or self._worker.done():
-            self._worker = asyncio.get_running_loop().create_task(self._serve())
-        return await waiting.answer
+        return await self._batcher.ask(asked)
 
     def _fit(self, policy: LocalPolicy, place: str) -> Fit:
         """What holds for this kind of model and processor, tried out once, not anew for each set of weights."""
@@ -111,71 +86,39 @@ class TransformersEngine(Engine):
                 print(f"warning: {place}: {note}", file=sys.stderr)
         return self._fits[policy.kind]
 
-    async def _serve(self) -> None:
-        while self._queue:
-            await self._settle()
-            self._queue = [waiting for waiting in self._queue if not waiting.answer.done()]
-            if not self._queue:
-                return
-            taken = self._take()
-            self._running = sum(waiting.n for waiting in taken)
-            try:
-                answers = await self._answer(taken)
-            except Exception as error:  # whatever it is belongs to the games that wait, and stops them
-                self._fail([*taken, *self._queue], error)
-                return
-            finally:
-                self._running = 0
-            for waiting, answer in zip(taken, answers, strict=True):
-                if not waiting.answer.done():  # an interrupt cancels the games while their batch is computed
-                    waiting.answer.set_result(answer)
-
-    def _fail(self, waiting: Sequence[_Waiting], error: Exception) -> None:
-        self._queue = []
-        for one in waiting:
-            if not one.answer.done():
-                one.answer.set_exception(error)
-
-    async def _settle(self) -> None:
-        """Let every game that can go on ask its next question, so that batches are full."""
-        unchanged, known = 0, -1
-        while unchanged < 3:
-            await asyncio.sleep(0)
-            unchanged = unchanged + 1 if len(self._queue) == known else 0
-            known = len(self._queue)
-
-    def _take(self) -> list[_Waiting]:
-        """The requests to answer now: when deterministic all, so that games finished before a kill do not matter."""
-        self._queue.sort(key=lambda waiting: waiting.place)
+    def _choose(self, waiting: list[Asked]) -> list[Asked]:
+        """The next batches: all if deterministic, so that games finished before a kill do not matter."""
+        waiting.sort(key=_place)
         if self._recipe.deterministic:
-            taken, self._queue = self._queue, []
-            return taken
-        groups: dict[tuple[str, Sampling], list[_Waiting]] = {}
-        for waiting in self._queue:
-            groups.setdefault(waiting.kind, []).append(waiting)
-        largest = max(groups.values(), key=lambda group: sum(waiting.n for waiting in group))
-        taken = _first_batch(largest, self._recipe.rollout.batch_size)
-        self._queue = [waiting for waiting in self._queue if waiting not in taken]
-        return taken
+            return waiting
+        groups: dict[tuple[str, Sampling], list[Asked]] = {}
+        for asked in waiting:
+            groups.setdefault(_kind(asked), []).append(asked)
+        largest = max(groups.values(), key=lambda group: sum(asked.request.n for asked in group))
+        rows = accumulate(asked.request.n for asked in largest)
+        return largest[: max(1, sum(total <= self._recipe.rollout.batch_size for total in rows))]
 
-    async def _answer(self, taken: Sequence[_Waiting]) -> list[list[Completion]]:
-        """Answers in the order of `taken`, computed in batches of one policy and sampling each. Ctrl-C ends it between
-        two of them."""
+    async def _answer(self, questions: list[Asked]) -> list[list[Completion]]:
+        """Answers in the order of the questions. Every batch has one policy and one sampling; Ctrl-C takes effect
+        between batches."""
+        self._running = sum(asked.request.n for asked in questions)
+        answers: dict[int, list[Completion]] = {id(asked): [] for asked in questions}
         size = self._recipe.rollout.batch_size
-        places = sorted(range(len(taken)), key=lambda place: (repr(taken[place].kind), taken[place].place))
-        answers: dict[int, list[Completion]] = {place: [] for place in places}
-        for _, group in groupby(places, key=lambda place: taken[place].kind):
-            rows = [(place, sample) for place in group for sample in range(taken[place].n)]
-            for start in range(0, len(rows), size):
-                await asyncio.sleep(0)
-                batch = rows[start : start + size]
-                completions = self._complete([(taken[place].asked, sample) for place, sample in batch])
-                for (place, _), completion in zip(batch, completions, strict=True):
-                    answers[place].append(completion)
-        return [answers[place] for place in range(len(taken))]
+        ordered = sorted(questions, key=lambda asked: (repr(_kind(asked)), _place(asked)))
+        try:
+            for _, group in groupby(ordered, key=_kind):
+                rows = [(asked, sample) for asked in group for sample in range(asked.request.n)]
+                for start in range(0, len(rows), size):
+                    await asyncio.sleep(0)
+                    batch = rows[start : start + size]
+                    for (asked, _), completion in zip(batch, self._complete(batch), strict=True):
+                        answers[id(asked)].append(completion)
+        finally:
+            self._running = 0
+        return [answers[id(asked)] for asked in questions]
 
     def _complete(self, rows: Sequence[tuple[Asked, int]]) -> list[Completion]:
-        """One completion for each (request, sample); all of one policy and one sampling."""
+        """A completion of each (question, sample)."""
         from stages.core.vlm import device_of
 
         policy = self._policies[rows[0][0].request.policy]
@@ -184,12 +127,11 @@ class TransformersEngine(Engine):
         return completions
 
 
-def _first_batch(group: Sequence[_Waiting], size: int) -> list[_Waiting]:
-    taken: list[_Waiting] = []
-    rows = 0
-    for waiting in group:
-        if taken and rows + waiting.n > size:
-            break
-        taken.append(waiting)
-        rows += waiting.n
-    return taken
+def _kind(asked: Asked) -> tuple[str, Sampling]:
+    """What all rows of a batch share."""
+    return asked.request.policy, asked.request.sampling
+
+
+def _place(asked: Asked) -> tuple[int, tuple[int, int]]:
+    """Longest prompt first, so that a batch holds prompts of about one length; then by game."""
+    return -len(asked.prompt.ids), asked.request.order

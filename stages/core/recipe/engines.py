@@ -105,18 +105,12 @@ class ServerSettings(Section):
     requests: int = Field(64, ge=1, json_schema_extra=NO_BYTE, description="Requests under way at once.")
     timeout: float = Field(600, gt=0, json_schema_extra=NO_BYTE, description="Longest wait for one answer, in seconds.")
     attempts: int = Field(
-        8,
+        20,
         ge=1,
         json_schema_extra=NO_BYTE,
         description="Tries of one request before the stage ends: after 408, 409, 429, 5xx, lost connections and "
-        "answers that are not whole.",
-    )
-    backoff: float = Field(
-        1.0,
-        ge=0,
-        json_schema_extra=NO_BYTE,
-        description="Wait before the second try, in seconds; doubled each time, up to 60, with jitter. A server that "
-        "asks for a longer one (Retry-After) gets it, up to `timeout`.",
+        "answers that are not whole. The pause grows from half a second to 8, so 20 tries take two minutes at least. A "
+        "server may ask for a longer pause (Retry-After), up to two minutes.",
     )
     token_ids: Literal["auto", "require", "never"] = Field(
         "auto",
@@ -147,28 +141,29 @@ class ServerSettings(Section):
 
 
 class Executor(Section):
-    """Engines in several processes, on this machine or on many. Games are spread on them by their place."""
+    """Engines in several processes of a Ray cluster. Each game stays with one of them."""
 
-    kind: Literal["local", "ray"] = Field(
-        "local", description="Processes of this machine, or actors of a Ray cluster (all machines see the same files)."
-    )
     workers: int = Field(
-        1, ge=1, description="Engines, each with rollout.concurrent_games games; 1 with local runs in vz's own process."
+        1,
+        ge=1,
+        description="Engines, each with rollout.concurrent_games games. 1 without an address runs in vz's own process.",
     )
-    gpus: float = Field(0, ge=0, description="GPUs that Ray reserves for a worker.")
-    cpus: float = Field(1, ge=0, description="CPU cores that Ray reserves for a worker.")
+    gpus: float = Field(0, ge=0, description="GPUs that each worker reserves.")
+    cpus: float = Field(1, ge=0, description="CPU cores that each worker reserves.")
     address: str | None = Field(
-        None, description="Address of the Ray cluster; null: the one of RAY_ADDRESS, else one on this machine."
+        None,
+        description="Address of the Ray cluster, whose machines all see the same files. null: the one of RAY_ADDRESS, "
+        "else a new one on this machine.",
     )
-    restarts: int = Field(3, ge=0, description="Times that a worker which died is started again, each on its own.")
+    restarts: int = Field(3, ge=0, description="Times that Ray starts a worker again after it died.")
     startup_seconds: float = Field(
         600,
         gt=0,
         json_schema_extra=NO_BYTE,
-        description="Longest wait for a worker process to start, in seconds: Ray may have no room for it.",
+        description="Longest wait for a worker to start, in seconds: the cluster may have no room for it.",
     )
 
     @property
     def spreads(self) -> bool:
-        """Whether engines run elsewhere than in vz's own process."""
-        return self.kind == "ray" or self.workers > 1
+        """Whether engines run outside vz's own process."""
+        return self.workers > 1 or self.address is not None

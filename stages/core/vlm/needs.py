@@ -37,13 +37,13 @@ def checks(recipe: Recipe, place: Place, trains: bool) -> dict[str, Check]:
         judged["vLLM"] = _vllm
     if engine == "transformers" or trains:
         judged["architecture"] = _architecture
-    if recipe.rollout.executor.kind == "ray":
+    if recipe.rollout.executor.spreads:
         judged["Ray"] = _ray
     return judged
 
 
 def _server(recipe: Recipe, place: Place) -> str:
-    require("httpx2", "server")
+    require("openai", "server")
     return "the model's server answers; nothing is loaded here"
 
 

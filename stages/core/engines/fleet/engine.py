@@ -1,10 +1,9 @@
-"""The engine of many engines: games are spread on workers by their place."""
+"""The engine of many engines: each game has a worker that answers for it."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
-from concurrent.futures import wait
+from collections.abc import Awaitable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,55 +11,43 @@ from typing import Any
 from stages.core.engines.base import Completion, Engine, Queue, Request
 from stages.core.engines.fleet.cluster import Cluster
 from stages.core.engines.fleet.lane import Lane
-from stages.core.engines.fleet.processes import process_workers
-from stages.core.engines.fleet.worker import Opener, Worker
+from stages.core.engines.fleet.worker import Opener
 from stages.core.errors import InputError
+from stages.core.recipe.engines import Executor
 from stages.core.recipe.schema import Recipe
 
-FAREWELL = 30.0  # seconds that engines with processes or machines of their own get to free them
+CLOSE_TIMEOUT = 30.0  # seconds that engines get to end processes of their own
 
 
 def check_executor(recipe: Recipe) -> None:
-    """`InputError` for engines that workers would not help."""
-    engine, local = recipe.rollout.engine, recipe.rollout.executor.kind == "local"
-    if engine == "vllm" and local:
+    """`InputError` for engines that workers do not help, or whose results workers would change."""
+    if recipe.rollout.engine == "server":
         raise InputError(
-            "rollout.executor.workers: vLLM spreads over the GPUs of a machine by itself: set "
-            "rollout.vllm.data_parallel"
+            "rollout.executor: with rollout.engine=server the server computes; leave executor out, and set "
+            "rollout.server.requests to the number of requests at once"
         )
-    if engine == "server":
+    if recipe.deterministic and recipe.threads is None:
         raise InputError(
-            "rollout.executor: with rollout.engine=server the server does the work; leave executor out, and set "
-            "rollout.server.requests to how many requests it gets at once"
-        )
-    if not local and recipe.deterministic and recipe.threads is None:
-        raise InputError(
-            "deterministic=true on Ray wants a number of threads, since Ray gives workers another than torch would "
-            "choose: set threads=1, or as many as rollout.executor.cpus"
+            "deterministic=true with several workers needs a fixed number of threads, since Ray sets its own: set "
+            "threads=1, or as many as rollout.executor.cpus"
         )
 
 
 class FleetEngine(Engine):
-    """Plays in vz's own process and computes in `rollout.executor.workers` others, each with an engine of the recipe.
+    """Plays in vz's own process and computes in `rollout.executor.workers` others.
 
-    A game stays with one worker, whose prefix cache knows it. Deterministic recipes spread whole blocks of games, so
-    that what is computed together is what one process would compute together.
+    A game stays with one worker, whose prefix cache knows it. Deterministic recipes give whole blocks of games to a
+    worker, so that each batch is the one that a single process would compute.
     """
 
     def __init__(self, recipe: Recipe, opener: Opener) -> None:
         super().__init__()
-        self._recipe = recipe = _with_whole_paths(recipe)
-        self._cluster: Cluster | None = None
-        self._lanes: list[Lane] = []
+        self._recipe = recipe
+        self._cluster = Cluster(recipe.rollout.executor)
+        numbers, own = range(1, recipe.rollout.executor.workers + 1), _of_worker(recipe)
+        self._lanes = [Lane(number, self._cluster, opener, own, self.tally) for number in numbers]
         self._started = False
-        workers: list[Worker] = []
-        if recipe.rollout.executor.kind == "ray":
-            self._cluster = Cluster(recipe.rollout.executor)
-            workers += self._cluster.workers()
-        else:
-            workers += process_workers(recipe)
-        self._lanes = [Lane(number, one, opener, recipe, self.tally) for number, one in enumerate(workers, 1)]
-        self.lanes = len(workers)
+        self.lanes = len(self._lanes)
         self.batches = recipe.rollout.engine == "transformers"
 
     def lane(self, place: int) -> int:
@@ -73,8 +60,8 @@ class FleetEngine(Engine):
         if not self._started:
             self._everywhere([lane.start() for lane in self._lanes])
             self._started = True
-        whole = Path(model).absolute() if Path(model).exists() else model
-        self._everywhere([lane.load(policy, whole, version) for lane in self._lanes])
+        resolved = Path(model).absolute() if Path(model).exists() else model
+        self._everywhere([lane.load(policy, resolved, version) for lane in self._lanes])
         self._versions[policy] = version
 
     def unload(self, policy: str) -> None:
@@ -84,7 +71,7 @@ class FleetEngine(Engine):
 
     def sleep(self) -> None:
         if self._started:
-            self._everywhere([lane.sleep() for lane in self._lanes])
+            self._everywhere([lane.call("sleep") for lane in self._lanes])
 
     async def generate(self, request: Request) -> list[Completion]:
         self.version(request.policy)
@@ -96,29 +83,32 @@ class FleetEngine(Engine):
         return Queue(sum(queue.running for queue in queues), sum(queue.waiting for queue in queues))
 
     def close(self) -> None:
-        super().close()  # first, so that nobody is left who would take our stopping a worker for its death
-        wait([future for lane in self._lanes if (future := lane.farewell())], FAREWELL)
+        super().close()
+        closing = [closed for lane in self._lanes for closed in lane.close()]
+        if closing:
+            self._cluster.ray.wait(closing, num_returns=len(closing), timeout=CLOSE_TIMEOUT)
         for lane in self._lanes:
-            lane.stop()
-        if self._cluster is not None:
-            self._cluster.leave()
+            lane.kill()
+        self._cluster.leave()
 
-    def _everywhere(self, work: list[Coroutine[Any, Any, None]]) -> None:
-        """All to their end, then the first error: no worker is left half-way behind another's failure."""
+    def _everywhere(self, work: list[Awaitable[Any]]) -> None:
+        """Wait for all, then raise the first error, so that no worker is left half-way."""
 
-        async def together() -> None:
+        async def gathered() -> None:
             for outcome in await asyncio.gather(*work, return_exceptions=True):
                 if isinstance(outcome, BaseException):
                     raise outcome
 
-        self.run(together())
+        self.run(gathered())
 
 
-def _with_whole_paths(recipe: Recipe) -> Recipe:
-    """Workers may run in another folder."""
+def _of_worker(recipe: Recipe) -> Recipe:
+    """The recipe of each worker's engine, which has no workers and may run in another folder."""
     template = recipe.model.chat_template
-    if template is None:
-        return recipe
+    resolved = None if template is None else str(Path(template).absolute())
     return recipe.model_copy(
-        update={"model": recipe.model.model_copy(update={"chat_template": str(Path(template).absolute())})}
+        update={
+            "rollout": recipe.rollout.model_copy(update={"executor": Executor()}),
+            "model": recipe.model.model_copy(update={"chat_template": resolved}),
+        }
     )

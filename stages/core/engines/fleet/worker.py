@@ -1,71 +1,158 @@
-"""A worker as the fleet sees it: a process that can be asked, can fail, and can die."""
+"""A worker: an ordinary engine in a process of a Ray cluster."""
 
 from __future__ import annotations
 
-import traceback
-from abc import ABC, abstractmethod
-from collections.abc import Callable
+import asyncio
+import os
+import socket
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
 
-from stages.core.engines.base import Engine, Tally
-from stages.core.errors import InputError, VzError
+from stages.core.engines.base import Completion, Engine, Request, Tally
+from stages.core.errors import InputError, VzError, require
 from stages.core.recipe.schema import Recipe
 
-Opener = Callable[[Recipe], Engine]  # importable by name in every worker
-
-
-@dataclass(frozen=True)
-class Failure:
-    """An error as plain data: exceptions with arguments of their own do not survive the way between processes."""
-
-    message: str
-    exit_code: int
-    trace: str
-
-    @classmethod
-    def of(cls, error: BaseException) -> Failure:
-        known = isinstance(error, VzError)
-        message = str(error) if known else f"{type(error).__name__}: {error} (an error inside a worker)"
-        code = error.exit_code if isinstance(error, VzError) else VzError.exit_code
-        return cls(message, code, "".join(traceback.format_exception(error)))
-
-    def error(self) -> VzError:
-        """The error as one process would have raised it; --debug shows where the worker did."""
-        kind = InputError if self.exit_code == InputError.exit_code else VzError
-        error = kind(self.message)
-        error.add_note(self.trace)
-        return error
+Opener = Callable[[Recipe], Engine]  # Ray imports it by name in every worker
+Policies = Mapping[str, tuple[str | Path, str]]  # name → model and version
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What came of a task, and all that the worker's engine has done so far."""
+    """What a call did."""
 
-    value: Any = None
-    failure: Failure | None = None
-    tally: Tally = field(default_factory=Tally)
+    process: str  # where it ran
+    batches: bool  # see `Engine.batches`
+    answers: list[list[Completion]]
+    done: Tally  # since the reply before
 
 
-class Worker(ABC):
-    """One process with an ordinary engine. It may be started again after it died.
+class Worker:
+    """What Ray runs. If its process dies, Ray starts another and repeats the calls that were under way.
 
-    Its tasks are those of `EngineHost.call`. A future raises one of `died` when the process is gone.
+    So no call relies on an earlier one: each brings the policies that it needs. The engine has a thread of its own,
+    whose event loop runs except while an order (load, unload, sleep, close) runs. So an engine that streams gets new
+    requests while others are under way.
     """
 
-    died: tuple[type[Exception], ...]
-    unfit: tuple[type[Exception], ...] = ()  # what `start` raises where vz itself cannot run
-    at_once: ClassVar[bool]  # whether it takes a task while it is at another
+    _engine: Engine
+    _loop: asyncio.AbstractEventLoop
 
-    @abstractmethod
-    def start(self) -> Future[str]:
-        """Begin a process; the future says where it is, once it is there."""
+    def __init__(self, opener: Opener, recipe: Recipe, vz: str, gpus: float) -> None:
+        self._orders: asyncio.Queue[tuple[Callable[[], None], Future[None]]] = asyncio.Queue()
+        self._loaded: dict[str, str] = {}
+        self._reported = Tally()
+        self._opened: Future[None] = Future()
+        threading.Thread(target=self._serve, args=(opener, recipe, vz, gpus), daemon=True).start()
 
-    @abstractmethod
-    def call(self, task: str, *arguments: Any) -> Future[Reply]:
-        """Give it a task."""
+    async def load(self, policies: Policies) -> Reply:
+        """Load the policies that have another version here; without any, wait until the engine is open."""
+        await asyncio.wrap_future(self._opened)
+        for name, (model, version_) in policies.items():
+            if self._loaded.get(name) != version_:
+                _check_visible({model} if isinstance(model, Path) else set(), "model")
+                await self._order(lambda name=name, of=(model, version_): self._engine.load(name, *of))  # type: ignore[misc]
+                self._loaded[name] = version_
+        return self._reply([])
 
-    @abstractmethod
-    def stop(self) -> None:
-        """End the process, whatever it is at; returns when it is gone. One that is not there is no error."""
+    async def generate(self, requests: Sequence[Request], policies: Policies) -> Reply:
+        """Answer all requests at once, so that an engine that batches finds them all in its queue."""
+        await self.load(policies)
+        _check_visible({picture.folder for request in requests for picture in request.pictures}, "games")
+        answering = asyncio.run_coroutine_threadsafe(self._answers(requests), self._loop)
+        return self._reply(await asyncio.wrap_future(answering))
+
+    async def unload(self, policy: str) -> Reply:
+        await asyncio.wrap_future(self._opened)
+        self._loaded.pop(policy, None)
+        await self._order(lambda: self._engine.unload(policy))
+        return self._reply([])
+
+    async def sleep(self) -> Reply:
+        await asyncio.wrap_future(self._opened)
+        await self._order(self._engine.sleep)
+        return self._reply([])
+
+    async def close(self) -> None:
+        """Free what the engine holds besides this process, such as processes of its own."""
+        await asyncio.wrap_future(self._opened)
+        await self._order(self._engine.close)
+
+    async def _order(self, work: Callable[[], None]) -> None:
+        done: Future[None] = Future()
+        self._loop.call_soon_threadsafe(self._orders.put_nowait, (work, done))
+        await asyncio.wrap_future(done)
+
+    async def _answers(self, requests: Sequence[Request]) -> list[list[Completion]]:
+        answers = await asyncio.gather(*map(self._engine.generate, requests), return_exceptions=True)
+        for answer in answers:
+            if isinstance(answer, BaseException):
+                raise _portable(answer)
+        return [answer for answer in answers if not isinstance(answer, BaseException)]
+
+    def _reply(self, answers: list[list[Completion]]) -> Reply:
+        done, self._reported = self._engine.tally.since(self._reported), self._engine.tally.copy()
+        return Reply(f"{socket.gethostname()}, process {os.getpid()}", self._engine.batches, answers, done)
+
+    def _serve(self, opener: Opener, recipe: Recipe, vz: str, gpus: float) -> None:
+        """The engine's thread."""
+        try:
+            _check_version(vz)
+            _check_gpus(recipe, gpus)
+            self._engine = opener(recipe)
+            self._loop = self._engine.run(_running_loop())
+        except BaseException as error:  # also a library's sys.exit: the caller would wait forever
+            self._opened.set_exception(_portable(error))
+            return
+        self._opened.set_result(None)
+        while True:
+            work, done = self._engine.run(self._orders.get())
+            try:
+                work()
+                done.set_result(None)
+            except BaseException as error:
+                done.set_exception(_portable(error))
+
+
+def _portable(error: BaseException) -> VzError:
+    """The error as one that can go to another process; exceptions with arguments of their own cannot."""
+    message = (
+        str(error) if isinstance(error, VzError) else f"{type(error).__name__}: {error} (an error inside a worker)"
+    )
+    kind = InputError if isinstance(error, InputError) else VzError
+    return kind(message).with_traceback(error.__traceback__)
+
+
+async def _running_loop() -> asyncio.AbstractEventLoop:
+    return asyncio.get_running_loop()
+
+
+def _check_version(wanted: str) -> None:
+    if (found := version("vz-selfplay")) != wanted:
+        raise InputError(
+            f"{socket.gethostname()}, a machine of the Ray cluster, has vz {found}, but vz {wanted} started the "
+            "command: install the same version on every machine"
+        )
+
+
+def _check_gpus(recipe: Recipe, gpus: float) -> None:
+    """Ray hides GPUs only from workers that reserve some. Without a reservation all workers would use the first GPU."""
+    if gpus or recipe.model.device == "cpu" or recipe.rollout.engine not in {"transformers", "vllm"}:
+        return
+    if require("torch", "train").cuda.is_available():
+        raise InputError(
+            f"{socket.gethostname()} has GPUs, but rollout.executor.gpus is 0: set it to the number of GPUs that each "
+            "worker takes (1 for most), or set model.device=cpu"
+        )
+
+
+def _check_visible(folders: set[Path], what: str) -> None:
+    for folder in folders:
+        if not folder.exists():
+            raise InputError(
+                f"{folder}: {socket.gethostname()}, a machine of the Ray cluster, cannot see this {what} folder; all "
+                "machines need a shared file system"
+            )

@@ -1,20 +1,24 @@
-"""What the user can do about a request that a server refuses for good."""
+"""Requests that a server refuses for good, and what the user can do about them."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from stages.core.engines.server.faults import Refused
 from stages.core.errors import InputError
 from stages.core.recipe.engines import ServerSettings
 from stages.core.recipe.served import origin
 
 if TYPE_CHECKING:
+    import httpx2
+
     from stages.core.engines.server.endpoint import Endpoint
 
-# Fields that some servers refuse, and what leaves them out.
-LEAVES_OUT = {
+LONGEST_QUOTE = 500  # characters of a server's own words
+
+# Fields that some servers refuse, and the setting that leaves each out.
+LEFT_OUT_BY = {
     "return_token_ids": "rollout.server.token_ids=never",
     "logprobs": "rollout.server.token_ids=never",
     "chat_template_kwargs": "rollout.server.extra_body={chat_template_kwargs: null}",
@@ -24,36 +28,60 @@ LEAVES_OUT = {
 }
 
 
+class Refused(Exception):
+    """The server will never answer this request; `words` are its own."""
+
+    def __init__(self, status: int, words: str) -> None:
+        super().__init__(f"{status}: {words}")
+        self.status, self.words = status, words
+
+
+def own_words(response: httpx2.Response) -> str:
+    """The message of an error response: `error.message` (OpenAI), `message`, `detail` (FastAPI), else its beginning."""
+    if response.is_redirect:
+        return f"redirects to {response.headers.get('location', 'nowhere')}"
+    try:
+        body = response.json()
+    except ValueError:
+        body = response.text
+    for key in ("error", "message", "detail"):
+        if isinstance(body, dict) and body.get(key):
+            body = body[key]
+    found = body if isinstance(body, str) else json.dumps(body)
+    return " ".join(found.split())[:LONGEST_QUOTE] or "without a word"
+
+
 def refusal(
     endpoint: Endpoint, settings: ServerSettings, refused: Refused, what: str, sent: Collection[str]
 ) -> InputError:
-    """The error for a user; `sent` are the names of the request's fields."""
+    """The error for the user; `sent` are the names of the request's fields."""
     said = f"{endpoint.url}: {what}: {endpoint.without_key(refused.words)} ({refused.status})"
     if refused.status in {401, 403}:
-        return InputError(f"{said}: {_about_the_key(endpoint, settings)}")
+        return InputError(f"{said}: {_about_key(endpoint, settings)}")
     if refused.status == 404:
         return InputError(f"{said}: correct the model's name, or the address up to its version path (…/v1)")
     return InputError(f"{said}: {_about_fields(refused.words, sent)}")
 
 
-def _about_the_key(endpoint: Endpoint, settings: ServerSettings) -> str:
+def _about_key(endpoint: Endpoint, settings: ServerSettings) -> str:
+    variable = settings.key_variable
     if endpoint.has_key:
-        return f"put another key into the environment variable {settings.key_variable}"
-    if origin(endpoint.url) != origin(settings.url):
-        return (
-            f"no key was sent, since the one in {settings.key_variable} goes to the host of rollout.server.url alone: "
-            f"set rollout.server.url={endpoint.url}"
-        )
-    return f"no key was sent: put it into the environment variable {settings.key_variable}"
+        return f"put another key into the environment variable {variable}"
+    if origin(endpoint.url) == origin(settings.url):
+        return f"no key was sent: put it into the environment variable {variable}"
+    return (
+        f"no key was sent, since vz sends the one in {variable} to the host of rollout.server.url alone: set "
+        f"rollout.server.url={endpoint.url}"
+    )
 
 
 def _about_fields(words: str, sent: Collection[str]) -> str:
     if "max_completion_tokens" in words:
         return "set rollout.server.limit_field=max_completion_tokens"
-    present = [name for name in LEAVES_OUT if name in sent]
-    blamed = [name for name in present if name in words] or present
-    known = [f"{name} (not with {LEAVES_OUT[name]})" for name in blamed]
+    present = [name for name in LEFT_OUT_BY if name in sent]
+    named = [name for name in present if name in words] or present
+    known = [f"{name} (left out by {LEFT_OUT_BY[name]})" for name in named]
     return (
-        f"it was sent {', '.join(known) or 'nothing beyond the OpenAI protocol'}; any other field is left out with "
+        f"vz sent {', '.join(known) or 'only fields of the OpenAI protocol'}; to leave out any other field, set "
         "rollout.server.extra_body={<name>: null}"
     )

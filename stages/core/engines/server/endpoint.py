@@ -1,45 +1,36 @@
-"""One server: its client, and requests that are sent until they are answered. Needs httpx2."""
+"""One server: the `openai` client, the number of requests at once, and what failures mean."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import os
-import random
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx2
+from openai import APIConnectionError, APIStatusError, AsyncOpenAI, DefaultAsyncHttpxClient
 from pydantic import ValidationError
 
 from stages.core.engines.base import Queue, Tally
-from stages.core.engines.server.faults import TryAgain, check_status
+from stages.core.engines.server.advice import Refused, own_words
+from stages.core.engines.server.models import Card, read_models
+from stages.core.engines.server.protocol import Incomplete, Response, read_response
 from stages.core.errors import InputError, VzError
 from stages.core.recipe.engines import ServerSettings
 from stages.core.recipe.served import origin
 
-LONGEST_PAUSE = 60.0  # seconds between two tries, unless the server asks for more
+RETRIES_OF_LIST = 3  # of the first request to a server, so that a wrong address shows soon
+RETRIED = {408, 409, 429}  # statuses that the client retries, besides those from 500
 
-T = TypeVar("T")
 
-
-@dataclass(frozen=True)
-class _Call:
-    """What is to be asked."""
-
-    method: str
-    path: str
-    body: dict[str, Any] | None
-    what: str  # its name in messages
+class NotWhole(httpx2.RemoteProtocolError):
+    """An answer came, but not all of it. The client retries such errors."""
 
 
 class Endpoint:
-    """An OpenAI-compatible server at `url`, asked `settings.requests` times at once at most.
+    """An OpenAI-compatible server at `url`, with at most `settings.requests` requests under way.
 
-    Answers are read by a function of their bytes, which raises `TryAgain` or pydantic's `ValidationError` for one that
-    is not whole. What a server refuses for good is raised as `Refused`. The client opens with the first request, in
-    the event loop that is running then, and belongs to it.
+    The client retries with growing pauses. An answer that is not whole counts as a lost connection. The client opens
+    with the first request, and belongs to the event loop that runs then.
     """
 
     def __init__(self, url: str, settings: ServerSettings, tally: Tally) -> None:
@@ -48,103 +39,118 @@ class Endpoint:
         self._tally = tally
         self._key = _key(settings.key_variable) if origin(url) == origin(settings.url) else ""
         self._slots = asyncio.Semaphore(settings.requests)
-        self._client: httpx2.AsyncClient | None = None
+        self._client: AsyncOpenAI | None = None
         self._asked = self._running = 0
 
     def queue(self) -> Queue:
         return Queue(self._running, self._asked - self._running)
 
-    async def get(self, path: str, read: Callable[[bytes], T], what: str) -> T:
-        return await self._ask(_Call("GET", path, None, what), read)
+    async def models(self) -> list[Card]:
+        """The server's list. `Refused` if it has none."""
+        return read_models(await self._send("GET", "/models", None, "its list of models"))
 
-    async def post(self, path: str, body: dict[str, Any], read: Callable[[bytes], T], what: str) -> T:
-        return await self._ask(_Call("POST", path, body, what), read)
+    async def chat(self, body: dict[str, Any], what: str) -> Response:
+        """Send one request; `what` names it in messages. `Refused` if the server will never answer it."""
+        return read_response(await self._send("POST", "/chat/completions", body, what))
 
     async def close(self) -> None:
         """For good; to close again does nothing."""
         if self._client is not None:
-            await self._client.aclose()
+            await self._client.close()
 
     @property
     def has_key(self) -> bool:
         return bool(self._key)
 
     def without_key(self, text: str) -> str:
-        """`text` as it may be shown: servers quote the key that they refuse."""
+        """`text` with the key cut out: servers quote the key that they refuse."""
         return text.replace(self._key, "…") if self._key else text
 
-    async def _ask(self, call: _Call, read: Callable[[bytes], T]) -> T:
+    async def _send(self, method: str, path: str, body: dict[str, Any] | None, what: str) -> bytes:
         self._asked += 1
         try:
-            async with self._slots:  # kept between tries, so that a server in trouble is asked less
+            async with self._slots:  # kept between retries, so that a server in trouble gets fewer requests
                 self._running += 1
                 try:
-                    return await self._persist(call, read)
+                    return await self._retried(method, path, body, what)
                 finally:
                     self._running -= 1
         finally:
             self._asked -= 1
 
-    async def _persist(self, call: _Call, read: Callable[[bytes], T]) -> T:
-        attempts = self._settings.attempts
-        # Made once, so that every try sends the very same bytes: with its seed, a request may be repeated safely. And
-        # made only now, since it holds the pictures and many requests may wait.
-        content = None if call.body is None else json.dumps(call.body, ensure_ascii=False).encode()
-        for attempt in range(1, attempts + 1):
-            try:
-                return await self._once(call, content, read)
-            except TryAgain as fault:
-                if attempt == attempts:
-                    raise VzError(
-                        f"{self.url}: {call.what}: no answer in {attempts} tries, the last: "
-                        f"{self.without_key(str(fault))}. What is finished is kept, and the same command goes on with "
-                        "the rest; rollout.server.attempts, backoff and timeout say how long vz tries"
-                    ) from None
-                self._tally.retries += 1
-                await asyncio.sleep(self._pause(attempt, fault.pause))
-        raise AssertionError("the last attempt returns or raises")
-
-    async def _once(self, call: _Call, content: bytes | None, read: Callable[[bytes], T]) -> T:
+    async def _retried(self, method: str, path: str, body: dict[str, Any] | None, what: str) -> bytes:
+        client = self._open()
         try:
-            # httpx's own time-outs are those of single steps; this one is of the whole answer.
-            async with asyncio.timeout(self._settings.timeout):
-                response = await self._open().request(call.method, self.url + call.path, content=content)
-        except TimeoutError:
-            raise TryAgain(f"no answer within {self._settings.timeout:g} s") from None
-        except httpx2.RequestError as error:
-            if call.method == "GET" and isinstance(error, httpx2.ConnectError):  # vz's first word to it
+            if method == "POST":
+                return (await client.post(path, cast_to=httpx2.Response, body=body)).content
+            few = client.with_options(max_retries=min(RETRIES_OF_LIST, client.max_retries))
+            return (await few.get(path, cast_to=httpx2.Response)).content
+        except APIStatusError as error:
+            if error.status_code not in RETRIED and error.status_code < 500:
+                raise Refused(error.status_code, own_words(error.response)) from None
+            cause, request = f"{error.status_code}: {own_words(error.response)}", error.request
+        except APIConnectionError as error:
+            cause, request = _cause(error, self._settings.timeout), error.request
+            if method == "GET" and isinstance(error.__cause__, httpx2.ConnectError):
                 raise VzError(
-                    f"{self.url}: nothing answers there ({error}): start the server, or correct the address"
+                    f"{self.url}: nothing answers there ({error.__cause__}): start the server, or correct the address"
                 ) from None
-            raise TryAgain(f"no connection, or it was lost ({type(error).__name__}: {error})") from None
-        check_status(response.status_code, response.headers, response.text)
-        try:
-            return read(response.content)
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            raise TryAgain(f"an answer of another form ({where or 'all of it'}: {first['msg']})") from None
+        tries = int(request.headers.get("x-stainless-retry-count", 0)) + 1
+        raise VzError(
+            f"{self.url}: {what}: no answer in {tries} tries; the last: {self.without_key(cause)}. What is finished is "
+            "kept: repeat the command for the rest; rollout.server.attempts and timeout set how long vz tries"
+        )
 
-    def _open(self) -> httpx2.AsyncClient:
+    def _open(self) -> AsyncOpenAI:
         if self._client is None:
-            headers = {"content-type": "application/json"}
-            if self._key:
-                headers["authorization"] = f"Bearer {self._key}"
             size = self._settings.requests
-            limits = httpx2.Limits(max_connections=size, max_keepalive_connections=size)
-            self._client = httpx2.AsyncClient(headers=headers, limits=limits, timeout=None)
+            self._client = AsyncOpenAI(
+                base_url=self.url,
+                api_key=self._key or "none",
+                max_retries=self._settings.attempts - 1,
+                timeout=self._settings.timeout,
+                http_client=DefaultAsyncHttpxClient(
+                    limits=httpx2.Limits(max_connections=size, max_keepalive_connections=size),
+                    follow_redirects=False,
+                    event_hooks={"request": [self._before_sending], "response": [_check_whole]},
+                ),
+            )
         return self._client
 
-    def _pause(self, attempt: int, asked: float) -> float:
-        """Seconds before the next try: doubled each time and jittered; at least what the server asks for, but not more
-        than the time-out."""
-        doubled = min(LONGEST_PAUSE, self._settings.backoff * 2.0 ** (attempt - 1))
-        return max(doubled * random.uniform(0.5, 1.0), min(asked, self._settings.timeout))
+    async def _before_sending(self, request: httpx2.Request) -> None:
+        if not self._key:  # the client insists on one, and takes the others from the environment
+            for name in ("authorization", "openai-organization", "openai-project"):
+                request.headers.pop(name, None)
+        self._tally.retries += request.headers.get("x-stainless-retry-count", "0") != "0"
+
+
+async def _check_whole(response: httpx2.Response) -> None:
+    """Raise `NotWhole` if an answer is not whole."""
+    if not response.is_success:
+        return
+    content = await response.aread()
+    try:
+        read_models(content) if response.request.method == "GET" else read_response(content)
+    except Incomplete as error:
+        raise NotWhole(str(error)) from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise NotWhole(f"an answer of another form ({where or 'all of it'}: {first['msg']})") from error
+
+
+def _cause(error: APIConnectionError, timeout: float) -> str:
+    cause = error.__cause__
+    if isinstance(cause, NotWhole):
+        return str(cause)
+    if isinstance(cause, httpx2.TimeoutException):
+        return f"no answer within {timeout:g} s"
+    return f"no connection, or a lost one ({type(cause).__name__}: {cause})"
 
 
 def _key(variable: str) -> str:
     """The API key; it goes into the request's header and nowhere else."""
     key = os.environ.get(variable, "").strip()
     if not (key.isascii() and key.isprintable()):
-        raise InputError(f"the environment variable {variable} holds characters that no key has; set it anew")
+        raise InputError(f"the environment variable {variable} holds characters that no key has; set it again")
     return key

@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stages.core.engines.base import Completion, Engine, Queue, Request, Sampling
-from stages.core.engines.server.advice import refusal
-from stages.core.engines.server.faults import Refused
-from stages.core.engines.server.models import Card, choose_model, is_named, read_models
+from stages.core.engines.server.advice import Refused, refusal
+from stages.core.engines.server.models import Card, choose_model, is_named
 from stages.core.engines.server.pictures import DataUrls
-from stages.core.engines.server.protocol import Response, completion_of, read_response, request_body
+from stages.core.engines.server.protocol import Response, completion_of, request_body
 from stages.core.engines.server.trainable import COLD, follows_temperature, must_have, probe_body
 from stages.core.engines.together import together
 from stages.core.errors import InputError, require
@@ -59,7 +58,7 @@ class ServerEngine(Engine):
         self._scales: dict[tuple[str, str], bool] = {}  # by address and model: whether log-probs follow the temperature
 
     def load(self, policy: str, model: str | Path, version: str) -> None:
-        require("httpx2", "server")
+        require("openai", "server")
         place = str(model)
         url, wanted = split_place(place) if is_served(place) else (self._settings.url, self._settings.model)
         self._policies[policy] = _Policy(place, version, self._endpoint(url), wanted)
@@ -94,7 +93,7 @@ class ServerEngine(Engine):
             for sample in range(request.n)
         ]
         responses = await together(self._post(policy.endpoint, body, request.name) for body in bodies)
-        request.check_length(responses[0].tokens.prompt_tokens, self._max_prompt_tokens)
+        request.check_length(responses[0].prompt_tokens, self._max_prompt_tokens)
         with_ids = await self._with_ids(policy.endpoint, model, responses, request.sampling)
         completions = [
             completion_of(response, policy.endpoint.url, self._tags, with_ids=with_ids) for response in responses
@@ -111,7 +110,7 @@ class ServerEngine(Engine):
 
     async def _post(self, endpoint: Endpoint, body: dict[str, Any], what: str) -> Response:
         try:
-            return await endpoint.post("/chat/completions", body, read_response, what)
+            return await endpoint.chat(body, what)
         except Refused as refused:
             raise refusal(endpoint, self._settings, refused, what, body) from None
 
@@ -129,7 +128,7 @@ class ServerEngine(Engine):
     async def _list(self, endpoint: Endpoint) -> list[Card] | None:
         if endpoint.url not in self._lists:
             try:
-                self._lists[endpoint.url] = await endpoint.get("/models", read_models, "its list of models")
+                self._lists[endpoint.url] = await endpoint.models()
             except Refused as refused:
                 if refused.status not in {404, 405}:
                     raise refusal(endpoint, self._settings, refused, "its list of models", ()) from None
@@ -174,9 +173,9 @@ class ServerEngine(Engine):
     def _count(self, responses: Sequence[Response]) -> None:
         """By what the server says it computed, since completions may have no token ids."""
         self.tally.completions += len(responses)
-        self.tally.tokens_in += responses[0].tokens.prompt_tokens
-        self.tally.tokens_cached += min(response.cached_tokens for response in responses)
-        self.tally.tokens_out += sum(response.tokens.completion_tokens for response in responses)
+        self.tally.tokens_in += responses[0].prompt_tokens
+        self.tally.tokens_cached += min(response.cached_tokens or 0 for response in responses)
+        self.tally.tokens_out += sum(response.completion_tokens for response in responses)
 
 
 def _tell_of_stand_in(policy: _Policy, card: Card) -> None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pydantic import BaseModel, Field
+from pydantic import AliasPath, BaseModel, Field
 
 from stages.core.engines.base import Completion, Request, sampler_name
-from stages.core.engines.server.faults import TryAgain
 from stages.core.engines.server.models import Card
 from stages.core.errors import InputError
 from stages.core.game.prompting import Message
@@ -16,27 +15,12 @@ from stages.core.game.thinking import Tags
 from stages.core.recipe.engines import ServerSettings
 from stages.core.vlm import prompt_hash
 
-UNFINISHED = {None, "abort", "error"}  # finish reasons of answers that were given up
+UNFINISHED = {None, "abort", "error"}  # finish reasons of answers that the server gave up
 EMPTY_AND_WHOLE = {"length", "content_filter"}  # the model thought until the limit, or was silenced
 
 
-class _Message(BaseModel):
-    content: str | None = None
-    refusal: str | None = None
-    reasoning: str | None = None  # where the server takes the thought out of the content (vLLM, SGLang) …
-    reasoning_content: str | None = None  # … under either name
-
-    @property
-    def thought(self) -> str:
-        return self.reasoning or self.reasoning_content or ""
-
-    def text(self, tags: Tags) -> str:
-        """The whole answer, with its thought between `tags`, as a model writes it."""
-        said = self.content or self.refusal
-        if not self.thought:
-            return said or ""
-        opening, closing = tags
-        return f"{opening}{self.thought}" if said is None else f"{opening}{self.thought}{closing}{said}"
+class Incomplete(Exception):
+    """An answer that the server may complete if it is asked again."""
 
 
 class _Likely(BaseModel):
@@ -47,74 +31,60 @@ class _Token(_Likely):
     top_logprobs: list[_Likely] = []
 
 
-class _Logprobs(BaseModel):
-    content: list[_Token] | None = None
-
-
-class _Choice(BaseModel):
-    message: _Message
-    finish_reason: str | None = None
-    logprobs: _Logprobs | None = None
-    token_ids: list[int] | None = None  # vLLM and SGLang, the stop token included
-    prompt_token_ids: list[int] | None = None  # SGLang
-
-
-class _Details(BaseModel):
-    cached_tokens: int | None = None
-
-
-class _Usage(BaseModel):
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    prompt_tokens_details: _Details | None = None
+def _choice(*path: str) -> AliasPath:
+    return AliasPath("choices", 0, *path)
 
 
 class Response(BaseModel):
-    """What vz reads of a response. A server that says nothing of `usage` leaves token counts at 0."""
+    """What vz reads of a response, whose only choice is the answer. Servers may leave out all but the text."""
 
-    choices: list[_Choice] = Field(min_length=1)
-    usage: _Usage | None = None
+    content: str | None = Field(None, validation_alias=_choice("message", "content"))
+    refusal: str | None = Field(None, validation_alias=_choice("message", "refusal"))
+    # Some servers move the thought out of the content (vLLM, SGLang), under either name.
+    reasoning: str | None = Field(None, validation_alias=_choice("message", "reasoning"))
+    reasoning_content: str | None = Field(None, validation_alias=_choice("message", "reasoning_content"))
+    finish_reason: str | None = Field(None, validation_alias=_choice("finish_reason"))
+    sampled: list[_Token] | None = Field(None, validation_alias=_choice("logprobs", "content"))
+    token_ids: list[int] | None = Field(None, validation_alias=_choice("token_ids"))  # with the stop token
     prompt_token_ids: list[int] | None = None  # vLLM
+    choice_prompt_ids: list[int] | None = Field(None, validation_alias=_choice("prompt_token_ids"))  # SGLang
+    prompt_tokens: int = Field(0, validation_alias=AliasPath("usage", "prompt_tokens"))
+    completion_tokens: int = Field(0, validation_alias=AliasPath("usage", "completion_tokens"))
+    cached_tokens: int | None = Field(
+        None, validation_alias=AliasPath("usage", "prompt_tokens_details", "cached_tokens")
+    )
 
     @property
-    def tokens(self) -> _Usage:
-        return self.usage or _Usage()
-
-    @property
-    def cached_tokens(self) -> int:
-        details = self.tokens.prompt_tokens_details
-        return (details and details.cached_tokens) or 0
+    def thought(self) -> str:
+        return self.reasoning or self.reasoning_content or ""
 
     @property
     def prompt_ids(self) -> list[int] | None:
-        return self.prompt_token_ids or self.choices[0].prompt_token_ids
-
-    @property
-    def sampled(self) -> list[_Token] | None:
-        """The answer's tokens with their log-probs."""
-        logprobs = self.choices[0].logprobs
-        return None if logprobs is None else logprobs.content
+        return self.prompt_token_ids or self.choice_prompt_ids
 
     @property
     def missing(self) -> list[str]:
-        """What of it a trainer would miss."""
-        wanted = {
-            "token ids": self.choices[0].token_ids,
-            "prompt token ids": self.prompt_ids,
-            "log-probs": self.sampled,
-        }
-        return [name for name, value in wanted.items() if value is None]
+        """What training would need and the response lacks."""
+        needed = {"token ids": self.token_ids, "prompt token ids": self.prompt_ids, "log-probs": self.sampled}
+        return [name for name, value in needed.items() if value is None]
+
+    def text(self, tags: Tags) -> str:
+        """The whole answer as a model writes it, with its thought between `tags`."""
+        said = self.content or self.refusal
+        if not self.thought:
+            return said or ""
+        opening, closing = tags
+        return f"{opening}{self.thought}" if said is None else f"{opening}{self.thought}{closing}{said}"
 
 
 def read_response(content: bytes) -> Response:
-    """Raises `TryAgain` or pydantic's `ValidationError` where the response is not whole."""
+    """`Incomplete` or pydantic's `ValidationError` if the response is not whole."""
     response = Response.model_validate_json(content)
-    reason, message = response.choices[0].finish_reason, response.choices[0].message
-    if reason in UNFINISHED:
-        raise TryAgain(f"an answer that was given up (finish_reason {reason})")
-    silent = message.content is None and message.refusal is None and not message.thought
-    if silent and reason not in EMPTY_AND_WHOLE:
-        raise TryAgain("an answer without content")
+    if response.finish_reason in UNFINISHED:
+        raise Incomplete(f"an answer that the server gave up (finish_reason {response.finish_reason})")
+    silent = response.content is None and response.refusal is None and not response.thought
+    if silent and response.finish_reason not in EMPTY_AND_WHOLE:
+        raise Incomplete("an answer without content")
     return response
 
 
@@ -137,7 +107,7 @@ def request_body(
         "seed": request.seed + sample,
         **model.dialect.neutral,
     }
-    # These are no part of the protocol, and strict servers refuse what they do not know.
+    # These are not part of the protocol, and strict servers refuse fields that they do not know.
     if sampling.repetition_penalty != 1:
         body[model.dialect.repetition_penalty] = sampling.repetition_penalty
     if sampling.min_tokens > 0:
@@ -167,20 +137,19 @@ def _messages(messages: Sequence[Message], urls: Sequence[str]) -> list[Message]
 
 
 def completion_of(response: Response, url: str, tags: Tags, *, with_ids: bool) -> Completion:
-    """With token ids and log-probs if `with_ids`, which the response must then have; else with empty lists."""
-    choice = response.choices[0]
-    ids, tokens = (choice.token_ids or [], response.sampled or []) if with_ids else ([], [])
+    """With token ids and log-probs if `with_ids` is true; the response must have them then."""
+    ids, tokens = (response.token_ids or [], response.sampled or []) if with_ids else ([], [])
     if len(ids) != len(tokens):
         raise InputError(
             f"{url}: gives {len(ids)} token ids with {len(tokens)} log-probs, so its rows cannot train; "
-            "set rollout.server.token_ids=never to play without"
+            "set rollout.server.token_ids=never to play without them"
         )
     return Completion(
-        text=choice.message.text(tags),
+        text=response.text(tags),
         token_ids=ids,
         logprobs=[token.logprob for token in tokens],
-        finish_reason="length" if choice.finish_reason == "length" else "stop",
-        prompt_tokens=response.tokens.prompt_tokens,
+        finish_reason="length" if response.finish_reason == "length" else "stop",
+        prompt_tokens=response.prompt_tokens,
         prompt_sha256=prompt_hash(response.prompt_ids or []) if with_ids else None,
         sampler=sampler_name("server"),
     )

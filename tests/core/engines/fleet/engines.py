@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -146,3 +147,8 @@ class Meeting(FakeEngine):
             self.other.set()
         await self.other.wait()
         return await super().generate(request)
+
+
+def stuck(recipe: Recipe) -> Engine:
+    time.sleep(60)
+    raise AssertionError

@@ -68,3 +68,19 @@ def test_lanes_play_side_by_side(games: Path, tmp_path: Path):
     engine = Uneven(slow=0)
     rollout.run(fake_recipe(f"rollout.concurrent_games={SIZE}"), games, tmp_path / "out", split=None, engine=engine)
     assert engine.begun == [0, 1, 2, 3, 4, 5, 9, 6, 7, 8]
+
+
+@pytest.mark.parametrize(("block", "idle"), [(10, True), (5, False)])
+def test_a_warning_tells_of_lanes_without_games(
+    block: int, idle: bool, games: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    class Blocks(FakeEngine):
+        lanes = 2
+
+        def lane(self, place: int) -> int:
+            return place // block % 2
+
+    recipe = fake_recipe(f"rollout.concurrent_games={block}")
+    rollout.run(recipe, games, tmp_path / "out", split=None, engine=Blocks())  # 10 games
+    warning = capsys.readouterr().err
+    assert ("only 1 of 2 workers have games" in warning and "5 or less would give" in warning) == idle

@@ -18,9 +18,8 @@ BLANK = Picture(Path(), "blank:4x3", None)
 
 
 def server_recipe(server: ChatServer, *overrides: str) -> Recipe:
-    """Play through `server`, with no pauses between tries."""
-    served = ["rollout.engine=server", f"rollout.server.url={server.url}", "rollout.server.backoff=0"]
-    return fake_recipe(*served, *overrides)
+    """Play through `server`."""
+    return fake_recipe("rollout.engine=server", f"rollout.server.url={server.url}", *overrides)
 
 
 def request(*, n: int = 1, text: str = "who", pictures: tuple[Picture, ...] = (BLANK,), **sampling: Any) -> Request:

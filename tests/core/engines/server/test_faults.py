@@ -2,13 +2,13 @@
 
 import asyncio
 import time
-from email.utils import formatdate
 
+import httpx2
 import pytest
 
 from stages.core.engines.base import Queue
 from stages.core.engines.server import ServerEngine
-from stages.core.engines.server.faults import own_words, retry_after
+from stages.core.engines.server.advice import own_words
 from stages.core.errors import InputError, VzError
 from tests.core.engines.server.asking import ask, engine_for, request
 from tests.core.engines.server.chat_server import Answer, Call, ChatServer, Reply, as_json, error, good
@@ -80,36 +80,11 @@ def test_the_server_says_how_long_to_wait():
         assert 0.4 <= time.monotonic() - began < 5
 
 
-def test_waits_are_read_as_seconds_and_as_dates():
-    assert retry_after({"retry-after": "7"}) == 7
-    assert 25 < retry_after({"retry-after": formatdate(time.time() + 30, usegmt=True)}) <= 30
-    assert retry_after({"retry-after": formatdate(time.time() - 30, usegmt=True)}) == 0
-    assert retry_after({"retry-after": "soon"}) == retry_after({}) == 0
-
-
-def test_pauses_double_with_jitter_up_to_a_minute(monkeypatch: pytest.MonkeyPatch):
-    from stages.core.engines.server import endpoint
-
-    waited: list[float] = []
-
-    async def note(seconds: float) -> None:
-        if seconds:  # the server's own are 0
-            waited.append(seconds)
-
-    with ChatServer(always(error(500, "broke"))) as server:
-        monkeypatch.setattr(endpoint.asyncio, "sleep", note)
-        with pytest.raises(VzError):
-            ask(server, "rollout.server.backoff=1", "rollout.server.attempts=9")
-    assert len(waited) == 8
-    assert all(most / 2 <= wait <= most for wait, most in zip(waited, [1, 2, 4, 8, 16, 32, 60, 60], strict=True))
-    assert waited != [1, 2, 4, 8, 16, 32, 60, 60]
-
-
 def test_after_the_last_try_the_stage_ends_and_says_why():
     with ChatServer(always(error(500, "CUDA out of memory"))) as server:
         with pytest.raises(
             VzError,
-            match="game number 3, turn 1, picture blank:4x3: no answer in 4 tries, the last: 500: CUDA out of memory",
+            match="game number 3, turn 1, picture blank:4x3: no answer in 4 tries; the last: 500: CUDA out of memory",
         ) as failed:
             ask(server, "rollout.server.attempts=4")
         assert server.url in str(failed.value)
@@ -147,11 +122,11 @@ def test_a_server_that_is_not_there():
         ),
         (
             error(400, "Unrecognized request argument supplied: return_token_ids"),
-            r"sent return_token_ids \(not with rollout.server.token_ids=never\); any",
+            r"sent return_token_ids \(left out by rollout.server.token_ids=never\); to leave out any",
         ),
         (
             as_json({"detail": [{"loc": ["min_tokens"], "msg": "extra inputs"}]}, 422),
-            r"sent min_tokens \(not with rollout.min_clue_tokens=0",
+            r"sent min_tokens \(left out by rollout.min_clue_tokens=0",
         ),
         (error(400, "seed is too large"), r"min_tokens \(.*extra_body=\{<name>: null\}"),
         (error(404, "no route"), "correct the model's name, or the address"),
@@ -191,6 +166,8 @@ def test_a_missing_key_is_named(monkeypatch: pytest.MonkeyPatch):
 
 def test_a_key_is_for_one_server_only(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("MY_KEY", KEY)
+    for name in ("OPENAI_API_KEY", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID"):  # the client would read them itself
+        monkeypatch.setenv(name, "sk-of-the-client")
     own, other = ChatServer(), ChatServer(lambda call: error(401, "who are you?"))
     with (
         own,
@@ -198,7 +175,7 @@ def test_a_key_is_for_one_server_only(monkeypatch: pytest.MonkeyPatch):
         pytest.raises(InputError, match=r"host of rollout\.server\.url alone: set rollout\.server\.url=http"),
     ):
         ask(own, "rollout.server.key_variable=MY_KEY", model=f"{other.url}#played")
-    assert not any("authorization" in call.headers for call in other.calls)
+    assert not any("authorization" in call.headers or "sk-" in str(call.headers) for call in other.calls)
 
 
 def test_a_key_of_strange_letters_is_refused_without_showing_it(monkeypatch: pytest.MonkeyPatch):
@@ -208,10 +185,14 @@ def test_a_key_of_strange_letters_is_refused_without_showing_it(monkeypatch: pyt
 
 
 def test_the_words_of_a_server_are_found_and_cut():
-    assert own_words('{"error": {"message": "a\\n b"}}') == "a b"
-    assert own_words('{"message": "c"}') == "c"
-    assert own_words('{"detail": "Not Found"}') == "Not Found"
-    assert own_words("<html>" + "x" * 2000) == "<html>" + "x" * 494
+    def words(text: str) -> str:
+        return own_words(httpx2.Response(500, text=text))
+
+    assert words('{"error": {"message": "a\\n b"}}') == "a b"
+    assert words('{"message": "c"}') == "c"
+    assert words('{"detail": "Not Found"}') == "Not Found"
+    assert words("<html>" + "x" * 2000) == "<html>" + "x" * 494
+    assert words("") == "without a word"
 
 
 def test_no_more_requests_are_under_way_than_allowed():
