@@ -37,12 +37,12 @@ def shared_data() -> Callable[[str], Path]:
 @pytest.fixture(scope="session")
 def random_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny LLaVA with random weights, saved as a Hugging Face folder."""
-    from stages.core.recipe.init_model import InitModel
     from stages.init_model.build import build_model, build_processor
+    from stages.init_model.plan import Body
     from stages.init_model.tokenizer import build_tokenizer
 
     folder = tmp_path_factory.mktemp("random-model")
-    tokenizer, shape = build_tokenizer(), InitModel().body
+    tokenizer, shape = build_tokenizer(), Body()
     build_model(shape, tokenizer, seed=3).save_pretrained(folder)
     build_processor(shape, tokenizer).save_pretrained(folder)
     return folder

@@ -52,7 +52,7 @@ FLOORS = [
     {"clevr", "game", "pages", "pictures"},
     {"recipe", "tables", "processes"},
     {"folder", "user_code"},
-    {"changes", "errors", "progress", "seeds"},
+    {"changes", "errors", "progress", "removed", "seeds"},
 ]
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from statistics import NormalDist
 from typing import NamedTuple
 
+CONFIDENCE = 0.95  # level of every interval
 _NONE = 1e-12  # a variance that is only rounding
 
 

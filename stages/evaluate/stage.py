@@ -26,6 +26,7 @@ from stages.core.seeds import derive
 from stages.core.vlm.needs import check_models
 from stages.evaluate.arena import arena_figures, play_both_sides, read_arena
 from stages.evaluate.clues import clue_figures, read_clues
+from stages.evaluate.intervals import CONFIDENCE
 from stages.evaluate.transcripts import decision_figures, vote_on
 from stages.evaluate.transfer import answer, draw_questions, transfer_figures
 
@@ -127,7 +128,7 @@ def deals(recipe: Recipe, pairs: pl.DataFrame, purpose: str, count: int) -> list
 def _arena(work: Path, recipe: Recipe) -> dict[str, Any]:
     arena = read_arena(work, recipe)
     tables.write(arena, work / "arena.parquet", tables.ARENA)
-    return {"arena": arena_figures(arena, recipe.evaluate.confidence)}
+    return {"arena": arena_figures(arena, CONFIDENCE)}
 
 
 def _decision(
@@ -143,13 +144,13 @@ def _decision(
         play_folder(transcripts, recipe, played, pairs, games, engine, seats=_OPPONENT_EVERYWHERE, title="transcripts")
     votes = vote_on(transcripts, games, recipe, engine)
     tables.write(votes, work / "votes.parquet", tables.VOTES)
-    return {"decision": decision_figures(votes, recipe.evaluate.confidence)}
+    return {"decision": decision_figures(votes, CONFIDENCE)}
 
 
 def _clues(work: Path, recipe: Recipe, games: Path) -> dict[str, Any]:
     clues = read_clues(work, games)
     tables.write(clues, work / "clues.parquet", tables.CLUES)
-    return {"clues": clue_figures(clues, recipe.evaluate.confidence)}
+    return {"clues": clue_figures(clues, CONFIDENCE)}
 
 
 def _transfer(work: Path, recipe: Recipe, pairs: pl.DataFrame, games: Path, engine: Engine) -> dict[str, Any]:
@@ -158,4 +159,4 @@ def _transfer(work: Path, recipe: Recipe, pairs: pl.DataFrame, games: Path, engi
         return {}
     answers = answer(drawn, games, recipe, engine)
     tables.write(answers, work / "answers.parquet", tables.ANSWERS)
-    return {"transfer": transfer_figures(answers, recipe.evaluate.confidence)}
+    return {"transfer": transfer_figures(answers, CONFIDENCE)}

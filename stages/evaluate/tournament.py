@@ -19,6 +19,7 @@ from stages.core.recipe.load import place_of, prompt_files
 from stages.core.vlm.needs import check_models
 from stages.evaluate.arena import arena_figures, play_both_sides, read_arena
 from stages.evaluate.elo import elo
+from stages.evaluate.intervals import CONFIDENCE
 from stages.evaluate.stage import deals, held_out_pairs
 
 TABLE = "crossplay.json"
@@ -56,7 +57,7 @@ def run(
                 folder = work / f"{one}-{other}"
                 folder.mkdir(exist_ok=True)
                 play_both_sides(folder, recipe, dealt, pairs, games, live)
-                met[one, other] = arena_figures(read_arena(folder, recipe), recipe.evaluate.confidence)
+                met[one, other] = arena_figures(read_arena(folder, recipe), CONFIDENCE)
         figures = table(list(places), met)
         write_json(work / TABLE, figures)
         return Outcome(figures, playable.warning(unplayable, out))

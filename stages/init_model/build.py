@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stages.core.recipe.init_model import Body
+from stages.init_model.plan import Body
 from stages.init_model.tokenizer import CHAT_TEMPLATE, END, IMAGE, MAX_POSITIONS, PAD
 
 if TYPE_CHECKING:

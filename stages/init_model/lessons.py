@@ -16,7 +16,7 @@ from stages.core.clevr.questions import KINDS, ask
 from stages.core.game.prompting import Message, render_aside
 from stages.core.game.rules import Clue
 from stages.core.recipe.game import Game
-from stages.core.recipe.init_model import Lessons
+from stages.init_model.plan import Lessons
 from stages.init_model.prompts import PROMPT_SET, check_prompt, clue_prompt, list_prompt, vote_prompt
 from stages.init_model.tokenizer import BOX, BOX_END, COLOURS, NOT_APPLICABLE, SHAPES
 

@@ -15,10 +15,10 @@ from stages.core.clevr.effort import effort_of, settled
 from stages.core.errors import InputError
 from stages.core.processes.pool import work_through
 from stages.core.progress import Progress, Silent
-from stages.core.recipe.games import Games
-from stages.core.recipe.init_model import Body
+from stages.core.recipe.games import GRID_CELLS, Games
 from stages.core.seeds import derive, rng
 from stages.init_model.lessons import Pair, View
+from stages.init_model.plan import Body
 
 _CHUNK = 8  # pairs that a process takes at a time
 
@@ -52,14 +52,14 @@ class Album:
 
 def check_games(games: Games, body: Body) -> None:
     """`InputError` unless every visual token shows one cell: the tiny model learns to see nothing else in minutes."""
-    if games.layout != "grid" or games.placement.cells**2 != body.visual_tokens:
+    if games.layout != "grid" or body.visual_tokens != GRID_CELLS**2:
         raise InputError(
             f"games: the tiny model needs layout: grid with {body.picture // body.patch} cells a side, "
-            f"but this is {games.layout} with {games.placement.cells}; use the recipe tiny"
+            f"but this is {games.layout} with {GRID_CELLS}; use the recipe tiny"
         )
     if (games.width, games.height) != (body.picture, body.picture):
         raise InputError(
-            f"games: pictures are {games.width}×{games.height}, but init_model.body.picture is {body.picture}; "
+            f"games: pictures are {games.width}×{games.height}, but the tiny model sees {body.picture}×{body.picture}; "
             "make them equal"
         )
 
@@ -85,7 +85,7 @@ def _draw_pair(games: Games, seed: int, number: int) -> tuple[Drawn, Drawn]:
     modified, _ = change_objects(scene, games.changes, games.change_attributes, dice)
     light = derive(seed, "init-model", "render", number)
     effort = effort_of(games)
-    one, other = ((render(each, effort, light), cells_of(each, games.placement.cells)) for each in (scene, modified))
+    one, other = ((render(each, effort, light), cells_of(each, GRID_CELLS)) for each in (scene, modified))
     return one, other
 
 

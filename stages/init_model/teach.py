@@ -14,7 +14,6 @@ from torch.nn import functional
 
 from stages.core.progress import Progress, Silent
 from stages.core.recipe.game import Game
-from stages.core.recipe.init_model import Course, InitModel
 from stages.core.seeds import rng
 from stages.init_model.batches import IGNORED, collate, to_pixels
 from stages.init_model.lessons import (
@@ -29,6 +28,7 @@ from stages.init_model.lessons import (
     vote_lesson,
 )
 from stages.init_model.pictures import Album
+from stages.init_model.plan import Course, Teaching
 from stages.init_model.prompts import vote_prompt
 from stages.init_model.tokenizer import COLOURS, SHAPES
 
@@ -63,7 +63,7 @@ class CellHeads(nn.Module):
 class Classroom:
     """All that teaching needs. `pixels` [pictures, 3, side, side] and `cells` belong to `album`."""
 
-    section: InitModel
+    plan: Teaching
     rules: Game
     model: LlavaForConditionalGeneration
     processor: LlavaProcessor
@@ -76,7 +76,7 @@ class Classroom:
     @classmethod
     def open(
         cls,
-        section: InitModel,
+        plan: Teaching,
         rules: Game,
         model: LlavaForConditionalGeneration,
         processor: LlavaProcessor,
@@ -86,41 +86,39 @@ class Classroom:
         """Draws the heads from torch's generator, which `seed` sets."""
         torch.manual_seed(seed)
         pixels = to_pixels(processor, list(album.pictures))
-        heads = CellHeads(section.body.text_width)
+        heads = CellHeads(plan.body.text_width)
         dice = rng(seed, "init-model", "lessons")
-        return cls(section, rules, model, processor, album, pixels, cell_labels(album.views), heads, dice)
+        return cls(plan, rules, model, processor, album, pixels, cell_labels(album.views), heads, dice)
 
     def look(self, progress: Progress | None = None) -> float:
         """Teach vision tower and projector what is in each cell. Returns the last step's loss."""
-        losses = (self._look_loss() for _ in range(self.section.look.steps))
-        return self._learn(self.section.look, losses, progress or Silent())
+        losses = (self._look_loss() for _ in range(self.plan.look.steps))
+        return self._learn(self.plan.look, losses, progress or Silent())
 
     def see(self, progress: Progress | None = None) -> float:
         """Teach the language model to list, check, answer and give clues. Returns the last step's loss."""
-        losses = (self._lesson_loss(partial(self._lesson, _SEE_MIX)) for _ in range(self.section.see.steps))
-        return self._learn(self.section.see, losses, progress or Silent())
+        losses = (self._lesson_loss(partial(self._lesson, _SEE_MIX)) for _ in range(self.plan.see.steps))
+        return self._learn(self.plan.see, losses, progress or Silent())
 
     def vote(self, enough: Callable[[], bool], progress: Progress | None = None) -> float:
         """Teach votes until `enough`, asked every `measure_every` steps. Returns the last step's loss."""
 
         def losses() -> Iterator[Tensor]:
-            for step in range(self.section.vote.steps):
-                if step % self.section.measure_every == 0 and enough():
+            for step in range(self.plan.vote.steps):
+                if step % self.plan.measure_every == 0 and enough():
                     return
                 yield self._lesson_loss(partial(self._lesson, _VOTE_MIX))
 
-        return self._learn(self.section.vote, losses(), progress or Silent())
+        return self._learn(self.plan.vote, losses(), progress or Silent())
 
     def settle(self, progress: Progress | None = None) -> float:
         """The lessons of `see` again, at a falling rate. Returns the last step's loss."""
-        losses = (self._lesson_loss(partial(self._lesson, _SEE_MIX)) for _ in range(self.section.settle.steps))
-        return self._learn(self.section.settle, losses, progress or Silent())
+        losses = (self._lesson_loss(partial(self._lesson, _SEE_MIX)) for _ in range(self.plan.settle.steps))
+        return self._learn(self.plan.settle, losses, progress or Silent())
 
     def _learn(self, course: Course, losses: Iterator[Tensor], progress: Progress) -> float:
         weights = [*self.model.parameters(), *self.heads.parameters()]
-        optimizer = torch.optim.AdamW(
-            weights, lr=course.rate, betas=(0.9, 0.98), weight_decay=self.section.weight_decay
-        )
+        optimizer = torch.optim.AdamW(weights, lr=course.rate, betas=(0.9, 0.98), weight_decay=self.plan.weight_decay)
         self.model.train()
         loss = torch.tensor(0.0)
         for step, loss in enumerate(losses):
@@ -128,27 +126,27 @@ class Classroom:
                 group["lr"] = course.rate * _schedule(step, course)
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
-            nn.utils.clip_grad_norm_(weights, self.section.clip)
+            nn.utils.clip_grad_norm_(weights, self.plan.clip)
             optimizer.step()
             progress.advance(1, f"loss {loss.item():.3f}")
         self.model.eval()
         return float(loss.detach())
 
     def _look_loss(self) -> Tensor:
-        count = min(_LOOK_BATCH * self.section.batch, len(self.pixels))
+        count = min(_LOOK_BATCH * self.plan.batch, len(self.pixels))
         rows = self.dice.sample(range(len(self.pixels)), count)
         seen = torch.stack(list(self.model.get_image_features(self.pixels[rows]).pooler_output))
         return self.heads.loss(seen, self.cells[rows])
 
     def _lesson_loss(self, draw: Callable[[], Lesson]) -> Tensor:
-        lessons = [draw() for _ in range(self.section.batch)]
-        batch = collate(self.processor, lessons, self.section.body.visual_tokens)
+        lessons = [draw() for _ in range(self.plan.batch)]
+        batch = collate(self.processor, lessons, self.plan.body.visual_tokens)
         out = self.model(input_ids=batch.ids, attention_mask=batch.mask, pixel_values=self.pixels[batch.rows])
         answers = functional.cross_entropy(
             out.logits[:, :-1].flatten(0, 1), batch.labels[:, 1:].flatten(), ignore_index=IGNORED
         )
-        seen = out.image_hidden_states.view(len(lessons), self.section.body.visual_tokens, -1)
-        return answers + self.section.look_weight * self.heads.loss(seen, self.cells[batch.rows])
+        seen = out.image_hidden_states.view(len(lessons), self.plan.body.visual_tokens, -1)
+        return answers + self.plan.look_weight * self.heads.loss(seen, self.cells[batch.rows])
 
     def _lesson(self, mix: dict[str, float]) -> Lesson:
         """A lesson of a kind drawn from `mix`; games of fewer clue rounds than the recipe's are met too."""
@@ -163,7 +161,7 @@ class Classroom:
         if kind == "check":
             return check_lesson(view, rules, self.dice)
         teach = clue_lesson if kind == "clue" else vote_lesson
-        return teach(pair, rules, self.section.lessons, self.dice)
+        return teach(pair, rules, self.plan.lessons, self.dice)
 
 
 def _schedule(step: int, course: Course) -> float:
@@ -198,7 +196,7 @@ class Exam:
         dice, rules = rng(seed, "init-model", "exam"), room.rules
         lessons = []
         for pair in held_out.pairs:
-            game = scripted_game(pair, rules, room.section.lessons, dice)
+            game = scripted_game(pair, rules, room.plan.lessons, dice)
             prompt = vote_prompt(rules, game.spy, game.clues)
             lessons.append(Lesson(prompt, pair.original.picture, boxed(str(game.spy))))
         return cls(room, lessons, pixels)
@@ -209,7 +207,7 @@ class Exam:
         model = self.room.model
         training = model.training
         model.eval()
-        batch = collate(self.room.processor, self.lessons, self.room.section.body.visual_tokens)
+        batch = collate(self.room.processor, self.lessons, self.room.plan.body.visual_tokens)
         out = model(input_ids=batch.ids, attention_mask=batch.mask, pixel_values=self.pixels[batch.rows])
         model.train(training)
         seats = out.logits[:, -_AFTER_SEAT - 1].softmax(-1)

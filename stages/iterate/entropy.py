@@ -7,12 +7,13 @@ from statistics import fmean
 
 from stages.iterate.state import Metrics
 
+LIMIT = 0.3  # share of the first rounds' entropy below which a warning says so
 WINDOW = 3  # rounds that are averaged, since single ones are noisy
 ENTROPIES = {"clue_entropy": "clues", "vote_entropy": "votes"}
 
 
-def falling(rounds: Sequence[Metrics], limit: float) -> list[str]:
-    """A warning for each entropy whose mean over the last rounds is below `limit` times that over the first.
+def falling(rounds: Sequence[Metrics]) -> list[str]:
+    """A warning for each entropy whose mean over the last rounds is below LIMIT times that over the first.
 
     `rounds`: the metrics of all rounds so far. Rounds without log-probs are passed over.
     """
@@ -22,10 +23,10 @@ def falling(rounds: Sequence[Metrics], limit: float) -> list[str]:
         if len(known) <= WINDOW:
             continue
         first, last = fmean(known[:WINDOW]), fmean(known[-WINDOW:])
-        if last < limit * first:
+        if last < LIMIT * first:
             warnings.append(
                 f"the entropy of {what} has fallen to {last:.2g} nats a token, from {first:.2g} in the first rounds "
-                f"({last / first:.0%}, iterate.entropy_warning is {limit:.0%}): raise train.kl, or lower "
+                f"({last / first:.0%}): raise train.kl, or lower "
                 "train.learning_rate"
             )
     return warnings

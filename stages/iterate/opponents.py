@@ -18,6 +18,8 @@ from stages.core.seeds import rng
 
 CURRENT, BASE = "current", "base"
 SEATS = "seats.parquet"
+POWER = 2.0  # of weighting: prioritised; more prefers the hardest (f_hard of AlphaStar)
+MEMORY = 0.9  # what a round leaves of the games and wins counted before it
 
 
 @dataclass(frozen=True)
@@ -32,8 +34,8 @@ class Record:
         """Laplace's estimate, as if one game more had been won and one lost: 1/2 where nothing was played."""
         return (self.wins + 1) / (self.games + 2)
 
-    def after(self, met: Record, memory: float) -> Record:
-        return Record(memory * self.games + met.games, memory * self.wins + met.wins)
+    def after(self, met: Record) -> Record:
+        return Record(MEMORY * self.games + met.games, MEMORY * self.wins + met.wins)
 
 
 Pool = Mapping[str, Record]  # members by name, the oldest first; a run without opponents has an empty one
@@ -53,7 +55,7 @@ def weights(pool: Pool, recipe: Opponents) -> dict[str, float]:
     if recipe.weighting == "latest":
         newest = max(pool, key=number_of)
         return {name: float(name == newest) for name in pool}
-    power = recipe.power if recipe.weighting == "prioritised" else 0.0
+    power = POWER if recipe.weighting == "prioritised" else 0.0
     hard = {name: (1 - record.win_rate) ** power for name, record in pool.items()}
     return {name: weight / sum(hard.values()) for name, weight in hard.items()}
 
@@ -115,9 +117,9 @@ def results(deal: Path, scored: Path) -> dict[str, Record]:
     return {name: Record(games, wins) for name, games, wins in met.iter_rows()}
 
 
-def recorded(pool: Pool, met: Mapping[str, Record], recipe: Opponents) -> dict[str, Record]:
+def recorded(pool: Pool, met: Mapping[str, Record]) -> dict[str, Record]:
     """The pool with a round's results; who did not play is forgotten as much as who did."""
-    return {name: record.after(met.get(name, Record()), recipe.memory) for name, record in pool.items()}
+    return {name: record.after(met.get(name, Record())) for name, record in pool.items()}
 
 
 def next_pool(pool: Pool, recipe: Opponents, iteration: int) -> dict[str, Record]:

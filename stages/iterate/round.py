@@ -74,7 +74,7 @@ class Round:
         after = self._state_after(scored, signal, trained, met)
         metrics = self._metrics(played, scored, signal, kept, trained, after) | self._pool_metrics(met)
         earlier = [row for row in read_lines(self.run / METRICS) if row["iteration"] < self.number]
-        metrics["warnings"] += falling([*earlier, metrics], self.recipe.iterate.entropy_warning)
+        metrics["warnings"] += falling([*earlier, metrics])
         return after, metrics, clock.row(self.number, played)
 
     def _deal(self, name: str, split: str, count: int) -> Report:
@@ -188,7 +188,7 @@ class Round:
         )
 
     def _recorded(self, met: Mapping[str, opponents.Record]) -> dict[str, opponents.Record]:
-        return opponents.recorded(self.state.opponents, met, self.recipe.iterate.opponents)
+        return opponents.recorded(self.state.opponents, met)
 
     def _pool_metrics(self, met: Mapping[str, opponents.Record]) -> Metrics:
         if self.recipe.iterate.opponents.share == 0:

@@ -12,7 +12,7 @@ from typing import Any
 from stages.core import tables
 from stages.core.errors import InputError
 from stages.core.folder.artifact import CLAIM, MANIFEST
-from stages.core.folder.differences import input_hashes, leaves
+from stages.core.folder.differences import current, input_hashes
 from stages.core.folder.files import read_json, write_json
 from stages.core.pictures import picture_of
 from stages.make_games import noise
@@ -45,7 +45,9 @@ def take_over(out: Path, work: Path, pairs: Sequence[Pair]) -> int:
 
 def _same(made: Mapping[str, Any], claim: Mapping[str, Any]) -> bool:
     """Whether both are of the same inputs and settings but for `OTHER`."""
-    settings = [{key: value for key, value in leaves(each["settings"]) if key not in OTHER} for each in (made, claim)]
+    settings = [
+        {key: value for key, value in current(each["settings"]).items() if key not in OTHER} for each in (made, claim)
+    ]
     return made["format"] == claim["format"] and input_hashes(made) == claim["inputs"] and settings[0] == settings[1]
 
 

@@ -65,7 +65,7 @@ def run(
         dealt = _dealt(recipe, pairs, deal, split, number, {*unplayable, *left_out})
         chosen = Deals(dealt.frame.gather_every(max(1, len(dealt) // number)).head(number))
         played = play_folder(work, recipe, chosen, pairs, games, live, seats_of=seats, title="preflight")
-        outcome = summarise(work, recipe.rollout)
+        outcome = summarise(work)
         outcome.counts |= _lengths_and_shares(work, recipe)
         outcome.timings = played.timings() | _memory()
         if played.games:

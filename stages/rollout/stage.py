@@ -142,7 +142,7 @@ def _play(
     left_out: Collection[str],
 ) -> Outcome:
     played = play_folder(work, recipe, deals.without(left_out), pairs, games, engine, seats_of=seats)
-    outcome = summarise(work, recipe.rollout)
+    outcome = summarise(work)
     outcome.counts["finished_before"] = played.before
     outcome.timings |= played.timings()
     return outcome

@@ -12,6 +12,7 @@ from stages.core.errors import InputError
 from stages.core.folder.files import read_json
 from stages.core.recipe.scoring import Score
 
+EPSILON = 1e-6  # in eq. 5; the paper gives no value, and the code's 1e-8 gives the same to six digits
 IS_CURRENT = pl.col("policy") == "current"  # whether the policy in training said it
 
 
@@ -73,7 +74,7 @@ def scaled_by_role(advantage: pl.Expr, recipe: Score) -> pl.Expr:
     """
     if recipe.clue_scale == "none":
         return advantage
-    spread = pl.when(IS_CURRENT).then(advantage).std(ddof=0).over("role") + recipe.epsilon
+    spread = pl.when(IS_CURRENT).then(advantage).std(ddof=0).over("role") + EPSILON
     return advantage / spread.fill_null(1.0)
 
 
@@ -85,5 +86,5 @@ def group_advantage(reward: pl.Expr, group: str, recipe: Score) -> pl.Expr:
     counted = pl.when(pl.col("vote_kind") != "na").then(reward) if recipe.abstention == "neutral" else reward
     centred = counted - counted.mean().over(group)
     equal = counted.max().over(group) == counted.min().over(group)
-    scaled = centred / (counted.std(ddof=0).over(group) + recipe.epsilon) if recipe.divide_by_std else centred
+    scaled = centred / (counted.std(ddof=0).over(group) + EPSILON) if recipe.divide_by_std else centred
     return pl.when(equal).then(0.0).otherwise(scaled).fill_null(0.0)

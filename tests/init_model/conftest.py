@@ -9,9 +9,9 @@ import pytest
 
 from stages.core.clevr.vocabulary import COLORS
 from stages.core.recipe.game import Game
-from stages.core.recipe.init_model import Course, InitModel
 from stages.init_model.lessons import THINGS, Pair, View
 from stages.init_model.pictures import Album
+from stages.init_model.plan import Course, Teaching
 
 CELL = 24
 
@@ -22,9 +22,9 @@ def rules() -> Game:
 
 
 @pytest.fixture
-def section() -> InitModel:
+def plan() -> Teaching:
     """A minute's teaching cut to seconds."""
-    return InitModel(
+    return Teaching(
         look=Course(steps=12, rate=2e-3),
         see=Course(steps=12, rate=2e-3),
         vote=Course(steps=4, rate=1e-3),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 
 from stages.core.recipe.game import Game
-from stages.core.recipe.init_model import Lessons
 from stages.init_model.lessons import (
     Pair,
     View,
@@ -18,6 +17,7 @@ from stages.init_model.lessons import (
     vote_lesson,
 )
 from stages.init_model.pictures import Album
+from stages.init_model.plan import Lessons
 from stages.init_model.prompts import check_prompt, vote_prompt
 
 EMPTY = (None,) * 6

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -10,21 +11,21 @@ import torch
 
 from stages.core.recipe import Recipe
 from stages.core.recipe.game import Game
-from stages.core.recipe.init_model import Body, Course, InitModel
 from stages.init_model.batches import to_pixels
 from stages.init_model.build import build_model, build_processor
 from stages.init_model.measure import Voice, play
 from stages.init_model.pictures import Album, cells_of, check_games
+from stages.init_model.plan import Body, Course, Teaching
 from stages.init_model.prompts import vote_prompt
 from stages.init_model.stage import save, teach_and_measure
 from stages.init_model.teach import Classroom, cell_labels
 from stages.init_model.tokenizer import build_tokenizer
 
 
-def _room(section: InitModel, rules: Game, album: Album, seed: int = 0) -> Classroom:
+def _room(plan: Teaching, rules: Game, album: Album, seed: int = 0) -> Classroom:
     tokenizer = build_tokenizer()
-    model = build_model(section.body, tokenizer, seed)
-    return Classroom.open(section, rules, model, build_processor(section.body, tokenizer), album, seed)
+    model = build_model(plan.body, tokenizer, seed)
+    return Classroom.open(plan, rules, model, build_processor(plan.body, tokenizer), album, seed)
 
 
 def test_the_body_is_small_enough_to_ship() -> None:
@@ -33,41 +34,41 @@ def test_the_body_is_small_enough_to_ship() -> None:
     assert model.lm_head.weight.data_ptr() == model.get_input_embeddings().weight.data_ptr()
 
 
-def test_looking_lowers_the_loss(section: InitModel, rules: Game, album: Album) -> None:
-    room = _room(section.model_copy(update={"look": Course(steps=60, rate=2e-3)}), rules, album)
+def test_looking_lowers_the_loss(plan: Teaching, rules: Game, album: Album) -> None:
+    room = _room(replace(plan, look=Course(steps=60, rate=2e-3)), rules, album)
     before = float(room._look_loss().detach())
     assert room.look() < 0.5 * before
 
 
-def test_lessons_lower_the_loss(section: InitModel, rules: Game, album: Album) -> None:
-    room = _room(section.model_copy(update={"see": Course(steps=25, rate=2e-3)}), rules, album)
+def test_lessons_lower_the_loss(plan: Teaching, rules: Game, album: Album) -> None:
+    room = _room(replace(plan, see=Course(steps=25, rate=2e-3)), rules, album)
     before = float(room._lesson_loss(partial(room._lesson, {"list": 1.0})).detach())
     assert room.see() < 0.7 * before
 
 
-def test_votes_end_when_it_is_enough(section: InitModel, rules: Game, album: Album) -> None:
-    room = _room(section, rules, album)
+def test_votes_end_when_it_is_enough(plan: Teaching, rules: Game, album: Album) -> None:
+    room = _room(plan, rules, album)
     before = room.model.get_input_embeddings().weight.clone()
     room.vote(lambda: True)
     assert room.model.get_input_embeddings().weight.equal(before)
 
 
-def test_the_last_layer_reaches_the_projector_after_its_norm(rules: Game, section: InitModel, album: Album) -> None:
-    room = _room(section, rules, album)
+def test_the_last_layer_reaches_the_projector_after_its_norm(rules: Game, plan: Teaching, album: Album) -> None:
+    room = _room(plan, rules, album)
     tower = room.model.model.vision_tower
     out = tower(room.pixels[:1], output_hidden_states=True)
     assert out.hidden_states[-1].equal(out.last_hidden_state)
 
 
 def test_same_seed_same_weights_and_a_folder_that_loads(
-    section: InitModel, rules: Game, album: Album, tmp_path: Path
+    plan: Teaching, rules: Game, album: Album, tmp_path: Path
 ) -> None:
     from transformers import AutoModelForImageTextToText, AutoProcessor
 
-    recipe = Recipe(seed=3, game=rules, init_model=section)
+    recipe = Recipe(seed=3, game=rules)
     train, held_out = album.split(20)
-    model, processor, counts = teach_and_measure(recipe, train, held_out)
-    again, _, same = teach_and_measure(recipe, train, held_out)
+    model, processor, counts = teach_and_measure(recipe, train, held_out, plan)
+    again, _, same = teach_and_measure(recipe, train, held_out, plan)
     assert counts == same
     assert all(a.equal(b) for a, b in zip(model.parameters(), again.parameters(), strict=True))
     save(model, processor, tmp_path)
@@ -78,8 +79,8 @@ def test_same_seed_same_weights_and_a_folder_that_loads(
     assert play(voice, held_out.pairs, rules, seed=3).as_dict().items() <= counts.items()
 
 
-def test_generation_stops_and_never_says_a_picture(rules: Game, section: InitModel, album: Album) -> None:
-    room = _room(section, rules, album)
+def test_generation_stops_and_never_says_a_picture(rules: Game, plan: Teaching, album: Album) -> None:
+    room = _room(plan, rules, album)
     config = room.model.generation_config
     tokenizer = room.processor.tokenizer
     assert config.eos_token_id == tokenizer.eos_token_id

@@ -16,11 +16,11 @@ from stages.core.game.readers import UNREADABLE_CLUE, read_clue, read_vote
 from stages.core.game.rules import Clue, Deal, Transcript, Turn
 from stages.core.game.subject import Subject
 from stages.core.recipe.game import Game
-from stages.core.recipe.init_model import Body
 from stages.core.vlm import encode
 from stages.init_model.batches import prompt_ids
 from stages.init_model.build import build_processor
 from stages.init_model.lessons import THINGS, boxed
+from stages.init_model.plan import Body
 from stages.init_model.prompts import clue_prompt, vote_prompt
 from stages.init_model.tokenizer import END, IMAGE, SPECIAL, UNKNOWN, WORDS, build_tokenizer
 

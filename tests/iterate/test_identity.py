@@ -60,8 +60,7 @@ def test_a_policy_of_a_seat_may_move(games: Path, tmp_path: Path):
 
 @pytest.mark.parametrize(
     "setting",
-    ["rollout.max_prompt_tokens=300", "train.logprob_gap_limit=9", "rollout.save_seconds=1", "rollout.executor.restarts=9",
-     "rollout.truncated_warning=1", "iterate.keep_checkpoints=5", "evaluate.games=50", "games.processes=1"],
+    ["rollout.max_prompt_tokens=300", "train.logprob_gap_limit=9", "rollout.save_seconds=1", "rollout.server.attempts=9", "iterate.keep_checkpoints=5", "evaluate.games=50", "games.processes=1"],
 )  # fmt: skip
 def test_settings_that_change_no_finished_game_may_change(games: Path, tmp_path: Path, setting: str):
     iterate.run(rounds(1), tmp_path / "run", games=games)

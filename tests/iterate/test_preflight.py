@@ -12,6 +12,7 @@ from stages.core.engines.fake import FakeEngine
 from stages.core.errors import InputError, VzError
 from stages.core.folder.artifact import Report
 from stages.iterate.entropy import falling
+from stages.rollout import summary
 from tests.helpers import fake_recipe
 
 SMALL = ["iterate.games=4", "iterate.rounds=1", "iterate.preflight=3"]
@@ -58,8 +59,9 @@ def test_a_run_without_readable_answers_stops_before_round_1_and_may_begin_with_
     assert iterate.run(mended, run, games=games).counts["rounds"] == 1
 
 
-def test_its_warnings_are_the_runs(games: Path, tmp_path: Path):
-    report = iterate.run(fake_recipe(*SMALL, "rollout.unreadable_warning=0"), tmp_path / "run", games=games)
+def test_its_warnings_are_the_runs(games: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(summary, "MOST_UNREADABLE", 0)
+    report = iterate.run(fake_recipe(*SMALL), tmp_path / "run", games=games)
     assert report.warnings[0].startswith("preflight: ") and "unreadable votes" in report.warnings[0]
 
 
@@ -75,19 +77,18 @@ def rounds(*entropies: float | None) -> list[dict]:
 
 
 def test_entropy_that_falls_below_the_share_is_told():
-    (warning,) = falling(rounds(2.0, 1.0, 3.0, 0.5, 0.4, 0.6), 0.3)  # 0.5 of 2.0
-    assert "clues" in warning and "25%" in warning and "iterate.entropy_warning" in warning
+    (warning,) = falling(rounds(2.0, 1.0, 3.0, 0.5, 0.4, 0.6))  # 0.5 of 2.0
+    assert "clues" in warning and "25%" in warning
 
 
 def test_entropy_that_falls_less_is_not_told():
-    assert falling(rounds(2.0, 1.0, 3.0, 0.7, 0.7, 0.7), 0.3) == []
-    assert falling(rounds(2.0, 1.0, 3.0, 0.1, 0.1, 0.1), 0.0) == []
+    assert falling(rounds(2.0, 1.0, 3.0, 0.7, 0.7, 0.7)) == []
 
 
 def test_the_first_rounds_alone_cannot_fall():
-    assert falling(rounds(2.0, 0.1, 0.1), 1.0) == []
+    assert falling(rounds(2.0, 0.1, 0.1)) == []
 
 
 def test_rounds_without_log_probs_are_passed_over():
-    assert falling(rounds(None, None, None, None), 0.9) == [] == falling([{}] * 9, 0.9)
-    assert len(falling(rounds(2.0, 2.0, None, 2.0, 0.1, None, 0.1, 0.1), 0.3)) == 1
+    assert falling(rounds(None, None, None, None)) == [] == falling([{}] * 9)
+    assert len(falling(rounds(2.0, 2.0, None, 2.0, 0.1, None, 0.1, 0.1))) == 1

@@ -70,7 +70,7 @@ def test_whether_a_bad_pair_ends_it_is_no_other_input(photos: Path, tmp_path: Pa
     assert made(photos, tmp_path, f"games.ready.{rule}=drop").status == "up to date"
 
 
-@pytest.mark.parametrize("other", ["sizes_differ=resize", "identical=keep", "min_likeness=0.2"])
+@pytest.mark.parametrize("other", ["sizes_differ=resize", "identical=keep", "max_side=60"])
 def test_what_changes_the_pairs_is_another_input(photos: Path, tmp_path: Path, other: str) -> None:
     made(photos, tmp_path)
     with pytest.raises(InputError, match=rf"settings \(games\.ready\.{other.split('=', maxsplit=1)[0]} was .*, is now"):

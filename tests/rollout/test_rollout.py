@@ -12,6 +12,7 @@ from stages.core.engines.base import Request
 from stages.core.engines.fake import FakeEngine
 from stages.core.errors import InputError
 from stages.core.game.readers import UNREADABLE_CLUE
+from stages.core.play import journal
 from stages.core.recipe import prompt_folder
 from tests.helpers import fake_recipe
 
@@ -99,15 +100,16 @@ def test_completions_do_not_depend_on_how_many_games_are_in_play(games: Path, tm
     assert contents[0] == contents[1] == contents[2]
 
 
-def test_parts_hold_as_many_games_as_the_recipe_says(games: Path, tmp_path: Path):
-    out = rollout.run(fake_recipe("rollout.games_per_part=3"), games, tmp_path / "out").out
+def test_a_part_holds_a_limited_number_of_games(games: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(journal, "GAMES_PER_PART", 3)
+    out = rollout.run(fake_recipe(), games, tmp_path / "out").out
     counts = [pl.read_parquet(part)["game_id"].n_unique() for part in sorted(out.glob("part-*"))]
     assert counts == [3, 3, 2]
 
 
 @pytest.mark.parametrize("deterministic", ["true", "false"])
 def test_finished_games_are_not_played_again(games: Path, tmp_path: Path, deterministic: str):
-    recipe = fake_recipe("rollout.concurrent_games=2", "rollout.save_every=2", f"deterministic={deterministic}")
+    recipe = fake_recipe("rollout.concurrent_games=2", "rollout.save_seconds=0", f"deterministic={deterministic}")
     whole = rollout.run(recipe, games, tmp_path / "whole").out
     asked = 0
 

@@ -10,7 +10,7 @@ import pytest
 
 from stages.core import tables
 from stages.core.game.readers import UNREADABLE_CLUE
-from stages.core.recipe.rollout import Rollout
+from stages.rollout import summary
 from stages.rollout.summary import summarise
 from tests.helpers import _row
 
@@ -29,12 +29,9 @@ def folder_of(folder: Path, *parts: list[dict[str, object]]) -> Path:
     return folder
 
 
-LIMITS = Rollout(truncated_warning=1, unreadable_warning=1, repeated_warning=1)
-
-
 def test_counts_add_up_over_the_parts(tmp_path: Path):
     games = [[clue(f"g{n}", 0, "a"), clue(f"g{n}", 1, "b"), vote(f"g{n}", 0), vote(f"g{n}", 1)] for n in range(3)]
-    counts = summarise(folder_of(tmp_path, games[0] + games[1], games[2]), LIMITS).counts
+    counts = summarise(folder_of(tmp_path, games[0] + games[1], games[2])).counts
     assert (counts["games"], counts["rows"], counts["clues"], counts["votes"]) == (3, 12, 6, 6)
     assert (counts["prompt_tokens"], counts["completion_tokens"]) == (12 * 3, 12 * 2)
 
@@ -44,12 +41,14 @@ def test_a_repeated_clue_is_one_that_was_said_before_in_the_same_game(tmp_path: 
         [clue("g0", turn, text) for turn, text in enumerate(["A red cube.", "a RED, cube!", "a red sphere", "a red  cube"])],
         [clue("g1", 0, "a red cube"), clue("g1", 1, "Ärger"), clue("g1", 2, "ärger")],
     ]  # fmt: skip
-    assert summarise(folder_of(tmp_path, *said), LIMITS).counts["repeated_clues"] == 3
+    assert summarise(folder_of(tmp_path, *said)).counts["repeated_clues"] == 3
 
 
-def test_unreadable_clues_are_no_repetitions(tmp_path: Path):
+def test_unreadable_clues_are_no_repetitions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(summary, "MOST_UNREADABLE", 1)
+    monkeypatch.setattr(summary, "MOST_REPEATED", 0)
     rows = [clue("g", turn, UNREADABLE_CLUE) for turn in range(3)] + [clue("g", 3, "x")]
-    outcome = summarise(folder_of(tmp_path, rows), Rollout(unreadable_warning=1, repeated_warning=0))
+    outcome = summarise(folder_of(tmp_path, rows))
     assert (outcome.counts["unreadable_clues"], outcome.counts["repeated_clues"]) == (3, 0)
     assert outcome.warnings == []
 
@@ -62,31 +61,35 @@ def test_the_entropy_is_the_mean_surprise_of_the_policys_own_tokens(tmp_path: Pa
         clue("g", 2, "c", completion_ids=[1], completion_logprobs=[-50.0], policy="base"),
         vote("g", 0, completion_ids=[7, 8], completion_logprobs=[half, half]),
     ]
-    counts = summarise(folder_of(tmp_path, rows), LIMITS).counts
+    counts = summarise(folder_of(tmp_path, rows)).counts
     assert counts["clue_entropy"] == pytest.approx(7 / 4 * math.log(2), abs=1e-5)  # (1 + 3 · 2) / 4 bits
     assert counts["vote_entropy"] == pytest.approx(math.log(2), abs=1e-5)
 
 
 def test_without_log_probs_there_is_no_entropy(tmp_path: Path):
     rows = [clue("g", 0, "a", completion_ids=[], completion_logprobs=[]), vote("g", 0)]
-    counts = summarise(folder_of(tmp_path, rows), LIMITS).counts
+    counts = summarise(folder_of(tmp_path, rows)).counts
     assert counts["clue_entropy"] is None and counts["vote_entropy"] == pytest.approx(0.15)
 
 
 @pytest.mark.parametrize(
     ("changes", "limit", "remedy"),
     [
-        ({"finish_reason": "length"}, "truncated_warning", "max_clue_tokens"),
-        ({"clue": UNREADABLE_CLUE}, "unreadable_warning", "vz inspect"),
-        ({"clue": "the same"}, "repeated_warning", "temperature"),
+        ({"finish_reason": "length"}, "MOST_TRUNCATED", "max_clue_tokens"),
+        ({"clue": UNREADABLE_CLUE}, "MOST_UNREADABLE", "vz inspect"),
+        ({"clue": "the same"}, "MOST_REPEATED", "temperature"),
     ],
 )
 def test_a_fault_above_its_limit_is_told_with_the_limit_and_a_remedy(
-    changes: dict[str, str], limit: str, remedy: str, tmp_path: Path
+    changes: dict[str, str], limit: str, remedy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
+    for name in ("MOST_TRUNCATED", "MOST_UNREADABLE", "MOST_REPEATED"):
+        monkeypatch.setattr(summary, name, 1)
     rows = [clue("g", turn, f"clue {turn}") | (changes if turn < 3 else {}) for turn in range(4)]
-    share = 2 / 4 if limit == "repeated_warning" else 3 / 4
+    share = 2 / 4 if limit == "MOST_REPEATED" else 3 / 4
     folder = folder_of(tmp_path, rows)
-    assert summarise(folder, LIMITS.model_copy(update={limit: share})).warnings == []
-    (warning,) = summarise(folder, LIMITS.model_copy(update={limit: share - 0.01})).warnings
-    assert f"rollout.{limit}" in warning and remedy in warning and f"{share:.0%}" in warning
+    monkeypatch.setattr(summary, limit, share)
+    assert summarise(folder).warnings == []
+    monkeypatch.setattr(summary, limit, share - 0.01)
+    (warning,) = summarise(folder).warnings
+    assert remedy in warning and f"{share:.0%}" in warning

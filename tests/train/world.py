@@ -51,8 +51,8 @@ def recipe(model: Path, **train: Any) -> Recipe:
 
 def build_llava(folder: Path) -> Path:
     """A LLaVA of some ten thousand random weights, in fp32."""
-    from stages.core.recipe.init_model import Body
     from stages.init_model.build import build_model, build_processor
+    from stages.init_model.plan import Body
     from stages.init_model.tokenizer import build_tokenizer
 
     shape = Body(picture=48, patch=24, vision_width=32, vision_layers=1, text_width=32, text_layers=2, head_width=16)

@@ -19,7 +19,7 @@ from stages.core.folder.content import MANIFEST, content_hash, spoilt
 from stages.core.folder.differences import what_differs
 from stages.core.folder.disk import room_for
 from stages.core.folder.durable import publish
-from stages.core.folder.files import read_json, sha256_text, to_json, write_json
+from stages.core.folder.files import read_json, write_json
 from stages.core.folder.locking import locked
 from stages.core.folder.manifest import FORMAT, describe, input_of, manifest_of
 
@@ -103,7 +103,8 @@ def produce(
 
 def _is_of(out: Path, claim: Mapping[str, Any]) -> bool:
     """Whether `out` was made from the same inputs and settings."""
-    return (out / MANIFEST).is_file() and read_json(out / MANIFEST).get("fingerprint") == claim["fingerprint"]
+    made = read_json(out / MANIFEST) if (out / MANIFEST).is_file() else {}
+    return made.get("stage") == claim["stage"] and not what_differs(made, claim)
 
 
 def _is_whole(out: Path, lost_beside: Callable[[Manifest], str | None], *, full: bool, overwrite: bool) -> bool:
@@ -118,8 +119,7 @@ def _is_whole(out: Path, lost_beside: Callable[[Manifest], str | None], *, full:
 
 def _claim(stage: str, settings: Settings, inputs: Mapping[str, Path | str]) -> dict[str, Any]:
     hashes = {name: content_hash(source) for name, source in inputs.items()}
-    body = {"format": FORMAT, "stage": stage, "settings": dict(settings), "inputs": hashes}
-    return {**body, "fingerprint": sha256_text(to_json(body))}
+    return {"format": FORMAT, "stage": stage, "settings": dict(settings), "inputs": hashes}
 
 
 def _check_names(out: Path, inputs: Mapping[str, Path | str]) -> None:
@@ -167,11 +167,12 @@ def _open_work(out: Path, claim: dict[str, Any], overwrite: bool, resumable: boo
     work = out.with_name(f".{out.name}.partial")
     if (work / CLAIM).is_file():
         begun = read_json(work / CLAIM)
-        if begun["fingerprint"] == claim["fingerprint"] and resumable:
+        difference = what_differs(begun, claim)
+        if resumable and not difference:
             return work
         if resumable and not overwrite:
             raise InputError(
-                f"{work}: holds unfinished work from different inputs or settings ({what_differs(begun, claim)}); "
+                f"{work}: holds unfinished work from different inputs or settings ({difference}); "
                 "repeat that command to finish it, or use --overwrite to discard it"
             )
     if work.exists():

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from stages.core.folder.files import to_json
+from stages.core.removed import without_removed
 
 MOST = 4  # settings that are told one by one
 LONGEST = 60  # letters of a value
@@ -25,7 +26,7 @@ def what_differs(made: Mapping[str, Any], claim: Mapping[str, Any]) -> str:
 
 
 def _settings(made: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
-    old, new = dict(leaves(made)), dict(leaves(now))
+    old, new = current(made), current(now)
     changed = [key for key in {**old, **new} if old.get(key, ABSENT) != new.get(key, ABSENT)]
     for key in changed[:MOST]:
         is_hash = HASH.fullmatch(str(new.get(key, old.get(key))))  # which says nothing to anybody
@@ -38,6 +39,11 @@ def _inputs(old: Mapping[str, str], now: Mapping[str, str]) -> Iterator[str]:
     for name in {**old, **now}:
         if old.get(name) != now.get(name):
             yield f"{'no' if name not in now else 'other' if name in old else 'now'} {name}"
+
+
+def current(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Stored settings by dotted key, without removed fields that had the value that holds now."""
+    return dict(leaves(without_removed(settings)))
 
 
 def input_hashes(made: Mapping[str, Any]) -> dict[str, str]:

@@ -15,9 +15,12 @@ from stages.core.recipe.rollout import Rollout
 
 _PARTS = {"row": pl.Int32(), "place": pl.Int32(), "role": pl.String(), "type": pl.String(), "text": pl.String()}
 
+SAVE_EVERY = 64  # finished games in a file of the journal
+GAMES_PER_PART = 2000  # of the finished table
+
 
 class Journal:
-    """Collects finished games; writes them in files of `save_every` games, or of those of `save_seconds`, whichever is
+    """Collects finished games; writes them in files of SAVE_EVERY games, or of those of `save_seconds`, whichever is
     sooner; or of one block when deterministic."""
 
     def __init__(self, folder: Path, recipe: Rollout, deterministic: bool) -> None:
@@ -34,7 +37,7 @@ class Journal:
         """Take a finished game, whole."""
         self._rows += rows
         self._places.append(place)
-        size = self._recipe.save_every
+        size = SAVE_EVERY
         if self._deterministic:  # a block is saved whole or not at all, so that it is always played as one batch
             size = self._recipe.concurrent_games
             if place % size == size - 1:
@@ -47,14 +50,14 @@ class Journal:
             self._flush()
 
     def publish(self, work: Path, expected: pl.Series) -> None:
-        """Sort all games (`expected`: their ids) into `part-*.parquet` of `games_per_part` games.
+        """Sort all games (`expected`: their ids) into `part-*.parquet` of GAMES_PER_PART games.
 
         Only one part's games are in memory at once. The journal stays until `drop`.
         """
         files, lies = self._files(), self._lies().sort("game_id")
         if not lies["game_id"].equals(expected.sort()):
             raise VzError(f"{self._folder}: holds {len(lies)} games, but {len(expected)} were dealt")
-        for number, part in enumerate(lies.iter_slices(self._recipe.games_per_part)):
+        for number, part in enumerate(lies.iter_slices(GAMES_PER_PART)):
             played = pl.scan_parquet(
                 [files[file] for file in part["file"].unique()], hive_partitioning=False, glob=False
             )

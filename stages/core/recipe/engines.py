@@ -68,9 +68,6 @@ class VllmSettings(Section):
     eager: bool = Field(
         False, json_schema_extra=NO_BYTE, description="Without CUDA graphs and compilation: starts faster, runs slower."
     )
-    startup_seconds: float = Field(
-        1800, gt=0, json_schema_extra=NO_BYTE, description="Longest wait for an engine to start, in seconds."
-    )
     options: dict[str, Any] = Field(default_factory=dict, description="Further AsyncEngineArgs of vLLM, by name.")
 
     @field_validator("options")
@@ -154,13 +151,6 @@ class Executor(Section):
         None,
         description="Address of the Ray cluster, whose machines all see the same files. null: the one of RAY_ADDRESS, "
         "else a new one on this machine.",
-    )
-    restarts: int = Field(3, ge=0, description="Times that Ray starts a worker again after it died.")
-    startup_seconds: float = Field(
-        600,
-        gt=0,
-        json_schema_extra=NO_BYTE,
-        description="Longest wait for a worker to start, in seconds: the cluster may have no room for it.",
     )
 
     @property

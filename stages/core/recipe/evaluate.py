@@ -34,4 +34,3 @@ class Evaluate(Section):
     opponent: str = Field(
         "base", json_schema_extra=BY_CONTENT, description="The opponent: base, a model folder or a hub name."
     )
-    confidence: float = Field(0.95, gt=0, lt=1, description="Level of the intervals.")

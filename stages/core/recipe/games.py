@@ -17,49 +17,7 @@ Color = Literal["gray", "red", "blue", "green", "brown", "purple", "cyan", "yell
 Material = Literal["rubber", "metal"]
 Domain = Literal["clevr", "chart", "photo", "picture"]
 Quality = Literal["draft", "standard", "fine", "reference"]
-
-
-class CameraSettings(Section):
-    """Where pictures are taken from."""
-
-    position: tuple[float, float, float] | None = Field(
-        None,
-        description="Place in scene units; it looks at the origin, z is up. Null: CLEVR's own (7.48, -6.51, 5.34), or, "
-        "with layout: grid, 12.6 units away and 50 degrees high.",
-    )
-    fov: float | None = Field(
-        None,
-        gt=1,
-        lt=120,
-        description="Field of view along the longer side, degrees. Null: CLEVR's 49.13, or 28 with layout: grid.",
-    )
-    jitter: float = Field(0.5, ge=0, description="The place moves by up to this much along each axis (CLEVR: 0.5).")
-
-
-class Placement(Section):
-    """Where objects may stand. The defaults are those of clevr-dataset-gen."""
-
-    reach: float = Field(3.0, gt=0, description="Centres lie within ± this much in x and y, scene units (CLEVR: 3).")
-    gap: float = Field(0.25, ge=0, description="Least free ground between two objects, scene units (CLEVR: 0.25).")
-    margin: float = Field(
-        0.4,
-        ge=0,
-        description="Least difference along left-right and front-behind, so that relations are clear, scene units "
-        "(CLEVR: 0.4).",
-    )
-    tries: int = Field(50, ge=1, description="Places tried for one object before the scene starts again (CLEVR: 50).")
-    restarts: int = Field(
-        1000,
-        ge=1,
-        description="Fresh starts of one scene before its settings count as impossible (vz's own limit).",
-    )
-    cells: int = Field(3, ge=1, le=9, description="Layout grid: cells along each side of the picture (vz: 3).")
-    cell_jitter: float = Field(
-        0.1,
-        ge=0,
-        lt=0.5,
-        description="Layout grid: objects stand off a cell's centre by up to this share of its side.",
-    )
+GRID_CELLS = 3  # of the layout `grid`, along each side of the picture
 
 
 class Games(Section):
@@ -105,11 +63,6 @@ class Games(Section):
         "free",
         description="free: CLEVR's placement; grid: one object in a cell of the picture, for small models.",
     )
-    placement: Placement = Field(default_factory=Placement, description="Where objects may stand.")
-    camera: CameraSettings = Field(default_factory=CameraSettings, description="Where pictures are taken from.")
-    light_jitter: float = Field(
-        1.0, ge=0, description="Key, fill and back lamp move by up to this much along each axis (CLEVR: 1)."
-    )
     width: int = Field(
         480,
         ge=16,
@@ -141,12 +94,6 @@ class Games(Section):
         description="Scenes: pixels of every object that must be in sight in a picture 320 wide; scaled to other sizes "
         "(CLEVR: 200). For charts see charts.min_pixels.",
     )
-    min_changed_pixels: int = Field(
-        100,
-        ge=0,
-        description="Scenes: pixels of a changed object that must differ by 12 of 255 levels or more in some channel, "
-        "in a picture 320 wide; scaled to other sizes (vz: half of what must be in sight).",
-    )
     charts: ChartSettings = Field(default_factory=ChartSettings, description="Charts drawn from tables.")
     ready: ReadySettings = Field(default_factory=ReadySettings, description="How ready pictures are read (--from).")
     noise: Noise = Field(default_factory=Noise, description="Pairs that are spoilt on purpose.")
@@ -158,7 +105,6 @@ class Games(Section):
         json_schema_extra=NO_BYTE,
         description="Processes that draw pictures, one thread each; 0 for one a core. Changes no byte.",
     )
-    picture_format: Literal["png"] = Field("png", description="Format of the pictures written (published data: png).")
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
@@ -166,7 +112,7 @@ class Games(Section):
             raise ValueError(f"objects_min {self.objects_min} is above objects_max {self.objects_max}")
         if self.dev_fraction + self.test_fraction >= 1:
             raise ValueError("dev_fraction and test_fraction leave nothing for train; together they must be below 1")
-        cells = self.placement.cells**2
+        cells = GRID_CELLS**2
         if self.layout == "grid" and self.objects_max > cells:
-            raise ValueError(f"objects_max {self.objects_max} is above the grid's {cells} cells (placement.cells)")
+            raise ValueError(f"objects_max {self.objects_max} is above the grid's {cells} cells")
         return self

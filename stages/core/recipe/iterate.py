@@ -48,14 +48,6 @@ class Iterate(Section):
         json_schema_extra=NO_BYTE,
         description="Games played before round 1, to see that answers can be read and what the run costs; 0: none.",
     )
-    entropy_warning: float = Field(
-        0.3,
-        ge=0,
-        le=1,
-        json_schema_extra=NO_BYTE,
-        description="Warn when the entropy of clues or votes, as a mean of the last 3 rounds, is below this share of "
-        "that of the first 3.",
-    )
     keep_checkpoints: int = Field(
         2, ge=1, json_schema_extra=NO_BYTE, description="Latest checkpoints kept; older ones are pruned …"
     )

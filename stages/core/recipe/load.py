@@ -11,9 +11,11 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from stages.core.errors import InputError
+from stages.core.folder.differences import leaves
 from stages.core.folder.files import read_json
 from stages.core.recipe.schema import Recipe
 from stages.core.recipe.served import is_served, split_place
+from stages.core.removed import REMOVED, without_removed
 from stages.core.user_code import is_user_file
 
 DEFAULT_RECIPE = "tiny"
@@ -58,12 +60,18 @@ def load(name: str = DEFAULT_RECIPE, overrides: Sequence[str] = ()) -> Recipe:
 
 
 def parse(body: dict[str, Any], where: str) -> Recipe:
-    """Validate plain data as a recipe."""
+    """Validate plain data as a recipe. Removed fields may stand in it with the value that holds now."""
+    body, held = without_removed(body), dict(leaves(REMOVED))
+    for key, value in leaves(body):
+        if key in held:
+            raise InputError(
+                f"{where}: '{key}' was removed; it is always {held[key]!r} now, so {value!r} would have no effect: "
+                "leave it out"
+            )
     try:
-        recipe = Recipe.model_validate(body)
+        return Recipe.model_validate(body)
     except ValidationError as error:
         raise InputError(f"{where}: {_explain(error)}") from error
-    return recipe
 
 
 def dump(recipe: Recipe) -> str:

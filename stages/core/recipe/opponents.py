@@ -32,12 +32,6 @@ class Opponents(Section):
     at_once: int = Field(
         1, ge=1, description="Opponents drawn for a round, maybe the same twice; each needs memory while it plays."
     )
-    power: float = Field(
-        2.0, ge=0, le=10, description="Exponent of weighting: prioritised; 0 is uniform, more prefers the hardest."
-    )
-    memory: float = Field(
-        0.9, ge=0, le=1, description="What a round leaves of the games and wins counted before it; 1 forgets nothing."
-    )
 
 
 def check_opponents(recipe: Opponents, rollout: Rollout, *, full_weights: bool) -> None:

@@ -41,25 +41,12 @@ class ReadySettings(Section):
         description="Pairs with a picture that cannot be read, has several frames, is too small or has too many "
         "pixels, or with a broken note of what was replaced: an error that names it, or dropped.",
     )
-    min_side: int = Field(
-        28,
-        ge=1,
-        description="Least width and height, pixels; below it a picture is too small (28: one visual token of "
-        "Qwen2.5-VL).",
-    )
     max_pixels: int = Field(
         64_000_000,
         ge=1,
         le=170_000_000,
         description="Most pixels of a picture, told from its header before anything is decoded: a guard against "
         "files that unpack to more than the memory holds (about 4 bytes a pixel and picture; vz's own limit).",
-    )
-    most_group_bytes: int = Field(
-        384 * 2**20,
-        ge=1,
-        json_schema_extra=NO_BYTE,
-        description="Most bytes of pictures in a row group of Parquet, before compression. A process holds up to one "
-        "and a half groups, and reading takes as much again: measured with such groups 1.3 GiB. Changes no byte.",
     )
     max_side: int | None = Field(
         None,
@@ -82,12 +69,4 @@ class ReadySettings(Section):
     )
     unrelated: Fate = Field(
         "drop", description="Pairs whose pictures have nothing in common: dropped, kept, or an error."
-    )
-    min_likeness: float = Field(
-        0.15,
-        ge=-1,
-        le=1,
-        description="Two pictures have nothing in common below this correlation of their details (brightness at 64 x "
-        "64 less its blur, best of small shifts). Measured: edited photos 0.9, a quarter of a photo kept 0.26, 99 % "
-        "of unrelated photos below 0.154.",
     )

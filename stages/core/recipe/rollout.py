@@ -60,20 +60,13 @@ class Rollout(Section):
     batch_size: int = Field(
         64, ge=1, json_schema_extra=LAST_BITS, description="Completions computed together by the transformers engine."
     )
-    save_every: int = Field(
-        64,
-        ge=1,
-        json_schema_extra=NO_BYTE,
-        description="Finished games a journal file; a kill loses at most these. With deterministic: true it is the "
-        "concurrent_games of a block instead.",
-    )
     save_seconds: float = Field(
         30,
         ge=0,
         json_schema_extra=NO_BYTE,
-        description="Longest time before a finished game is saved, in seconds; the games that wait are saved together.",
+        description="Longest time before a finished game is saved, in seconds; a kill loses at most these games. With "
+        "deterministic: true, each block of concurrent_games is saved when it is finished, instead.",
     )
-    games_per_part: int = Field(2000, ge=1, description="Games in one part of the finished table.")
     seats: Seats = Field(default_factory=Seats, description="Which policy plays which role.")
     vllm: VllmSettings = Field(default_factory=VllmSettings, description="The vLLM engine.")
     server: ServerSettings = Field(default_factory=ServerSettings, description="The server engine.")
@@ -81,20 +74,6 @@ class Rollout(Section):
         default_factory=Executor,
         json_schema_extra=NO_BYTE,
         description="Engines in several processes or on several machines.",
-    )
-    truncated_warning: float = Field(
-        0.1, ge=0, le=1, json_schema_extra=NO_BYTE, description="Warn above this share of truncated answers."
-    )
-    unreadable_warning: float = Field(
-        0.1, ge=0, le=1, json_schema_extra=NO_BYTE, description="Warn above this share of unreadable clues or votes."
-    )
-    repeated_warning: float = Field(
-        0.5,
-        ge=0,
-        le=1,
-        json_schema_extra=NO_BYTE,
-        description="Warn above this share of readable clues that repeat an earlier one of their game, case and "
-        "punctuation aside (the tiny model's: 0.38–0.44, since it says the same in both rounds).",
     )
 
     def longest(self, phase: str) -> int:

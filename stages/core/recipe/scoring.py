@@ -36,7 +36,6 @@ class Score(Section):
     vote_na: float = Field(-0.5, description="Reward of N/A (eq. 4).")
     vote_wrong: float = Field(-1.0, description="Reward of any other vote, unreadable ones too (eq. 4).")
     divide_by_std: bool = Field(True, description="Divide a group's advantages by its population std (eq. 5).")
-    epsilon: float = Field(1e-6, gt=0, description="ε beside the std in eq. 5; the paper gives no value.")
     abstention: Literal["reward", "chance", "neutral"] = Field(
         "reward",
         description="N/A earns vote_na (eq. 4); or what a vote at random earns on average, less na_cost; or counts for "

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 EXTRA, PACKAGE = "charts", "matplotlib"
 PLAIN = 32  # difference of a channel, of 255, above which two pixels differ plainly
-MEASURED_AT = 480 * 320 * 3  # numbers in the picture that games.charts.min_pixels speaks of
+MIN_PIXELS = 100  # that differ plainly between pictures of 480 by 320; half of what CLEVR wants of an object
+MEASURED_AT = 480 * 320 * 3  # numbers in such a picture
 TRIES = 3  # parts of the table with which a kind is tried
 NO_KIND, NO_SWAP, NO_LETTERS, BAD_TABLE = "no kind of chart fits", "no visible swap", "letters missing", "bad table"
 NO_ROOM = "no room for its labels"
@@ -70,13 +71,13 @@ class ChartPair(Pair):
                     return tried
         return tried or Skipped(
             NO_SWAP,
-            f"{self.table.name}: values are equal, or nearer than games.charts.min_difference and min_share allow",
+            f"{self.table.name}: values are equal, or nearer than games.charts.min_difference allows",
         )
 
     def _try(self, kind: Kind, attempt: int) -> Made | Skipped | None:
         """Both pictures with one part of the table, or None if no swap in it can be seen."""
         settings = self.games.charts
-        part = cut(self.table, kind, settings, rng(self.seed, "part", kind, attempt))
+        part = cut(self.table, kind, rng(self.seed, "part", kind, attempt))
         style = draw_style(rng(self.seed, "style"))
         if self.blank:
             return self._made(part, (part.table,), style)
@@ -98,9 +99,9 @@ class ChartPair(Pair):
             chart, pictures = self._drawn(part, versions, style)
         except NoRoom:
             size = f"{games.width}x{games.height}"
-            remedy = "make pictures larger, or games.charts.text_size smaller"
+            remedy = "make pictures larger"
             return Skipped(NO_ROOM, f"{self.table.name}: {NO_ROOM} at {size}; {remedy}")
-        if len(pictures) > 1 and differing(*pictures) < games.charts.min_pixels * pictures[0].size / MEASURED_AT:
+        if len(pictures) > 1 and differing(*pictures) < MIN_PIXELS * pictures[0].size / MEASURED_AT:
             return None
         files = [png(Image.fromarray(picture)) for picture in pictures]
         scenes = [self._scene(part, chart, table) for table in versions]
@@ -115,7 +116,7 @@ class ChartPair(Pair):
         from stages.make_games.charts.drawing import draw
 
         games = self.games
-        chart = compose(part, versions, style, (games.width, games.height), games.charts.text_size)
+        chart = compose(part, versions, style, (games.width, games.height))
         return chart, [draw(chart, table) for table in versions]
 
     def _scene(self, part: Part, chart: Chart, table: ChartTable) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from stages.make_games.charts.tables import ChartTable
 from stages.make_games.charts.text import Font, number_width, width
 from stages.make_games.charts.words import NoRoom
 
+TEXT_SIZE = 0.027  # of the side of a square as large as the picture: 10.6 pixels at 480 by 320
 LEAST_TEXT = 9.0  # pixels, below which digits cannot be read
 _LABELLED_POINTS = 12  # of a line, at most, that have numbers
 _BEYOND = 1e3  # times the values: where axes may end and stacks may reach
@@ -32,12 +33,12 @@ _NAMELESS = {"", "value", "values", "number", "amount"}  # headings that say not
 Tables = tuple[ChartTable, ...]
 
 
-def compose(part: Part, tables: Tables, style: Style, size: tuple[int, int], text_size: float) -> Chart:
+def compose(part: Part, tables: Tables, style: Style, size: tuple[int, int]) -> Chart:
     """The chart for these tables, which differ by the swap. `size`: width and height of the picture in pixels.
 
     `NoRoom` if there is none for its words.
     """
-    chart = _wished(part, tables, style, size, text_size)
+    chart = _wished(part, tables, style, size)
     if not chart.horizontal and part.kind in ("bar", "grouped", "stacked") and not _labels_fit_below(chart, part.table):
         chart = replace(chart, horizontal=True, heading="")
     layout = lay_out(chart, part.table.labels, _names(chart, part.table))
@@ -50,10 +51,10 @@ def compose(part: Part, tables: Tables, style: Style, size: tuple[int, int], tex
     return chart
 
 
-def _wished(part: Part, tables: Tables, style: Style, size: tuple[int, int], text_size: float) -> Chart:
+def _wished(part: Part, tables: Tables, style: Style, size: tuple[int, int]) -> Chart:
     """The chart as the style would have it, whether or not all finds room."""
     table, kind = part.table, part.kind
-    text = max(text_size * (size[0] * size[1]) ** 0.5, LEAST_TEXT) * style.text_scale
+    text = max(TEXT_SIZE * (size[0] * size[1]) ** 0.5, LEAST_TEXT) * style.text_scale
     numbers, widest = _numbers(table, Font(style.font, round(text, 1)), style.separator)
     low, high = value_range(kind, tables, style.from_zero)
     if not isfinite(_BEYOND * max(high, -low)):  # hundreds of digits fit nowhere, and arithmetic ends here

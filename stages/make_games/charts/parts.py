@@ -6,10 +6,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
-from stages.core.recipe.charts import ChartSettings, Kind
+from stages.core.recipe.charts import Kind
 from stages.make_games.charts.tables import ChartTable, Series, turned
 
 FEWEST = {"bar": 2, "grouped": 2, "stacked": 2, "line": 3, "pie": 3}  # rows
+MOST_ROWS, MOST_POINTS = (
+    12,
+    24,
+)  # drawn as bars (a year's months), and along a line; of a longer table a stretch is drawn
+MOST_SLICES, MOST_SERIES = 7, 4  # so that colours are told apart; of a wider table some series are drawn
+MOST_BARS = 28  # of a grouped chart, so that one is 10 pixels wide at 480
 WHOLE_WITHIN = 5  # per cent; rounded shares seldom make 100
 
 
@@ -32,12 +38,12 @@ def fitting(table: ChartTable, kinds: Iterable[Kind]) -> list[Kind]:
     return [kind for kind in kinds if _views(table, kind)]
 
 
-def cut(table: ChartTable, kind: Kind, settings: ChartSettings, draw: Random) -> Part:
+def cut(table: ChartTable, kind: Kind, draw: Random) -> Part:
     """A part of the table that the kind can show, drawn where there is a choice. The kind must fit the table."""
     flipped, view = draw.choice(_views(table, kind))
-    chosen = _series_for(kind, view, settings, draw)
+    chosen = _series_for(kind, view, draw)
     shown = usable(kind, replace(view, series=chosen))
-    limit = _most_rows(kind, len(chosen), settings)
+    limit = _most_rows(kind, len(chosen))
     start = draw.randrange(max(len(shown.labels) - limit, 0) + 1)
     part = shown.rows(range(start, min(start + limit, len(shown.labels))))
     return Part(kind, part, flipped, len(shown.labels), len(view.series))
@@ -107,22 +113,22 @@ def _numbers(kind: Kind, series: Series) -> int:
     return sum(value > 0 for value in values) if kind == "pie" else len(values)
 
 
-def _series_for(kind: Kind, view: ChartTable, settings: ChartSettings, draw: Random) -> tuple[Series, ...]:
+def _series_for(kind: Kind, view: ChartTable, draw: Random) -> tuple[Series, ...]:
     """Some of the view's series, in its order; a single one for bars and pies."""
     count = len(view.series)
     if kind in ("bar", "pie"):
         return (draw.choice(view.series),)
     places: Sequence[int] = range(count)
-    if count > settings.most_series:
-        places = sorted(draw.sample(range(count), settings.most_series))
+    if count > MOST_SERIES:
+        places = sorted(draw.sample(range(count), MOST_SERIES))
     return tuple(view.series[place] for place in places)
 
 
-def _most_rows(kind: Kind, series: int, settings: ChartSettings) -> int:
+def _most_rows(kind: Kind, series: int) -> int:
     if kind == "line":
-        return settings.most_points
+        return MOST_POINTS
     if kind == "pie":
-        return settings.most_slices
+        return MOST_SLICES
     if kind == "grouped":
-        return max(min(settings.most_rows, settings.most_bars // series), FEWEST[kind])
-    return settings.most_rows
+        return max(min(MOST_ROWS, MOST_BARS // series), FEWEST[kind])
+    return MOST_ROWS

@@ -10,6 +10,8 @@ from stages.core.changes import Change
 from stages.core.recipe.charts import ChartSettings, Kind
 from stages.make_games.charts.tables import ChartTable
 
+MIN_SHARE = 0.05  # of the whole, by which two slices that are swapped differ at least: 18 degrees
+
 
 @dataclass(frozen=True)
 class Place:
@@ -86,7 +88,7 @@ def _visible(kind: Kind, table: ChartTable, swap: Swap, settings: ChartSettings,
     if first is None or second is None or first == second:
         return False
     if kind == "pie":
-        return abs(first - second) >= settings.min_share * sum(_heights(kind, table))
+        return abs(first - second) >= MIN_SHARE * sum(_heights(kind, table))
     both = (table, exchange(table, swap)) if kind == "stacked" else (table,)
     low, high = value_range(kind, both, from_zero)
     return abs(first - second) >= settings.min_difference * (high - low)

@@ -8,7 +8,7 @@ from itertools import islice
 
 from stages.core.clevr import Scene
 from stages.core.clevr.effort import settled
-from stages.core.clevr.placement import sample_with_starts
+from stages.core.clevr.placement import MOST_STARTS, sample_with_starts
 from stages.core.clevr.rendering import check_installed
 from stages.core.clevr.visibility import visible_pixels
 from stages.core.errors import InputError
@@ -34,8 +34,8 @@ class DrawnPair(Pair):
                 return made
             fault = made
         raise InputError(
-            f"{self.pair_id}: {DRAWS} scenes were drawn and none could be used ({fault}); lower games.min_pixels, "
-            "games.min_changed_pixels or games.objects_max"
+            f"{self.pair_id}: {DRAWS} scenes were drawn and none could be used ({fault}); lower games.min_pixels "
+            "or games.objects_max"
         )
 
     def check_installed(self) -> None:
@@ -60,7 +60,7 @@ def draws(pair: DrawnPair) -> Iterator[tuple[int, Draw]]:
     """Scenes by the recipe's rules with their changed twins, every object of both in sight; and how many were thrown
     away before. A change of shape can hide what stands behind, so that now and then that happens here, too."""
     games, thrown_away = pair.games, 0
-    for attempt in range(games.placement.restarts):
+    for attempt in range(MOST_STARTS):
         draw_of = rng(pair.seed, "scene", attempt)
         scene, starts = sample_with_starts(games, draw_of, name=pair.pair_id, index=pair.index)
         thrown_away += starts

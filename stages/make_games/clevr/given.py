@@ -29,7 +29,7 @@ class ScenePair(Pair):
     size: tuple[int, int]
 
     def make(self) -> Made | Skipped:
-        lights = sample_lights(self.games.light_jitter, rng(self.seed, "lights"))
+        lights = sample_lights(rng(self.seed, "lights"))
         try:
             scene = read_scene(self.given, self.size, lights)
         except NoCamera as error:

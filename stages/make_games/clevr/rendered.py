@@ -20,6 +20,7 @@ from stages.make_games.pair import Made, Pair
 
 DRAWN = "drawn"  # source of pairs whose scenes are vz's own
 DRAWS = 20  # of a scene or change, until its pictures show all that they must
+MIN_CHANGED_PIXELS = 100  # of a changed object, in a picture 320 wide: half of what must be in sight
 LEAST_APART = 12  # levels of 255 in some channel, from which two pixels count as different
 Owners = NDArray[np.int32]  # (height, width): the object that each pixel shows, -1 for the ground
 REDRAWN = "redrawn"  # in the counts: draws thrown away, most since they or their pictures did not show enough
@@ -105,7 +106,7 @@ def _hidden(pair: Pair, draw: Draw, before: Owners, after: Owners | None) -> str
 
 def _unchanged(pair: Pair, draw: Draw, apart: NDArray[np.int16], before: Owners, after: Owners) -> str | None:
     """A changed object that looks nearly as before; `apart` is how far the pictures differ, in levels."""
-    least = scaled(pair.games.min_changed_pixels, draw.scene)
+    least = scaled(MIN_CHANGED_PIXELS, draw.scene)
     for number in sorted({change.object for change in draw.changes}):
         found = int(np.count_nonzero((apart >= LEAST_APART) & ((before == number) | (after == number))))
         if found < least:

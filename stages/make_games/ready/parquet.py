@@ -23,6 +23,9 @@ from stages.make_games.ready.entry import SPLITS, Entry, Request, one_line
 from stages.make_games.ready.rows import entry_of
 
 EXTRA = "hub"
+# Of pictures in a row group, before compression. A process holds up to one and a half groups, and reading takes as
+# much again: measured with such groups 1.3 GiB.
+MOST_GROUP_BYTES = 384 * 2**20
 
 
 @dataclass(frozen=True)
@@ -113,25 +116,25 @@ def _cells(file: Path, folder: Path | None, columns: Columns, request: Request) 
     metadata, others = _open(file).metadata, columns.others()
     count = min(metadata.num_rows, request.limit + 1)
     rows = manifest.read_columns(file, others, count).to_dicts() if others else repeat({}, count)
-    places = islice(_places(file, folder, metadata, columns, request.settings.most_group_bytes), count)
+    places = islice(_places(file, folder, metadata, columns), count)
     for number, ((group, place), row) in enumerate(zip(places, rows, strict=True), start=1):
         original, *modified = (CellPicture(file, spot, number, group, place) for spot in columns.pictures)
         both = original, modified[0] if modified else None
         yield entry_of(row, columns, f"{name}-{number:06d}", both, f"{file}: row {number}")
 
 
-def _places(file: Path, folder: Path | None, metadata: Any, columns: Columns, most: int) -> Iterator[tuple[int, int]]:
-    """Row group and place in it of each row. `InputError` when a group holds over `most` bytes of pictures."""
+def _places(file: Path, folder: Path | None, metadata: Any, columns: Columns) -> Iterator[tuple[int, int]]:
+    """Row group and place in it of each row. `InputError` when a group holds more than MOST_GROUP_BYTES of pictures."""
     pictures = [spot.column for spot in columns.pictures]
     for number in range(metadata.num_row_groups):
         group = metadata.row_group(number)
         parts = [group.column(each) for each in range(group.num_columns)]
         size = sum(part.total_uncompressed_size for part in parts if _is_of(part.path_in_schema, pictures))
-        if size > most:
-            rows = max(1, min(100, group.num_rows * most // size // 2))
+        if size > MOST_GROUP_BYTES:
+            rows = max(1, min(100, group.num_rows * MOST_GROUP_BYTES // size // 2))
             raise InputError(
                 f"{file}: row group {number} holds {size:,} bytes of pictures, which each process would hold at once, "
-                f"over games.ready.most_group_bytes ({most:,}); {_rewriting(file, folder, rows)}"
+                f"more than {MOST_GROUP_BYTES:,}; {_rewriting(file, folder, rows)}"
             )
         for place in range(group.num_rows):
             yield number, place

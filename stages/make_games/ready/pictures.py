@@ -24,6 +24,9 @@ DEEP = 65535  # white at 16 bits
 RGB_AT_8_BITS = b"\x08\x02"  # depth and colour type in a PNG's header
 
 
+MIN_SIDE = 28  # pixels: one visual token of Qwen2.5-VL
+
+
 class Fault(Exception):
     """Why a pair is no good. `rule` is the field of `games.ready` that decides what becomes of it."""
 
@@ -90,8 +93,8 @@ def _check(image: Image.Image, name: str, settings: ReadySettings) -> None:
     if width * height > settings.max_pixels:
         told = f"{name}: {width}x{height} is {width * height:,} pixels, over games.ready.max_pixels"
         raise _unusable("too large", f"{told} ({settings.max_pixels:,})")
-    if min(width, height) < settings.min_side:
-        raise _unusable("too small", f"{name}: {width}x{height}, below games.ready.min_side ({settings.min_side})")
+    if min(width, height) < MIN_SIDE:
+        raise _unusable("too small", f"{name}: {width}x{height}, below {MIN_SIDE} pixels a side")
     # A camera's MPO is a JPEG whose further frames are previews or depth: the first is the photo.
     frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
     if frames > 1:

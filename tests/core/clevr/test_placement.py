@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from stages.core.clevr import Scene, SceneObject, sample_scene
+from stages.core.clevr import Scene, SceneObject, placement, sample_scene
 from stages.core.clevr.camera import project
 from stages.core.clevr.scene import CAMERA_POSITION
 from stages.core.clevr.visibility import visible_pixels
 from stages.core.errors import InputError
-from stages.core.recipe.games import Games, Placement
+from stages.core.recipe.games import Games
 
 SEEDS = st.integers(0, 2**48 - 1)
 RADIUS = {"large": 0.7, "small": 0.35}
@@ -69,8 +69,9 @@ def test_sizes_and_materials_follow_the_recipe() -> None:
         assert item.color in {"red", "blue"}
 
 
-def test_an_impossible_scene_ends_with_a_remedy() -> None:
-    games = Games(objects_min=60, objects_max=60, placement=Placement(restarts=3))
+def test_an_impossible_scene_ends_with_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(placement, "MOST_STARTS", 3)
+    games = Games(objects_min=60, objects_max=60)
     with pytest.raises(InputError, match=r"no room for 60 objects.*games\.objects_max"):
         sample_scene(games, Random(0))
 

@@ -71,7 +71,9 @@ def test_publishing_reads_a_file_for_the_parts_that_it_belongs_to_only(
         return scan(files, **options)
 
     monkeypatch.setattr(journal.pl, "scan_parquet", counted)
-    play(world, tmp_path / "out", "rollout.concurrent_games=5", "rollout.save_every=5", "rollout.games_per_part=20")
+    monkeypatch.setattr(journal, "SAVE_EVERY", 5)
+    monkeypatch.setattr(journal, "GAMES_PER_PART", 20)
+    play(world, tmp_path / "out", "rollout.concurrent_games=5")
     assert len(read) == 10  # parts of 20 games
     assert max(read) <= 6  # 4 files of 5 games, and neighbours whose games ended out of order
 
@@ -93,13 +95,13 @@ def test_blocks_are_places_of_the_whole_deal():
 
 @pytest.mark.parametrize(("seconds", "files"), [(30, 0), (0, 1)])
 def test_a_finished_game_does_not_wait_long_to_be_saved(seconds: float, files: int, world: Path, tmp_path: Path):
-    saved = Journal(tmp_path / "journal", Rollout(save_every=64, save_seconds=seconds), deterministic=False)
+    saved = Journal(tmp_path / "journal", Rollout(save_seconds=seconds), deterministic=False)
     saved.add(0, pl.read_parquet(rollout_of(world, tmp_path)).head(1).to_dicts())
     assert len(list((tmp_path / "journal").glob("*.parquet"))) == files
 
 
 def test_a_game_that_is_lost_or_there_twice_is_noticed(world: Path, tmp_path: Path):
-    saved = Journal(tmp_path / "journal", Rollout(save_every=1), deterministic=False)
+    saved = Journal(tmp_path / "journal", Rollout(save_seconds=0), deterministic=False)
     row = pl.read_parquet(rollout_of(world, tmp_path)).filter(pl.col("turn") == 0, pl.col("sample") == 0).to_dicts()[0]
     for place, game_id in enumerate(["a", "b", "b"]):
         saved.add(place, [row | {"game_id": game_id}])

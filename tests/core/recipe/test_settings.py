@@ -10,9 +10,7 @@ from stages.core.recipe import load
 @pytest.mark.parametrize(
     ("override", "decides"),
     [
-        ("rollout.repeated_warning=0.9", False),
-        ("rollout.truncated_warning=0.9", False),
-        ("rollout.save_every=1", False),
+        ("rollout.save_seconds=1", False),
         ("rollout.vllm.max_requests=3", False),
         ("rollout.vllm.gpu_memory=0.5", False),
         ("rollout.vllm.options={quantization: fp8}", True),
@@ -26,11 +24,9 @@ from stages.core.recipe import load
         ("train.learning_rate=2", True),
         ("games.processes=3", False),
         ("games.charts.bad_tables=skip", False),
-        ("games.ready.most_group_bytes=9", False),
-        ("games.ready.min_side=29", True),
+        ("games.ready.max_side=290", True),
         ("iterate.rounds=7", False),
         ("iterate.keep_every=2", False),
-        ("iterate.entropy_warning=0.1", False),
         ("iterate.games=7", True),
         ("evaluate.every=5", False),
         ("evaluate.games=8", True),

@@ -20,7 +20,7 @@ from stages.core import tables
 from stages.core.errors import InputError, MissingExtra
 from stages.core.recipe.load import shared_folder
 from stages.make_games import Sources, run
-from stages.make_games.charts import chart_pair, plan, text
+from stages.make_games.charts import chart_pair, composing, plan, text
 from stages.make_games.charts.chart_pair import BadTable, ChartPair
 from stages.make_games.charts.tables import read_table
 from stages.make_games.pair import Made, Skipped
@@ -185,13 +185,14 @@ def test_pictures_have_the_recipes_size_and_differ_plainly(tmp_path: Path) -> No
 def test_equal_values_are_skipped_with_a_reason(tmp_path: Path) -> None:
     result = first_pair(write(tmp_path, "flat.csv", "Town,Sales\nA,5\nB,5\nC,5\n")).make()
     assert result == Skipped(
-        "no visible swap", "flat: values are equal, or nearer than games.charts.min_difference and min_share allow"
+        "no visible swap", "flat: values are equal, or nearer than games.charts.min_difference allows"
     )
 
 
-def test_a_swap_that_changes_too_few_pixels_is_skipped(tmp_path: Path) -> None:
+def test_a_swap_that_changes_too_few_pixels_is_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chart_pair, "MIN_PIXELS", 500000)
     path = write(tmp_path, "sales.csv", SALES)
-    result = first_pair(path, "games.charts.min_pixels=500000").make()
+    result = first_pair(path).make()
     assert isinstance(result, Skipped)
     assert result.reason == "no visible swap"
 
@@ -207,18 +208,25 @@ def test_swapped_values_are_of_one_unit(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("overrides", "text"),
+    ("text_size", "overrides", "text"),
     [
-        (["games.charts.text_size=0.1"], SALES),
-        (["games.charts.text_size=0.06", "games.width=240", "games.height=180"], LONG_NAMES),
-        (["games.charts.kinds=[bar]"], "Town,Sales\nA,1e300\nB,5e299\nC,1e299\n"),
-        (["games.charts.kinds=[stacked]", "game.spy_view=blank"], "Town,A,B\nC,1.7e308,1.1e308\nD,1e308,1e308\n"),
+        (0.1, [], SALES),
+        (0.06, ["games.width=240", "games.height=180"], LONG_NAMES),
+        (0.027, ["games.charts.kinds=[bar]"], "Town,Sales\nA,1e300\nB,5e299\nC,1e299\n"),
+        (
+            0.027,
+            ["games.charts.kinds=[stacked]", "game.spy_view=blank"],
+            "Town,A,B\nC,1.7e308,1.1e308\nD,1e308,1e308\n",
+        ),
     ],
 )
-def test_what_has_no_room_is_skipped_with_a_reason(tmp_path: Path, overrides: list[str], text: str) -> None:
+def test_what_has_no_room_is_skipped_with_a_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text_size: float, overrides: list[str], text: str
+) -> None:
+    monkeypatch.setattr(composing, "TEXT_SIZE", text_size)
     pair = first_pair(write(tmp_path, "things.csv", text), *overrides)
     size = f"{pair.games.width}x{pair.games.height}"
-    remedy = "make pictures larger, or games.charts.text_size smaller"
+    remedy = "make pictures larger"
     assert pair.make() == Skipped("no room for its labels", f"things: no room for its labels at {size}; {remedy}")
 
 

@@ -10,13 +10,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
 pytest.importorskip("matplotlib", reason="extra 'charts' is not installed")
 
 import matplotlib
 
-from stages.core.recipe.charts import COLOURS, ChartSettings, Kind
+from stages.core.recipe.charts import COLOURS, Kind
 from stages.make_games.charts import drawing
 from stages.make_games.charts.chart import from_json, to_json
 from stages.make_games.charts.composing import compose
@@ -34,12 +33,12 @@ Picture = NDArray[np.uint8]
 
 def both(kind: Kind, shown: ChartTable, swap: Swap, look: Style) -> tuple[Picture, Picture]:
     versions = (shown, exchange(shown, swap))
-    chart = compose(part(kind, shown), versions, look, (480, 320), 0.027)
+    chart = compose(part(kind, shown), versions, look, (480, 320))
     return draw(chart, versions[0]), draw(chart, versions[1])
 
 
 def one(kind: Kind, shown: ChartTable, look: Style) -> Picture:
-    return draw(compose(part(kind, shown), (shown,), look, (480, 320), 0.027), shown)
+    return draw(compose(part(kind, shown), (shown,), look, (480, 320)), shown)
 
 
 def bar_lengths(picture: Picture, colour: str, lying: bool = False) -> list[int]:
@@ -171,7 +170,7 @@ def test_title_legend_and_axes_are_the_same_in_both_pictures(kind: Kind) -> None
 def test_a_chart_can_be_drawn_again_from_its_json() -> None:
     shown = table(["2001", "2002", "2003"], ordered=True, s=[20, None, 100], t=[90, 40, 70])
     look = style(end_labels=True, title="center", note=True)
-    chart = compose(part("line", shown), (shown,), look, (480, 320), 0.027)
+    chart = compose(part("line", shown), (shown,), look, (480, 320))
     again, table_again = from_json(json.loads(json.dumps(to_json(chart, shown))))
     assert again == chart
     assert (draw(again, table_again) == draw(chart, shown)).all()
@@ -201,7 +200,7 @@ def test_dollars_are_no_formulas() -> None:
 @pytest.mark.parametrize("size", [(240, 180), (320, 640), (1024, 400)])
 def test_the_picture_has_the_size_asked_for_and_words_of_nine_pixels_at_least(size: tuple[int, int]) -> None:
     shown = table(["Long Meadow and its surroundings", "B", "C"], s=[1, 2, 3], t=[2, 1, 4])
-    chart = compose(part("grouped", shown), (shown,), style(), size, 0.027)
+    chart = compose(part("grouped", shown), (shown,), style(), size)
     assert chart.text >= 9
     assert draw(chart, shown).shape == (size[1], size[0], 3)
 
@@ -209,7 +208,7 @@ def test_the_picture_has_the_size_asked_for_and_words_of_nine_pixels_at_least(si
 @pytest.mark.parametrize(("x", "y"), [(475, 100), (-3, 100), (100, 318), (100, 1)])
 def test_words_outside_the_picture_are_told(monkeypatch: pytest.MonkeyPatch, x: int, y: int) -> None:
     shown = table("ab", s=[1, 2])
-    chart = compose(part("bar", shown), (shown,), style(), (480, 320), 0.027)
+    chart = compose(part("bar", shown), (shown,), style(), (480, 320))
     layout = lay_out(chart, shown.labels, ("s",))
     for place, outside in (((100, 100), False), ((x, y), True)):
         words = Words("Wg", *place, Font("DejaVu Sans", 10.6))
@@ -220,24 +219,17 @@ def test_words_outside_the_picture_are_told(monkeypatch: pytest.MonkeyPatch, x: 
 
 @pytest.mark.parametrize("kind", ["line", "grouped", "pie"])
 def test_as_many_series_and_slices_as_a_recipe_may_want_have_colours_of_their_own(kind: Kind) -> None:
-    most = ChartSettings(most_series=COLOURS, most_slices=COLOURS)
     for palette in PALETTES.values():
         assert len(set(palette)) == COLOURS
     names = [str(2000 + number) for number in range(COLOURS)]
     many = {name: [float(5 + number), 9.0, 7.0] for number, name in enumerate(names)}
     shown = table(names, s=[5.0] * COLOURS) if kind == "pie" else table(["2001", "2002", "2003"], True, **many)
-    assert len(shown.series) in (1, most.most_series)
+    assert len(shown.series) in (1, COLOURS)
     picture = one(kind, shown, style(palette=PALETTES["bright"]))
     assert all(mask(picture, colour).any() for colour in PALETTES["bright"])
-
-
-@pytest.mark.parametrize("setting", ["most_series", "most_slices"])
-def test_more_series_or_slices_than_colours_are_refused(setting: str) -> None:
-    with pytest.raises(ValidationError, match="less than or equal to 8"):
-        ChartSettings(**{setting: COLOURS + 1})
 
 
 def test_labels_too_long_for_upright_bars_make_them_lie() -> None:
     names = [f"A rather long name of something in the town, number {number}" for number in range(9)]
     shown = table(names, s=list(range(1, 10)))
-    assert compose(part("bar", shown), (shown,), style(), (480, 320), 0.027).horizontal
+    assert compose(part("bar", shown), (shown,), style(), (480, 320)).horizontal

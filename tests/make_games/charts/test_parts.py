@@ -7,14 +7,13 @@ from random import Random
 
 import pytest
 
-from stages.core.recipe.charts import ChartSettings, Kind
+from stages.core.recipe.charts import Kind
 from stages.make_games.charts.cells import Cell
-from stages.make_games.charts.parts import cut, fitting
+from stages.make_games.charts.parts import MOST_BARS, MOST_ROWS, MOST_SERIES, cut, fitting
 from stages.make_games.charts.tables import ChartTable, Series, read_table
 from tests.make_games.charts.plain import table, write
 
 KINDS: tuple[Kind, ...] = ("bar", "grouped", "stacked", "line", "pie")
-SETTINGS = ChartSettings()
 
 
 def one_series(*texts: tuple[float, str]) -> ChartTable:
@@ -49,14 +48,14 @@ def test_a_single_number_fits_nothing() -> None:
 
 
 def test_bars_leave_out_rows_without_a_value() -> None:
-    part = cut(table("abcd", s=[1, None, 3, 4]), "bar", SETTINGS, Random(0))
+    part = cut(table("abcd", s=[1, None, 3, 4]), "bar", Random(0))
     assert (part.table.labels, part.whole_rows) == (("a", "c", "d"), 3)
 
 
 def test_stacks_leave_out_rows_that_lack_one() -> None:
     shown = table("abc", s=[1, None, 3], t=[4, 5, 6])
     for seed in range(10):
-        part = cut(shown, "stacked", SETTINGS, Random(seed))
+        part = cut(shown, "stacked", Random(seed))
         assert {cell.value is None for series in part.table.series for cell in series.cells} == {False}
 
 
@@ -64,7 +63,6 @@ def test_lines_keep_gaps() -> None:
     part = cut(
         table(["2001", "2002", "2003", "2004"], ordered=True, s=[1, None, 3, 4], t=[1, 2, 3, 4]),
         "line",
-        SETTINGS,
         Random(0),
     )
     assert part.table.labels == ("2001", "2002", "2003", "2004")
@@ -75,9 +73,9 @@ def test_of_a_long_table_a_stretch_is_shown() -> None:
     long = table([f"row {number}" for number in range(40)], s=list(range(1, 41)))
     starts = set()
     for seed in range(20):
-        part = cut(long, "bar", SETTINGS, Random(seed))
+        part = cut(long, "bar", Random(seed))
         first = long.labels.index(part.table.labels[0])
-        assert part.table.labels == long.labels[first : first + SETTINGS.most_rows]
+        assert part.table.labels == long.labels[first : first + MOST_ROWS]
         assert [cell.value for cell in part.table.series[0].cells] == list(range(first + 1, first + 13))
         assert part.whole_rows == 40
         starts.add(first)
@@ -87,16 +85,16 @@ def test_of_a_long_table_a_stretch_is_shown() -> None:
 def test_of_many_series_some_are_shown_in_the_tables_order() -> None:
     wide = table([f"row {number}" for number in range(30)], **{name: [1.0] * 30 for name in "abcdefg"})
     for seed in range(5):
-        part = cut(wide, "grouped", SETTINGS, Random(seed))
+        part = cut(wide, "grouped", Random(seed))
         names = [series.name for series in part.table.series]
         assert names == sorted(names)
-        assert len(names) == SETTINGS.most_series
-        assert len(part.table.labels) * len(names) <= SETTINGS.most_bars
+        assert len(names) == MOST_SERIES
+        assert len(part.table.labels) * len(names) <= MOST_BARS
 
 
 def test_entities_over_years_become_lines_along_the_years() -> None:
     wide = table("ab", **{"2003": [5, 6], "2001": [1, 2], "2002": [3, 4]})
-    part = cut(wide, "line", SETTINGS, Random(0))
+    part = cut(wide, "line", Random(0))
     assert part.turned
     assert part.table.labels == ("2001", "2002", "2003")
     assert [cell.value for cell in part.table.series[0].cells] == [1, 3, 5]
@@ -113,7 +111,7 @@ def units(shown: ChartTable) -> set[str]:
 @pytest.mark.parametrize("kind", KINDS)
 def test_all_numbers_of_a_chart_are_of_one_unit(tmp_path: Path, kind: Kind) -> None:
     mixed = read_table(write(tmp_path, "mixed.csv", MIXED))
-    parts = [cut(mixed, kind, SETTINGS, Random(seed)) for seed in range(20)] if fitting(mixed, [kind]) else []
+    parts = [cut(mixed, kind, Random(seed)) for seed in range(20)] if fitting(mixed, [kind]) else []
     assert (parts != []) == (kind in ("bar", "grouped", "stacked", "pie"))
     assert all(len(units(part.table)) == 1 for part in parts)
     assert kind not in ("grouped", "stacked") or {part.turned for part in parts} == {False, True}
@@ -122,10 +120,10 @@ def test_all_numbers_of_a_chart_are_of_one_unit(tmp_path: Path, kind: Kind) -> N
 def test_columns_of_three_units_are_not_turned_into_one_series(tmp_path: Path) -> None:
     three = read_table(write(tmp_path, "three.csv", "\n".join(line.rsplit(",", 1)[0] for line in MIXED.split())))
     assert fitting(three, KINDS) == ["bar", "pie"]
-    assert not any(cut(three, "bar", SETTINGS, Random(seed)).turned for seed in range(20))
+    assert not any(cut(three, "bar", Random(seed)).turned for seed in range(20))
 
 
 def test_years_in_the_headings_are_turned_with_their_unit(tmp_path: Path) -> None:
     years = read_table(write(tmp_path, "years.csv", "Town,2001,2002,2003\nA,$1,$2,3\nB,4,5,$6\n"))
-    part = cut(years, "line", SETTINGS, Random(0))
+    part = cut(years, "line", Random(0))
     assert (part.turned, units(part.table)) == (True, {"$"})

@@ -11,7 +11,7 @@ from stages.core.recipe.charts import ChartSettings
 from stages.make_games.charts.swap import Place, Swap, changes, draw_swap, exchange, value_range
 from tests.make_games.charts.plain import table
 
-SETTINGS = ChartSettings(min_difference=0.2, min_share=0.1)
+SETTINGS = ChartSettings(min_difference=0.2)
 
 
 def swapped_values(kind, shown, from_zero=True, seeds=40):
@@ -54,8 +54,8 @@ def test_a_line_swaps_what_differs_by_a_share_of_its_span() -> None:
 
 
 def test_a_pie_swaps_what_differs_by_a_share_of_the_whole() -> None:
-    # Of 100: at least 10 apart.
-    assert swapped_values("pie", table("abcd", s=[40, 31, 19, 10])) == {(19, 40), (10, 40), (19, 31), (10, 31)}
+    # Of 100: at least 5 apart.
+    assert swapped_values("pie", table("abcd", s=[40, 36, 14, 10])) == {(14, 40), (10, 40), (14, 36), (10, 36)}
 
 
 def test_a_stack_is_measured_by_the_height_of_both_pictures() -> None:

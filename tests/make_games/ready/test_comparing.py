@@ -11,11 +11,9 @@ from PIL import Image, ImageEnhance, ImageOps
 
 from stages.core.errors import InputError
 from stages.core.folder.artifact import manifest_of
-from stages.core.recipe.ready import ReadySettings
 from stages.make_games.ready.comparing import likeness, same
+from stages.make_games.ready.pair import MIN_LIKENESS
 from tests.make_games.ready.samples import edited, encoded, made_from, photo, rows, skipped, write_pair
-
-ENOUGH = ReadySettings().min_likeness
 
 
 def write(folder: Path, base: str, original: Image.Image, modified: Image.Image) -> None:
@@ -113,13 +111,13 @@ def test_one_pixel_makes_the_difference() -> None:
 )
 def test_edits_keep_their_likeness(edit: Callable[[Image.Image], Image.Image]) -> None:
     image = photo(3, (256, 192))
-    assert likeness(image, edit(image)) > 2 * ENOUGH
+    assert likeness(image, edit(image)) > 2 * MIN_LIKENESS
 
 
 def test_unrelated_pictures_have_none() -> None:
     pictures = [photo(seed, (256, 192)) for seed in range(12)]
     found = [likeness(one, other) for one, other in itertools.combinations(pictures, 2)]
-    assert max(found) < ENOUGH
+    assert max(found) < MIN_LIKENESS
 
 
 def test_an_empty_picture_has_nothing_in_common_with_a_photo() -> None:
@@ -141,11 +139,11 @@ def test_genuine_pairs_are_far_from_unrelated_photos(shared_data: Callable[[str]
     assert min(likeness(*pair) for pair in [*pairs, clevr]) > 0.8
     photos = [picture for pair in pairs for picture in pair]
     crossed = [likeness(one, other) for one in photos[:2] for other in photos[2:]]
-    assert max(crossed) < ENOUGH
+    assert max(crossed) < MIN_LIKENESS
 
 
 def test_more_than_half_of_mixed_up_clevr_scenes_are_found(shared_data: Callable[[str], Path]) -> None:
     folder = shared_data("clevr_parser_1obj_2obj/2obj/images")
     pictures = [Image.open(file).convert("RGB") for file in sorted(folder.rglob("*.png"))[:12]]
     found = [likeness(one, other) for one, other in itertools.combinations(pictures, 2)]
-    assert sum(value < ENOUGH for value in found) > 0.5 * len(found)
+    assert sum(value < MIN_LIKENESS for value in found) > 0.5 * len(found)

@@ -81,23 +81,26 @@ def test_a_changed_picture_is_not_up_to_date(tmp_path: Path) -> None:
         made_from(tmp_path / "m.parquet", tmp_path)
 
 
-def test_a_group_that_is_too_large_can_be_read_after_what_the_message_says(tmp_path: Path) -> None:
+def test_a_group_that_is_too_large_can_be_read_after_what_the_message_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file = write_cells(tmp_path / "m.parquet", count=6)
-    limit = "games.ready.most_group_bytes=40000"
-    with pytest.raises(InputError) as told:
-        made_from(file, tmp_path, limit)
+    monkeypatch.setattr(parquet, "MOST_GROUP_BYTES", 40000)
+    with pytest.raises(InputError, match=r"row group 0 holds [\d,]+ bytes of pictures.*more than 40,000") as told:
+        made_from(file, tmp_path)
     (code,) = re.findall("python -c '(.*)'$", str(told.value))
     subprocess.run([sys.executable, "-c", code], check=True)
-    assert len(rows(made_from(tmp_path / "m-small.parquet", tmp_path, limit))) == 6
+    assert len(rows(made_from(tmp_path / "m-small.parquet", tmp_path))) == 6
 
 
-def test_groups_beyond_those_that_are_wanted_do_not_matter(tmp_path: Path) -> None:
+def test_groups_beyond_those_that_are_wanted_do_not_matter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parquet, "MOST_GROUP_BYTES", 40000)
     frames = [pl.read_parquet(write_cells(tmp_path / "m.parquet", count=count)) for count in (1, 8)]
     file = tmp_path / "both.parquet"
     with parquet.require("pyarrow.parquet", "hub").ParquetWriter(file, frames[0].to_arrow().schema) as writer:
         for frame in frames:
             writer.write_table(frame.to_arrow())
-    assert len(rows(made_from(file, tmp_path, "games.pairs=1", "games.ready.most_group_bytes=40000"))) == 1
+    assert len(rows(made_from(file, tmp_path, "games.pairs=1"))) == 1
 
 
 def test_pairs_of_a_row_group_are_made_by_one_process(tmp_path: Path) -> None:
@@ -130,11 +133,13 @@ def test_files_whose_groups_are_too_large_are_written_anew_elsewhere(
     for name in ("a/0.parquet", "b/0.parquet"):
         (tmp_path / "in" / name).parent.mkdir(parents=True)
         write_cells(tmp_path / "in" / name, count=6)
-    limit = "games.ready.most_group_bytes=40000"
+    monkeypatch.setattr(parquet, "MOST_GROUP_BYTES", 40000)
     with pytest.raises(InputError, match="give --from in-small: python") as told:
-        made_from(tmp_path / "in", tmp_path, limit)
+        made_from(tmp_path / "in", tmp_path)
     (code,) = re.findall("python -c '(.*)'$", str(told.value))
     monkeypatch.chdir(tmp_path)
     subprocess.run([sys.executable, "-c", code], check=True)
-    names = [row["pair_id"] for row in rows(made_from("in-small", tmp_path, limit))]
+    names = [row["pair_id"] for row in rows(made_from("in-small", tmp_path))]
+    monkeypatch.undo()
+    monkeypatch.chdir(tmp_path)
     assert names == [row["pair_id"] for row in rows(made_from(tmp_path / "in", tmp_path / "large"))]

@@ -12,14 +12,20 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from stages.core.recipe.ready import ReadySettings
+from stages.make_games.ready import pictures
 from stages.make_games.ready.pictures import Fault, Opened, open_picture
 from tests.make_games.ready.samples import encoded, photo, png
 
 ORIENTATION = 0x0112
 
 
+@pytest.fixture(autouse=True)
+def pictures_of_any_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pictures, "MIN_SIDE", 1)
+
+
 def opened(data: bytes, **settings: Any) -> Opened:
-    return open_picture(data, "here", ReadySettings(min_side=1, **settings))
+    return open_picture(data, "here", ReadySettings(**settings))
 
 
 def first_pixel(data: bytes) -> Any:

@@ -15,6 +15,7 @@ from stages.core.recipe.engines import Executor
 from stages.core.recipe.schema import Recipe
 
 CONNECT_TIMEOUT = 10.0  # seconds
+RESTARTS = 3  # of a worker that died
 
 
 class Cluster:
@@ -39,7 +40,7 @@ class Cluster:
         """A handle of a new worker, which Ray restarts if its process dies."""
         executor = self.executor
         options = {"num_cpus": executor.cpus, "num_gpus": executor.gpus}
-        options |= {"max_restarts": executor.restarts, "max_task_retries": executor.restarts}
+        options |= {"max_restarts": RESTARTS, "max_task_retries": RESTARTS}
         return self.ray.remote(Worker).options(**options).remote(opener, recipe, version("vz-selfplay"), executor.gpus)
 
     def leave(self) -> None:

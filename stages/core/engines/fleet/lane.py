@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from stages.core.engines.base import Completion, Queue, Request, Tally
-from stages.core.engines.fleet.cluster import Cluster
+from stages.core.engines.fleet.cluster import RESTARTS, Cluster
 from stages.core.engines.fleet.worker import Opener, Reply
 from stages.core.engines.together import Batcher
 from stages.core.errors import InputError, VzError
 from stages.core.recipe.schema import Recipe
+
+START_TIMEOUT = 600.0  # seconds: the cluster may have no room for a worker
 
 
 class Lane:
@@ -36,13 +38,12 @@ class Lane:
 
     async def start(self) -> None:
         self._worker = self._cluster.start(*self._given)
-        seconds = self._cluster.executor.startup_seconds
         try:
-            reply = await asyncio.wait_for(self.call("load", {}), seconds)
+            reply = await asyncio.wait_for(self.call("load", {}), START_TIMEOUT)
         except TimeoutError:
             raise VzError(
-                f"{self._name} did not start within {seconds:g} s; is there room for {self._cluster.executor.workers} "
-                "workers? Lower rollout.executor.workers, or raise rollout.executor.startup_seconds"
+                f"{self._name} did not start within {START_TIMEOUT:g} s; is there room for "
+                f"{self._cluster.executor.workers} workers? Lower rollout.executor.workers"
             ) from None
         self._batches = reply.batches
 
@@ -70,8 +71,8 @@ class Lane:
         # Ray's memory monitor ends workers with an error of its own.
         except (errors.RayActorError, errors.ObjectLostError, errors.NodeDiedError, errors.OutOfMemoryError) as death:
             raise VzError(
-                f"{self._name} ({self._process or 'not started'}) died more than {self._cluster.executor.restarts} "
-                "times (rollout.executor.restarts), perhaps because memory ran out: "
+                f"{self._name} ({self._process or 'not started'}) died more than {RESTARTS} times, "
+                "perhaps because memory ran out: "
                 f"{textwrap.shorten(str(death), 300)} Finished games are kept: repeat the command to play the rest"
             ) from death
         self._tally.add(reply.done)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from transformers import ProcessorMixin
     from vllm import RequestOutput
 
+STARTUP_SECONDS = "1800"  # that an engine may take to start, unless the environment says otherwise
 TEMPERATURES = (0.01, 2.0)  # lower ones vLLM 0.32 raises to the first, without an error
 PICTURES_HELD = 1 << 30  # bytes of decoded ones: a game shows the same two again and again
 
@@ -63,7 +64,7 @@ class VllmEngine(Engine):
             )
         self._recipe = recipe
         self._log = engine_log()
-        os.environ.setdefault("VLLM_ENGINE_READY_TIMEOUT_S", str(int(recipe.rollout.vllm.startup_seconds)))
+        os.environ.setdefault("VLLM_ENGINE_READY_TIMEOUT_S", STARTUP_SECONDS)
         require("vllm", "vllm")
         self._hosts: list[Host] = []  # that which got weights longest ago first
         self._policies: dict[str, _Policy] = {}

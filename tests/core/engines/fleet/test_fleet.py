@@ -18,7 +18,7 @@ import pytest
 
 from stages import rollout
 from stages.core.engines import open_engine
-from stages.core.engines.fleet import FleetEngine
+from stages.core.engines.fleet import FleetEngine, lane
 from stages.core.errors import InputError, VzError
 from stages.core.folder.artifact import Report
 from stages.core.recipe import Recipe, load
@@ -117,9 +117,12 @@ def test_killed_workers_lose_nothing_and_a_cluster_that_is_not_ours_stays(
 
 
 @pytest.mark.usefixtures("joined")
-def test_when_no_restart_is_left_finished_games_are_kept(games: Path, tmp_path: Path, flags: Path, one_process: bytes):
-    recipe = fake_recipe(*TWO, "rollout.executor.restarts=0")
-    with pytest.raises(VzError, match="worker . .*process.* died more than 0 times.*Finished games are kept") as raised:
+def test_when_no_restart_is_left_finished_games_are_kept(
+    games: Path, tmp_path: Path, flags: Path, one_process: bytes, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("stages.core.engines.fleet.cluster.RESTARTS", 0)
+    recipe = fake_recipe(*TWO)
+    with pytest.raises(VzError, match="worker . .*process.* died more than . times.*Finished games are kept") as raised:
         play(recipe, games, tmp_path / "out", partial(engines.mortal, flags, 9))
     assert raised.value.exit_code == 1
     report = play(recipe, games, tmp_path / "out")
@@ -142,9 +145,10 @@ def test_bad_input_in_a_worker_ends_the_stage_as_in_one_process(games: Path, tmp
 
 
 @pytest.mark.usefixtures("joined")
-def test_a_worker_that_does_not_start_in_time_is_an_error(games: Path, tmp_path: Path):
+def test_a_worker_that_does_not_start_in_time_is_an_error(games: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(lane, "START_TIMEOUT", 0.5)
     with (
-        FleetEngine(fake_recipe(*TWO, "rollout.executor.startup_seconds=0.5"), engines.stuck) as engine,
+        FleetEngine(fake_recipe(*TWO), engines.stuck) as engine,
         pytest.raises(VzError, match="worker 1 did not start within 0.5 s; is there room for 2 workers"),
     ):
         engine.load("current", games, "v1")
@@ -223,7 +227,7 @@ def test_a_cluster_of_our_own_ends_with_us(games: Path, tmp_path: Path, how: sig
     script = f"""
 from pathlib import Path
 from stages import rollout
-from stages.core.engines.fleet import FleetEngine
+from stages.core.engines.fleet import FleetEngine, lane
 from tests.core.engines.fleet import engines
 from tests.helpers import fake_recipe
 

@@ -48,7 +48,6 @@ def check_nothing_is_lost_or_doubled(count: int, tmp_path: Path) -> None:
     """`count` games at a server of which 30 % of the tries fail, beside the same games at one that never does."""
     games = write_games(tmp_path / "games", fake_recipe(*SMALL), count=count)
     patient = ["rollout.server.attempts=30", "rollout.server.timeout=1"]
-    patient.append(f"rollout.games_per_part={count}")
     with ChatServer() as sound:
         whole = play(sound, games, tmp_path / "whole", *patient)
     with ChatServer(failing(good, 0.3, seconds=2)) as faulty:
@@ -73,7 +72,7 @@ def test_a_thousand_games_at_a_failing_server(tmp_path: Path):
 
 def test_games_finished_before_a_server_died_are_not_played_again(tmp_path: Path):
     games = write_games(tmp_path / "games", fake_recipe(*SMALL), count=10)
-    few = ["rollout.concurrent_games=2", "rollout.save_every=1", "rollout.server.attempts=2"]
+    few = ["rollout.concurrent_games=2", "rollout.save_seconds=0", "rollout.server.attempts=2"]
     with ChatServer() as server:
         whole = play(server, games, tmp_path / "whole", *few)
         server.answer = lambda call: good(call) if len(server.calls) < 80 else error(503, "going down")

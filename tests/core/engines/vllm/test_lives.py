@@ -25,7 +25,7 @@ from tests.helpers import write_games
 pytestmark = pytest.mark.vllm
 
 GAMES = 60
-SMALL = ["rollout.concurrent_games=8", "rollout.save_every=4", "game.clue_rounds=1"]
+SMALL = ["rollout.concurrent_games=8", "rollout.save_seconds=0", "game.clue_rounds=1"]
 
 
 @pytest.fixture(scope="module")

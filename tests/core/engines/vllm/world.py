@@ -30,9 +30,9 @@ def build_model(folder: Path, seed: int = 0, *, tied: bool = False, layers: int 
 
     Its features are the picture encoder's last layer but one, as in LLaVA itself: vLLM computes no others rightly.
     """
-    from stages.core.recipe.init_model import Body
     from stages.core.vlm.saving import save_model
     from stages.init_model.build import build_model, build_processor
+    from stages.init_model.plan import Body
     from stages.init_model.tokenizer import build_tokenizer
 
     shape = Body(

@@ -1,0 +1,61 @@
+"""Fields that recipes had once, with the value that holds now.
+
+A recipe or an output folder that has such a field with this value is as good as one without it. Another value is an
+error, since it would have no effect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+_COURSE = ("steps", "rate", "last")
+REMOVED: dict[str, Any] = {
+    "games": {
+        "placement": {
+            "reach": 3.0, "gap": 0.25, "margin": 0.4, "tries": 50, "restarts": 1000, "cells": 3, "cell_jitter": 0.1,
+        },
+        "camera": {"position": None, "fov": None, "jitter": 0.5},
+        "light_jitter": 1.0, "min_changed_pixels": 100, "picture_format": "png",
+        "charts": {
+            "min_share": 0.05, "min_pixels": 100, "most_rows": 12, "most_points": 24, "most_slices": 7,
+            "most_series": 4, "most_bars": 28, "text_size": 0.027,
+        },
+        "ready": {"min_side": 28, "most_group_bytes": 384 * 2**20, "min_likeness": 0.15},
+    },
+    "rollout": {
+        "save_every": 64, "games_per_part": 2000,
+        "truncated_warning": 0.1, "unreadable_warning": 0.1, "repeated_warning": 0.5,
+        "vllm": {"startup_seconds": 1800.0}, "server": {"backoff": 1.0},
+        "executor": {"kind": "local", "restarts": 3, "startup_seconds": 600.0},
+    },
+    "score": {"epsilon": 1e-6},
+    "iterate": {"entropy_warning": 0.3, "opponents": {"power": 2.0, "memory": 0.9}},
+    "evaluate": {"confidence": 0.95},
+    "init_model": {
+        "body": {
+            "picture": 72, "patch": 24, "vision_width": 96, "vision_layers": 2, "text_width": 128, "text_layers": 3,
+            "head_width": 32, "init_std": 0.08,
+        },
+        "pairs": 1500, "held_out": 256, "threads": 1,
+        "lessons": {"slips": 0.07, "random_votes": 0.3, "abstain": 0.3},
+        "batch": 32, "look_weight": 1.0, "stop_at": 0.36, "measure_every": 5, "clip": 1.0, "weight_decay": 0.01,
+        "look": dict(zip(_COURSE, (800, 2e-3, 0.0), strict=True)),
+        "see": dict(zip(_COURSE, (1300, 1.5e-3, 0.3), strict=True)),
+        "vote": dict(zip(_COURSE, (800, 1e-3, 0.5), strict=True)),
+        "settle": dict(zip(_COURSE, (80, 5e-4, 0.0), strict=True)),
+    },
+}  # fmt: skip
+
+
+def without_removed(body: Mapping[str, Any], removed: Mapping[str, Any] = REMOVED) -> dict[str, Any]:
+    """Settings without the removed fields that have the value that holds now, and without sections left empty."""
+    kept = {}
+    for key, value in body.items():
+        held = removed.get(key, ...)
+        if isinstance(value, Mapping) and isinstance(held, Mapping):
+            if inner := without_removed(value, held):
+                kept[key] = inner
+        elif value != held:
+            kept[key] = value
+    return kept

@@ -1,0 +1,45 @@
+"""Recipe fields that were removed."""
+
+import pytest
+import yaml
+
+from stages.core.errors import InputError
+from stages.core.folder.differences import leaves, what_differs
+from stages.core.recipe import Recipe, dump, load
+from stages.core.recipe.load import parse
+from stages.core.removed import REMOVED, without_removed
+
+KEYS = dict(leaves(REMOVED))
+
+
+def nested(key: str, value: object) -> dict:
+    for part in reversed(key.split(".")):
+        value = {part: value}
+    return value
+
+
+@pytest.mark.parametrize(("key", "value"), KEYS.items(), ids=KEYS)
+def test_a_removed_field_may_have_the_value_that_holds_now_and_no_other(key: str, value: object):
+    assert parse(nested(key, value), "old.yaml") == Recipe()
+    with pytest.raises(
+        InputError, match=rf"old\.yaml: '{key}' was removed; it is always .* now, so 12345 would have no"
+    ):
+        parse(nested(key, 12345), "old.yaml")
+
+
+def test_a_removed_field_on_the_command_line_is_named():
+    with pytest.raises(InputError, match=r"'games\.placement\.gap' was removed; it is always 0\.25 now"):
+        load("tiny", ["games.placement.gap=0.3"])
+
+
+def test_no_field_that_exists_counts_as_removed():
+    body = yaml.safe_load(dump(Recipe()))
+    assert without_removed(body) == {key: value for key, value in body.items() if value != {}}
+
+
+def test_a_folder_made_with_a_removed_field_is_of_the_same_settings_if_it_had_the_value_that_holds():
+    made = {"format": 2, "inputs": {}, "settings": {"games": {"pairs": 3, "light_jitter": 1.0}}}
+    now = {"format": 2, "inputs": {}, "settings": {"games": {"pairs": 3}}}
+    assert what_differs(made, now) == ""
+    made["settings"]["games"]["light_jitter"] = 0.5
+    assert what_differs(made, now) == "games.light_jitter was 0.5, is now absent"
