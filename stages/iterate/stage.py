@@ -30,7 +30,7 @@ from stages.iterate.run_folder import begin, discard, has_begun, inputs_of, own_
 from stages.iterate.schedule import start
 from stages.iterate.state import METRICS, Metrics, State, read_lines, record, write_round, write_state
 from stages.rollout import preflight
-from stages.train.launch import spread_of
+from stages.train.accelerate_file import spread_of
 
 PREFLIGHT = "preflight"
 OnRound = Callable[[Metrics, Metrics], None]

@@ -1,7 +1,7 @@
-"""The accelerate file that `train.accelerate_config` names: what it asks for, or why vz refuses it.
+"""The accelerate file that `train.accelerate_config` names: how it spreads weights, or why vz refuses it.
 
 vz reads the file itself. The file decides how weights are spread over the processes, and the recipe decides all else.
-A setting that vz cannot follow is refused by name.
+vz refuses a setting that it cannot follow, and names it.
 """
 
 from __future__ import annotations
@@ -17,43 +17,40 @@ from stages.core.errors import InputError
 from stages.core.recipe import Recipe
 from stages.core.recipe.load import shared_folder
 
-# accelerate writes these into every file; none has a part in what is trained, or vz chooses a free value itself.
-_NEUTRAL = {
-    "compute_environment", "debug", "main_process_ip", "main_process_port", "main_training_function", "rdzv_backend",
-    "same_network", "downcast_bf16",
-}  # fmt: skip
-# Settings of FSDP 1 that FSDP 2 has no use for, and forms of checkpoints that vz does not write through accelerate.
-_FSDP_NEUTRAL = {
-    "version", "reshard_after_forward", "state_dict_type", "cpu_ram_efficient_loading", "sync_module_states",
-    "use_orig_params", "backward_prefetch", "forward_prefetch",
-}  # fmt: skip
-_REFUSED = {
-    "deepspeed_config": "DeepSpeed flattens the weights that the training state carries from round to round; use fsdp2",
-    "megatron_lm_config": "Megatron-LM is not supported; use fsdp2",
-    "parallelism_config": "tensor, context and sequence parallelism are not supported; use fsdp2",
-    "fp8_config": "fp8 is not supported; train.precision decides the arithmetic",
-    "dynamo_config": "torch.compile is not supported; remove the section",
-}
-_FSDP_REFUSED = {
-    "offload_params": "vz keeps the weights on the GPU; use more processes, or train an adapter (model.lora)",
-    "activation_checkpointing": "train.gradient_checkpointing decides this; remove the key",
-    "activation_checkpointing_offload": "train.gradient_checkpointing decides this; remove the key",
-    "transformer_layer_cls_to_wrap": "vz wraps the layers that it finds in the model; remove the key",
-    "min_num_params": "vz wraps the layers that it finds in the model; remove the key",
-    "ignored_modules": "every weight is sharded; remove the key",
-}
+Rule = tuple[Callable[[Any], bool], str]  # whether vz follows a value, and what to do if not
+
+_REMOVE = "remove the key"
+_UNSUPPORTED = f"vz does not support this; {_REMOVE}"
+_WRAPS = f"vz wraps the layers that it finds in the model; {_REMOVE}"
+_CHECKPOINTING = f"train.gradient_checkpointing decides this; {_REMOVE}"
+_DEEPSPEED = "DeepSpeed flattens the weights that the training state carries from round to round; use fsdp2"
+_KINDS = ("NO", "MULTI_CPU", "MULTI_GPU", "FSDP")
 
 
 @dataclass(frozen=True)
 class Spread:
     """How weights are spread over the processes."""
 
-    sharded: bool = False  # else each process holds all of them
+    sharded: bool = False  # if not, each process holds all of them
     reshard_after_forward: bool = True  # gather again for the backward pass, instead of keeping the gathered weights
     gpu_ids: str = "all"  # as accelerate's file names them
 
 
 WHOLE = Spread()  # every process holds all weights
+
+
+def spread_of(recipe: Recipe) -> Spread:
+    """How the recipe spreads weights on this machine."""
+    from stages.train.policy import uses_bf16
+
+    return read_spread(recipe, bf16=uses_bf16(recipe), cuda=is_on_gpu(recipe))
+
+
+def is_on_gpu(recipe: Recipe) -> bool:
+    """Whether the recipe trains on a GPU of this machine."""
+    import torch
+
+    return recipe.model.device != "cpu" and torch.cuda.is_available()
 
 
 def find_file(name: str) -> Path:
@@ -78,99 +75,27 @@ def read_spread(recipe: Recipe, *, bf16: bool, cuda: bool) -> Spread:
         raise InputError(f"{path}: not a YAML file: {str(error).splitlines()[0]}") from error
     if not isinstance(body, dict):
         raise InputError(f"{path}: not an accelerate file; see recipes/accelerate/fsdp2.yaml for an example")
-    return _File(path, body).spread(recipe, bf16=bf16, cuda=cuda)
+    kind = str(body.get("distributed_type", "NO")).upper()
+    if kind not in _KINDS:
+        other = f"{kind} is not supported; use MULTI_GPU, or FSDP with fsdp_version 2"
+        raise InputError(f"{path}: distributed_type: {_DEEPSPEED if kind == 'DEEPSPEED' else other}")
+    section = body.pop("fsdp_config", None) or {}
+    fsdp = {f"fsdp_{str(key).removeprefix('fsdp_')}": value for key, value in section.items() if value is not None}
+    _check(path, body, _rules(recipe, bf16=bf16, cuda=cuda))
+    if kind != "FSDP":
+        if fsdp:
+            raise InputError(f"{path}: fsdp_config: needs distributed_type: FSDP")
+        return Spread(gpu_ids=str(body.get("gpu_ids") or "all"))
+    _check(path, {"fsdp_version": 1, **fsdp}, _FSDP_RULES)
+    return Spread(True, fsdp.get("fsdp_reshard_after_forward", True), str(body.get("gpu_ids") or "all"))
 
 
-@dataclass(frozen=True)
-class _File:
-    path: Path
-    body: dict[str, Any]
-
-    def spread(self, recipe: Recipe, *, bf16: bool, cuda: bool) -> Spread:
-        kind = self._kind()
-        self._check_keys(recipe, "bf16" if bf16 else "no", cuda)
-        gpu_ids = str(self.body.get("gpu_ids") or "all")
-        if kind != "FSDP":
-            self._refuse_if(bool(self._fsdp()), "fsdp_config", "needs distributed_type: FSDP")
-            return Spread(gpu_ids=gpu_ids)
-        self._check_fsdp()
-        return Spread(True, self._fsdp().get("reshard_after_forward", True), gpu_ids)
-
-    def _kind(self) -> str:
-        kind = str(self.body.get("distributed_type", "NO")).upper()
-        if kind == "DEEPSPEED":
-            raise self._error("distributed_type", _REFUSED["deepspeed_config"])
-        if kind not in ("NO", "MULTI_CPU", "MULTI_GPU", "FSDP"):
-            raise self._error(
-                "distributed_type", f"{kind} is not supported; use MULTI_GPU, or FSDP with fsdp_version 2"
-            )
-        return kind
-
-    def _check_keys(self, recipe: Recipe, precision: str, cuda: bool) -> None:
-        processes = recipe.train.processes
-        rules: dict[str, tuple[Callable[[Any], bool], str]] = {
-            "num_processes": (
-                lambda value: value == processes,
-                f"train.processes is {processes}; set both to one number, or remove the key",
-            ),
-            "num_machines": (lambda value: value == 1, "vz trains on one machine; set it to 1"),
-            "machine_rank": (lambda value: value == 0, "vz trains on one machine; set it to 0"),
-            "mixed_precision": (
-                lambda value: str(value).lower() in ("false", "no", precision),  # YAML reads a bare `no` as false
-                f"train.precision resolves to {'fp32' if precision == 'no' else 'bf16'}; change it, or remove the key",
-            ),
-            "use_cpu": (
-                lambda value: not (value and cuda),
-                "the recipe trains on a GPU (model.device); remove the key",
-            ),
-            "distributed_type": (lambda _: True, ""),
-            "fsdp_config": (lambda _: True, ""),
-            "gpu_ids": (lambda _: True, ""),
-        }
-        for key, value in self.body.items():
-            if key in _NEUTRAL:
-                continue
-            fits, reason = rules.get(key, (_is_unset, _REFUSED.get(key, "vz does not support this; remove the key")))
-            self._refuse_if(value is not None and not fits(value), str(key), reason)
-
-    def _check_fsdp(self) -> None:
-        settings = self._fsdp()
-        version = settings.get("version", 1)
-        self._refuse_if(
-            version != 2,
-            "fsdp_version",
-            f"FSDP {version} flattens the weights that the training state carries from round to round; set it to 2",
-        )
-        reshard = settings.get("reshard_after_forward", True)
-        self._refuse_if(not isinstance(reshard, bool), "fsdp_reshard_after_forward", "FSDP 2 takes true or false")
-        policy = str(settings.get("auto_wrap_policy", "TRANSFORMER_BASED_WRAP"))
-        self._refuse_if(
-            policy != "TRANSFORMER_BASED_WRAP",
-            "fsdp_auto_wrap_policy",
-            "vz wraps the layers that it finds in the model; remove the key",
-        )
-        strategy = str(settings.get("sharding_strategy", "FULL_SHARD"))
-        self._refuse_if(
-            strategy not in ("FULL_SHARD", "1"),
-            "fsdp_sharding_strategy",
-            "weights are sharded over all processes; remove the key",
-        )
-        for key, value in settings.items():
-            if key not in (*_FSDP_NEUTRAL, "auto_wrap_policy", "sharding_strategy"):
-                reason = _FSDP_REFUSED.get(key, "vz does not support this; remove the key")
-                self._refuse_if(not _is_unset(value), f"fsdp_{key}", reason)
-
-    def _fsdp(self) -> dict[str, Any]:
-        """The settings of FSDP, without the prefix that accelerate lets you leave out."""
-        section = self.body.get("fsdp_config") or {}
-        return {str(key).removeprefix("fsdp_"): value for key, value in section.items() if value is not None}
-
-    def _refuse_if(self, off: bool, key: str, reason: str) -> None:
-        if off:
-            raise self._error(key, reason)
-
-    def _error(self, key: str, reason: str) -> InputError:
-        return InputError(f"{self.path}: {key}: {reason}")
+def _check(path: Path, settings: dict[str, Any], rules: dict[str, Rule]) -> None:
+    """`InputError` for the first setting that its rule refuses. A key without a rule must be unset."""
+    for key, value in settings.items():
+        follows, reason = rules.get(str(key), (_is_unset, _UNSUPPORTED))
+        if value is not None and not follows(value):
+            raise InputError(f"{path}: {key}: {reason}")
 
 
 def _is_unset(value: Any) -> bool:
@@ -178,3 +103,72 @@ def _is_unset(value: Any) -> bool:
     if isinstance(value, dict):
         return all(_is_unset(each) for each in value.values())
     return not value or str(value).lower() in ("no", "none", "1")  # 1: a parallelism over one process
+
+
+def _one_of(*values: Any) -> Callable[[Any], bool]:
+    return lambda value: str(value).upper() in {str(each).upper() for each in values}
+
+
+def _any(_: Any) -> bool:
+    return True
+
+
+def _rules(recipe: Recipe, *, bf16: bool, cuda: bool) -> dict[str, Rule]:
+    processes, precision = recipe.train.processes, "bf16" if bf16 else "no"
+    return {
+        # accelerate writes these into every file. They do not change what is trained, or vz chooses a free value.
+        **dict.fromkeys(
+            (
+                *("compute_environment", "debug", "main_process_ip", "main_process_port", "main_training_function"),
+                *("rdzv_backend", "same_network", "downcast_bf16", "gpu_ids", "distributed_type"),
+            ),
+            (_any, ""),
+        ),
+        "deepspeed_config": (_is_unset, _DEEPSPEED),
+        "megatron_lm_config": (_is_unset, "Megatron-LM is not supported; use fsdp2"),
+        "parallelism_config": (
+            _is_unset,
+            "tensor, context and sequence parallelism are not supported; use fsdp2",
+        ),
+        "fp8_config": (_is_unset, "fp8 is not supported; train.precision decides the arithmetic"),
+        "dynamo_config": (_is_unset, "torch.compile is not supported; remove the section"),
+        "num_processes": (
+            lambda value: value == processes,
+            f"train.processes is {processes}; set both to one number, or {_REMOVE}",
+        ),
+        "num_machines": (lambda value: value == 1, "vz trains on one machine; set it to 1"),
+        "machine_rank": (lambda value: value == 0, "vz trains on one machine; set it to 0"),
+        "mixed_precision": (
+            _one_of(False, "no", precision),  # YAML reads a bare `no` as false
+            f"train.precision resolves to {'bf16' if bf16 else 'fp32'}; change it, or {_REMOVE}",
+        ),
+        "use_cpu": (lambda value: not (value and cuda), f"the recipe trains on a GPU (model.device); {_REMOVE}"),
+    }
+
+
+# FSDP 2 ignores some settings of FSDP 1, and vz writes no checkpoints through accelerate.
+_FSDP_RULES: dict[str, Rule] = {
+    **dict.fromkeys(
+        (
+            *("fsdp_state_dict_type", "fsdp_cpu_ram_efficient_loading", "fsdp_sync_module_states"),
+            *("fsdp_use_orig_params", "fsdp_backward_prefetch", "fsdp_forward_prefetch"),
+        ),
+        (_any, ""),
+    ),
+    "fsdp_version": (
+        lambda value: value == 2,
+        "FSDP 1 flattens the weights that the training state carries from round to round; set it to 2",
+    ),
+    "fsdp_reshard_after_forward": (lambda value: isinstance(value, bool), "FSDP 2 takes true or false"),
+    "fsdp_auto_wrap_policy": (_one_of("TRANSFORMER_BASED_WRAP"), _WRAPS),
+    "fsdp_transformer_layer_cls_to_wrap": (_is_unset, _WRAPS),
+    "fsdp_min_num_params": (_is_unset, _WRAPS),
+    "fsdp_sharding_strategy": (_one_of("FULL_SHARD", 1), f"weights are sharded over all processes; {_REMOVE}"),
+    "fsdp_ignored_modules": (_is_unset, f"every weight is sharded; {_REMOVE}"),
+    "fsdp_offload_params": (
+        _is_unset,
+        "vz keeps the weights on the GPU; use more processes, or train an adapter (model.lora)",
+    ),
+    "fsdp_activation_checkpointing": (_is_unset, _CHECKPOINTING),
+    "fsdp_activation_checkpointing_offload": (_is_unset, _CHECKPOINTING),
+}

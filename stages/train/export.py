@@ -12,7 +12,7 @@ from stages.core.recipe import Recipe
 from stages.core.vlm.model_files import CONFIG, copy_own_files, local_folder, set_dtype
 from stages.core.vlm.saving import save_like
 from stages.train.adapter import with_adapter
-from stages.train.before import source_of
+from stages.train.checks import source_of
 from stages.train.policy import trainable, unfrozen
 from stages.train.state import load_weights
 

@@ -1,4 +1,4 @@
-"""What one call of the stage asks for, as plain data, so that it can be handed to other processes."""
+"""What one call of the stage asks for, as plain data that can be handed to other processes."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from typing import Any
 from stages.core.folder.files import read_json, write_json
 from stages.core.recipe import Recipe
 from stages.core.recipe.load import parse
-
-RESULT, ERROR = "result.json", "error.json"  # what a launched training leaves beside its job file
 
 
 @dataclass(frozen=True)
@@ -28,10 +26,15 @@ class Job:
     state_out: str
     out: str
     done: int  # updates of the run before this call
-    total: int  # updates the schedule spans
+    total: int  # updates that the schedule spans
     rate_share: float  # of the schedule's learning rate
     state_id: str  # of the state after
-    off_policy: int  # rows that other weights than those that train played
+    off_policy: int  # rows played by other weights than those that train
+
+    def ratio_is_to_start(self, updates: int) -> bool:
+        """Whether the importance ratio divides by log-probs of before the first of the call's updates."""
+        ratio = self.recipe.train.ratio
+        return ratio == "sampled" or (ratio == "auto" and (updates > 1 or self.off_policy > 0))
 
     def save(self, path: Path) -> None:
         body = {name: value for name, value in asdict(self).items() if name != "recipe"}
@@ -41,18 +44,3 @@ class Job:
     def load(cls, path: Path) -> Job:
         body: dict[str, Any] = read_json(path)
         return cls(**{**body, "recipe": parse(body["recipe"], str(path))})
-
-
-@dataclass(frozen=True)
-class Trained:
-    """What the training processes report: one dictionary an update, and what happened on the way."""
-
-    updates: list[dict[str, Any]]
-    seconds: float
-
-    def save(self, path: Path) -> None:
-        write_json(path, asdict(self))
-
-    @classmethod
-    def load(cls, path: Path) -> Trained:
-        return cls(**read_json(path))

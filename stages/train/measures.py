@@ -1,15 +1,22 @@
-"""What an update came to, over its real tokens and rows, whatever the number of processes and micro-batches."""
+"""The measures of an update, over its real tokens and rows, for any number of processes and micro-batches."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
+
+from stages.core.errors import InputError
+from stages.core.recipe import Recipe
+from stages.train.loss import k3
+from stages.train.rows import Row
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
     from stages.core.recipe.train import Train
+    from stages.train.encode import Batch
 
 _SUMS = ["rows", "tokens", "kl", "entropy", "clipped", "gap", "loss", "anchor_tokens", "anchor_kl", "capped"]
 _SUMS += ["weights", "squares", "row_weights", "row_squares"]
@@ -19,7 +26,7 @@ HIGHEST = 50.0  # nats; log-ratios are cut there before they become weights
 
 
 class Tally:
-    """Sums of one update on this process; `finish` adds the processes up and starts again."""
+    """Sums of one update on this process. `finish` adds up the processes and starts anew."""
 
     def __init__(self, device: torch.device, train: Train) -> None:
         self._clip, self._cap = train.clip, train.correction_cap
@@ -27,23 +34,27 @@ class Tally:
         self._gaps = torch.zeros(BINS, dtype=torch.float64, device=device)
         self._gap_max = torch.zeros((), dtype=torch.float64, device=device)
 
-    def add(self, inputs: dict[str, Any], logprobs: torch.Tensor, entropy: torch.Tensor, loss: torch.Tensor) -> None:
-        """One micro-batch: `logprobs` and `entropy` are [B, T], nats; `loss` is its share of the update's."""
-        mask, anchored = (inputs["completion_mask"] * inputs["tool_mask"]).bool(), inputs["anchor_mask"].bool()
-        excess = ((logprobs - inputs["sampling_per_token_logps"]) * mask).double()  # of the trainer over the sampler
+    def add(self, batch: Batch, logprobs: torch.Tensor, entropy: torch.Tensor, loss: torch.Tensor) -> None:
+        """One micro-batch: `logprobs` and `entropy` are [B, T], in nats; `loss` is its share of the update's."""
+        anchored = batch.mask.bool() & batch.is_anchor[:, None]
+        mask = batch.mask.bool() & ~anchored
+        excess = ((logprobs - batch.sampled) * mask).double()  # of the trainer over the sampler
         gap = excess.abs()[mask]
         sums = {
             "rows": mask.any(dim=1).sum(),
             "tokens": mask.sum(),
-            "kl": k3(logprobs, inputs["ref_per_token_logps"])[mask].sum() if "ref_per_token_logps" in inputs else 0,
+            "kl": 0 if batch.reference is None else k3(logprobs, batch.reference)[mask].sum(),
             "entropy": entropy[mask].sum(),
-            "clipped": self._clipped(inputs, logprobs)[mask].sum(),
+            "clipped": self._clipped(batch, logprobs)[mask].sum(),
             "gap": gap.sum(),
             "loss": loss,
-            "anchor_tokens": anchored.sum(),
-            "anchor_kl": k3(logprobs, inputs["anchor_per_token_logps"])[anchored].sum() if anchored.any() else 0,
-            **self._weighed(excess, mask),
+            "anchor_tokens": 0,
+            "anchor_kl": 0,
+            **self._weights(excess, mask),
         }
+        if batch.anchor_reference is not None:
+            sums["anchor_tokens"] = anchored.sum()
+            sums["anchor_kl"] = k3(logprobs, batch.anchor_reference)[anchored].sum()
         self._sums += torch.stack([torch.as_tensor(sums[name]).to(self._sums) for name in _SUMS])
         if gap.numel():
             self._gap_max = torch.maximum(self._gap_max, gap.max())
@@ -51,18 +62,18 @@ class Tally:
             self._gaps += places.long().clamp(max=BINS - 1).bincount(minlength=BINS)
 
     def finish(self, accelerator: Accelerator) -> dict[str, float | None]:
-        """Means over the tokens of all processes; loss is the mean of the processes' shares, as gradients are."""
+        """The update's loss, and means over the tokens of all processes."""
         sums = accelerator.reduce(self._sums, reduction="sum").tolist()
         gaps = accelerator.reduce(self._gaps, reduction="sum")
         highest = accelerator.gather(self._gap_max.reshape(1)).max().item()
         for total in (self._sums, self._gaps, self._gap_max):
             total.zero_()
         found = dict(zip(_SUMS, sums, strict=True))
-        rows, tokens = max(1.0, found["rows"]), max(1.0, found["tokens"])  # an update may hold anchors alone
+        rows, tokens = max(1.0, found["rows"]), max(1.0, found["tokens"])  # an update may hold only anchors
         return {
             "rows": int(found["rows"]),
             "tokens": int(tokens),
-            "loss": found["loss"] / accelerator.num_processes,
+            "loss": found["loss"],
             "kl": found["kl"] / tokens,
             "entropy": found["entropy"] / tokens,
             "clip_ratio": found["clipped"] / tokens,
@@ -75,7 +86,7 @@ class Tally:
             "anchor_kl": found["anchor_kl"] / found["anchor_tokens"] if found["anchor_tokens"] else None,
         }
 
-    def _weighed(self, excess: torch.Tensor, mask: torch.Tensor) -> dict[str, torch.Tensor]:
+    def _weights(self, excess: torch.Tensor, mask: torch.Tensor) -> dict[str, torch.Tensor]:
         """Sums of the weights that tokens and whole answers would have without a cap, and of their squares."""
         tokens = excess.clamp(max=HIGHEST).exp()[mask]
         rows = excess.sum(dim=1).clamp(max=HIGHEST).exp()[mask.any(dim=1)]
@@ -87,25 +98,60 @@ class Tally:
             "row_squares": rows.square().sum(),
         }
 
-    def _clipped(self, inputs: dict[str, Any], logprobs: torch.Tensor) -> torch.Tensor:
-        """Where clipping takes the gradient away: [B, T]. Nowhere when the ratio is to the policy itself."""
-        old = inputs.get("old_per_token_logps")
-        ratio = (logprobs - (logprobs if old is None else old)).exp()
-        advantages = inputs["advantages"][:, None]
-        clipped: torch.Tensor = ((ratio < 1 - self._clip) & (advantages < 0)) | (
-            (ratio > 1 + self._clip) & (advantages > 0)
+    def _clipped(self, batch: Batch, logprobs: torch.Tensor) -> torch.Tensor:
+        """[B, T]: where clipping removes the gradient. Nowhere if the ratio is to the policy itself."""
+        if batch.old is None:
+            return torch.zeros_like(logprobs, dtype=torch.bool)
+        ratio, advantages = (logprobs - batch.old).exp(), batch.advantages[:, None]
+        low, high = (ratio < 1 - self._clip) & (advantages < 0), (ratio > 1 + self._clip) & (advantages > 0)
+        return low | high
+
+
+def check_gap(record: dict[str, Any], recipe: Recipe, rows: Sequence[Row], sampler: str, off_policy: int) -> None:
+    """`InputError` if the first update's measures exceed the recipe's limits on the gap between sampler and trainer.
+
+    `off_policy` rows were played by other weights. `sampler` names what computes as training does.
+    """
+    train, mean, share = recipe.train, record["logprob_gap_mean"], record["effective_tokens"]
+    if mean > train.logprob_gap_limit:
+        found = f"differ by {mean:.3g} nats a token on average (train.logprob_gap_limit is {train.logprob_gap_limit:g})"
+    elif share < train.effective_tokens_limit:
+        least = f"train.effective_tokens_limit is {train.effective_tokens_limit:g}"
+        found = f"differ so much that only a share of {share:.3g} of the tokens counts after weighting ({least})"
+    else:
+        return
+    cause = _cause(recipe, rows, sampler, off_policy)
+    raise InputError(f"the log-probs of sampler and trainer {found}. {cause} Nothing was trained")
+
+
+def _cause(recipe: Recipe, rows: Sequence[Row], sampler: str, off_policy: int) -> str:
+    """What is known to differ, and what to do about it."""
+    others = sorted({str(row.sampler) for row in rows} - {sampler})
+    if off_policy:
+        return (
+            f"{off_policy} of {len(rows)} rows were played by other weights than those that train: give the policy "
+            "that played them as --model, or raise the limit to train on them all the same."
         )
-        return clipped
-
-
-def k3(logprobs: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:
-    """The estimator of KL(π‖π_ref) per token: exp(q − p) − (q − p) − 1 with p, q the log-probs of π and π_ref."""
-    difference = reference - logprobs
-    return difference.exp() - difference - 1
+    if recipe.model.lora is not None and recipe.model.lora.dropout > 0:
+        return "Dropout changes the adapter at each pass: set model.lora.dropout=0."
+    if any(other.startswith("server") for other in others):
+        return (
+            "A server computed the rows: it must hold these weights and give log-probs of what it draws from (for "
+            "vLLM: --logprobs-mode processed_logprobs). Then play again; or raise the limit."
+        )
+    if others:
+        return (
+            f"The rows were computed by {', '.join(others)}, and training computes as {sampler} does: play with "
+            f"rollout.engine=transformers and model.dtype={sampler.rsplit(maxsplit=1)[-1]}, or raise the limit."
+        )
+    return (
+        "The rows are of these weights and this arithmetic, so they were sampled by other rules than their manifest "
+        "says. Older versions did so if a model's generation_config.json had rules of its own: play again."
+    )
 
 
 def _effective(weights: float, squares: float, number: float) -> float:
-    """Effective sample size as a share: 1 where all weights are equal, 1 / number where one has them all."""
+    """Effective sample size as a share: 1 if all weights are equal, 1 / number if one has all the weight."""
     return weights * weights / (number * squares) if squares else 1.0
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from stages.core import vlm
+from stages.core.engines.base import sampler_name
 from stages.core.errors import InputError
 from stages.core.recipe import Recipe
 from stages.train.adapter import fill_adapter, with_adapter
@@ -27,28 +28,31 @@ def frozen_dtype(recipe: Recipe) -> str:
     return "bfloat16" if uses_bf16(recipe) else "float32"
 
 
+def own_sampler(recipe: Recipe) -> str:
+    """How rows name an engine that computes as training does."""
+    return sampler_name("transformers", frozen_dtype(recipe))
+
+
 def load_policy(recipe: Recipe, model: str, base: str) -> PreTrainedModel:
     """The weights to train on the device: all of them in fp32, or the base with a fresh fp32 adapter.
 
     `model` is where training starts: full weights, or an adapter folder whose weights fill the fresh adapter.
-    `stages.train.before` has checked that they fit the recipe.
+    `stages.train.checks` has checked that they fit the recipe.
     """
     lora = recipe.model.lora
     if lora is None:
         return unfrozen(vlm.load_model(model, recipe.model, "float32"), recipe.train.freeze)
     frozen = vlm.load_model(base, recipe.model, frozen_dtype(recipe)).requires_grad_(False)
     policy = with_adapter(frozen, lora, recipe.seed)
-    for name, weight in policy.named_parameters():
-        if weight.requires_grad:
-            weight.data = weight.data.float()
-            assert "lora_" in name  # PEFT freezes all else
+    for weight in trainable(policy).values():  # the adapter's: PEFT freezes all else
+        weight.data = weight.data.float()
     if vlm.is_adapter(model):
         fill_adapter(policy, model, lora)
     return policy
 
 
 def unfrozen(model: PreTrainedModel, freeze: Sequence[str]) -> PreTrainedModel:
-    """`model` with all weights training but those of the modules named in `freeze`.
+    """`model` with all weights training except those of the modules named in `freeze`.
 
     `InputError` for a name that no module has.
     """
@@ -64,7 +68,7 @@ def unfrozen(model: PreTrainedModel, freeze: Sequence[str]) -> PreTrainedModel:
 
 
 def load_reference(recipe: Recipe, model: str) -> PreTrainedModel:
-    """What KL is measured to, frozen: the run's base in every round when all weights train, or what anchors hold to."""
+    """A frozen model that KL is measured to."""
     loaded: Any = vlm.load_model(model, recipe.model, frozen_dtype(recipe))
     if vlm.is_adapter(model):
         loaded = loaded.merge_and_unload()
@@ -73,5 +77,5 @@ def load_reference(recipe: Recipe, model: str) -> PreTrainedModel:
 
 
 def trainable(model: torch.nn.Module) -> dict[str, torch.nn.Parameter]:
-    """Weights that train, by name, tied ones once."""
+    """The weights that train, by name; tied ones once."""
     return {name: weight for name, weight in model.named_parameters() if weight.requires_grad}

@@ -1,9 +1,11 @@
-"""From kept rows to a checkpoint and the training state after it."""
+"""The stage: from kept rows to a checkpoint and the training state after it."""
 
 from __future__ import annotations
 
 import os
 import shutil
+import time
+from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,12 +18,17 @@ from stages.core.folder.files import read_json, sha256_text, to_json, write_json
 from stages.core.recipe import Recipe
 from stages.core.recipe.load import place_of
 from stages.train import plan
-from stages.train.counts import counts_of
-from stages.train.job import Job, Trained
+from stages.train.job import Job
+from stages.train.launch import check_ready, launch
 from stages.train.rows import Row, read_rows
-from stages.train.state import STATE, StateInfo, is_whole, read_info
+from stages.train.state import STATE, UPDATES, StateInfo, is_whole, read_info
 
-UPDATES = "training.json"
+_MEANS = ("loss", "kl", "grad_norm", "entropy", "clip_ratio")
+# Of the first update, before the weights change: how far sampler and trainer are apart, and policy and anchors.
+_AT_START = (
+    *("logprob_gap_mean", "logprob_gap_tail", "logprob_gap_max"),
+    *("capped_tokens", "effective_tokens", "effective_rows", "anchor_kl"),
+)
 
 
 def run(
@@ -41,15 +48,14 @@ def run(
 ) -> Report:
     """Train on the kept rows, each once in stored order, and write a checkpoint to `out`.
 
-    The loss is that of eq. 3 and 6 with the advantages given: −mean(ratio · A) + τ · mean(KL to `base`).
+    The loss is that of eq. 3 and 6 with the given advantages (`stages.train.loss`).
 
     `rollouts` and `games` default to the folders that `kept` was made from. `model` is the policy that played the
-    rows, and where training starts without `state_in`; `base` is the KL reference in every round; both default to the
+    rows, and where training starts without `state_in`. `base` is the KL reference in every round. Both default to the
     recipe's model. Kept rows of the phase that does not train are anchors: they add `train.anchor_kl` times their mean
-    KL to `anchor` (default: `base`), and nothing else. `state_in` is the training state to go on from; the state after
-    goes to `state_out` (default: the sibling `<out>-state`) in one step and before the checkpoint appears, replacing a
-    state that lies there.
-    `planned_updates` is the length of the schedule where the recipe fixes none.
+    KL to `anchor` (default: `base`), and nothing else. `state_in` is the training state to continue from. The state
+    after goes to `state_out` (default: the sibling `<out>-state`) in one step and before the checkpoint appears, and
+    replaces a state that is there. `planned_updates` is the length of the schedule if the recipe fixes none.
 
     Without rows nothing is trained: the state is carried on and its weights are exported. Raises `InputError` for rows
     that do not belong together or to the model, before any update.
@@ -81,8 +87,10 @@ def run(
 
 
 def _policy_of(state: Path | None, recipe: Recipe) -> str | Path:
-    """What trains where nobody names it: the recipe's model, or the checkpoint that belongs to the state gone on from,
-    by whose version rows are known that another policy played."""
+    """The policy that trains if nobody names it: the recipe's model, or the checkpoint that belongs to the state.
+
+    Its version shows which rows were played by another policy.
+    """
     if state is None:
         return recipe.model.path
     info = read_info(state)
@@ -127,7 +135,7 @@ class _Call:
         } | ({"anchor": self.anchor} if self.anchor != self.base else {})
         if self.recipe.model.chat_template is not None:
             found["chat template"] = Path(self.recipe.model.chat_template)
-        # A state is large; its state.json carries an identity that covers all that it was made from.
+        # A state is large; the identity in its state.json covers all that it was made from.
         return found if self.state_in is None else {**found, "state": self.state_in / STATE}
 
     def check_state_places(self) -> None:
@@ -135,8 +143,8 @@ class _Call:
             read_info(self.state_in)
             if os.path.abspath(self.state_in) == os.path.abspath(self.state_out):
                 raise InputError(
-                    f"{self.state_out}: is the state to go on from and the place of the one after; a kill in between "
-                    "would train the same rows twice: give another --state-out"
+                    f"{self.state_out}: is the state to continue from, and where the state after would go; a kill in "
+                    "between would train the same rows twice: give another --state-out"
                 )
         if self.state_out.exists() and not (self.state_out / STATE).is_file():
             raise InputError(f"{self.state_out}: exists and is no training state; give another --state-out")
@@ -149,11 +157,11 @@ class _Call:
         return f"{self.state_out}: the training state that belongs to the checkpoint ({wanted}) is no longer whole"
 
     def make(self, work: Path) -> Outcome:
-        """Train into `work`. An error leaves no half-written state beside it; a whole one stays for the next call."""
+        """Train into `work`. An error leaves no half-written state; a whole one stays for the next call."""
         try:
             return self._make(work)
         except BaseException:
-            if not self._trained_already.is_file():
+            if not (self._state_work / STATE).is_file():
                 shutil.rmtree(self._state_work, ignore_errors=True)
             raise
 
@@ -161,38 +169,34 @@ class _Call:
     def _state_work(self) -> Path:
         return self.state_out.absolute().with_name(f".{self.state_out.name}.partial")
 
-    @property
-    def _trained_already(self) -> Path:
-        """Lies beside a whole state that waits to be exported: which state it is, and the measures of its updates."""
-        return self.state_out.absolute().with_name(f".{self.state_out.name}.updates.json")
-
     def _make(self, work: Path) -> Outcome:
         rows = read_rows(self.kept, self.rollouts, self.games, self.recipe.train.loss)
-        updates = plan.updates_of(len(rows), self.recipe.train.rows_per_update)
         version = artifact.content_hash(self.model)[:12]
         foreign = [row for row in rows if row.policy_version != version]
-        job, warnings = self._job(len(updates), len(foreign), work)
+        job, warnings = self._job(len(rows), len(foreign), work)
         if foreign:
             warnings.append(
                 f"{len(foreign)} of {len(rows)} rows were played by policy version {foreign[0].policy_version}, but "
-                f"{self.model} is version {version}: name what played them as --model if that is wrong"
+                f"{self.model} is version {version}: if that is wrong, give the policy that played them as --model"
             )
         if self.recipe.train.trainer != "stub":
-            from stages.train.before import check
+            from stages.train.checks import check
 
+            check_ready(self.recipe)
             warnings += check(job)
-        trained = self._trained(job, rows)
-        after = read_info(Path(job.state_out))
+        started = time.monotonic()
+        self._train(job, rows)
+        seconds = round(time.monotonic() - started, 3)
+        after = read_info(self._state_work)
+        updates = read_json(self._state_work / UPDATES)["updates"] if rows else []
         self._export(job, after)
-        write_json(work / UPDATES, {"updates": trained.updates})
-        publish(Path(job.state_out), self.state_out)
-        self._trained_already.unlink()
-        counts = counts_of(rows, trained, after, len(foreign), self.recipe.train.processes)
-        return Outcome(counts, warnings, {"training_seconds": round(trained.seconds, 3)})
+        write_json(work / UPDATES, {"updates": updates})
+        publish(self._state_work, self.state_out)
+        return Outcome(self._counts(rows, len(foreign), updates, after), warnings, {"training_seconds": seconds})
 
-    def _job(self, updates: int, off_policy: int, work: Path) -> tuple[Job, list[str]]:
-        train, before = self.recipe.train, self._before()
-        phase = artifact.manifest_of(self.kept).get("settings", {}).get("phase")
+    def _job(self, rows: int, off_policy: int, work: Path) -> tuple[Job, list[str]]:
+        train, before = self.recipe.train, self._state_before()
+        updates = len(plan.updates_of(rows, train.rows_per_update))
         done = before.updates if before else 0
         carried = before.total_updates if before else None
         total = plan.total_updates(train.total_updates, self.planned, carried, done, updates)
@@ -200,6 +204,7 @@ class _Call:
         warnings = plan.check_within_schedule(
             total, done, updates, train.schedule, planned=estimated, where=str(self.state_in or self.kept)
         )
+        phase = artifact.manifest_of(self.kept).get("settings", {}).get("phase")
         start = before.id if before else artifact.content_hash(self.model)
         made_from = [start, artifact.content_hash(self.kept), artifact.content_hash(self.rollouts), self.settings]
         job = Job(
@@ -215,13 +220,13 @@ class _Call:
             out=str(work),
             done=done,
             total=total,
-            rate_share=self.recipe.train.clue_rate if phase == "clue" else 1.0,
+            rate_share=train.clue_rate if phase == "clue" else 1.0,
             state_id=sha256_text(to_json(made_from))[:16],
             off_policy=off_policy,
         )
         return job, warnings
 
-    def _before(self) -> StateInfo | None:
+    def _state_before(self) -> StateInfo | None:
         if self.state_in is None:
             return None
         before = read_info(self.state_in)
@@ -230,46 +235,68 @@ class _Call:
         if before.kind != kind:
             raise InputError(
                 f"{self.state_in}: is the state of a '{before.kind}' training, but the recipe trains '{kind}' "
-                "(model.lora, train.trainer); go on with the recipe it was made with"
+                "(model.lora, train.trainer); continue with the recipe it was made with"
             )
         return before
 
-    def _trained(self, job: Job, rows: list[Row]) -> Trained:
-        """What training comes to. If an earlier call trained and could not export, its state is taken up."""
-        done = self._trained_already
-        # Nothing has put that state on disk for certain, so a power cut may have spoilt it.
-        if done.is_file() and is_whole(Path(job.state_out), job.state_id, full=True):
-            return Trained(read_json(done)["updates"], 0.0)
-        done.unlink(missing_ok=True)
-        shutil.rmtree(job.state_out, ignore_errors=True)
-        trained = self._train(job, rows)
-        write_json(done, {"state": job.state_id, "updates": trained.updates})
-        return trained
+    def _train(self, job: Job, rows: list[Row]) -> None:
+        """Write the state after to `job.state_out`. If an earlier call wrote it and could not export it, use that one.
 
-    def _train(self, job: Job, rows: list[Row]) -> Trained:
+        A power cut may have damaged that state, since nothing has synced it: every byte is checked.
+        """
+        if is_whole(self._state_work, job.state_id, full=True):
+            return
+        shutil.rmtree(self._state_work, ignore_errors=True)
+        train = self.recipe.train
         if not rows and job.state_in is not None:
             shutil.copytree(job.state_in, job.state_out)
-            return Trained([], 0.0)
-        if self.recipe.train.trainer == "stub":
+        elif train.trainer == "stub":
             from stages.train.stub import train_stub
 
-            return train_stub(job, rows)
-        from stages.train.launch import launch
+            train_stub(job, rows)
+        elif rows and (train.processes > 1 or train.accelerate_config is not None):
+            launch(job)
+        else:
+            from stages.core.processes.inherited import without_launcher
+            from stages.train.training import train as train_here
 
-        return launch(job if rows else replace(job, recipe=_one_process(job.recipe)))
+            with without_launcher():
+                train_here(job if rows else replace(job, recipe=_one_process(job.recipe)))
 
     def _export(self, job: Job, after: StateInfo) -> None:
-        state, out = Path(job.state_out), Path(job.out)
         if self.recipe.train.trainer == "stub":
             from stages.train.stub import export_stub
 
-            export_stub(state, out)
+            export_stub(self._state_work, Path(job.out))
             return
         from stages.train.export import export
-        from stages.train.manners import manners
+        from stages.train.training import library_settings
 
-        with manners(self.recipe):
-            export(self.recipe, state, job.model, job.base, out, after.updates)
+        with library_settings(self.recipe):
+            export(self.recipe, self._state_work, job.model, job.base, Path(job.out), after.updates)
+
+    def _counts(
+        self, rows: list[Row], off_policy: int, updates: list[dict[str, Any]], after: StateInfo
+    ) -> dict[str, Any]:
+        """Rows, updates, and what was measured: means over the updates, None if there were none."""
+        phases = Counter(row.phase for row in rows if not row.is_anchor)
+        means = {name: sum(each[name] for each in updates) / len(updates) if updates else None for name in _MEANS}
+        return {
+            "rows": phases.total(),
+            "clue_rows": phases["clue"],
+            "decision_rows": phases["decision"],
+            "anchor_rows": len(rows) - phases.total(),
+            "off_policy_rows": off_policy,
+            "tokens": sum(each["tokens"] for each in updates),
+            "updates": len(updates),
+            "run_updates": after.updates,
+            "schedule_updates": after.total_updates,
+            **means,
+            "learning_rate": updates[-1]["learning_rate"] if updates else None,
+            **{name: updates[0].get(name) if updates else None for name in _AT_START},
+            "processes": self.recipe.train.processes,
+            "state": after.id,
+        }
 
 
 def _one_process(recipe: Recipe) -> Recipe:

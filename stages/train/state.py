@@ -1,9 +1,9 @@
 """The training state of a run: master weights, Adam moments and the update reached, in one folder.
 
-`state.json` names it and its files. `part-*.safetensors` hold `weight/<name>` (fp32), `exp_avg/<name>`,
-`exp_avg_sq/<name>` and `step/<name>` of every weight that trains. Random numbers need no place in it: each update draws
-from a seed made of the run's seed and the update's number. Written to a hidden sibling and renamed: a kill never leaves
-half a state.
+`state.json` identifies the state and its files. `part-*.safetensors` hold `weight/<name>` (fp32), `exp_avg/<name>`,
+`exp_avg_sq/<name>` and `step/<name>` of every weight that trains. `training.json` has the measures of the updates that
+led to it. Random numbers are not in it: each update has a seed made of the run's seed and the update's number. A state
+is written to a hidden sibling and renamed, so a kill never leaves half a state.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from stages.core.folder.files import read_json, write_json
 if TYPE_CHECKING:
     import torch
 
-STATE = "state.json"
+STATE, UPDATES = "state.json", "training.json"
 FORMAT = 1
 MOMENTS = ("exp_avg", "exp_avg_sq", "step")
 PART_BYTES = 4 << 30  # bounds the memory that writing takes
@@ -30,21 +30,21 @@ Named = Iterator[tuple[str, "torch.Tensor"]]
 
 @dataclass(frozen=True)
 class StateInfo:
-    """What `state.json` says."""
+    """The content of `state.json`."""
 
     format: int
     id: str  # of the whole lineage: rows, settings and the state before
     trainer: str
-    kind: str  # full, lora
+    kind: str  # full, lora or stub
     updates: int  # optimizer steps of the run so far
-    total_updates: int  # that the schedule spanned
+    total_updates: int  # that the schedule spans
     seed: int
-    files: Files = field(default_factory=dict)  # beside it, as they were written; earlier versions knew none
-    adapter: dict[str, Any] = field(default_factory=dict)  # of a lora: what its weights stand for; empty if unrecorded
+    files: Files = field(default_factory=dict)  # the others, as they were written; earlier versions recorded none
+    adapter: dict[str, Any] = field(default_factory=dict)  # of a lora: what its weights mean; empty if unrecorded
 
 
 def is_whole(folder: Path, state_id: str, *, full: bool = False) -> bool:
-    """Whether the state `state_id` lies in `folder` as it was written; `full` reads every byte of it."""
+    """Whether `folder` holds the state `state_id` as it was written; `full` reads every byte of it."""
     try:
         info = read_info(folder)
     except InputError:
@@ -52,15 +52,16 @@ def is_whole(folder: Path, state_id: str, *, full: bool = False) -> bool:
     return info.id == state_id and not spoilt(folder, info.files, full=full)
 
 
-def seal(folder: Path, info: StateInfo) -> None:
-    """Write `state.json`, which comes last and records the files beside it."""
+def seal(folder: Path, info: StateInfo, updates: list[dict[str, Any]]) -> None:
+    """Write the measures of the updates, and then `state.json`, which comes last and records all other files."""
+    write_json(folder / UPDATES, {"updates": updates})
     write_json(folder / STATE, asdict(replace(info, files=outputs(folder))))
 
 
 def read_info(folder: Path) -> StateInfo:
-    """`state.json` of a state; `InputError` when it is none or of another format."""
+    """`state.json` of a state. `InputError` if there is none, or one of another format."""
     if not (folder / STATE).is_file():
-        raise InputError(f"{folder}: holds no {STATE}, so it is no training state; give the folder `train` wrote")
+        raise InputError(f"{folder}: has no {STATE}, so it is no training state; give the folder that `vz train` wrote")
     body = read_json(folder / STATE)
     if body.get("format") != FORMAT:
         raise InputError(f"{folder / STATE}: format {body.get('format')}, but this vz reads {FORMAT}; train anew")
@@ -82,7 +83,7 @@ def read_state(folder: Path) -> Named:
 
 
 def snapshot(weights: dict[str, torch.nn.Parameter], optimizer: torch.optim.Optimizer | None) -> Named:
-    """The tensors of a state from live weights and their optimizer; shards are gathered, so all processes must call."""
+    """The tensors of a state from live weights and their optimizer. Gathers shards, so all processes must call it."""
     for name, weight in weights.items():
         yield f"weight/{name}", whole(weight.detach())
         moments = optimizer.state.get(weight, {}) if optimizer is not None else {}
@@ -91,35 +92,36 @@ def snapshot(weights: dict[str, torch.nn.Parameter], optimizer: torch.optim.Opti
                 yield f"{moment}/{name}", whole(moments[moment])
 
 
-def write_state(folder: Path, info: StateInfo, tensors: Named, *, main: bool = True) -> None:
-    """Write a state to `folder`, which must not exist; other than the main process only takes part in gathering."""
+def write_state(
+    folder: Path, info: StateInfo, tensors: Named, updates: list[dict[str, Any]], *, main: bool = True
+) -> None:
+    """Write a state to `folder`, which must not exist. Processes other than the main one only help to gather it."""
     from safetensors.torch import save_file
 
-    held: dict[str, torch.Tensor] = {}
-    parts = 0
+    if not main:
+        for _ in tensors:
+            pass
+        return
+    folder.mkdir(parents=True)
+    for number, part in enumerate(_parts(tensors), start=1):
+        save_file(part, folder / f"part-{number:05d}.safetensors")
+    seal(folder, info, updates)
 
-    def flush() -> None:
-        nonlocal parts
-        parts += 1
-        save_file(held, folder / f"part-{parts:05d}.safetensors")
-        held.clear()
 
-    if main:
-        folder.mkdir(parents=True)
+def _parts(tensors: Named) -> Iterator[dict[str, torch.Tensor]]:
+    """The tensors on the CPU, in parts of some `PART_BYTES`."""
+    part: dict[str, torch.Tensor] = {}
     for name, tensor in tensors:
-        if not main:
-            continue
-        held[name] = tensor.cpu().contiguous()
-        if sum(value.nbytes for value in held.values()) >= PART_BYTES:
-            flush()
-    if held:
-        flush()
-    if main:
-        seal(folder, info)
+        part[name] = tensor.cpu().contiguous()
+        if sum(value.nbytes for value in part.values()) >= PART_BYTES:
+            yield part
+            part = {}
+    if part:
+        yield part
 
 
 def load_weights(folder: Path, weights: dict[str, torch.nn.Parameter]) -> None:
-    """Copy a state's weights into live ones (cast to their precision). Every weight must be there, and fit."""
+    """Copy a state's weights into live ones, in their precision. `InputError` unless every weight is there and fits."""
     import torch
 
     missing = set(weights)
@@ -137,7 +139,7 @@ def load_weights(folder: Path, weights: dict[str, torch.nn.Parameter]) -> None:
 
 
 def load_moments(folder: Path, weights: dict[str, torch.nn.Parameter], optimizer: torch.optim.Optimizer) -> None:
-    """Give the optimizer the moments of a state, sharded as its weights are."""
+    """Give the optimizer the moments of a state, sharded like its weights."""
     for key, value in read_state(folder):
         kind, name = key.split("/", 1)
         if kind in MOMENTS and name in weights:
@@ -146,7 +148,7 @@ def load_moments(folder: Path, weights: dict[str, torch.nn.Parameter], optimizer
 
 
 def whole(tensor: torch.Tensor) -> torch.Tensor:
-    """A tensor gathered from its shards; all processes must call. One that is not sharded is itself."""
+    """A tensor gathered from its shards, if it has any. All processes must call this."""
     gather = getattr(tensor, "full_tensor", None)  # only a DTensor (FSDP2) has it
     return gather() if gather is not None else tensor
 

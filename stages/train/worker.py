@@ -1,4 +1,7 @@
-"""One process of a launched training: `python -m stages.train.worker job.json`. Users call `vz train` instead."""
+"""The processes of a launched training: torchrun (`launch PID …`), and one for each part of the work (`job.json`).
+
+Users call `vz train` instead. Each process ends with the one that started it.
+"""
 
 from __future__ import annotations
 
@@ -9,24 +12,35 @@ from pathlib import Path
 from stages.core.errors import VzError
 from stages.core.folder.files import write_json
 from stages.core.processes.inherited import end_with_parent
-from stages.train.job import ERROR, RESULT, Job
-from stages.train.launcher import LAUNCHER
+
+LAUNCHER = "VZ_TRAIN_LAUNCHER"  # the process that runs torchrun
 
 
-def main(path: Path) -> int:
-    """Train, and leave the result or the error beside the job file."""
+def run_torchrun(parent: int, arguments: list[str]) -> None:
+    end_with_parent(parent)
+    from torch.distributed.run import main
+
+    os.environ[LAUNCHER] = str(os.getpid())
+    main(arguments)
+
+
+def work(job: Path) -> int:
+    """Train; leave an error beside the job file."""
     end_with_parent(int(os.environ[LAUNCHER]))
+    from stages.train.job import Job
+    from stages.train.launch import ERROR
     from stages.train.training import train
 
     try:
-        trained = train(Job.load(path))
+        train(Job.load(job))
     except VzError as error:
-        write_json(path.with_name(ERROR), {"message": str(error), "exit_code": error.exit_code})
+        write_json(job.with_name(ERROR), {"message": str(error), "exit_code": error.exit_code})
         return error.exit_code
-    if int(os.environ.get("RANK", "0")) == 0:
-        trained.save(path.with_name(RESULT))
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    if sys.argv[1] == "launch":
+        run_torchrun(int(sys.argv[2]), sys.argv[3:])
+    else:
+        sys.exit(work(Path(sys.argv[1])))

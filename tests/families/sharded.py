@@ -7,7 +7,6 @@ processes costs more than a training.
 from __future__ import annotations
 
 import json
-import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,17 +91,15 @@ ADDED_UP_OTHERWISE = Case(False, 0.04, 2, micro_batch=1)  # the first case, but 
 
 
 def train_all(jobs: list[Job]) -> None:
-    """Run the jobs; each leaves `updates.json` beside its state."""
+    """Run the jobs; each leaves its state."""
     from stages.train.training import train
 
     for job in jobs:
-        updates = train(job).updates
-        if int(os.environ.get("RANK", "0")) == 0:
-            Path(job.state_out, "updates.json").write_text(json.dumps(updates))
+        train(job)
 
 
 def updates_of(job: Job) -> list[dict[str, Any]]:
-    made: list[dict[str, Any]] = json.loads(Path(job.state_out, "updates.json").read_text())
+    made: list[dict[str, Any]] = json.loads(Path(job.state_out, "training.json").read_text())["updates"]
     return made
 
 

@@ -16,7 +16,7 @@ from stages.core.errors import InputError
 from stages.core.folder.files import sha256_file
 from stages.core.pictures import Picture
 from stages.core.recipe import load
-from stages.train.encode import encode_rows
+from stages.train.encode import Encoder
 from tests.families.requests import requests
 from tests.families.saving import TEXT, WIDTH, save
 from tests.families.words import build_tokenizer, chat
@@ -136,4 +136,4 @@ def test_a_family_whose_inputs_belong_to_tokens_in_another_way_is_refused_for_tr
     message = requests(pictures, 1)[0].messages
     row = Row("g", 0, 0, "clue", 1.0, "v", message, (pictures[0],), 1, "", [1], [0.0], False, Rules(0, 1.0), None)
     with pytest.raises(InputError, match="'cross_attention_mask' for each token .* can play, but not train"):
-        encode_rows(processor, [row], [], torch.device("cpu"))
+        Encoder(processor).batch([row], [False], [], torch.device("cpu"))

@@ -11,7 +11,8 @@ import pytest
 import torch
 import yaml
 
-from stages.train.launch import command, environment, spread_of
+from stages.train.accelerate_file import spread_of
+from stages.train.launch import command, environment
 from tests.families.builders import FAMILIES, Family
 from tests.families.sharded import ADDED_UP_OTHERWISE, ANCHOR, ANCHORED, CASES, Case, train_all, updates_of
 from tests.families.test_families import Built, rows_of
@@ -74,9 +75,9 @@ def trained(rows: dict[str, world.World], tmp_path_factory: pytest.TempPathFacto
             job.save(path)
         (folder / "jobs.json").write_text(json.dumps([str(path) for path in paths]))
         recipe = jobs[0].recipe
-        call = command(recipe, spread_of(recipe), folder / "jobs.json")
-        call[call.index("stages.train.worker")] = "tests.families.sharded"
-        with subprocess.Popen(call, env=environment(recipe)) as process:
+        call = command(recipe, folder / "jobs.json")
+        call[len(call) - 1 - call[::-1].index("stages.train.worker")] = "tests.families.sharded"
+        with subprocess.Popen(call, env=environment(recipe, spread_of(recipe))) as process:
             assert process.wait(540) == 0
     return folder
 

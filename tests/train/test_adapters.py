@@ -14,7 +14,7 @@ from stages.core.errors import InputError
 from stages.core.folder.artifact import Report
 from stages.core.recipe import Recipe
 from stages.core.recipe.model import Lora
-from stages.train import launch, run
+from stages.train import run, training
 from stages.train.adapter import check_adapter
 from tests.train.world import build_llava, change, make_world, recipe
 
@@ -46,7 +46,7 @@ def trains() -> Callable[..., Report]:
 
 @pytest.fixture
 def untrained(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(launch, "launch", lambda job: pytest.fail("was not refused before training"))
+    monkeypatch.setattr(training, "train", lambda job: pytest.fail("was not refused before training"))
 
 
 def lora(base: Path, **changes: Any) -> Recipe:

@@ -47,7 +47,7 @@ def trains(pid: int) -> bool:
     """Whether it is a training process that has torch loaded."""
     try:
         arguments = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-        if b"stages.train.worker" not in arguments or b"stages.train.launcher" in arguments:
+        if b"stages.train.worker" not in arguments or b"launch" in arguments:
             return False
         return "libtorch" in Path(f"/proc/{pid}/maps").read_text()
     except OSError:
@@ -69,7 +69,7 @@ def test_training_processes_end_with_vz_however_it_ends(how: int, played: World,
     finally:
         vz.send_signal(how)
         vz.communicate()
-    assert len(below) >= 3  # accelerate's launcher and two training processes
+    assert len(below) >= 3  # torchrun and two training processes
     start = time.monotonic()
     while any(map(is_running, below)) and time.monotonic() - start < 10:
         time.sleep(0.05)

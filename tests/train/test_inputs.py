@@ -9,13 +9,16 @@ from typing import Any
 
 import pytest
 
+from stages.core.engines.picture_cache import PictureCache
 from stages.core.errors import InputError
+from stages.core.pictures import Picture
 from stages.train import run
 from stages.train.rows import read_rows, sampling_of
 from tests.test_linked_games import link_pictures
 from tests.train.world import World, change, recipe, write_kept, write_rollouts, write_scored
 
 Rows = list[dict[str, Any]]
+TRIALS = 1  # empty pictures that show which tokens stand for a picture
 
 
 @pytest.fixture
@@ -167,3 +170,29 @@ def test_the_state_of_another_kind_of_training(played: World, tmp_path: Path) ->
     run(recipe(played.model), played.kept, tmp_path / "full")
     with pytest.raises(InputError, match="state of a 'full' training, but the recipe trains 'lora'"):
         run(recipe(played.model, lora=True), played.kept, tmp_path / "out", state_in=tmp_path / "full-state")
+
+
+def test_each_picture_is_decoded_hashed_and_processed_once_a_round(
+    played: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from stages.train import encode
+
+    loaded: list[Picture] = []
+    caches: list[PictureCache] = []
+
+    def load(picture: Picture, plain: Any = Picture.load) -> Any:
+        loaded.append(picture)
+        return plain(picture)
+
+    def cache(image_processor: Any) -> PictureCache:
+        caches.append(PictureCache(image_processor))
+        return caches[-1]
+
+    monkeypatch.setattr(Picture, "load", load)
+    monkeypatch.setattr(encode, "PictureCache", cache)
+    # Two passes over the rows: one for the log-probs of before the first update, one to train.
+    settings = recipe(played.model, rows_per_update=4, correction="token_truncate", kl=0.04, logprob_gap_limit=9.0)
+    run(settings, played.kept, tmp_path / "out")
+    different = {row["images"][0] for row in played.rows}
+    assert len(loaded) == len(different) < len(played.rows)
+    assert [each.prepared for each in caches] == [len(different) + TRIALS]

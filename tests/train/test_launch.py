@@ -8,31 +8,31 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import yaml
 
 from stages.core.errors import InputError
 from stages.core.recipe import Recipe
 from stages.train import run
-from stages.train.accelerate_file import WHOLE
+from stages.train.accelerate_file import WHOLE, Spread
+from stages.train.job import Job
 from stages.train.launch import command, environment
-from stages.train.rows import Sampling
 from tests.train.world import World, recipe
 
 
-def test_accelerate_is_given_a_file_of_vz_not_the_users_default(tmp_path: Path) -> None:
+def test_processes_start_with_the_recipes_devices_and_threads(tmp_path: Path) -> None:
     two = recipe(Path("tiny"), processes=2)
-    call = command(two, WHOLE, tmp_path / "job.json")
-    body = yaml.safe_load(Path(call[call.index("--config_file") + 1]).read_text())
-    assert body["num_processes"] == 2 and body["distributed_type"] == "MULTI_GPU"
-    assert body["use_cpu"] is False  # true would start one process only
-    assert environment(two)["ACCELERATE_USE_CPU"] == "true"
-    assert environment(two)["OMP_NUM_THREADS"] == "1"
+    call = command(two, tmp_path / "job.json")
+    assert call[call.index("--nproc_per_node") + 1] == "2"
+    found = environment(two, Spread(gpu_ids="0,3"))
+    assert found["ACCELERATE_USE_CPU"] == "true"
+    assert found["OMP_NUM_THREADS"] == "1"
+    assert found["CUDA_VISIBLE_DEVICES"] == "0,3"
+    assert environment(two, WHOLE).get("CUDA_VISIBLE_DEVICES") == os.environ.get("CUDA_VISIBLE_DEVICES")
 
 
 def test_another_launchers_variables_do_not_reach_the_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("RANK", "WORLD_SIZE", "MASTER_PORT", "ACCELERATE_USE_DEEPSPEED", "TORCHELASTIC_RUN_ID", "PMI_SIZE"):
         monkeypatch.setenv(name, "1")
-        assert name not in environment(recipe(Path("tiny"), processes=2))
+        assert name not in environment(recipe(Path("tiny"), processes=2), WHOLE)
 
 
 def test_an_accelerate_config_that_is_not_there(played: World, tmp_path: Path) -> None:
@@ -55,10 +55,10 @@ def test_one_process_trains_whatever_a_launcher_left_in_the_environment(
 
 
 def test_fewer_processes_than_asked_for_are_refused(tmp_path: Path) -> None:
-    from stages.train.training import _configured
+    from stages.train.training import configured
 
     with pytest.raises(InputError, match=r"train\.processes is 2, but 1 were started"):
-        _configured(recipe(Path("tiny"), processes=2), Sampling(0.7, 16, {}, None), [range(4)], str(tmp_path))
+        configured(recipe(Path("tiny"), processes=2), [range(4)], str(tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -72,10 +72,8 @@ def test_fewer_processes_than_asked_for_are_refused(tmp_path: Path) -> None:
     ],
 )
 def test_what_the_importance_ratio_is_against(ratio: str, updates: int, off_policy: bool, sampled: bool) -> None:
-    from stages.train.training import ratio_is_to_start
-
     job: Any = SimpleNamespace(recipe=recipe(Path("tiny"), ratio=ratio), off_policy=off_policy)
-    assert ratio_is_to_start(job, updates) is sampled
+    assert Job.ratio_is_to_start(job, updates) is sampled
 
 
 @pytest.mark.gpu

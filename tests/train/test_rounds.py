@@ -65,7 +65,7 @@ def play_round(job: Job) -> None:
 def fork_from_imports_only(job: Job) -> None:
     """A process of its own, forked from a server that has imported the libraries and nothing else."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["stages.train.training", "stages.train.replay", "stages.train.export", "peft"])
+    context.set_forkserver_preload(["stages.train.training", "stages.train.trainer", "stages.train.export", "peft"])
     process = context.Process(target=play_round, args=(job,))
     process.start()
     process.join()

@@ -47,7 +47,7 @@ def on_rank(rank: int, port: int, folder: Path) -> None:
     optimizer = torch.optim.AdamW(model.parameters(), lr=0.1)
     load_moments(folder / "whole-1", dict(model.named_parameters()), optimizer)
     step(model, optimizer)
-    write_state(folder / "sharded-2", INFO, snapshot(dict(model.named_parameters()), optimizer), main=rank == 0)
+    write_state(folder / "sharded-2", INFO, snapshot(dict(model.named_parameters()), optimizer), [], main=rank == 0)
     torch.distributed.destroy_process_group()
 
 
@@ -61,7 +61,7 @@ def test_a_sharded_step_from_a_state_equals_a_whole_one(tmp_path: Path) -> None:
     optimizer = torch.optim.AdamW(model.parameters(), lr=0.1)
     for number in (1, 2):
         step(model, optimizer)
-        write_state(tmp_path / f"whole-{number}", INFO, snapshot(dict(model.named_parameters()), optimizer))
+        write_state(tmp_path / f"whole-{number}", INFO, snapshot(dict(model.named_parameters()), optimizer), [])
     context, port = multiprocessing.get_context("spawn"), get_free_port()
     processes = [context.Process(target=on_rank, args=(rank, port, tmp_path)) for rank in (0, 1)]
     for process in processes:
@@ -146,8 +146,10 @@ def test_moments_go_on_where_log_probs_of_before_the_first_update_are_computed(
     file.write_text("distributed_type: FSDP\nfsdp_config: {fsdp_version: 2, fsdp_reshard_after_forward: false}\n")
     settings = {"correction": "token_truncate", "rows_per_update": 6, "adam_epsilon": 1e-2, **world.LIMITLESS}
     whole = world.recipe(played.model, **settings)
-    launch(job_of(played, whole, tmp_path, None, tmp_path / "start"))
-    launch(job_of(played, whole, tmp_path, tmp_path / "start", tmp_path / "whole"))
+    from stages.train.training import train
+
+    train(job_of(played, whole, tmp_path, None, tmp_path / "start"))
+    train(job_of(played, whole, tmp_path, tmp_path / "start", tmp_path / "whole"))
     sharded = world.recipe(played.model, accelerate_config=str(file), **settings)
     launch(job_of(played, sharded, tmp_path, tmp_path / "start", tmp_path / "sharded"))
     ends = world.tensors(tmp_path / "sharded")

@@ -88,7 +88,7 @@ def test_a_kill_between_state_and_checkpoint_is_mended_by_the_same_call(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(train_stage, "counts_of", killed)  # the state is published, the checkpoint is not
+        patch.setattr(train_stage._Call, "_counts", killed)  # the state is published, the checkpoint is not
         with pytest.raises(KeyboardInterrupt):
             run(stub(played), played.kept, tmp_path / "two", **again)
     assert (tmp_path / "two-state").is_dir() and not (tmp_path / "two").exists()

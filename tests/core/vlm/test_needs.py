@@ -143,9 +143,9 @@ def test_what_training_lacks_is_said_before_games_are_made_or_weights_loaded(
     no_weights: None,
     monkeypatch: pytest.MonkeyPatch,
 ):
-    from stages.train import ready
+    from stages.train import launch
 
-    monkeypatch.setattr(ready, "find_spec", lambda name: None if name == missing else find_spec(name))
+    monkeypatch.setattr(launch, "find_spec", lambda name: None if name == missing else find_spec(name))
     with pytest.raises(InputError, match=said):
         iterate.run(recipe_of(random_model, *overrides), tmp_path / "out")
     assert not (tmp_path / "out").exists()

@@ -1,4 +1,4 @@
-"""Checks before any training: that the start fits the recipe, and that a checkpoint can be written afterwards."""
+"""Checks before training: the start fits the recipe, and a checkpoint can be written afterwards."""
 
 from __future__ import annotations
 

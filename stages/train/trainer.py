@@ -1,0 +1,250 @@
+"""TRL's GRPO trainer on stored rows: TRL and transformers keep the loop, vz gives the rows, the loss and the schedule.
+
+Kept are accumulation, autocast, clipping and distribution. Nothing is generated, a short micro-batch is normalised over
+its update, the KL reference is the run's base, and the learning-rate schedule spans the run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from datasets import Dataset
+from torch.optim.lr_scheduler import LambdaLR
+from torch.utils.data import DataLoader
+from transformers import PrinterCallback, TrainerCallback
+from trl import GRPOTrainer
+
+from stages.core.errors import VzError
+from stages.core.progress import Progress
+from stages.core.seeds import derive
+from stages.train.accelerate_file import WHOLE, Spread
+from stages.train.encode import Batch, Encoder
+from stages.train.job import Job
+from stages.train.logprobs import Tokens, add_head, completion_logprobs
+from stages.train.loss import loss_of
+from stages.train.measures import Tally, check_gap
+from stages.train.plan import MicroBatch, UpdateSize, rate
+from stages.train.policy import own_sampler, trainable
+from stages.train.rows import Row
+from stages.train.sharding import scatter_again, shard
+from stages.train.state import load_moments, whole
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+    from trl import GRPOConfig
+
+
+@dataclass(frozen=True)
+class Models:
+    """The policy, and the frozen models that KL is measured to: None where the policy without its adapter is meant."""
+
+    policy: PreTrainedModel
+    reference: PreTrainedModel | None
+    anchor: PreTrainedModel | None  # what anchors hold to; None for the reference
+    tokens: Tokens
+    temperature: float  # the sampler's
+
+
+@dataclass(frozen=True)
+class Work:
+    """The rows of a call, and their division into updates and micro-batches."""
+
+    rows: Sequence[Row]
+    updates: Sequence[range]
+    sizes: Sequence[UpdateSize]  # of the updates
+    batches: Sequence[MicroBatch]  # of this process
+
+
+class ReplayTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no annotations
+    """Minimises `stages.train.loss` over stored rows with given advantages. `records` has the measures by update."""
+
+    def __init__(
+        self,
+        models: Models,
+        encoder: Encoder,
+        config: GRPOConfig,
+        job: Job,
+        work: Work,
+        progress: Progress,
+        spread: Spread = WHOLE,
+    ) -> None:
+        if spread.sharded:
+            shard(models.policy, spread, config.device, bf16=config.bf16)
+        super().__init__(
+            model=models.policy,
+            reward_funcs=_no_reward,
+            args=config,
+            train_dataset=Dataset.from_dict({"prompt": ["stored"] * 2}),  # required, but never read
+            processing_class=encoder.processor,
+        )
+        self.job, self.work, self.encoder, self.progress = job, work, encoder, progress
+        self.settings = job.recipe.train
+        self.sampler = own_sampler(job.recipe)
+        self.ratio_is_to_start = job.ratio_is_to_start(len(work.updates))
+        self.start_logprobs: dict[int, torch.Tensor] = {}  # of corrected rows before the first update, by place
+        self.records: list[dict[str, Any]] = []
+        self.tally = Tally(self.accelerator.device, self.settings)
+        for model in (models.policy, models.reference, models.anchor):
+            if model is not None:
+                add_head(model, models.temperature, models.tokens)
+        self.ref_model = self._placed(models.reference, spread)
+        self.anchor_model = self._placed(models.anchor, spread)
+        self.add_callback(_Callback(self))
+        self.remove_callback(PrinterCallback)
+
+    def _placed(self, frozen: PreTrainedModel | None, spread: Spread) -> Any:
+        """A frozen model on the device, or its shards."""
+        if frozen is None:
+            return None
+        if spread.sharded:
+            shard(frozen, spread, self.accelerator.device, bf16=self.args.bf16)
+            return frozen
+        return self.accelerator.prepare_model(frozen, evaluation_mode=True)
+
+    def live(self) -> tuple[dict[str, torch.nn.Parameter], torch.optim.Optimizer]:
+        """The weights that train and their optimizer, once they are prepared (and sharded)."""
+        optimizer: Any = getattr(self.optimizer, "optimizer", self.optimizer)
+        return trainable(self.accelerator.unwrap_model(self.model)), optimizer
+
+    def get_train_dataloader(self) -> DataLoader[MicroBatch]:
+        batches: Any = list(self.work.batches)
+        return DataLoader(batches, batch_size=None, collate_fn=_unchanged)
+
+    def _prepare_inputs(self, inputs: MicroBatch) -> MicroBatch:
+        return inputs
+
+    def compute_loss(
+        self, model: Any, inputs: MicroBatch, return_outputs: bool = False, num_items_in_batch: object = None
+    ) -> torch.Tensor:
+        """The micro-batch's share of the update's loss (`stages.train.loss`)."""
+        batch = self._with_references(self._encoded(inputs), inputs)
+        logprobs, entropy = self._logprobs(model, batch)
+        loss = loss_of(batch, logprobs, self.work.sizes[inputs.update], self.settings)
+        self.tally.add(batch, logprobs.detach(), entropy.detach(), loss.detach())
+        processes: int = self.accelerator.num_processes  # which average their gradients
+        return loss * processes
+
+    def _encoded(self, micro_batch: MicroBatch) -> Batch:
+        rows = [self.work.rows[place] for place in micro_batch.rows]
+        first = self.work.rows[self.work.updates[micro_batch.update].start]
+        filler = [first] * (micro_batch.size - len(rows))
+        return self.encoder.batch(rows, [self._is_corrected(row) for row in rows], filler, self.accelerator.device)
+
+    def _is_corrected(self, row: Row) -> bool:
+        """Whether the row gets importance weights."""
+        if self.settings.ratio == "sampled" or self.settings.correction == "off":
+            return False
+        return self.settings.correction != "auto" or row.sampler != self.sampler
+
+    def _with_references(self, batch: Batch, micro_batch: MicroBatch) -> Batch:
+        """The batch with the log-probs that the ratio and the KL terms need."""
+        old = None
+        if self.ratio_is_to_start:
+            old = batch.sampled.clone()
+            for number, place in enumerate(micro_batch.rows):
+                old[number] = self.start_logprobs.get(place, old[number])
+        # Depends on the update, not on these rows: sharded models run on all processes or on none.
+        has_anchors = self.settings.anchor_kl > 0 and self.work.sizes[micro_batch.update].anchors > 0
+        reference = anchor = None
+        if self.settings.kl or (has_anchors and self.anchor_model is None):
+            reference = self._reference_logprobs(self.ref_model, batch)
+        if has_anchors:
+            anchor = reference if self.anchor_model is None else self._reference_logprobs(self.anchor_model, batch)
+        return replace(batch, old=old, reference=reference, anchor_reference=anchor)
+
+    @torch.no_grad()
+    def _reference_logprobs(self, reference: Any, batch: Batch) -> torch.Tensor:
+        """[B, T]: of the same completions under a frozen model, or under the policy without its adapter."""
+        if reference is not None:
+            return self._logprobs(reference, batch)[0]
+        with self.accelerator.unwrap_model(self.model).disable_adapter():
+            return self._logprobs(self.model, batch)[0]
+
+    def _logprobs(self, model: Any, batch: Batch) -> torch.Tensor:
+        with self.accelerator.autocast():
+            return completion_logprobs(model, batch.completions, batch.pictures)
+
+    @torch.no_grad()
+    def compute_start(self) -> None:
+        """Compute log-probs of before the first update for the corrected rows, if the ratio divides by them."""
+        if not self.ratio_is_to_start or not any(map(self._is_corrected, self.work.rows)):
+            return
+        self.model.eval()
+        for micro_batch in self.work.batches:
+            logprobs = self._logprobs(self.model, self._encoded(micro_batch))[0].cpu()
+            for place, found in zip(micro_batch.rows, logprobs, strict=False):
+                if self._is_corrected(self.work.rows[place]):
+                    self.start_logprobs[place] = found
+        self.model.train()
+        scatter_again(self.model)
+
+    def _clip_grad_norm(self, model: Any) -> Any:
+        """Clip, record the update, and stop before the weights change if something is wrong."""
+        norm = super()._clip_grad_norm(model)
+        record: dict[str, Any] = {
+            "update": self.job.done + len(self.records) + 1,
+            **self.tally.finish(self.accelerator),
+            "grad_norm": float(whole(norm)),
+            "learning_rate": self.lr_scheduler.get_last_lr()[0],
+        }
+        self._check(record)
+        self.records.append(record)
+        self.progress.advance(note=f"loss {record['loss']:.4f}")
+        return norm
+
+    def _check(self, record: dict[str, Any]) -> None:
+        if not self.records:
+            check_gap(record, self.job.recipe, self.work.rows, self.sampler, self.job.off_policy)
+        if not all(abs(record[name]) < float("inf") for name in ("loss", "grad_norm")):
+            raise VzError(
+                f"update {record['update']}: loss {record['loss']}, gradient norm {record['grad_norm']}: not finite; "
+                "the weights are as they were before this call. Lower train.learning_rate, or set train.precision: fp32"
+            )
+
+    def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> LambdaLR:
+        """The run's schedule, from the update at which this call starts."""
+        job, train = self.job, self.settings
+        if self.lr_scheduler is None:
+            inner: Any = getattr(self.optimizer, "optimizer", self.optimizer)
+            self.lr_scheduler: LambdaLR = LambdaLR(
+                inner, lambda step: job.rate_share * rate(job.done + step, job.total, train.warmup, train.schedule)
+            )
+            self._created_lr_scheduler = True
+        return self.lr_scheduler
+
+    def _get_num_items_in_batch(self, batch_samples: object, device: object) -> None:
+        return None  # the loop would count labels
+
+    def floating_point_ops(self, inputs: object) -> int:
+        return 0  # the loop would count tokens
+
+
+class _Callback(TrainerCallback):  # type: ignore[misc]
+    """What happens before the first update and before each."""
+
+    def __init__(self, trainer: ReplayTrainer) -> None:
+        self._trainer = trainer
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Give the optimizer the moments of the state before, as soon as there is an optimizer."""
+        self._trainer.compute_start()
+        if self._trainer.job.state_in is not None:
+            load_moments(Path(self._trainer.job.state_in), *self._trainer.live())
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Random numbers of an update (LoRA dropout) depend on its number in the run, not on where a call began."""
+        trainer = self._trainer
+        update = trainer.job.done + state.global_step
+        torch.manual_seed(derive(trainer.job.recipe.seed, "train", update, trainer.accelerator.process_index))
+
+
+def _unchanged(batch: Any) -> Any:
+    return batch
+
+
+def _no_reward(**_: object) -> list[float]:
+    raise RuntimeError("stored rows have their advantages; no reward is ever computed")
