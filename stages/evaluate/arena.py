@@ -12,7 +12,7 @@ import polars as pl
 from stages.core import tables
 from stages.core.engines import Engine
 from stages.core.game.rules import Deal
-from stages.core.play.folder import play_folder
+from stages.core.play.folder import deal_table, play_folder
 from stages.core.play.votes import count_votes, judge_games
 from stages.core.recipe import Recipe
 from stages.core.recipe.rollout import Seats
@@ -36,7 +36,7 @@ def play_both_sides(
     for side, seats in SIDES.items():
         (work / side).mkdir(exist_ok=True)
         own = [replace(deal, seed=derive(deal.seed, side)) for deal in deals]
-        play_folder(work / side, recipe, own, pairs, games, engine, seats=seats, title=f"as {side}")
+        play_folder(work / side, recipe, deal_table(own), pairs, games, engine, seats=seats, title=f"as {side}")
 
 
 def read_arena(work: Path, recipe: Recipe) -> pl.DataFrame:

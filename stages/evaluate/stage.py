@@ -17,8 +17,8 @@ from stages.core.folder.artifact import Outcome, Report
 from stages.core.folder.files import write_json
 from stages.core.game.rules import Deal, deal
 from stages.core.play import playable
-from stages.core.play.deals import check_spy_view
-from stages.core.play.folder import play_folder
+from stages.core.play.folder import deal_table, play_folder
+from stages.core.play.playable import check_spy_view
 from stages.core.recipe import Recipe
 from stages.core.recipe.load import place_of, prompt_files
 from stages.core.recipe.rollout import Seats
@@ -64,7 +64,7 @@ def run(
         unplayable = frozenset[str](left_out)
         if engine is None:
             check_models(recipe, places.values())
-            unplayable = playable.settle(work, recipe, games, held_out_pairs(recipe, games), places.values())
+            unplayable = playable.leave_out(work, recipe, games, held_out_pairs(recipe, games), places.values())
         pairs = held_out_pairs(recipe, games, unplayable)
         with ExitStack() as stack:
             live = engine or stack.enter_context(open_engine(recipe))
@@ -140,7 +140,7 @@ def _decision(
     if transcripts is None:
         transcripts = work / "transcripts"
         transcripts.mkdir(exist_ok=True)
-        played = deals(recipe, pairs, "transcripts", count)
+        played = deal_table(deals(recipe, pairs, "transcripts", count))
         play_folder(transcripts, recipe, played, pairs, games, engine, seats=_OPPONENT_EVERYWHERE, title="transcripts")
     votes = vote_on(transcripts, games, recipe, engine)
     tables.write(votes, work / "votes.parquet", tables.VOTES)

@@ -43,7 +43,7 @@ def run(
     def make(work: Path) -> Outcome:
         unplayable = frozenset[str]()
         if engine is None:
-            unplayable = playable.settle(work, recipe, games, held_out_pairs(recipe, games), places.values())
+            unplayable = playable.leave_out(work, recipe, games, held_out_pairs(recipe, games), places.values())
         pairs = held_out_pairs(recipe, games, unplayable)
         dealt = deals(recipe, pairs, "evaluate", recipe.evaluate.games // 2)
         met: dict[tuple[str, str], dict[str, Any]] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from stages.core.game.prompting import Message, render_prompt
-from stages.core.game.rules import Clue, Deal, Transcript, Turn
+from stages.core.game.rules import Clue, Deal, Turn
 from stages.core.game.subject import Subject
 from stages.core.recipe.game import Game
 
@@ -18,13 +18,13 @@ def clue_prompt(rules: Game, spy: int, clues: Sequence[Clue]) -> list[Message]:
     game, said = _deal(rules, spy), len(clues)
     player = said % rules.players + 1
     turn = Turn(said, "clue", game.role(player), player, said // rules.players + 1, 1)
-    return render_prompt(game, SUBJECT, rules, turn, Transcript(list(clues)))
+    return render_prompt(game, SUBJECT, rules, turn, list(clues))
 
 
 def vote_prompt(rules: Game, spy: int, clues: Sequence[Clue]) -> list[Message]:
     """The analyst's prompt after all `clues`; `spy` does not show in it."""
     turn = Turn(len(clues), "decision", "analyst", None, None, rules.votes)
-    return render_prompt(_deal(rules, spy), SUBJECT, rules, turn, Transcript(list(clues)))
+    return render_prompt(_deal(rules, spy), SUBJECT, rules, turn, list(clues))
 
 
 def check_prompt(rules: Game, clues: Sequence[Clue]) -> list[Message]:

@@ -17,8 +17,8 @@ from stages.core.errors import InputError
 from stages.core.folder import artifact
 from stages.core.folder.artifact import Report
 from stages.core.play import playable
-from stages.core.play.deals import check_spy_view
 from stages.core.play.folder import PAIR
+from stages.core.play.playable import check_spy_view
 from stages.core.recipe import Recipe
 from stages.core.recipe.load import place_of, prompt_files
 from stages.core.recipe.served import is_served
@@ -75,7 +75,7 @@ def run(
             live = live or stack.enter_context(_engine(recipe, base))
             pictures = games or own_games(out, recipe, full=full, overwrite=overwrite)
             found = _unplayable(out, recipe, pictures) if unplayable is None else unplayable
-            left_out = playable.record(out, recipe, found, _left_out_before(out))
+            left_out = playable.write_list(out, recipe, found, _left_out_before(out))
             if first == 0 and recipe.iterate.preflight:
                 _preflight(out, recipe, pictures, live, left_out, on_preflight)
             if first == 0 and is_due(recipe, 0):
@@ -143,14 +143,14 @@ def _check(recipe: Recipe, games: Path | None) -> None:
 
 
 def _unplayable(out: Path, recipe: Recipe, games: Path) -> pl.DataFrame:
-    """The pairs that the run cannot play; see `playable.find`."""
+    """The pairs that the run cannot play; see `playable.find_unplayable`."""
     pairs = tables.read(games / "pairs.parquet", tables.PAIRS, PAIR)
-    return playable.find(recipe, games, pairs, [place_of(recipe.model.path)], _left_out_before(out))
+    return playable.find_unplayable(recipe, games, pairs, [place_of(recipe.model.path)], _left_out_before(out))
 
 
 def _left_out_before(out: Path) -> frozenset[str] | None:
     """The pairs that a run which has begun to play leaves out; None before it has."""
-    return playable.listed(out) or frozenset() if any(out.glob("round-*")) else None
+    return playable.read_list(out) or frozenset() if any(out.glob("round-*")) else None
 
 
 def _engine(recipe: Recipe, base: str | Path) -> Engine:
@@ -216,7 +216,7 @@ def _report(out: Path, state: State, status: str, said: list[str]) -> Report:
         "best": _best(state),
     }
     few = artifact.manifest_of(out / PREFLIGHT)["warnings"] if (out / PREFLIGHT / artifact.MANIFEST).is_file() else []
-    warnings = said + playable.warning(playable.listed(out) or (), out)
+    warnings = said + playable.warning(playable.read_list(out) or (), out)
     warnings += [f"preflight: {warning}" for warning in few]
     warnings += [f"round {row['iteration']}: {warning}" for row in rounds for warning in row["warnings"]]
     return Report("iterate", out, status, counts, warnings + _changes_of_prompts(rounds), {})

@@ -8,12 +8,12 @@ import polars as pl
 
 from stages.core import tables
 from stages.core.errors import InputError
-from stages.core.play.deals import Deals, check_spy_view
+from stages.core.play.playable import check_spy_view
 from stages.core.recipe.game import Game
 from stages.core.recipe.rollout import Seats
 
 
-def read_deals(path: Path, rules: Game) -> Deals:
+def read_deals(path: Path, rules: Game) -> pl.DataFrame:
     """The games of a `games.parquet` in `game_id` order, checked against the recipe's rules.
 
     The recipe decides what the spy sees, whatever the games were first dealt for.
@@ -30,7 +30,7 @@ def read_deals(path: Path, rules: Game) -> Deals:
     no_seat = ~pl.col("spy").is_between(1, rules.players).fill_null(False)
     for game in frame.filter(no_seat).head(1).iter_rows(named=True):
         raise InputError(f"{path}: game '{game['game_id']}': spy {game['spy']} is no seat from 1 to {rules.players}")
-    return Deals(frame.with_columns(spy_view=pl.lit(rules.spy_view)))
+    return frame.with_columns(spy_view=pl.lit(rules.spy_view))
 
 
 def read_seats(deal: Path) -> dict[str, Seats]:
@@ -50,14 +50,14 @@ def read_seats(deal: Path) -> dict[str, Seats]:
     return dict(zip(frame["game_id"], (known[who] for who in roles.iter_rows()), strict=True))
 
 
-def choose_split(deals: Deals, pairs: pl.DataFrame, split: str | None) -> Deals:
+def choose_split(deals: pl.DataFrame, pairs: pl.DataFrame, split: str | None) -> pl.DataFrame:
     """Games on pairs of `split`; all for None. Pairs that a game needs must exist and have the picture it needs."""
     known = pairs.select("pair_id", "split", "modified", there=True)
-    games = deals.frame.join(known, on="pair_id", how="left", maintain_order="left")
+    games = deals.join(known, on="pair_id", how="left", maintain_order="left")
     for game in games.filter(pl.col("there").is_null()).head(1).iter_rows(named=True):
         raise InputError(f"game '{game['game_id']}': its pair '{game['pair_id']}' is not in pairs.parquet")
     check_spy_view(games.filter(pl.col("spy_view") == "modified"), "modified")
     chosen = games if split is None else games.filter(pl.col("split") == split)
     if chosen.is_empty():
         raise InputError(f"no game on a pair of the split '{split}' among {len(deals)}; choose another with --split")
-    return Deals(chosen)
+    return chosen.select(list(tables.GAMES))

@@ -18,8 +18,7 @@ from stages.core.folder import artifact
 from stages.core.folder.artifact import Outcome, Report
 from stages.core.game.readers import UNREADABLE_CLUE
 from stages.core.game.rules import deal as deal_anew
-from stages.core.play.deals import Deals
-from stages.core.play.folder import PAIR, play_folder
+from stages.core.play.folder import PAIR, deal_table, play_folder
 from stages.core.play.game import policies
 from stages.core.play.live import completions_of
 from stages.core.recipe import Recipe
@@ -58,12 +57,14 @@ def run(
     def candidates() -> pl.DataFrame:
         """All pairs that games may be dealt on, since a few games would miss the odd one."""
         if deal is not None:
-            return _dealt(recipe, pairs, deal, split, number, ()).on(pairs)
+            return pairs.join(
+                _dealt(recipe, pairs, deal, split, number, ()), on="pair_id", how="semi", maintain_order="left"
+            )
         return pairs if split is None else pairs.filter(pl.col("split") == split)
 
     def play(work: Path, live: Engine, unplayable: Collection[str]) -> Outcome:
         dealt = _dealt(recipe, pairs, deal, split, number, {*unplayable, *left_out})
-        chosen = Deals(dealt.frame.gather_every(max(1, len(dealt) // number)).head(number))
+        chosen = dealt.gather_every(max(1, len(dealt) // number)).head(number)
         played = play_folder(work, recipe, chosen, pairs, games, live, seats_of=seats, title="preflight")
         outcome = summarise(work)
         outcome.counts |= _lengths_and_shares(work, recipe)
@@ -124,14 +125,15 @@ def facts(report: Report, recipe: Recipe) -> dict[str, str]:
 
 def _dealt(
     recipe: Recipe, pairs: pl.DataFrame, deal: Path | None, split: str | None, number: int, left_out: Collection[str]
-) -> Deals:
+) -> pl.DataFrame:
     """All games of the deal on the split, or `number` new ones; none on pairs that are left out."""
     if deal is not None:
-        return choose_split(read_deals(deal / "games.parquet", recipe.game), pairs, split).without(left_out)
+        dealt = choose_split(read_deals(deal / "games.parquet", recipe.game), pairs, split)
+        return dealt.filter(~pl.col("pair_id").is_in(list(left_out)))
     chosen = pairs.filter(~pl.col("pair_id").is_in(list(left_out)))
     ids = chosen["pair_id"] if split is None else chosen.filter(pl.col("split") == split)["pair_id"]
     new = deal_anew(ids.to_list(), number, recipe.game, seed=derive(recipe.seed, "preflight"), iteration=0)
-    return choose_split(Deals.of(new), pairs, split)
+    return choose_split(deal_table(new), pairs, split)
 
 
 def _lengths_and_shares(folder: Path, recipe: Recipe) -> dict[str, Any]:

@@ -15,7 +15,6 @@ from stages.core.folder import artifact
 from stages.core.folder.artifact import Outcome, Report
 from stages.core.folder.content import known_as
 from stages.core.play import playable
-from stages.core.play.deals import Deals
 from stages.core.play.folder import PAIR, play_folder
 from stages.core.play.game import policies
 from stages.core.recipe import Recipe
@@ -47,7 +46,7 @@ def run(
     artifact.manifest_of(games, "make-games")
     seats = read_seats(deal or games)
 
-    def dealt() -> tuple[pl.DataFrame, Deals]:
+    def dealt() -> tuple[pl.DataFrame, pl.DataFrame]:
         pairs = tables.read(games / "pairs.parquet", tables.PAIRS, [*PAIR, "split"])
         deals = choose_split(read_deals((deal or games) / "games.parquet", recipe.game), pairs, split)
         return pairs, deals
@@ -56,7 +55,7 @@ def run(
         recipe,
         games,
         out,
-        lambda: dealt()[1].on(dealt()[0]),
+        lambda: dealt()[0].join(dealt()[1], on="pair_id", how="semi", maintain_order="left"),
         lambda work, live, left_out: _play(recipe, games, *dealt(), seats, work, live, left_out),
         players=policies(recipe, seats.values()),
         inputs={"deal": deal or games},
@@ -83,8 +82,8 @@ def produce(
 ) -> Report:
     """A folder of rollouts, made by `play(work_folder, engine, left_out)` with the policies `players` loaded.
 
-    Before that, those of `pairs()` that the policies cannot play are refused, or left out: see `playable.settle`. Who
-    lends an engine has seen to that.
+    Before that, those of `pairs()` that the policies cannot play are refused or left out (`playable.leave_out`). A
+    caller that lends an engine has done so already.
     """
     places = {name: _place(recipe, name, models or {}) for name in players}
     read = {
@@ -97,7 +96,7 @@ def produce(
     def make(work: Path) -> Outcome:
         if engine is None:
             check_models(recipe, places.values())
-        left_out = playable.settle(work, recipe, games, pairs(), places.values()) if engine is None else frozenset()
+        left_out = playable.leave_out(work, recipe, games, pairs(), places.values()) if engine is None else frozenset()
         with ExitStack() as stack:
             live = engine or stack.enter_context(open_engine(recipe))
             for name, place in places.items():
@@ -135,13 +134,14 @@ def _play(
     recipe: Recipe,
     games: Path,
     pairs: pl.DataFrame,
-    deals: Deals,
+    deals: pl.DataFrame,
     seats: Mapping[str, Seats],
     work: Path,
     engine: Engine,
     left_out: Collection[str],
 ) -> Outcome:
-    played = play_folder(work, recipe, deals.without(left_out), pairs, games, engine, seats_of=seats)
+    playable_deals = deals.filter(~pl.col("pair_id").is_in(list(left_out)))
+    played = play_folder(work, recipe, playable_deals, pairs, games, engine, seats_of=seats)
     outcome = summarise(work)
     outcome.counts["finished_before"] = played.before
     outcome.timings |= played.timings()

@@ -13,7 +13,7 @@ from PIL import Image
 from stages.core.clevr.questions import KINDS, ask
 from stages.core.game.prompting import render_aside, render_prompt
 from stages.core.game.readers import UNREADABLE_CLUE, read_clue, read_vote
-from stages.core.game.rules import Clue, Deal, Transcript, Turn
+from stages.core.game.rules import Clue, Deal, Turn
 from stages.core.game.subject import Subject
 from stages.core.recipe.game import Game
 from stages.core.vlm import encode
@@ -68,7 +68,7 @@ def test_the_prompt_set_holds_no_unknown_word(role: str, spy_view: str, voters: 
         turn = Turn(2, phase, role, player, 1 if phase == "clue" else None, 1)  # type: ignore[arg-type]
         if phase == "clue" and player is None:
             continue
-        prompt = render_prompt(game, Subject("clevr"), rules, turn, Transcript(said))
+        prompt = render_prompt(game, Subject("clevr"), rules, turn, said)
         words = " ".join(part["text"] or "" for part in prompt[0]["content"])
         assert UNKNOWN not in build_tokenizer().tokenize(words)
 

@@ -1,15 +1,16 @@
-"""Prompts from the templates of a prompt set: by role, domain, what the pair's change log says, and the spy's view.
+"""Prompts from the templates of a prompt set: by role, by domain, by what differs, and by what the spy sees.
 
-A template is rendered to one user message; `{{ image }}` marks where the voter's or player's picture stands. The fixed
-part comes first, then the picture, then the transcript, then what this turn alone needs, so that the beginnings of a
-game's prompts are equal and an engine's prefix cache hits. What players wrote reaches a template only as lines that
-`quoting.py` made safe.
+A template gives one user message; `{{ image }}` marks the place of the picture. What all prompts of a game share comes
+first, then the picture, then the clues, and last what this turn alone needs: with equal beginnings an engine's prefix
+cache helps. What players wrote reaches a template only as lines that `quoting.py` made safe.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -18,7 +19,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from stages.core.errors import InputError
 from stages.core.game.quoting import bare, quoted
 from stages.core.game.readers import UNREADABLE_CLUE
-from stages.core.game.rules import Clue, Deal, Transcript, Turn
+from stages.core.game.rules import Clue, Deal, Turn
 from stages.core.game.subject import Subject
 from stages.core.recipe.game import Game as GameRules
 from stages.core.recipe.load import prompt_folder
@@ -28,11 +29,59 @@ Message = dict[str, Any]  # {"role": str, "content": [{"type": "text" | "image",
 _IMAGE = "\x00image\x00"  # cannot occur in a clue: control characters are removed when it is read
 
 
+@dataclass(frozen=True)
+class SafeClue:
+    """A clue as templates may write it: `quoted`, in quotation marks, or `text`, which is safe without them."""
+
+    player: int
+    clue_round: int
+    text: str
+    quoted: str
+
+    @classmethod
+    def of(cls, clue: Clue) -> SafeClue:
+        quote = clue.text if clue.text == UNREADABLE_CLUE else quoted(clue.text)
+        return cls(clue.player, clue.clue_round, bare(clue.text), quote)
+
+
+def render_prompt(game: Deal, subject: Subject, rules: GameRules, turn: Turn, clues: Sequence[Clue]) -> list[Message]:
+    """The messages of one turn: a list with one user message of text and image parts. docs/doors/prompts.md lists what
+    a template may use."""
+    return _render(
+        rules.prompts,
+        "clue" if turn.phase == "clue" else "vote",
+        game=game,
+        subject=subject,
+        domain=subject.domain,
+        words=_words(rules.prompts, subject.domain, subject.kind),
+        role=turn.role,
+        player=turn.player,
+        clue_round=turn.clue_round,
+        clues=[SafeClue.of(clue) for clue in clues],
+        spy_view=game.spy_view,
+        voters=rules.voters,
+        own_thoughts=_own_thoughts(rules, turn, clues),
+    )
+
+
+def render_aside(prompt_set: str, name: str, **values: Any) -> list[Message]:
+    """The messages of a prompt of the set that is no turn of the game, e.g. `question`: one user message."""
+    return _render(prompt_set, name, **values)
+
+
+def _render(prompt_set: str, name: str, **values: Any) -> list[Message]:
+    text = _environment(prompt_set).get_template(f"{name}.j2").render(**values, image=_IMAGE)
+    before, mark, after = text.partition(_IMAGE)
+    if not mark or _IMAGE in after:
+        raise InputError(f"{prompt_folder(prompt_set)}: each template must hold {{{{ image }}}} exactly once")
+    texts = [[{"type": "text", "text": part.strip()}] if part.strip() else [] for part in (before, after)]
+    return [{"role": "user", "content": [*texts[0], {"type": "image", "text": None}, *texts[1]]}]
+
+
 @cache
 def _environment(prompt_set: str) -> Environment:
-    loader = FileSystemLoader(prompt_folder(prompt_set))
     return Environment(
-        loader=loader,
+        loader=FileSystemLoader(prompt_folder(prompt_set)),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -42,24 +91,9 @@ def _environment(prompt_set: str) -> Environment:
     )
 
 
-@dataclass(frozen=True)
-class Heard:
-    """A clue as templates may write it: `quoted`, in quotation marks, or as `text`, which is safe without them."""
-
-    player: int
-    clue_round: int
-    text: str
-    quoted: str
-
-    @classmethod
-    def of(cls, clue: Clue) -> Heard:
-        quote = clue.text if clue.text == UNREADABLE_CLUE else quoted(clue.text)
-        return cls(clue.player, clue.clue_round, bare(clue.text), quote)
-
-
 @cache
-def _words(prompt_set: str, domain: str, kind: str | None, spy_view: str) -> dict[str, Any]:
-    """How the set's `domains.yaml` speaks of a domain, a kind of chart and an empty picture; a set may do without."""
+def _words(prompt_set: str, domain: str, kind: str | None) -> dict[str, Any]:
+    """How the set's `domains.yaml` speaks of a domain and of a kind of chart; nothing for a set without that file."""
     path = prompt_folder(prompt_set) / "domains.yaml"
     if not path.is_file():
         return {}
@@ -69,58 +103,20 @@ def _words(prompt_set: str, domain: str, kind: str | None, spy_view: str) -> dic
             f"{path}: has no words for the domain '{domain}', only for {sorted(words)}. Add it there, or make the "
             "games with --set games.domain=…"
         )
-    of_kind = words[domain].get("kinds", {}).get(kind, {})
-    return {**words[domain], **of_kind, **(words.get("blank", {}) if spy_view == "blank" else {})}
+    return {**words[domain], **words[domain].get("kinds", {}).get(kind, {})}
 
 
-def render_prompt(game: Deal, subject: Subject, rules: GameRules, turn: Turn, transcript: Transcript) -> list[Message]:
-    """The messages of one turn: a list with one user message of text and image parts."""
-    environment = _environment(rules.prompts)
-    if rules.own_thoughts:
-        _check_has_place_for_thoughts(rules.prompts)
-    template = environment.get_template("clue.j2" if turn.phase == "clue" else "vote.j2")
-    text = template.render(
-        game=game,
-        subject=subject,
-        domain=subject.domain,
-        words=_words(rules.prompts, subject.domain, subject.kind, game.spy_view),
-        role=turn.role,
-        player=turn.player,
-        clue_round=turn.clue_round,
-        clues=[Heard.of(clue) for clue in transcript.clues],
-        spy_view=game.spy_view,
-        voters=rules.voters,
-        own_thoughts=_own_thoughts(rules, turn, transcript),
-        image=_IMAGE,
-    )
-    return [{"role": "user", "content": _parts(text, rules.prompts)}]
-
-
-def render_aside(prompt_set: str, name: str, **values: Any) -> list[Message]:
-    """The messages of a prompt of the set that is no turn of the game, e.g. `question`: one user message."""
-    text = _environment(prompt_set).get_template(f"{name}.j2").render(**values, image=_IMAGE)
-    return [{"role": "user", "content": _parts(text, prompt_set)}]
-
-
-@cache
-def _check_has_place_for_thoughts(prompt_set: str) -> None:
-    path = prompt_folder(prompt_set) / "clue.j2"
-    if "own_thoughts" not in path.read_text(encoding="utf-8"):
-        raise InputError(f"{path}: has no place for a player's own thoughts; set game.own_thoughts=false")
-
-
-def _own_thoughts(rules: GameRules, turn: Turn, transcript: Transcript) -> list[tuple[int, str]]:
-    """(clue round, quoted reasoning) of the player's earlier turns; never another seat's."""
-    if not rules.own_thoughts or turn.player is None:
+def _own_thoughts(rules: GameRules, turn: Turn, clues: Sequence[Clue]) -> list[tuple[int, str]]:
+    """(clue round, quoted reasoning) of the player's earlier turns; never another player's."""
+    if not rules.own_thoughts:
         return []
-    own = [clue for clue in transcript.clues if clue.player == turn.player and clue.thoughts]
+    path = prompt_folder(rules.prompts) / "clue.j2"
+    if not _mentions_thoughts(path):
+        raise InputError(f"{path}: has no place for a player's own thoughts; set game.own_thoughts=false")
+    own = [clue for clue in clues if clue.player == turn.player and clue.thoughts]
     return [(clue.clue_round, quoted(clue.thoughts[: rules.own_thoughts_chars])) for clue in own]
 
 
-def _parts(text: str, prompt_set: str) -> list[dict[str, str | None]]:
-    before, mark, after = text.partition(_IMAGE)
-    if not mark or _IMAGE in after:
-        raise InputError(f"{prompt_folder(prompt_set)}: each template must hold {{{{ image }}}} exactly once")
-    texts: list[dict[str, str | None]] = [{"type": "text", "text": part.strip()} for part in (before, after)]
-    parts: list[dict[str, str | None]] = [texts[0], {"type": "image", "text": None}, texts[1]]
-    return [part for part in parts if part["type"] == "image" or part["text"]]
+@cache
+def _mentions_thoughts(template: Path) -> bool:
+    return "own_thoughts" in template.read_text(encoding="utf-8")

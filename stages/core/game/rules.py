@@ -1,9 +1,9 @@
-"""Dealing seats and saying whose turn it is."""
+"""The rules of "Who is the spy?": who sits where, and whose turn it is. No other file knows them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from stages.core.recipe.game import Game as GameRules
@@ -11,12 +11,12 @@ from stages.core.seeds import derive, rng
 
 Role = Literal["civilian", "spy", "analyst"]
 Phase = Literal["clue", "decision"]
-ActivePhase = Literal["clue", "decision", "both"]  # what trains in an iteration
+ActivePhase = Literal["clue", "decision", "both"]  # what trains in a round
 
 
 @dataclass(frozen=True)
 class Deal:
-    """A pair dealt to seats: a row of `games.parquet`."""
+    """A game before it is played: a pair, and the spy's seat. A row of `games.parquet`."""
 
     game_id: str
     pair_id: str
@@ -53,7 +53,7 @@ class Turn:
 
 @dataclass(frozen=True)
 class Clue:
-    """What a seat said, as the others hear it, and what it thought, which only itself may see again."""
+    """What a player said. Only the player itself may see its `thoughts` again."""
 
     player: int
     clue_round: int
@@ -61,20 +61,13 @@ class Clue:
     thoughts: str = ""
 
 
-@dataclass
-class Transcript:
-    """A game so far."""
-
-    clues: list[Clue] = field(default_factory=list)
-
-
 def deal(
     pair_ids: Sequence[str], count: int, rules: GameRules, *, seed: int, iteration: int, plays: int = 1
 ) -> list[Deal]:
-    """Draw `count` games: pairs without repetition as long as they last, spies' seats uniform.
+    """Draw `count` games: a pair comes again only when all have come, and every seat is as likely to be the spy's.
 
-    With `plays` > 1 each deal is played that often under game ids of its own. Deterministic in `seed`,
-    `iteration` and the set of pairs; independent of anything played before.
+    With `plays` above 1, each deal is played that often, under game ids of its own. The result depends on `seed`,
+    `iteration` and the set of pairs only.
     """
     if not pair_ids:
         return []
@@ -95,18 +88,17 @@ def deal(
     return deals
 
 
-def next_turns(game: Deal, rules: GameRules, transcript: Transcript) -> list[Turn]:
-    """The turns that can be asked now: one clue, or all votes at once when every clue is given.
+def next_turns(game: Deal, rules: GameRules, said: int) -> list[Turn]:
+    """The turns that come after `said` clues: the next clue, or all votes at once. After the votes the game is over.
 
-    Seats speak in order. The spy never votes. After the votes the game is over; the caller asks no further.
+    Players speak in the order of their seats, round by round. The spy never votes.
     """
-    said = len(transcript.clues)
     if said < game.players * game.clue_rounds:
         player = said % game.players + 1
         return [Turn(said, "clue", game.role(player), player, said // game.players + 1, 1)]
     if rules.voters == "analyst":
         return [Turn(said, "decision", "analyst", None, None, rules.votes)]
     return [
-        Turn(said + place, "decision", "civilian", seat, None, rules.votes_per_civilian)
-        for place, seat in enumerate(game.civilians)
+        Turn(said + number, "decision", "civilian", seat, None, rules.votes_per_civilian)
+        for number, seat in enumerate(game.civilians)
     ]

@@ -10,9 +10,8 @@ from typing import Literal
 from stages.core.recipe.model import Model
 
 Tags = tuple[str, str]  # what opens a thought, and what closes it
-Thought = Literal["closed", "open"]
 
-# Of published models: most; Kimi; Seed; MiniMax; Magistral; Gemma 4; Command A.
+# Those of published models: most of them; Kimi; Seed; MiniMax; Magistral; Gemma 4; Command A.
 USUAL_TAGS: tuple[Tags, ...] = (
     ("<think>", "</think>"),
     ("<thinking>", "</thinking>"),
@@ -36,37 +35,32 @@ class Answer:
 
     thought: str  # private, without its tags
     said: str
-    state: Thought | None  # of the last thought: `open` when the completion ends inside it; None without any
+    state: Literal["closed", "open"] | None  # of the last thought; `open` if the completion ends inside it
 
 
 def read_answer(text: str, tags: Sequence[Tags]) -> Answer:
-    """Divide a completion into thought and answer, in one pass.
+    """Split a completion into thought and answer, in one pass.
 
-    A closing tag that nothing opened ends a thought that the prompt opened, so all that stands before it is thought.
+    A closing tag that nothing opened ends a thought that the prompt opened: all text before it is thought.
     """
     said: list[str] = []
     thoughts: list[str] = []
-    start, closing = 0, ""
-    partner = dict(tags)
-    for mark in _pattern(tags).finditer(text):
-        tag, piece = mark.group(), text[start : mark.start()]
-        if closing and tag != closing:
-            continue
-        if tag in partner:
-            said.append(piece)
-            closing = partner[tag]
-        else:
-            thoughts += [piece] if closing else [*said, piece]
-            said, closing = said if closing else [], ""
-        start = mark.end()
-    (thoughts if closing else said).append(text[start:])
-    state: Thought | None = "open" if closing else "closed" if thoughts else None
-    return Answer(_joined(thoughts), _joined(said), state)
-
-
-def _pattern(tags: Sequence[Tags]) -> re.Pattern[str]:
+    start, awaited = 0, ""  # the end of the last tag, and the tag that closes the thought it opened
+    closing = dict(tags)
     longest_first = sorted({tag for pair in tags for tag in pair}, key=len, reverse=True)
-    return re.compile("|".join(map(re.escape, longest_first)))
+    for match in re.finditer("|".join(map(re.escape, longest_first)), text):
+        tag, piece = match.group(), text[start : match.start()]
+        if awaited and tag != awaited:
+            continue
+        if tag in closing:
+            said.append(piece)
+            awaited = closing[tag]
+        else:
+            thoughts += [piece] if awaited else [*said, piece]
+            said, awaited = said if awaited else [], ""
+        start = match.end()
+    (thoughts if awaited else said).append(text[start:])
+    return Answer(_joined(thoughts), _joined(said), "open" if awaited else "closed" if thoughts else None)
 
 
 def _joined(pieces: Sequence[str]) -> str:

@@ -1,8 +1,7 @@
-"""A game from first clue to last vote, and many of them at once."""
+"""Playing a game from the first clue to the last vote, and many games at once."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -14,13 +13,12 @@ from stages.core.engines.together import together
 from stages.core.game.prompting import render_prompt
 from stages.core.game.quoting import one_line
 from stages.core.game.readers import UNREADABLE_CLUE, read_clue, read_thoughts, read_vote
-from stages.core.game.rules import Clue, Deal, Role, Transcript, Turn, next_turns
+from stages.core.game.rules import Clue, Deal, Role, Turn, next_turns
 from stages.core.game.subject import Subject
-from stages.core.game.thinking import Tags, read_answer
+from stages.core.game.thinking import read_answer, thinking_tags
 from stages.core.pictures import Picture, blank_ref, picture_of
 from stages.core.recipe import Recipe
-from stages.core.recipe.game import Game as GameRules
-from stages.core.recipe.rollout import Rollout, Seats
+from stages.core.recipe.rollout import Seats
 from stages.core.seeds import derive
 
 Row = dict[str, Any]
@@ -28,155 +26,135 @@ OnFinished = Callable[[int, list[Row]], None]
 
 
 @dataclass(frozen=True)
-class Table:
-    """A game with what is needed to play it: its place in the order, its pictures and who plays."""
+class PreparedGame:
+    """A dealt game with what it takes to play it: its number among all dealt games, its pictures, its policies."""
 
-    place: int
+    number: int
     deal: Deal
     subject: Subject
-    civilians_view: Picture
-    spy_view: Picture
+    civilians_picture: Picture
+    spy_picture: Picture
     seats: Seats
 
     def policy(self, role: Role) -> str:
         return str(getattr(self.seats, role))
 
     def picture(self, role: Role) -> Picture:
-        return self.spy_view if role == "spy" else self.civilians_view
+        return self.spy_picture if role == "spy" else self.civilians_picture
 
 
-@dataclass(frozen=True)
-class Rules:
-    """What all games of a run share."""
-
-    game: GameRules
-    rollout: Rollout
-    tags: Sequence[Tags]  # that mark private thought
+def prepare(number: int, deal: Deal, pair: Row, folder: Path, seats: Seats) -> PreparedGame:
+    """The game `deal` on its pair, a row of `pairs.parquet` in `folder`."""
+    original, spy = picture_of(folder, pair, "original"), picture_of(folder, pair, "modified")
+    assert original is not None
+    if deal.spy_view == "blank":
+        spy = Picture(folder, blank_ref(*original.size()), None)
+    assert spy is not None  # `choose_split` refuses a game without the picture that it needs
+    return PreparedGame(number, deal, Subject.of(pair), original, spy, seats)
 
 
 def policies(recipe: Recipe, seats: Collection[Seats] = ()) -> list[str]:
     """The policies that play on `seats` (default: the recipe's), each once; the analyst's only where it votes."""
     voter = "analyst" if recipe.game.voters == "analyst" else "civilian"
     roles = ("civilian", "spy", voter)
-    return sorted({str(getattr(who, role)) for who in seats or [recipe.rollout.seats] for role in roles})
+    return sorted({str(getattr(players, role)) for players in seats or [recipe.rollout.seats] for role in roles})
 
 
-def set_table(place: int, deal: Deal, pair: Row, folder: Path, seats: Seats) -> Table:
-    """A dealt game with the pictures of its pair (a row of `pairs.parquet` in `folder`) and who plays it."""
-    original = picture_of(folder, pair, "original")
-    spy = picture_of(folder, pair, "modified")
-    assert original is not None
-    if deal.spy_view == "blank":
-        spy = Picture(folder, blank_ref(*original.size()), None)
-    assert spy is not None  # `choose_split` refuses a game without the picture that it needs
-    return Table(place, deal, Subject.of(pair), original, spy, seats)
-
-
-async def play_game(table: Table, rules: Rules, engine: Engine) -> list[Row]:
-    """Play one game: clues in seat order, then all votes. Returns its rows, in key order."""
-    transcript = Transcript()
+async def play_game(game: PreparedGame, recipe: Recipe, engine: Engine) -> list[Row]:
+    """Play one game: clues in the order of seats, then all votes. Returns its rows in the order of their keys."""
+    clues: list[Clue] = []
     rows: list[Row] = []
     while True:
-        turns = next_turns(table.deal, rules.game, transcript)
+        turns = next_turns(game.deal, recipe.game, len(clues))
         if turns[0].phase == "decision":
-            votes = await together(_ask(table, turn, transcript, rules, engine) for turn in turns)
+            votes = await together(_ask(game, turn, clues, recipe, engine) for turn in turns)
             return rows + [row for cast in votes for row in cast]
-        (row,) = await _ask(table, turns[0], transcript, rules, engine)
+        (row,) = await _ask(game, turns[0], clues, recipe, engine)
         rows.append(row)
-        transcript.clues.append(_heard(turns[0], row, rules))
+        clues.append(_clue(turns[0], row, recipe))
 
 
 async def play_games(
-    places: Sequence[int],
-    set_up: Callable[[int], Table],
-    rules: Rules,
+    numbers: Sequence[int],
+    prepare_game: Callable[[int], PreparedGame],
+    recipe: Recipe,
     engine: Engine,
     on_finished: OnFinished,
-    *,
-    deterministic: bool,
 ) -> None:
-    """Play the games at `places` in the whole deal, `rollout.concurrent_games` at once on each lane of the engine.
+    """Play the games with these numbers, `rollout.concurrent_games` at once on each lane of the engine.
 
-    `set_up(place)` is asked for a game when it begins, so that games that wait take no memory, and
-    `on_finished(place, rows)` is called game by game. Deterministic: games go in fixed blocks of that size, so
-    that what is batched together does not depend on which games were finished before a kill, and a block's games are
-    reported together, in order. Otherwise a new game starts as soon as one ends.
+    `prepare_game(number)` is called when a game begins, so that games that wait take no memory, and
+    `on_finished(number, rows)` when it ends; a new game then takes its place. With `deterministic: true`, games are
+    played in fixed blocks instead: which requests share a batch then does not depend on which games were finished
+    before a kill, and a block's games are reported together, in order.
     """
-    size = rules.rollout.concurrent_games
-
-    def of_lane(lane: int) -> Iterator[int]:
-        return (place for place in places if engine.lane(place) == lane)
+    size = recipe.rollout.concurrent_games
 
     async def play_blocks(waiting: Iterator[int]) -> None:
         for block in blocks(waiting, size):
-            played = await together(play_game(set_up(place), rules, engine) for place in block)
-            for place, rows in zip(block, played, strict=True):
-                on_finished(place, rows)
+            played = await together(play_game(prepare_game(number), recipe, engine) for number in block)
+            for number, rows in zip(block, played, strict=True):
+                on_finished(number, rows)
 
-    async def chair(waiting: Iterator[int]) -> None:
-        for place in waiting:
-            on_finished(place, await play_game(set_up(place), rules, engine))
+    async def play_in_turn(waiting: Iterator[int]) -> None:
+        for number in waiting:
+            on_finished(number, await play_game(prepare_game(number), recipe, engine))
 
-    try:
-        async with asyncio.TaskGroup() as room:
-            for lane in range(engine.lanes):
-                waiting = of_lane(lane)
-                if deterministic:
-                    room.create_task(play_blocks(waiting))
-                else:
-                    for _ in range(min(size, len(places))):
-                        room.create_task(chair(waiting))
-    except ExceptionGroup as failed:
-        raise failed.exceptions[0] from None  # the first says why; what fails beside it fails for the same reason
+    work = []
+    for lane in range(engine.lanes):
+        waiting = iter([number for number in numbers if engine.lane(number) == lane])
+        if recipe.deterministic:
+            work.append(play_blocks(waiting))
+        else:
+            work += [play_in_turn(waiting) for _ in range(min(size, len(numbers)))]
+    await together(work)
 
 
-def blocks(places: Iterable[int], size: int) -> Iterator[list[int]]:
-    """Places block by block, `size` places of the whole deal each; those that are finished are simply absent."""
-    return (list(block) for _, block in groupby(places, key=lambda place: place // size))
+def blocks(numbers: Iterable[int], size: int) -> Iterator[list[int]]:
+    """Game numbers in blocks: `size` of all dealt games each, of which finished ones are simply absent."""
+    return (list(block) for _, block in groupby(numbers, key=lambda number: number // size))
 
 
-async def _ask(table: Table, turn: Turn, transcript: Transcript, rules: Rules, engine: Engine) -> list[Row]:
-    prompt = render_prompt(table.deal, table.subject, rules.game, turn, transcript)
-    picture = table.picture(turn.role)
+async def _ask(game: PreparedGame, turn: Turn, clues: list[Clue], recipe: Recipe, engine: Engine) -> list[Row]:
     request = Request(
-        order=(table.place, turn.index),
-        messages=prompt,
-        pictures=[picture],
+        order=(game.number, turn.index),
+        messages=render_prompt(game.deal, game.subject, recipe.game, turn, clues),
+        pictures=[game.picture(turn.role)],
         n=turn.samples,
-        seed=derive(table.deal.seed, turn.index),
-        sampling=Sampling.of(rules.rollout, turn.phase),
-        policy=table.policy(turn.role),
-        about=f"game '{table.deal.game_id}' (pair '{table.deal.pair_id}')",
+        seed=derive(game.deal.seed, turn.index),
+        sampling=Sampling.of(recipe.rollout, turn.phase),
+        policy=game.policy(turn.role),
+        about=f"game '{game.deal.game_id}' (pair '{game.deal.pair_id}')",
     )
     completions = await engine.generate(request)
-    version = engine.version(request.policy)
-    return [
-        _row(table, turn, request, version, sample, completion, rules) for sample, completion in enumerate(completions)
-    ]
-
-
-def _row(
-    table: Table, turn: Turn, request: Request, version: str, sample: int, completion: Completion, rules: Rules
-) -> Row:
-    clue = vote = kind = None
-    answer = read_answer(completion.text, rules.tags)
-    if turn.phase == "clue":
-        clue = read_clue(answer.said, rules.game.clue_chars, completion.truncated) or UNREADABLE_CLUE
-    else:
-        read = read_vote(answer.said, table.deal.players, completion.truncated)
-        vote, kind = read.seat, read.kind
-    return {
-        "game_id": table.deal.game_id,
+    common = {
+        "game_id": game.deal.game_id,
         "turn": turn.index,
-        "sample": sample,
         "phase": turn.phase,
         "clue_round": turn.clue_round,
         "player": turn.player,
         "role": turn.role,
         "policy": request.policy,
-        "policy_version": version,
+        "policy_version": engine.version(request.policy),
         "prompt": request.messages,
         "images": [picture.ref for picture in request.pictures],
+    }
+    return [
+        {**common, "sample": sample, "seed": request.seed + sample, **_answer(game.deal, turn, completion, recipe)}
+        for sample, completion in enumerate(completions)
+    ]
+
+
+def _answer(deal: Deal, turn: Turn, completion: Completion, recipe: Recipe) -> Row:
+    """What a row says of a completion and of the clue or vote in it."""
+    clue = vote = kind = None
+    answer = read_answer(completion.text, thinking_tags(recipe.model))
+    if turn.phase == "clue":
+        clue = read_clue(answer.said, recipe.game.clue_chars, completion.truncated) or UNREADABLE_CLUE
+    else:
+        read = read_vote(answer.said, deal.players, completion.truncated)
+        vote, kind = read.seat, read.kind
+    return {
         "prompt_tokens": completion.prompt_tokens,
         "prompt_sha256": completion.prompt_sha256,
         "completion": completion.text.encode(errors="replace").decode(),  # a server may send halves of characters
@@ -187,15 +165,16 @@ def _row(
         "clue": clue,
         "vote": vote,
         "vote_kind": kind,
-        "seed": request.seed + sample,
         "sampler": completion.sampler,
     }
 
 
-def _heard(turn: Turn, row: Row, rules: Rules) -> Clue:
+def _clue(turn: Turn, row: Row, recipe: Recipe) -> Clue:
+    """The clue of a row, with the player's reasoning where the player is to see it again."""
     assert turn.player is not None and turn.clue_round is not None  # clue turns have both
-    if not rules.game.own_thoughts:
-        return Clue(turn.player, turn.clue_round, row["clue"], "")
-    answer = read_answer(row["completion"], rules.tags)
-    thoughts = f"{one_line(answer.thought)} {read_thoughts(answer.said, row['finish_reason'] == 'length')}".strip()
+    thoughts = ""
+    if recipe.game.own_thoughts:
+        answer = read_answer(row["completion"], thinking_tags(recipe.model))
+        said = read_thoughts(answer.said, row["finish_reason"] == "length")
+        thoughts = f"{one_line(answer.thought)} {said}".strip()
     return Clue(turn.player, turn.clue_round, row["clue"], thoughts)

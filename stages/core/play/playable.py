@@ -1,4 +1,4 @@
-"""Which pairs cannot be played: known from pictures' sizes and the policies' processors, before weights are loaded."""
+"""Which pairs cannot be played. Picture sizes and the policies' processors tell, before any weights are loaded."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import polars as pl
 from stages.core import tables
 from stages.core.errors import InputError
 from stages.core.game.prompting import Message, render_prompt
-from stages.core.game.rules import Clue, Deal, Transcript, Turn, next_turns
+from stages.core.game.rules import Clue, Deal, next_turns
 from stages.core.game.subject import Subject
 from stages.core.pictures import Picture, picture_of
 from stages.core.progress import progress_bar
@@ -23,103 +23,107 @@ from stages.core.recipe.served import is_served
 if TYPE_CHECKING:
     from stages.core.vlm.lengths import PromptLengths
 
-LISTED = "unplayable.parquet"
-NAMED = 5  # pairs in a message
+LIST = "unplayable.parquet"
+NAMED = 5  # pairs that a message names
 Row = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Longest:
-    """A prompt of one role at its longest: the messages around clues of one letter, and the tokens that clues of full
-    length add."""
+def check_spy_view(pairs: pl.DataFrame, view: str) -> None:
+    """`InputError` unless every pair (`pair_id`, `modified`) has the picture that the spy is to see."""
+    without = pairs.filter(pl.col("modified").is_null()) if view == "modified" else pairs.clear()
+    for pair in without.head(1).iter_rows(named=True):
+        raise InputError(
+            f"pair '{pair['pair_id']}' has no modified picture, so the spy can only see a blank one: add "
+            "--set game.spy_view=blank, or make the games again with --set game.spy_view=modified"
+        )
 
-    role: str
-    messages: list[Message]
-    clues: int
 
-
-def settle(
-    folder: Path, recipe: Recipe, games: Path, pairs: pl.DataFrame, places: Iterable[str | Path]
+def leave_out(
+    folder: Path, recipe: Recipe, games: Path, pairs: pl.DataFrame, models: Iterable[str | Path]
 ) -> frozenset[str]:
-    """The ids of the pairs to leave out of the work in `folder`, which are listed there; see `find`.
+    """The ids of the pairs that the work in `folder` leaves out, which it lists there; see `find_unplayable`.
 
-    The list is made once: work that goes on after a kill leaves out the same pairs, whatever the limits are now.
+    The list is made once. Work that resumes after a kill leaves out the same pairs, whatever the limits are now.
     """
-    known = listed(folder)
-    return record(folder, recipe, find(recipe, games, pairs, places, known), known)
+    left_out = read_list(folder)
+    return write_list(folder, recipe, find_unplayable(recipe, games, pairs, models, left_out), left_out)
 
 
-def record(folder: Path, recipe: Recipe, found: pl.DataFrame, known: frozenset[str] | None) -> frozenset[str]:
-    """List in `folder` what `find` found, unless that was done before. Returns the ids of all that are left out."""
-    if recipe.rollout.unplayable == "skip" and known is None:
-        tables.write(found, folder / LISTED, tables.UNPLAYABLE)
-    return frozenset(found["pair_id"]) | (known or frozenset())
+def write_list(folder: Path, recipe: Recipe, found: pl.DataFrame, left_out: frozenset[str] | None) -> frozenset[str]:
+    """List the pairs that were found in `folder`, unless it has a list already. Returns the ids of all left out."""
+    if recipe.rollout.unplayable == "skip" and left_out is None:
+        tables.write(found, folder / LIST, tables.UNPLAYABLE)
+    return frozenset(found["pair_id"]) | (left_out or frozenset())
 
 
-def listed(folder: Path) -> frozenset[str] | None:
-    """The ids that an earlier call of `settle` left out of this folder; None where it made no list."""
-    path = folder / LISTED
+def read_list(folder: Path) -> frozenset[str] | None:
+    """The ids that were left out of this folder before; None if it has no list."""
+    path = folder / LIST
     return frozenset(tables.read(path, tables.UNPLAYABLE, ["pair_id"])["pair_id"]) if path.is_file() else None
 
 
-def find(
+def find_unplayable(
     recipe: Recipe,
     games: Path,
     pairs: pl.DataFrame,
-    places: Iterable[str | Path],
-    known: Collection[str] | None = None,
+    models: Iterable[str | Path],
+    left_out: Collection[str] | None = None,
 ) -> pl.DataFrame:
-    """The pairs that policies at `places` cannot play (`tables.UNPLAYABLE`), for `rollout.unplayable: skip`.
+    """The `pairs` (columns `PAIR`) that a model cannot play, as `rollout.unplayable: skip` lists them.
 
-    `pairs` has the columns of `play_folder.PAIR`; those in `known` are left out already. `InputError` names the others
-    where the recipe refuses them, where the list was settled before, and where none can be played.
+    `left_out` are those that an earlier list names. `InputError` names what was found where the recipe refuses it,
+    where there is an earlier list, and where nothing else is left to play.
     """
-    checked = pairs.filter(~pl.col("pair_id").is_in(list(known or ())))
-    found = tables.from_rows(_unplayable(recipe, games, checked, places), tables.UNPLAYABLE)
-    if len(found) and (recipe.rollout.unplayable == "refuse" or known is not None or len(found) == len(checked)):
-        may_skip = recipe.rollout.unplayable == "refuse" and known is None and len(found) < len(checked)
+    checked = pairs.filter(~pl.col("pair_id").is_in(list(left_out or ())))
+    found = tables.from_rows(_unplayable(recipe, games, checked, models), tables.UNPLAYABLE)
+    if len(found) and (recipe.rollout.unplayable == "refuse" or left_out is not None or len(found) == len(checked)):
+        may_skip = left_out is None and recipe.rollout.unplayable == "refuse" and len(found) < len(checked)
         raise InputError(_refusal(recipe, games, found, len(checked), may_skip))
     return found
 
 
 def warning(left_out: Collection[str], folder: Path) -> list[str]:
     """The warning about pairs that are left out."""
-    return [f"{len(left_out)} pair(s) cannot be played and are left out: see {folder / LISTED}"] if left_out else []
+    return [f"{len(left_out)} pair(s) cannot be played and are left out: see {folder / LIST}"] if left_out else []
 
 
-def longest_prompts(recipe: Recipe, pair: Row) -> Iterator[Longest]:
-    """The longest prompts that games on a pair can have: the last seat's clue, as civilian and as spy, and a vote.
+@dataclass(frozen=True)
+class LongestPrompt:
+    """A role's longest prompt: its messages with clues of one letter, and the tokens that full clues add."""
 
-    A clue counts as `game.clue_chars` tokens, one a character, or as all tokens that an answer may have, if these are
-    fewer; own thoughts likewise. Only scripts that take more tokens than characters, such as emoji, go beyond.
+    role: str
+    messages: list[Message]
+    clues: int
+
+
+def longest_prompts(recipe: Recipe, pair: Row) -> Iterator[LongestPrompt]:
+    """The longest prompts that games on a pair can have: the last player's clue, as civilian and as spy, and a vote.
+
+    A clue counts as `game.clue_chars` tokens, one for each character, or as all tokens that an answer may have if
+    these are fewer; own thoughts likewise. Only scripts with more tokens than characters, such as emoji, go beyond.
     """
-    rules, most = recipe.game, recipe.rollout.longest("clue")
-    clue, thoughts = min(most, rules.clue_chars), min(most, rules.own_thoughts_chars)
+    rules, limit = recipe.game, recipe.rollout.longest("clue")
+    clue, thoughts = min(limit, rules.clue_chars), min(limit, rules.own_thoughts_chars)
     subject = Subject.of(pair)
     for spy in (1, rules.players):
         deal = Deal("", pair["pair_id"], 0, rules.players, rules.clue_rounds, spy, rules.spy_view, 0)
-        for turn, transcript in _last_turns(deal, recipe):
+        said = [Clue(seat, number, "x", "x") for number in range(1, deal.clue_rounds + 1) for seat in deal.seats]
+        for clues in (said[:-1], said):
+            turn = next_turns(deal, rules, len(clues))[-1]
             own = rules.clue_rounds - 1 if turn.phase == "clue" and rules.own_thoughts else 0
-            messages = render_prompt(deal, subject, rules, turn, transcript)
-            yield Longest(turn.role, messages, len(transcript.clues) * clue + own * thoughts)
+            messages = render_prompt(deal, subject, rules, turn, clues)
+            yield LongestPrompt(turn.role, messages, len(clues) * clue + own * thoughts)
 
 
-def _last_turns(deal: Deal, recipe: Recipe) -> Iterator[tuple[Turn, Transcript]]:
-    """The last clue and the last vote of a game, with what was said before."""
-    said = [Clue(seat, number, "x", "x") for number in range(1, deal.clue_rounds + 1) for seat in deal.seats]
-    for transcript in (Transcript(said[:-1]), Transcript(said)):
-        yield next_turns(deal, recipe.game, transcript)[-1], transcript
-
-
-def _unplayable(recipe: Recipe, games: Path, pairs: pl.DataFrame, places: Iterable[str | Path]) -> list[Row]:
-    """A row for each pair that some policy cannot play. A server tells nothing of its processor before it answers."""
-    here = sorted({str(place) for place in places if not is_served(place)})
-    if recipe.rollout.engine in ("server", "fake") or not here or pairs.is_empty():
+def _unplayable(recipe: Recipe, games: Path, pairs: pl.DataFrame, models: Iterable[str | Path]) -> list[Row]:
+    """A row for each pair that some model cannot play. Of a server's model nothing is known before it answers."""
+    local = sorted({str(model) for model in models if not is_served(model)})
+    if recipe.rollout.engine in ("server", "fake") or not local or pairs.is_empty():
         return []
     from stages.core import vlm
     from stages.core.vlm.lengths import PromptLengths
 
-    lengths = [PromptLengths(vlm.load_processor(place, recipe.model)) for place in here]
+    lengths = [PromptLengths(vlm.load_processor(model, recipe.model)) for model in local]
     rows, size_of = [], cache(Picture.size)  # several prompts show one picture
     with progress_bar("measuring prompts", len(pairs)) as progress:
         for pair in pairs.iter_rows(named=True):
@@ -132,13 +136,12 @@ def _unplayable(recipe: Recipe, games: Path, pairs: pl.DataFrame, places: Iterab
 def _faults(
     recipe: Recipe, games: Path, pair: Row, lengths: PromptLengths, size_of: Callable[[Picture], tuple[int, int]]
 ) -> Iterator[Row]:
-    """What is wrong with a pair for one processor: pictures that it cannot take, prompts that are too long."""
-    limit = recipe.rollout.max_prompt_tokens
+    """What is wrong with a pair for one processor: a picture that it cannot take, or prompts that are too long."""
     for prompt in longest_prompts(recipe, pair):
-        modified = prompt.role == "spy" and recipe.game.spy_view == "modified"
-        picture = picture_of(games, pair, "modified" if modified else "original")
+        sees_modified = prompt.role == "spy" and recipe.game.spy_view == "modified"
+        picture = picture_of(games, pair, "modified" if sees_modified else "original")
         if picture is None:
-            continue  # a game that needs this picture is refused where it is dealt
+            continue  # `check_spy_view` refuses a game that needs it
         row: Row = {"pair_id": pair["pair_id"], "picture": picture.ref, "tokens": None}
         width, height = size_of(picture)
         try:
@@ -147,8 +150,8 @@ def _faults(
             yield row | {"reason": "picture refused", "detail": str(error)}
             continue
         text = lengths.text(prompt.messages)
-        if text + shown + prompt.clues > limit:
-            tokens = text + shown + prompt.clues
+        tokens = text + shown + prompt.clues
+        if tokens > recipe.rollout.max_prompt_tokens:
             detail = (
                 f"up to {tokens} tokens: {shown} of the picture ({width}×{height} pixels), {text} of the text, "
                 f"{prompt.clues} of what players say"
@@ -157,24 +160,17 @@ def _faults(
 
 
 def _refusal(recipe: Recipe, games: Path, found: pl.DataFrame, checked: int, may_skip: bool) -> str:
+    longest_first = found.sort("tokens", descending=True, nulls_last=False)
     lines = [
         f"pair '{row['pair_id']}', picture {row['picture']}: {row['reason']}, {row['detail']}"
-        for row in found.sort("tokens", descending=True, nulls_last=False).head(NAMED).iter_rows(named=True)
-    ]
-    if len(found) > NAMED:
-        lines.append(f"and {len(found) - NAMED} more")
-    remedies = []
-    lengths = found["tokens"].drop_nulls().to_list()
-    if lengths:
-        limit = recipe.rollout.max_prompt_tokens
-        remedies.append(
-            f"set rollout.max_prompt_tokens={max(lengths)}, enough for all that are too long (it is {limit})"
-        )
+        for row in longest_first.head(NAMED).iter_rows(named=True)
+    ] + [f"and {len(found) - NAMED} more"] * (len(found) > NAMED)
+    remedies = ["make the games again with other pictures"]
     if may_skip:
-        remedies.append("leave such pairs out from the start, with rollout.unplayable=skip")
-    remedies.append("make the games again with other pictures")
-    return (
-        f"{games}: {len(found)} of {checked} pairs cannot be played with this model:\n  "
-        + "\n  ".join(lines)
-        + f"\nRemedies: {'; '.join(remedies)}"
+        remedies.insert(0, "leave such pairs out from the start, with rollout.unplayable=skip")
+    if longest := max(found["tokens"].drop_nulls(), default=None):
+        limit = recipe.rollout.max_prompt_tokens
+        remedies.insert(0, f"set rollout.max_prompt_tokens={longest}, enough for all pairs (it is {limit})")
+    return "\n  ".join([f"{games}: {len(found)} of {checked} pairs cannot be played with this model:", *lines]) + (
+        f"\nRemedies: {'; '.join(remedies)}"
     )

@@ -11,7 +11,7 @@ import pytest
 
 from stages.core.game.prompting import Message, render_prompt
 from stages.core.game.readers import UNREADABLE_CLUE, read_clue, read_thoughts, read_vote
-from stages.core.game.rules import Clue, Deal, Transcript, Turn, deal
+from stages.core.game.rules import Clue, Deal, Turn, deal
 from stages.core.game.subject import Subject
 from stages.core.recipe.game import Game
 
@@ -58,16 +58,16 @@ def hostile(draw: random.Random) -> str:
     return f"{thoughts}\\boxed{{{inside}}}" + draw.choice(["", "", "}", "\\boxed{", draw.choice(FRAGMENTS)])
 
 
-def said(game: Deal, answers: list[str], rules: Game) -> Transcript:
+def said(game: Deal, answers: list[str], rules: Game) -> list[Clue]:
     """What a table of hostile players hears."""
-    transcript = Transcript()
+    clues: list[Clue] = []
     for index, answer in enumerate(answers):
         vote = read_vote(answer, game.players)
         assert (vote.kind == "seat") == (vote.seat in game.seats)
         clue = read_clue(answer, rules.clue_chars) or UNREADABLE_CLUE
         seat, clue_round = index % game.players + 1, index // game.players + 1
-        transcript.clues.append(Clue(seat, clue_round, clue, read_thoughts(answer)))
-    return transcript
+        clues.append(Clue(seat, clue_round, clue, read_thoughts(answer)))
+    return clues
 
 
 def text_of(messages: list[Message]) -> str:
@@ -81,20 +81,20 @@ def text_of(messages: list[Message]) -> str:
     return text
 
 
-def check_standard(text: str, transcript: Transcript) -> None:
+def check_standard(text: str, clues: list[Clue]) -> None:
     lines = [line for line in text.splitlines() if LIKE_A_CLUE.match(line)]
     read = [STANDARD_CLUE.fullmatch(line) for line in lines]
-    expected = [(str(clue.clue_round), str(clue.player), clue.text) for clue in transcript.clues]
+    expected = [(str(clue.clue_round), str(clue.player), clue.text) for clue in clues]
     assert [(match[1], match[2], match[3] or match[4] or "") if match else None for match in read] == expected, text
 
 
-def check_compact(text: str, transcript: Transcript) -> None:
+def check_compact(text: str, clues: list[Clue]) -> None:
     spoken = text.splitlines()[-1]
     assert len(text.splitlines()) == 2
-    assert [int(seat) for seat in COMPACT_SEAT.findall(spoken)] == [clue.player for clue in transcript.clues], spoken
+    assert [int(seat) for seat in COMPACT_SEAT.findall(spoken)] == [clue.player for clue in clues], spoken
 
 
-CHECKS: dict[str, Callable[[str, Transcript], None]] = {"standard": check_standard, "compact": check_compact}
+CHECKS: dict[str, Callable[[str, list[Clue]], None]] = {"standard": check_standard, "compact": check_compact}
 SAID = 8  # clues of a game
 
 

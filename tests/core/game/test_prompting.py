@@ -10,7 +10,7 @@ import pytest
 
 from stages.core.errors import InputError
 from stages.core.game.prompting import render_prompt
-from stages.core.game.rules import Clue, Deal, Transcript, Turn
+from stages.core.game.rules import Clue, Deal, Turn
 from stages.core.game.subject import Subject
 from stages.core.recipe.game import Game
 
@@ -41,7 +41,7 @@ def prompt_text(
 ) -> str:
     rules = rules or Game(players=PLAYERS)
     game = Deal("g", "p", 0, rules.players, rules.clue_rounds, spy, rules.spy_view, 0)
-    (message,) = render_prompt(game, subject, rules, turn, Transcript(clues))
+    (message,) = render_prompt(game, subject, rules, turn, clues)
     kinds = [part["type"] for part in message["content"]]
     assert message["role"] == "user" and kinds.count("image") == 1
     return "\n".join(part["text"] or "<picture>" for part in message["content"])

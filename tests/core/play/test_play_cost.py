@@ -10,12 +10,9 @@ import polars as pl
 import pytest
 
 from stages import rollout
-from stages.core.game.rules import deal
 from stages.core.play import journal
-from stages.core.play.deals import Deals
-from stages.core.play.game import Table, blocks, set_table
+from stages.core.play.game import PreparedGame, blocks, prepare
 from stages.core.play.journal import Journal
-from stages.core.recipe.game import Game
 from stages.core.recipe.rollout import Rollout
 from tests.helpers import write_games
 from tests.rollout.cost import InstantEngine, measure, recipe, write_deal
@@ -36,14 +33,14 @@ def play(world: Path, out: Path, *overrides: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("deterministic", ["true", "false"])
-def test_a_game_is_set_up_when_it_begins(
+def test_a_game_is_prepared_when_it_begins(
     world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, deterministic: str
 ):
     in_play, most = 0, 0
-    really: Callable[..., Table] = set_table
+    really: Callable[..., PreparedGame] = prepare
     add = Journal.add
 
-    def counted(*given: Any) -> Table:
+    def counted(*given: Any) -> PreparedGame:
         nonlocal in_play, most
         in_play += 1
         most = max(most, in_play)
@@ -54,7 +51,7 @@ def test_a_game_is_set_up_when_it_begins(
         in_play -= 1
         add(self, *given)
 
-    monkeypatch.setattr("stages.core.play.folder.set_table", counted)
+    monkeypatch.setattr("stages.core.play.folder.prepare", counted)
     monkeypatch.setattr(Journal, "add", finished)
     counts = play(world, tmp_path / "out", "rollout.concurrent_games=16", f"deterministic={deterministic}")
     assert counts["games"] == 200 and most == 16
@@ -78,17 +75,7 @@ def test_publishing_reads_a_file_for_the_parts_that_it_belongs_to_only(
     assert max(read) <= 6  # 4 files of 5 games, and neighbours whose games ended out of order
 
 
-def test_deals_are_read_from_their_table():
-    rules = Game(players=4)
-    listed = deal(["a", "b"], 7, rules, seed=1, iteration=2)
-    deals = Deals.of(listed)
-    assert list(deals) == listed and deals[3] == listed[3] == deals[-4] and list(deals[2:4]) == listed[2:4]
-    assert Deals.of(deals) is deals and len(deals) == 7
-    with pytest.raises(IndexError):
-        deals[7]
-
-
-def test_blocks_are_places_of_the_whole_deal():
+def test_blocks_are_numbers_of_all_dealt_games():
     assert list(blocks([0, 1, 2, 5, 6, 7, 8, 11], 3)) == [[0, 1, 2], [5], [6, 7, 8], [11]]
     assert list(blocks([], 3)) == []
 

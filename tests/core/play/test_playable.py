@@ -17,7 +17,7 @@ from stages.core.engines.transformers import TransformersEngine
 from stages.core.errors import InputError
 from stages.core.folder.files import sha256_file
 from stages.core.game.prompting import render_prompt
-from stages.core.game.rules import Clue, Deal, Transcript, next_turns
+from stages.core.game.rules import Clue, Deal, next_turns
 from stages.core.game.subject import Subject
 from stages.core.pictures import Picture
 from stages.core.play import playable
@@ -173,8 +173,8 @@ def test_the_longest_prompts_are_as_long_as_a_game_can_make_them(model: Path, ga
     for spy in (1, 3):
         deal = Deal("", "p0", 0, 3, 2, spy, rules.game.spy_view, 0)
         for heard in (said[:-1], said):
-            turn = next_turns(deal, rules.game, Transcript(heard))[-1]
-            messages = render_prompt(deal, Subject.of(pair), rules.game, turn, Transcript(heard))
+            turn = next_turns(deal, rules.game, len(heard))[-1]
+            messages = render_prompt(deal, Subject.of(pair), rules.game, turn, heard)
             actual = vlm.encode_one(
                 processor, messages, [Picture(games, pair["original"], sha256_file(games / pair["original"])).load()]
             )
@@ -206,7 +206,7 @@ def test_a_size_is_prepared_once_however_many_pairs_have_it(
     real = lengths.encode_one
     monkeypatch.setattr(lengths, "encode_one", lambda *given: (prepared.append(given[2][0].size), real(*given))[1])
     pairs = tables.read(games / "pairs.parquet", tables.PAIRS, PAIR)
-    assert playable.find(recipe(model), games, pl.concat([pairs] * 50), [model]).is_empty()
+    assert playable.find_unplayable(recipe(model), games, pl.concat([pairs] * 50), [model]).is_empty()
     assert sorted(prepared) == [(64, 64), (120, 40)]
 
 
@@ -214,6 +214,6 @@ def test_a_size_is_prepared_once_however_many_pairs_have_it(
 def test_where_no_processor_is_at_hand_nothing_is_refused(engine: str, games: Path, tmp_path: Path) -> None:
     pairs = tables.read(games / "pairs.parquet", tables.PAIRS, PAIR)
     given = load("tiny", [f"rollout.engine={engine}", "rollout.max_prompt_tokens=16"])
-    assert playable.find(given, games, pairs, [tmp_path / "no model"]).is_empty()
+    assert playable.find_unplayable(given, games, pairs, [tmp_path / "no model"]).is_empty()
     local = load("tiny", ["rollout.max_prompt_tokens=16"])
-    assert playable.find(local, games, pairs, ["http://localhost:8000/v1#name"]).is_empty()
+    assert playable.find_unplayable(local, games, pairs, ["http://localhost:8000/v1#name"]).is_empty()
