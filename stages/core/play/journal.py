@@ -13,7 +13,6 @@ from stages.core.errors import VzError
 from stages.core.play.game import Row
 from stages.core.recipe.rollout import Rollout
 
-
 SAVE_EVERY = 64  # finished games in a file of the journal
 GAMES_PER_PART = 2000  # of the finished table
 
