@@ -12,13 +12,15 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from stages import score
+from stages import rollout, score
 from stages.core import tables
+from stages.core.engines import open_engine
 from stages.core.errors import InputError
 from stages.core.recipe import load
 from stages.core.recipe.load import parse
 from stages.score.interface import Rewards
-from tests.helpers import write_rollouts
+from tests.families.gap import gaps
+from tests.helpers import fake_recipe, write_games, write_rollouts
 
 DOORS = Path(__file__).resolve().parents[1] / "docs/doors"
 VOTES = {"a": (2, ["2", "2", "na"]), "b": (1, ["1", "3", "unreadable"])}
@@ -142,3 +144,44 @@ def test_recipes_of_earlier_runs_name_the_same_rewards(before: str, now: str):
     assert parse({"score": {"decision_reward": before}}, "an earlier recipe").score.rewards == now
     with pytest.raises(InputError, match="unknown key 'score.decision_reward'"):
         parse({"score": {"decision_reward": before, "rewards": now}}, "a mixed recipe")
+
+
+def test_the_page_on_engines(tmp_path: Path):
+    recipe = load("tiny", ["game.players=3", "game.votes=2"])
+    write_games(tmp_path / "games", recipe, count=2)
+    write_files("engine.md", tmp_path)
+    small = ["--split", "all", "--set", "game.players=3", "--set", "game.votes=2"]
+    run_commands("engine.md", tmp_path, small)
+    rows = tables.read_parts(tmp_path / "rollouts", tables.ROLLOUTS)
+    assert len(rows) == 2 * (3 * recipe.game.clue_rounds + 2) and rows["sampler"].unique().to_list() == [
+        "transformers float32"
+    ]
+    # Each log-prob is that of a forward pass, and each prompt has the ids of the engine that comes with vz.
+    model = Path(recipe.model.path)
+    assert gaps(model, tmp_path / "rollouts", tmp_path / "games", recipe.rollout.temperature).max() < 1e-3
+    own = rollout.run(recipe, tmp_path / "games", tmp_path / "own", split=None).out
+    first = pl.col("turn") == 0  # later prompts hold other clues
+    prompts = [
+        tables.read_parts(out, tables.ROLLOUTS).filter(first)["prompt_sha256"] for out in (own, tmp_path / "rollouts")
+    ]
+    assert prompts[0].to_list() == prompts[1].to_list()
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("def open_engine(recipe):\n    return 3\n", "open_engine returned a int, not a stages.core.engines.Engine"),
+        ("def open_engine(recipe):\n    return 1 / 0\n", "line 2: ZeroDivisionError"),
+        ("", "defines no 'open_engine', which rollout.engine needs"),
+    ],
+)
+def test_a_wrong_engine_is_one_clear_error(tmp_path: Path, body: str, message: str):
+    (tmp_path / "mine.py").write_text(body)
+    with pytest.raises(InputError, match=message) as error:
+        open_engine(fake_recipe(f"rollout.engine={tmp_path}/mine.py"))
+    assert str(error.value).startswith(f"{tmp_path}/mine.py")
+
+
+def test_engines_that_nobody_knows_are_refused():
+    with pytest.raises(InputError, match="must be transformers, vllm, server, fake or the path of a Python file"):
+        load("tiny", ["rollout.engine=mine"])

@@ -1,17 +1,19 @@
-"""Who answers. `open_engine` starts the one that a recipe names."""
+"""Who answers. `open_engine` opens the engine that a recipe names."""
 
 from __future__ import annotations
 
 from stages.core.engines.base import Completion, Engine, Request, Sampling
+from stages.core.errors import InputError
 from stages.core.recipe.schema import Recipe
+from stages.core.user_code import is_user_file, load_user_object, user_errors
 
 __all__ = ["Completion", "Engine", "Request", "Sampling", "open_engine"]
 
 
 def open_engine(recipe: Recipe) -> Engine:
-    """The engine of `recipe.rollout.engine`, without policies yet: `load` gives it those.
+    """The engine of `rollout.engine`, without policies yet.
 
-    Whatever it is, a policy whose place is a server's address is answered by that server.
+    With any engine, a policy whose model is a server's address (`https://host/v1#name`) is answered by that server.
     """
     if recipe.rollout.executor.spreads:
         from stages.core.engines.fleet import check_executor
@@ -23,23 +25,36 @@ def open_engine(recipe: Recipe) -> Engine:
         return ServerEngine(recipe)
     from stages.core.engines.routing import RoutingEngine
 
+    if recipe.rollout.executor.spreads:
+        from stages.core.engines.fleet import FleetEngine
+
+        return RoutingEngine(FleetEngine(recipe, _with_weights), recipe)
     return RoutingEngine(_with_weights(recipe), recipe)
 
 
 def _with_weights(recipe: Recipe) -> Engine:
-    """An engine that loads the weights of its policies."""
-    if recipe.rollout.executor.spreads:
-        from stages.core.engines.fleet import FleetEngine
-
-        return FleetEngine(recipe, _with_weights)
-    if recipe.rollout.engine == "fake":
+    """An engine in this process that loads the weights of its policies."""
+    name = recipe.rollout.engine
+    if is_user_file(name):
+        return _own(name, recipe)
+    if name == "fake":
         from stages.core.engines.fake import FakeEngine
 
         return FakeEngine()
-    if recipe.rollout.engine == "vllm":
+    if name == "vllm":
         from stages.core.engines.vllm import VllmEngine
 
         return VllmEngine(recipe)
     from stages.core.engines.transformers import TransformersEngine
 
     return TransformersEngine(recipe)
+
+
+def _own(file: str, recipe: Recipe) -> Engine:
+    """The engine that `open_engine(recipe)` in a user's file returns."""
+    opener = load_user_object(file, "open_engine", "rollout.engine")
+    with user_errors(file):
+        engine = opener(recipe)
+    if not isinstance(engine, Engine):
+        raise InputError(f"{file}: open_engine returned a {type(engine).__name__}, not a stages.core.engines.Engine")
+    return engine

@@ -1,4 +1,4 @@
-"""What every engine promises."""
+"""What every engine promises: the contract for those that come with vz, and for your own (docs/doors/engine.md)."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Sampling:
-    """How the tokens of a completion are drawn."""
+    """How to draw the tokens of a completion."""
 
-    temperature: float
-    top_p: float
+    temperature: float  # 0: always the likeliest token
+    top_p: float  # 1: the whole distribution
     max_tokens: int
-    min_tokens: int
-    repetition_penalty: float
+    min_tokens: int  # an answer ends no sooner
+    repetition_penalty: float  # 1: none
 
     @classmethod
     def of(cls, recipe: Rollout, phase: str) -> Sampling:
@@ -42,25 +42,25 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Request:
-    """`n` completions of one prompt; sample i is drawn with `seed + i`, in every engine and whatever the batch."""
+    """`n` completions of one prompt."""
 
-    order: tuple[int, int]  # (game's place, turn): the order in which a deterministic engine batches
+    order: tuple[int, int]  # (the game's place in the deal, turn): the order in which a deterministic engine batches
     messages: list[Message]
-    pictures: list[Picture]
+    pictures: list[Picture]  # in the order of the image parts in `messages`
     n: int
-    seed: int
+    seed: int  # sample i is drawn with seed + i
     sampling: Sampling
     policy: str
     about: str = ""  # the game and pair, for messages
 
     @property
     def name(self) -> str:
-        """How messages call it."""
+        """What messages call the request."""
         pictures = "".join(f", picture {picture.ref}" for picture in self.pictures)
         return f"{self.about or f'game number {self.order[0]}'}, turn {self.order[1]}{pictures}"
 
     def check_length(self, tokens: int, limit: int) -> None:
-        """`InputError` for a prompt of more than `limit` tokens: cutting it would change the game unseen."""
+        """`InputError` for a prompt of more than `limit` tokens: a cut prompt would silently change the game."""
         if tokens > limit:
             raise InputError(
                 f"{self.name}: the prompt has {tokens} tokens, but rollout.max_prompt_tokens is {limit}. Finished "
@@ -70,14 +70,14 @@ class Request:
 
 @dataclass(frozen=True)
 class Completion:
-    """One answer; `token_ids` ends with the stop token unless `finish_reason` is "length"."""
+    """One answer. Rows without token ids, log-probs and `prompt_sha256` can be scored, but cannot train."""
 
     text: str
-    token_ids: list[int]
-    logprobs: list[float]  # of the sampled tokens, at the sampling temperature, before any truncation
-    finish_reason: str
+    token_ids: list[int]  # with the stop token at the end, unless `finish_reason` is "length"
+    logprobs: list[float]  # of these tokens, at the sampling temperature, before `top_p` cuts the tail
+    finish_reason: str  # "stop" or "length"
     prompt_tokens: int
-    prompt_sha256: str | None  # None, with no ids and no log-probs, where a server does not tell them
+    prompt_sha256: str | None  # see `stages.core.vlm.prompt_hash`
     sampler: str  # what computed it: see `sampler_name`
 
     @property
@@ -87,17 +87,17 @@ class Completion:
 
 
 def sampler_name(engine: str, dtype: str = "") -> str:
-    """How rows name what computed them: the engine and its precision, where that is known."""
+    """The name of what computes completions, for the column `sampler`: the engine, and its precision if known."""
     return f"{engine} {dtype.removeprefix('torch.')}".strip()
 
 
 @dataclass
 class Tally:
-    """What an engine has done since it was opened; it only grows."""
+    """What an engine has done since it was opened."""
 
     completions: int = 0
     tokens_in: int = 0  # of prompts; a prompt counts once, however many samples it has
-    tokens_cached: int = 0  # of tokens_in, those that a prefix cache spared
+    tokens_cached: int = 0  # of tokens_in, those that a prefix cache already held
     tokens_out: int = 0
     retries: int = 0  # requests sent again because a server or worker failed
     restarts: int = 0  # engines or workers that died and were started again
@@ -123,10 +123,15 @@ class Queue:
 
 
 class Engine(ABC):
-    """Policies by name, an event loop that outlives a stage, and `generate`."""
+    """Answers requests for policies, which are known by name.
 
-    batches = False  # whether it computes requests in batches, so that it is best given many at once
-    lanes = 1  # parts that compute independently; games are spread on them
+    A subclass must define `load` and `generate`. An engine lives as long as a command, or a whole run. vz loads new
+    weights into it between rounds, and calls `close` at the end, also after an error. All its coroutines run in one
+    event loop, through `run`.
+    """
+
+    batches = False  # whether it computes requests in batches, and so should get many at once
+    lanes = 1  # parts that compute independently of each other; vz spreads games over them
 
     def __init__(self) -> None:
         self._runner = asyncio.Runner()
@@ -135,46 +140,55 @@ class Engine(ABC):
 
     @abstractmethod
     async def generate(self, request: Request) -> list[Completion]:
-        """Answer one request; many may wait at once."""
+        """Return `request.n` completions. vz awaits many requests at once.
+
+        Sample i is drawn with `request.seed + i`, whatever else is computed with it, so that results do not depend on
+        batches. The prompt is never cut (`Request.check_length`). Call `count` with what was computed. Any exception
+        ends the command; finished games are kept.
+        """
 
     @abstractmethod
     def load(self, policy: str, model: str | Path, version: str) -> None:
-        """Give `policy` these weights, in place of those it may have."""
+        """Give `policy` the weights of `model`, in place of those it has, and set `self._versions[policy]`.
+
+        `model` is a folder, a hub name, or whatever else the engine understands. `version` changes with its content.
+        """
 
     def unload(self, policy: str) -> None:
         """Free the weights of a policy that plays no more; one that is not loaded is no error."""
         self._versions.pop(policy, None)
 
     def sleep(self) -> None:  # noqa: B027 - an engine without an accelerator has nothing to free
-        """Free the accelerator for training; the next request wakes the engine. Optional."""
+        """Free the accelerator while the policy trains. The next request wakes the engine."""
+
+    def close(self) -> None:
+        """Free everything. An engine that overrides this calls `super().close()`."""
+        self._runner.close()
 
     def version(self, policy: str) -> str:
-        """The version of a loaded policy, as rows record it."""
+        """The version of a loaded policy, for the column `policy_version`. `InputError` if it is not loaded."""
         if policy not in self._versions:
             raise InputError(f"a seat wants the policy '{policy}', but only {sorted(self._versions)} are loaded")
         return self._versions[policy]
 
     def lane(self, place: int) -> int:
-        """Which of its `lanes` answers for the game at this place."""
+        """Which of the `lanes` answers for the game at this place."""
         return 0
 
     def queue(self) -> Queue:
-        """How busy it is, for the eye."""
+        """How busy the engine is, for the progress display."""
         return Queue()
 
     def count(self, completions: Sequence[Completion], *, prompts: int, cached: int = 0) -> None:
-        """Engines report here what they computed: the completions, and their prompts' tokens, each prompt once."""
+        """Add completions to the tally. `prompts` are the tokens of their prompts, each prompt counted once."""
         self.tally.completions += len(completions)
         self.tally.tokens_in += prompts
         self.tally.tokens_cached += cached
         self.tally.tokens_out += sum(len(completion.token_ids) for completion in completions)
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine on the engine's own loop, which stays between stages."""
+        """Run a coroutine in the engine's event loop, which outlives a stage."""
         return self._runner.run(work)
-
-    def close(self) -> None:
-        self._runner.close()
 
     def __enter__(self) -> Self:
         return self

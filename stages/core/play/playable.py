@@ -118,7 +118,7 @@ def longest_prompts(recipe: Recipe, pair: Row) -> Iterator[LongestPrompt]:
 def _unplayable(recipe: Recipe, games: Path, pairs: pl.DataFrame, models: Iterable[str | Path]) -> list[Row]:
     """A row for each pair that some model cannot play. Of a server's model nothing is known before it answers."""
     local = sorted({str(model) for model in models if not is_served(model)})
-    if recipe.rollout.engine in ("server", "fake") or not local or pairs.is_empty():
+    if not recipe.rollout.reads_prompts_here or not local or pairs.is_empty():
         return []
     from stages.core import vlm
     from stages.core.vlm.lengths import PromptLengths

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from stages.core.recipe.base import LAST_BITS, NO_BYTE, Section
+from stages.core.recipe.base import LAST_BITS, NAME_OR_FILE, NO_BYTE, Section
 from stages.core.recipe.engines import Executor, ServerSettings, VllmSettings
+from stages.core.user_code import is_user_file
 
 
 class Seats(Section):
@@ -21,10 +22,11 @@ class Seats(Section):
 class Rollout(Section):
     """Sampling and batching."""
 
-    engine: Literal["transformers", "vllm", "server", "fake"] = Field(
+    engine: str = Field(
         "transformers",
-        description="Who answers: Hugging Face generate (CPU and CUDA), vLLM, an OpenAI-compatible server, or scripted "
-        "answers for tests.",
+        json_schema_extra=NAME_OR_FILE,
+        description="Who answers: transformers (Hugging Face generate, on CPU and CUDA), vllm, server (an "
+        "OpenAI-compatible one), fake (scripted answers, for tests), or a Python file of yours (docs/doors/engine.md).",
     )
     temperature: float = Field(0.8, ge=0, description="Sampling temperature (released code: 0.8); 0 is greedy.")
     top_p: float = Field(1.0, gt=0, le=1, description="Nucleus; 1 samples untruncated, which importance ratios need.")
@@ -76,9 +78,21 @@ class Rollout(Section):
         description="Engines in several processes or on several machines.",
     )
 
+    @property
+    def reads_prompts_here(self) -> bool:
+        """Whether the engine turns prompts into tokens by the model's own Hugging Face processor, in this process."""
+        return self.engine in ("transformers", "vllm")
+
     def longest(self, phase: str) -> int:
         """Tokens of the longest completion of a clue or a decision phase, thought included."""
         return self.max_thinking_tokens + (self.max_clue_tokens if phase == "clue" else self.max_vote_tokens)
+
+    @field_validator("engine")
+    @classmethod
+    def _is_known(cls, value: str) -> str:
+        if value not in ("transformers", "vllm", "server", "fake") and not is_user_file(value):
+            raise ValueError("must be transformers, vllm, server, fake or the path of a Python file (.py)")
+        return value
 
     @model_validator(mode="after")
     def _shortest_is_no_longer_than_longest(self) -> Self:

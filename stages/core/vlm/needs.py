@@ -10,6 +10,7 @@ from stages.core import vlm
 from stages.core.errors import InputError, first_line, require
 from stages.core.recipe.schema import Recipe
 from stages.core.recipe.served import is_served
+from stages.core.user_code import is_user_file
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
@@ -26,16 +27,17 @@ def check_models(recipe: Recipe, places: Iterable[Place], *, trains: bool = Fals
 
 
 def checks(recipe: Recipe, place: Place, trains: bool) -> dict[str, Check]:
-    """The checks by what they examine. A served or scripted policy has no weights here."""
+    """The checks by what they examine. A served or scripted policy has no weights here, and vz
+    does not know what your own engine loads."""
     engine = recipe.rollout.engine
     if is_served(place) or engine == "server":
         return {"server": _server}
-    if engine == "fake":
+    if not recipe.rollout.reads_prompts_here and not (trains and is_user_file(engine)):
         return {}
     judged: dict[str, Check] = {"device": _device, "processor": _processor}
     if engine == "vllm":
         judged["vLLM"] = _vllm
-    if engine == "transformers" or trains:
+    if engine != "vllm" or trains:
         judged["architecture"] = _architecture
     if recipe.rollout.executor.spreads:
         judged["Ray"] = _ray
