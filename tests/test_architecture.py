@@ -52,7 +52,7 @@ FLOORS = [
     {"clevr", "game", "pages", "pictures"},
     {"recipe", "tables", "processes"},
     {"folder", "user_code"},
-    {"changes", "errors", "progress", "removed", "seeds"},
+    {"changes", "errors", "old_settings", "progress", "seeds"},
 ]
 
 

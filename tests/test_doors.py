@@ -17,7 +17,6 @@ from stages.core import tables
 from stages.core.engines import open_engine
 from stages.core.errors import InputError
 from stages.core.recipe import load
-from stages.core.recipe.load import parse
 from stages.score.interface import Rewards
 from tests.families.gap import gaps
 from tests.helpers import fake_recipe, write_games, write_rollouts
@@ -137,13 +136,6 @@ def test_an_edited_file_makes_other_results(tmp_path: Path):
     mine.write_text("from stages.score.released_code import clue_rewards, vote_rewards\n")
     with pytest.raises(InputError, match=r"different inputs or settings \(other score.rewards\)"):
         scored(tmp_path, setting)
-
-
-@pytest.mark.parametrize(("before", "now"), [("paper", "paper"), ("code", "released-code")])
-def test_recipes_of_earlier_runs_name_the_same_rewards(before: str, now: str):
-    assert parse({"score": {"decision_reward": before}}, "an earlier recipe").score.rewards == now
-    with pytest.raises(InputError, match="unknown key 'score.decision_reward'"):
-        parse({"score": {"decision_reward": before, "rewards": now}}, "a mixed recipe")
 
 
 def test_the_page_on_engines(tmp_path: Path):

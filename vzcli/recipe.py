@@ -29,10 +29,9 @@ def show(
 ) -> None:
     """A recipe with every value resolved, as YAML."""
     from stages.core.recipe import dump
-    from stages.core.recipe.describe import describe_fields
 
     recipe = opt.load_recipe(name, overrides, None)
-    print("\n".join(describe_fields(recipe)) if describe else dump(recipe), end="\n" if describe else "")
+    print("\n".join(recipe.described()) if describe else dump(recipe), end="\n" if describe else "")
 
 
 @app.command()

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from stages.core.folder.files import to_json
-from stages.core.removed import without_removed
+from stages.core.old_settings import modernised
 
 MOST = 4  # settings that are told one by one
 LONGEST = 60  # letters of a value
@@ -42,8 +42,8 @@ def _inputs(old: Mapping[str, str], now: Mapping[str, str]) -> Iterator[str]:
 
 
 def current(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Stored settings by dotted key, without removed fields that had the value that holds now."""
-    return dict(leaves(without_removed(settings)))
+    """Stored settings by dotted key, as this version would write them."""
+    return dict(leaves(modernised(settings)))
 
 
 def input_hashes(made: Mapping[str, Any]) -> dict[str, str]:

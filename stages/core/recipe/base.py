@@ -1,37 +1,46 @@
-"""What all recipe sections share: strict, frozen, every field described and marked by what it decides."""
+"""What all sections of a recipe share: strict and frozen models, and which of their values a result depends on."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
-from pydantic.config import JsonDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from stages.core.user_code import hash_of_user_file, is_user_file
 
-# Which part of a result a field decides, as its `json_schema_extra`. A field without a mark decides the result itself:
-# with another value the result is another one, and stages refuse a folder that was made with the old value.
-NO_BYTE: JsonDict = {"decides": "no byte"}  # only speed, memory, patience, or what may be refused or warned about
-LAST_BITS: JsonDict = {"decides": "last bits"}  # the order of arithmetic: counts where `deterministic` is true
-BY_CONTENT: JsonDict = {"decides": "by content"}  # a path: the content there counts, as an input
-NAME_OR_FILE: JsonDict = {"decides": "by content of a file"}  # a name, or a Python file whose content counts
+# A result depends on its inputs and on the values of all fields but these. A stage neither resumes nor reuses an output
+# folder that was made with other values. A value that names a Python file counts by the content of the file.
+RuntimeField = partial(Field, json_schema_extra={"kind": "runtime"})  # only speed, memory, waiting times or checks
+NumericField = partial(Field, json_schema_extra={"kind": "numeric"})  # rounding: counts only if `deterministic` is true
+ContentField = partial(Field, json_schema_extra={"kind": "content"})  # a path: its content counts, as an input
 
 
 class Section(BaseModel):
-    """A part of a recipe. An unknown key or a value of the wrong kind is an error; nothing changes after loading."""
+    """A part of a recipe. Unknown keys and values of a wrong type are errors; nothing changes after loading."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, protected_namespaces=())
 
     def identity(self, *, deterministic: bool) -> dict[str, Any]:
-        """The values that decide a result, as plain data."""
-        left_out = [NO_BYTE, BY_CONTENT] + ([] if deterministic else [LAST_BITS])
+        """The values that a result depends on, as plain data."""
+        ignored = {"runtime", "content"} if deterministic else {"runtime", "content", "numeric"}
         body = self.model_dump(mode="json", by_alias=True)
         for name, field in type(self).model_fields.items():
-            value = getattr(self, name)
-            if field.json_schema_extra in left_out:
-                del body[field.alias or name]
-            elif field.json_schema_extra == NAME_OR_FILE and is_user_file(value):
-                body[field.alias or name] = hash_of_user_file(value, name)
+            key, value, marker = field.alias or name, getattr(self, name), field.json_schema_extra
+            if isinstance(marker, dict) and marker["kind"] in ignored:
+                del body[key]
             elif isinstance(value, Section):
-                body[field.alias or name] = value.identity(deterministic=deterministic)
+                body[key] = value.identity(deterministic=deterministic)
+            elif is_user_file(value):
+                body[key] = hash_of_user_file(value, name)
         return body
+
+    def described(self, prefix: str = "") -> Iterator[str]:
+        """A paragraph for each field: its key, its value here, its description."""
+        for name, field in type(self).model_fields.items():
+            key, value = f"{prefix}{field.alias or name}", getattr(self, name)
+            if isinstance(value, Section):
+                yield from value.described(f"{key}.")
+            else:
+                yield f"{key} = {value!r}\n    {field.description}"

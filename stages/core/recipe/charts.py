@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from stages.core.recipe.base import NO_BYTE, Section
+from stages.core.recipe.base import RuntimeField, Section
 
 Kind = Literal["bar", "grouped", "stacked", "line", "pie"]
 COLOURS = 8  # of every palette: more series or slices could not be told apart
@@ -28,9 +28,8 @@ class ChartSettings(Section):
         description="Least difference of two values that are swapped, as a share of the span of values shown: from the "
         "lowest to the highest, zero included for bars. A tenth is some 20 pixels of a plot 200 high (vz: 0.1).",
     )
-    bad_tables: Literal["refuse", "skip"] = Field(
+    bad_tables: Literal["refuse", "skip"] = RuntimeField(
         "refuse",
-        json_schema_extra=NO_BYTE,
         description="A table that cannot be read: refuse ends with its error; skip lists it in skipped.parquet and "
         "goes on, for data sets read from pictures such as ChartQA, where some cells hold words.",
     )

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
-from stages.core.recipe.base import NO_BYTE, Section
+from stages.core.recipe.base import RuntimeField, Section
 from stages.core.recipe.served import check_url
 
 # Arguments of vLLM that vz gives, and what decides them.
@@ -36,38 +36,27 @@ SET_BY_RECIPE = {
 class VllmSettings(Section):
     """The vLLM engine. All but `options` decides speed and memory only, as far as vLLM's arithmetic allows."""
 
-    gpu_memory: float = Field(
+    gpu_memory: float = RuntimeField(
         0.85,
         gt=0,
         le=1,
-        json_schema_extra=NO_BYTE,
         description="Share of each GPU's memory that vLLM takes, weights included (vLLM: 0.92).",
     )
-    cpu_memory: float = Field(
-        1.0, gt=0, json_schema_extra=NO_BYTE, description="GiB for keys and values where there is no GPU."
-    )
-    tensor_parallel: int = Field(
-        1, ge=1, json_schema_extra=NO_BYTE, description="GPUs that share one copy of the weights."
-    )
-    data_parallel: int = Field(
+    cpu_memory: float = RuntimeField(1.0, gt=0, description="GiB for keys and values where there is no GPU.")
+    tensor_parallel: int = RuntimeField(1, ge=1, description="GPUs that share one copy of the weights.")
+    data_parallel: int = RuntimeField(
         1,
         ge=1,
-        json_schema_extra=NO_BYTE,
         description="Copies of the weights on this machine; games are spread over them.",
     )
-    max_requests: int = Field(
-        256, ge=1, json_schema_extra=NO_BYTE, description="Completions computed at once (vLLM's max_num_seqs)."
-    )
-    weights_at_once: int = Field(
+    max_requests: int = RuntimeField(256, ge=1, description="Completions computed at once (vLLM's max_num_seqs).")
+    weights_at_once: int = RuntimeField(
         1,
         ge=1,
-        json_schema_extra=NO_BYTE,
         description="Different full weights held at once, each by an engine of its own with an equal share of "
         "gpu_memory: 2 to play full weights against others. Adapters of one base need only 1.",
     )
-    eager: bool = Field(
-        False, json_schema_extra=NO_BYTE, description="Without CUDA graphs and compilation: starts faster, runs slower."
-    )
+    eager: bool = RuntimeField(False, description="Without CUDA graphs and compilation: starts faster, runs slower.")
     options: dict[str, Any] = Field(default_factory=dict, description="Further AsyncEngineArgs of vLLM, by name.")
 
     @field_validator("options")
@@ -93,18 +82,16 @@ class ServerSettings(Section):
     model: str | None = Field(
         None, description="The model's name there; null: the policy's own, or the only one that the server lists."
     )
-    key_variable: str = Field(
+    key_variable: str = RuntimeField(
         "OPENAI_API_KEY",
-        json_schema_extra=NO_BYTE,
         description="Environment variable with the API key. It is sent to the host of `url` and to no other; none is "
         "sent when it is not set.",
     )
-    requests: int = Field(64, ge=1, json_schema_extra=NO_BYTE, description="Requests under way at once.")
-    timeout: float = Field(600, gt=0, json_schema_extra=NO_BYTE, description="Longest wait for one answer, in seconds.")
-    attempts: int = Field(
+    requests: int = RuntimeField(64, ge=1, description="Requests under way at once.")
+    timeout: float = RuntimeField(600, gt=0, description="Longest wait for one answer, in seconds.")
+    attempts: int = RuntimeField(
         20,
         ge=1,
-        json_schema_extra=NO_BYTE,
         description="Tries of one request before the stage ends: after 408, 409, 429, 5xx, lost connections and "
         "answers that are not whole. The pause grows from half a second to 8, so 20 tries take two minutes at least. A "
         "server may ask for a longer pause (Retry-After), up to two minutes.",
@@ -114,9 +101,8 @@ class ServerSettings(Section):
         description="Token ids and log-probs, without which rows cannot train: auto asks and does without; require "
         "ends the stage without them; never does not ask, for servers that refuse to.",
     )
-    limit_field: Literal["max_tokens", "max_completion_tokens"] = Field(
+    limit_field: Literal["max_tokens", "max_completion_tokens"] = RuntimeField(
         "max_tokens",
-        json_schema_extra=NO_BYTE,
         description="The server's name for the length limit; some hosted servers accept only the second.",
     )
     extra_body: dict[str, Any] = Field(

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from stages.core.recipe.base import BY_CONTENT, NO_BYTE, Section
+from stages.core.recipe.base import ContentField, RuntimeField, Section
 
 Attribute = Literal["size", "color", "material", "shape"]
 
@@ -14,10 +14,9 @@ Attribute = Literal["size", "color", "material", "shape"]
 class Evaluate(Section):
     """Games against an opponent, votes on fixed transcripts, and questions that are no part of the game."""
 
-    every: int = Field(
+    every: int = RuntimeField(
         0,
         ge=0,
-        json_schema_extra=NO_BYTE,
         description="Rounds of a run between evaluations, the first before round 1; 0: none.",
     )
     games: int = Field(
@@ -31,6 +30,4 @@ class Evaluate(Section):
         ("size", "color", "material", "shape"), min_length=1, description="What transfer questions may name."
     )
     split: Literal["dev", "test", "train"] = Field("test", description="Pairs that are played and asked about.")
-    opponent: str = Field(
-        "base", json_schema_extra=BY_CONTENT, description="The opponent: base, a model folder or a hub name."
-    )
+    opponent: str = ContentField("base", description="The opponent: base, a model folder or a hub name.")

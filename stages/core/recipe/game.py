@@ -1,4 +1,4 @@
-"""The `game` section: the rules of "Who is the spy?" that a run plays by."""
+"""The `game` section: the rules of "Who is the spy?"."""
 
 from __future__ import annotations
 
@@ -6,37 +6,41 @@ from typing import Literal
 
 from pydantic import Field
 
-from stages.core.recipe.base import BY_CONTENT, Section
+from stages.core.recipe.base import ContentField, Section
 
 
 class Game(Section):
-    """Players, clue rounds, voters and what the spy sees."""
+    """Players, clue rounds, voters, and what the spy sees."""
 
-    players: int = Field(5, ge=3, le=99, description="Seats, the one spy included. Paper: 4 civilians + 1 spy.")
-    clue_rounds: int = Field(2, ge=1, le=9, description="Clues that every seat gives (R; paper and code: 2).")
+    players: int = Field(5, ge=3, le=99, description="Number of players, including the one spy (paper: 4 + 1).")
+    clue_rounds: int = Field(
+        2, ge=1, le=9, description="Number of clues that each player gives (R; paper and code: 2)."
+    )
     voters: Literal["analyst", "civilians"] = Field(
         "analyst",
-        description="Who votes: one neutral analyst (the prompt in the paper's A.2.1; the code), or each civilian.",
+        description="Who votes. analyst: one neutral prompt (as printed in the paper's A.2.1, and the code). "
+        "civilians: each civilian (as in the paper's text).",
     )
-    votes: int = Field(8, ge=1, le=256, description="Votes sampled from the analyst (G; paper and code: 8).")
+    votes: int = Field(8, ge=1, le=256, description="Number of votes sampled from the analyst (G; paper and code: 8).")
     votes_per_civilian: int = Field(
-        1, ge=1, le=64, description="Votes sampled from each civilian, with voters: civilians."
+        1, ge=1, le=64, description="With voters: civilians, number of votes sampled from each (paper: one)."
     )
     spy_view: Literal["modified", "blank"] = Field(
         "modified",
-        description="What the spy sees: the pair's modified picture (paper v1, its code) or a blank one (paper v2). "
-        "The recipe that plays decides: games with modified pictures can be played either way. With blank, make-games "
-        "makes no modified pictures.",
+        description="What the spy sees. modified: the pair's modified picture (paper v1 and code). blank: an empty "
+        "picture (paper v2). The recipe that plays decides; games with modified pictures can be played either way. "
+        "With blank, make-games makes no modified pictures.",
     )
-    own_thoughts: bool = Field(True, description="A player sees its own earlier reasoning again (released code: yes).")
+    own_thoughts: bool = Field(True, description="Show players their own earlier reasoning again (code: yes).")
     own_thoughts_chars: int = Field(
-        2000, ge=0, description="Length in characters to which own earlier reasoning is cut."
+        2000,
+        ge=0,
+        description="Longest own reasoning that is shown, in characters; the rest is cut, so that prompts have a "
+        "bounded length (code: no limit).",
     )
-    prompts: str = Field(
-        "standard",
-        json_schema_extra=BY_CONTENT,
-        description="Prompt set: a name (standard, compact) or a folder of templates.",
+    prompts: str = ContentField(
+        "standard", description="Prompt set: standard, compact, or a folder with your own templates."
     )
     clue_chars: int = Field(
-        400, ge=20, description="Length in characters to which a clue is cut before others read it."
+        400, ge=20, description="Longest clue that is shown to the others, in characters; the rest is cut (vz: 400)."
     )

@@ -1,4 +1,4 @@
-"""The `games` section of a recipe: the pairs of pictures that a run plays with."""
+"""The `games` section: the pairs of pictures that a run plays with."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from stages.core.recipe.base import NO_BYTE, Section
+from stages.core.recipe.base import RuntimeField, Section
 from stages.core.recipe.charts import ChartSettings
-from stages.core.recipe.noise import Noise
 from stages.core.recipe.ready import ReadySettings
 
 Shape = Literal["cube", "sphere", "cylinder"]
@@ -17,97 +16,116 @@ Color = Literal["gray", "red", "blue", "green", "brown", "purple", "cyan", "yell
 Material = Literal["rubber", "metal"]
 Domain = Literal["clevr", "chart", "photo", "picture"]
 Quality = Literal["draft", "standard", "fine", "reference"]
-GRID_CELLS = 3  # of the layout `grid`, along each side of the picture
+GRID_CELLS = 3  # of layout: grid, along each side of the picture
+
+
+class Noise(Section):
+    """Shares of all pairs, of any source, whose modified picture is replaced. The pair's seed decides."""
+
+    blank: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Share of pairs, on average, whose modified picture becomes a blank white one of the same size "
+        "(paper's noise test on photos: 0.1).",
+    )
+    identical: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Share of pairs, on average, whose modified picture becomes a copy of the original (paper's noise "
+        "test on photos: 0.1).",
+    )
+
+    @model_validator(mode="after")
+    def _is_possible(self) -> Self:
+        if self.blank + self.identical > 1:
+            raise ValueError(f"blank {self.blank} and identical {self.identical} are shares; together at most 1")
+        return self
 
 
 class Games(Section):
-    """How many pairs, of what, and how they are drawn. The defaults are CLEVR's and the paper's."""
+    """How many pairs, of what, and how they are drawn. Defaults are those of CLEVR and the paper."""
 
     pairs: int = Field(
         2000,
         ge=1,
-        description="Pairs to make; of given scenes or pairs, the most that are taken (paper: 2,000).",
+        description="Number of pairs. Of given scenes, tables or pictures, at most this many (paper: 2,000).",
     )
     domain: Domain | None = Field(
         None,
-        description="What the pictures show, for the wording of prompts. Null: clevr for scenes, chart for tables; "
-        "for ready pictures, taken from their table, names or layout; if these do not say, picture.",
+        description="What the pictures show; prompts use its words. null: clevr for scenes, chart for tables. For "
+        "ready pictures it is then read from their table, names or layout, or else it is picture.",
     )
     objects_min: int = Field(4, ge=1, le=81, description="Fewest objects in a scene (paper: 4; CLEVR: 3).")
     objects_max: int = Field(6, ge=1, le=81, description="Most objects in a scene (paper: 6; CLEVR: 10).")
     shapes: tuple[Shape, ...] = Field(
-        ("cube", "sphere", "cylinder"),
-        min_length=1,
-        description="Shapes, drawn uniformly (CLEVR: all three).",
+        ("cube", "sphere", "cylinder"), min_length=1, description="Shapes to draw from, uniformly (CLEVR: all three)."
     )
     colors: tuple[Color, ...] = Field(
         ("gray", "red", "blue", "green", "brown", "purple", "cyan", "yellow"),
         min_length=1,
-        description="Colours, drawn uniformly (CLEVR: all eight).",
+        description="Colours to draw from, uniformly (CLEVR: all eight).",
     )
     sizes: tuple[Size, ...] = Field(
         ("large", "small"),
         min_length=1,
-        description="Sizes, drawn uniformly; radius 0.7 and 0.35 (CLEVR: both).",
+        description="Sizes to draw from, uniformly: radius 0.7 and 0.35 (CLEVR: both).",
     )
     materials: tuple[Material, ...] = Field(
-        ("rubber", "metal"), min_length=1, description="Materials, drawn uniformly (CLEVR: both)."
+        ("rubber", "metal"), min_length=1, description="Materials to draw from, uniformly (CLEVR: both)."
     )
-    changes: int = Field(2, ge=1, description="Objects that differ in the spy's picture (paper: 2).")
+    changes: int = Field(2, ge=1, description="Number of objects that differ in the spy's picture (paper: 2).")
     change_attributes: tuple[Literal["color", "shape", "material"], ...] = Field(
-        ("color", "shape"),
-        min_length=1,
-        description="What differs in each of them (paper: colour and shape).",
+        ("color", "shape"), min_length=1, description="What differs in each of them (paper: colour and shape)."
     )
     layout: Literal["free", "grid"] = Field(
         "free",
-        description="free: CLEVR's placement; grid: one object in a cell of the picture, for small models.",
+        description="Where objects stand. free: as in CLEVR. grid: each in a cell of a 3 × 3 grid over the picture, "
+        "seen from higher up, for small models.",
     )
     width: int = Field(
         480,
         ge=16,
         le=4096,
-        description="Width of a drawn picture, scene or chart, pixels (CLEVR v1.0: 480). Charts need 240, given scenes "
-        "have their own.",
+        description="Width of drawn scenes and charts in pixels (CLEVR v1.0: 480). Charts need at least 240; given "
+        "scenes have their own size.",
     )
     height: int = Field(
-        320, ge=16, le=4096, description="Height of the same, pixels (CLEVR v1.0: 320). Charts need 180."
+        320, ge=16, le=4096, description="Height, likewise (CLEVR v1.0: 320). Charts need at least 180."
     )
     quality: Quality = Field(
         "standard",
-        description="How much work goes into a picture; what each costs and how near it comes to 512 samples a pixel "
-        "is in docs/rendering.md.",
+        description="Rendering effort. docs/rendering.md has the cost of each quality and its distance from 512 "
+        "samples per pixel.",
     )
     renderer: Literal["auto", "llvm", "scalar"] = Field(
         "auto",
-        description="llvm: vz's tracer on Mitsuba's vectorised ray casts, several times faster; it needs an LLVM "
-        "library. scalar: Mitsuba's own path tracer, the same bit by bit on every processor. auto: llvm where a trial "
-        "in a process of its own succeeds, else scalar; the manifest says which.",
+        description="llvm: vz's tracer on Mitsuba's vectorised ray casts, several times faster; needs an LLVM library. "
+        "scalar: Mitsuba's own path tracer, the same bits on every processor. auto: llvm if a trial succeeds, else "
+        "scalar; the manifest says which.",
     )
     samples: int | None = Field(
-        None, ge=1, le=4096, description="Light paths a pixel, instead of what the quality brings."
+        None, ge=1, le=4096, description="Light paths per pixel. null: as many as the quality implies."
     )
-    denoise: bool = Field(True, description="Remove the noise of few samples (Open Image Denoise).")
+    denoise: bool = Field(True, description="Remove the noise of few light paths (Open Image Denoise).")
     min_pixels: int = Field(
         200,
         ge=0,
-        description="Scenes: pixels of every object that must be in sight in a picture 320 wide; scaled to other sizes "
-        "(CLEVR: 200). For charts see charts.min_pixels.",
+        description="Visible pixels that every object of a drawn scene must have, in a picture 320 wide; scaled to "
+        "other sizes (CLEVR: 200).",
     )
-    charts: ChartSettings = Field(default_factory=ChartSettings, description="Charts drawn from tables.")
-    ready: ReadySettings = Field(default_factory=ReadySettings, description="How ready pictures are read (--from).")
+    charts: ChartSettings = Field(default_factory=ChartSettings, description="Charts that are drawn from tables.")
+    ready: ReadySettings = Field(default_factory=ReadySettings, description="Reading ready pictures (--from).")
     noise: Noise = Field(default_factory=Noise, description="Pairs that are spoilt on purpose.")
     dev_fraction: float = Field(0.05, ge=0, lt=1, description="Share of pairs in split dev, on average (vz: 0.05).")
     test_fraction: float = Field(0.05, ge=0, lt=1, description="Share of pairs in split test, on average (vz: 0.05).")
-    processes: int = Field(
-        0,
-        ge=0,
-        json_schema_extra=NO_BYTE,
-        description="Processes that draw pictures, one thread each; 0 for one a core. Changes no byte.",
+    processes: int = RuntimeField(
+        0, ge=0, description="Number of processes that draw pictures, with one thread each. 0: one per core."
     )
 
     @model_validator(mode="after")
-    def _possible(self) -> Self:
+    def _is_possible(self) -> Self:
         if self.objects_min > self.objects_max:
             raise ValueError(f"objects_min {self.objects_min} is above objects_max {self.objects_max}")
         if self.dev_fraction + self.test_fraction >= 1:

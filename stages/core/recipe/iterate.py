@@ -6,16 +6,14 @@ from typing import Literal
 
 from pydantic import Field
 
-from stages.core.recipe.base import NO_BYTE, Section
+from stages.core.recipe.base import RuntimeField, Section
 from stages.core.recipe.opponents import Opponents
 
 
 class Iterate(Section):
     """Which phase trains when (eq. 7–10, algorithm 1), and what a run keeps."""
 
-    rounds: int = Field(
-        100, ge=1, json_schema_extra=NO_BYTE, description="Iterations of play, score, filter, train (paper: 100)."
-    )
+    rounds: int = RuntimeField(100, ge=1, description="Iterations of play, score, filter, train (paper: 100).")
     games: int = Field(128, ge=1, description="Games an iteration (our reading of the paper's batch size 128).")
     plays_per_game: int = Field(1, ge=1, description="Plays of each deal (released code: 8).")
     clue_votes: int | None = Field(
@@ -42,18 +40,13 @@ class Iterate(Section):
         "batch", description="acc and na of the batch itself (algorithm 1) or of games on dev pairs (the text)."
     )
     signal_games: int = Field(32, ge=1, description="Games of the held-out signal, with signal: heldout.")
-    preflight: int = Field(
+    preflight: int = RuntimeField(
         8,
         ge=0,
-        json_schema_extra=NO_BYTE,
         description="Games played before round 1, to see that answers can be read and what the run costs; 0: none.",
     )
-    keep_checkpoints: int = Field(
-        2, ge=1, json_schema_extra=NO_BYTE, description="Latest checkpoints kept; older ones are pruned …"
-    )
-    keep_every: int = Field(
-        0, ge=0, json_schema_extra=NO_BYTE, description="… except every this many rounds (0: none) and the best one."
-    )
+    keep_checkpoints: int = RuntimeField(2, ge=1, description="Latest checkpoints kept; older ones are pruned …")
+    keep_every: int = RuntimeField(0, ge=0, description="… except every this many rounds (0: none) and the best one.")
     opponents: Opponents = Field(
         default_factory=Opponents, description="Earlier checkpoints that the current policy plays against."
     )

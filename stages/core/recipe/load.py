@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from stages.core.errors import InputError
 from stages.core.folder.differences import leaves
 from stages.core.folder.files import read_json
+from stages.core.old_settings import REMOVED, modernised
+from stages.core.recipe.base import Section
 from stages.core.recipe.schema import Recipe
 from stages.core.recipe.served import is_served, split_place
-from stages.core.removed import REMOVED, without_removed
 from stages.core.user_code import is_user_file
 
 DEFAULT_RECIPE = "tiny"
@@ -29,19 +30,19 @@ def shared_folder(name: str) -> Path:
         return checkout
     if installed.is_dir():
         return installed
-    raise InputError(f"{installed}: missing; the installation is not whole: install vz-selfplay again")
+    raise InputError(f"{installed}: missing, so the installation is incomplete; install vz-selfplay again")
 
 
 def known_recipes() -> dict[str, Path]:
+    """The recipes that come with vz, by name."""
     return {path.stem: path for path in sorted(shared_folder("recipes").glob("*.yaml"))}
 
 
 def find_recipe(name: str) -> Path:
-    """A recipe by file name or by the name of one that comes with vz."""
-    path = Path(name)
+    """The file of a recipe, given by path or by the name of one that comes with vz."""
+    path, known = Path(name), known_recipes()
     if path.is_file():
         return path
-    known = known_recipes()
     if name in known:
         return known[name]
     if path.suffix in (".yaml", ".yml") or len(path.parts) > 1:
@@ -50,7 +51,10 @@ def find_recipe(name: str) -> Path:
 
 
 def load(name: str = DEFAULT_RECIPE, overrides: Sequence[str] = ()) -> Recipe:
-    """Read a recipe and apply `section.key=value` overrides (values are YAML). `InputError` names what is off."""
+    """Read a recipe and apply `section.key=value` overrides, whose values are YAML.
+
+    `InputError` names what is wrong.
+    """
     path = find_recipe(name)
     body = _with_whole_paths(_read_yaml(path), path.parent)
     for override in overrides:
@@ -60,12 +64,12 @@ def load(name: str = DEFAULT_RECIPE, overrides: Sequence[str] = ()) -> Recipe:
 
 
 def parse(body: dict[str, Any], where: str) -> Recipe:
-    """Validate plain data as a recipe. Removed fields may stand in it with the value that holds now."""
-    body, held = without_removed(body), dict(leaves(REMOVED))
+    """A recipe from plain data, which an earlier version may have written. `where` is the source that errors name."""
+    body, removed = modernised(body), dict(leaves(REMOVED))
     for key, value in leaves(body):
-        if key in held:
+        if key in removed:
             raise InputError(
-                f"{where}: '{key}' was removed; it is always {held[key]!r} now, so {value!r} would have no effect: "
+                f"{where}: '{key}' was removed; it is always {removed[key]!r} now, so {value!r} would have no effect: "
                 "leave it out"
             )
     try:
@@ -75,29 +79,33 @@ def parse(body: dict[str, Any], where: str) -> Recipe:
 
 
 def dump(recipe: Recipe) -> str:
-    """The resolved recipe as YAML, every field present."""
+    """The recipe as YAML, with every field."""
     body = recipe.model_dump(mode="json", by_alias=True)
     return yaml.safe_dump(body, sort_keys=False, allow_unicode=True, width=100)
 
 
 def resolve_model(name: str) -> str:
-    """A model's place: a run of iterate stands for its latest checkpoint, `tiny-model` for the folder in `data/`."""
+    """The folder or hub name of a model's weights.
+
+    A run of `vz iterate` stands for its latest checkpoint, `tiny-model` for the folder in `data/`.
+    """
     if is_served(name):
-        raise InputError(f"{name}: is a server's address, but weights are needed here: give a folder or a hub name")
-    if (Path(name) / "manifest.json").is_file():
-        return _made_by_vz(Path(name))
-    if Path(name).exists():
+        raise InputError(f"{name}: is the address of a server, but weights are needed; give a folder or a hub name")
+    path = Path(name)
+    if (path / "manifest.json").is_file():
+        return _model_in_output(path)
+    if path.exists():
         return name
     shipped = shared_folder("data") / name.removeprefix("data/")
     if shipped.is_dir():
         return str(shipped)
     if name.count("/") != 1:
-        raise InputError(f"{name}: no such folder, and no name of a model on the hub (owner/name)")
+        raise InputError(f"{name}: no such folder, and not the name of a model on the hub (owner/name)")
     return name
 
 
 def place_of(name: str | Path) -> str | Path:
-    """Where a model lies: an existing folder as a path, anything else as a hub name, or a server's address as it is."""
+    """Where a model is: an existing folder as a path; a hub name or the address of a server as it is."""
     if is_served(name):
         try:
             split_place(str(name))
@@ -108,20 +116,21 @@ def place_of(name: str | Path) -> str | Path:
     return Path(place).resolve() if Path(place).exists() else place
 
 
-def _made_by_vz(folder: Path) -> str:
+def _model_in_output(folder: Path) -> str:
+    """The model in an output folder of vz."""
     stage = read_json(folder / "manifest.json").get("stage")
-    if stage != "iterate":
-        if stage not in {"train", "init-model"}:
-            raise InputError(f"{folder}: is an output of '{stage}', not a model")
+    if stage in {"train", "init-model"}:
         return str(folder)
+    if stage != "iterate":
+        raise InputError(f"{folder}: is an output of '{stage}', not a model")
     state = read_json(folder / "state.json") if (folder / "state.json").is_file() else {}
     if state.get("checkpoint") is None:
-        raise InputError(f"{folder}: this run has made no checkpoint yet")
+        raise InputError(f"{folder}: this run has no checkpoint yet")
     return str(folder / state["checkpoint"])
 
 
 def prompt_folder(name: str) -> Path:
-    """The templates of a prompt set: its name, or a folder of one's own."""
+    """The folder of a prompt set: one that comes with vz, or your own."""
     sets = Path(__file__).resolve().parents[1] / "game" / "prompts"
     for folder in (sets / name, Path(name)):
         if (folder / "clue.j2").is_file() and (folder / "vote.j2").is_file():
@@ -131,7 +140,7 @@ def prompt_folder(name: str) -> Path:
 
 
 def prompt_files(recipe: Recipe) -> dict[str, Path | str]:
-    """What turns a game into prompts, besides the model: inputs of whatever plays, known by their content."""
+    """The files, besides the model's, that turn a game into prompts. Stages that play take them as inputs."""
     found: dict[str, Path | str] = {"prompts": prompt_folder(recipe.game.prompts)}
     template = recipe.model.chat_template
     return found if template is None else {**found, "chat template": Path(template)}
@@ -139,18 +148,16 @@ def prompt_files(recipe: Recipe) -> dict[str, Path | str]:
 
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
-        body = yaml.safe_load(path.read_text(encoding="utf-8"))
+        body = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
         raise InputError(f"{path}: not a readable YAML file ({' '.join(str(error).split())})") from error
-    if body is None:
-        return {}
     if not isinstance(body, dict):
         raise InputError(f"{path}: a recipe is a mapping of sections, but this is a {type(body).__name__}")
     return body
 
 
 def _with_whole_paths(value: Any, folder: Path) -> Any:
-    """`value` with every path of a Python file of the user's taken from `folder`, where it is relative."""
+    """`value` with the paths of Python files made absolute: relative ones start at `folder`."""
     if isinstance(value, dict):
         return {key: _with_whole_paths(inner, folder) for key, inner in value.items()}
     if isinstance(value, list):
@@ -166,13 +173,13 @@ def _override(body: dict[str, Any], override: str) -> None:
         value = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise InputError(f"--set {override}: '{text}' is not a YAML value") from error
-    *parents, last = key.strip().split(".")
-    for parent in parents:
-        if body.get(parent) is None:
-            body[parent] = {}
-        body = body[parent]
+    *sections, last = key.strip().split(".")
+    for section in sections:
+        if body.get(section) is None:
+            body[section] = {}
+        body = body[section]
         if not isinstance(body, dict):
-            raise InputError(f"--set {override}: '{parent}' is a value, not a section")
+            raise InputError(f"--set {override}: '{section}' is a value, not a section")
     body[last] = value
 
 
@@ -181,26 +188,26 @@ def _explain(error: ValidationError) -> str:
     key = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
         name = str(first["loc"][-1])
-        return f"unknown key '{key}'{_nearest(name, _siblings(first['loc'])) or _elsewhere(name)}"
+        return f"unknown key '{key}'{_nearest(name, _keys_at(first['loc'][:-1])) or _elsewhere(name)}"
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] in ("tuple_type", "list_type"):
         message = f"must be a list, such as [{first['input']}]"
     return f"'{key}': {message} (given: {first['input']!r})" if key else message
 
 
-def _siblings(location: tuple[int | str, ...]) -> list[str]:
-    model: type[BaseModel] | None = Recipe
-    for part in location[:-1]:
-        field = model.model_fields.get(str(part)) if model else None
-        model = field.annotation if field and isinstance(field.annotation, type) else None
-        if model is not None and not issubclass(model, BaseModel):
-            model = None
-    return [field.alias or name for name, field in model.model_fields.items()] if model else []
+def _keys_at(location: Sequence[int | str]) -> list[str]:
+    """The keys of the section at `location`; none if it is not a section."""
+    section: object = Recipe()
+    for part in location:
+        section = getattr(section, str(part), None)
+    if not isinstance(section, Section):
+        return []
+    return [field.alias or name for name, field in type(section).model_fields.items()]
 
 
 def _elsewhere(name: str) -> str:
-    """The section that has a key of this name, where it was given without."""
-    sections = [key for key in Recipe.model_fields if name in _siblings((key, name))]
+    """A hint at the section that has this key, if another one, or none, was given."""
+    sections = [section for section in Recipe.model_fields if name in _keys_at([section])]
     return f" (did you mean '{sections[0]}.{name}'?)" if sections else ""
 
 

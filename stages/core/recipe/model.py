@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from stages.core.recipe.base import BY_CONTENT, LAST_BITS, Section
+from stages.core.recipe.base import ContentField, NumericField, Section
 
 
 class Lora(Section):
@@ -45,25 +45,23 @@ SET_BY_VZ = {
 class Model(Section):
     """The policy: any Hugging Face image-text-to-text model."""
 
-    path: str = Field(
+    path: str = ContentField(
         "Qwen/Qwen2.5-VL-7B-Instruct",
-        json_schema_extra=BY_CONTENT,
         description="A folder or a hub name. Default: the paper's model.",
     )
     revision: str | None = Field(None, description="Branch, tag or commit on the hub; null for the default branch.")
     dtype: Literal["float32", "bfloat16", "float16"] = Field(
         "bfloat16", description="Precision of sampling and of exported checkpoints (paper: bf16)."
     )
-    device: Literal["auto", "cpu", "cuda"] = Field(
-        "auto", json_schema_extra=LAST_BITS, description="Device; auto takes a GPU if there is one."
+    device: Literal["auto", "cpu", "cuda"] = NumericField(
+        "auto", description="Device; auto takes a GPU if there is one."
     )
     min_pixels: int | None = Field(None, ge=1, description="Least picture area in pixels, for processors that resize.")
     max_pixels: int | None = Field(
         None, ge=1, description="Largest picture area in pixels, for processors that resize."
     )
-    chat_template: str | None = Field(
+    chat_template: str | None = ContentField(
         None,
-        json_schema_extra=BY_CONTENT,
         description="A file with a Jinja chat template that replaces the model's own.",
     )
     chat_template_options: dict[str, Any] = Field(
@@ -77,8 +75,8 @@ class Model(Section):
         "tags of the other published thinking models that vz knows (docs/engines.md).",
     )
     processor: dict[str, Any] = Field(default_factory=dict, description="Further options of the processor, by name.")
-    attention: str | None = Field(
-        None, json_schema_extra=LAST_BITS, description="transformers' attn_implementation; null for its own choice."
+    attention: str | None = NumericField(
+        None, description="transformers' attn_implementation; null for its own choice."
     )
     lora: Lora | None = Field(None, description="Train a LoRA adapter; null trains all weights (paper).")
 

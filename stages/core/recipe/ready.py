@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from stages.core.recipe.base import BY_CONTENT, NO_BYTE, Section
+from stages.core.recipe.base import ContentField, RuntimeField, Section
 
 Fate = Literal["drop", "keep", "error"]
 
@@ -29,15 +29,13 @@ class ReadySettings(Section):
         description="Column that names the pairs. Null: pair_id, id, or img_id with turn_index where there are such; "
         "an empty text: none, and the rows are numbered.",
     )
-    pictures: str | None = Field(
+    pictures: str | None = ContentField(
         None,
-        json_schema_extra=BY_CONTENT,
         description="Folder that a manifest's paths are relative to and must stay in; / allows every absolute path. "
         "Null: the folder of the manifest.",
     )
-    unusable: Literal["drop", "error"] = Field(
+    unusable: Literal["drop", "error"] = RuntimeField(
         "error",
-        json_schema_extra=NO_BYTE,
         description="Pairs with a picture that cannot be read, has several frames, is too small or has too many "
         "pixels, or with a broken note of what was replaced: an error that names it, or dropped.",
     )

@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from stages.core.recipe.base import LAST_BITS, NAME_OR_FILE, NO_BYTE, Section
+from stages.core.recipe.base import NumericField, RuntimeField, Section
 from stages.core.recipe.engines import Executor, ServerSettings, VllmSettings
 from stages.core.user_code import is_user_file
 
@@ -24,7 +24,6 @@ class Rollout(Section):
 
     engine: str = Field(
         "transformers",
-        json_schema_extra=NAME_OR_FILE,
         description="Who answers: transformers (Hugging Face generate, on CPU and CUDA), vllm, server (an "
         "OpenAI-compatible one), fake (scripted answers, for tests), or a Python file of yours (docs/doors/engine.md).",
     )
@@ -47,34 +46,27 @@ class Rollout(Section):
     min_vote_tokens: int = Field(0, ge=0, description="Shortest vote answer in tokens (released code: 100).")
     clue_repetition_penalty: float = Field(1.0, gt=0, description="Of clues; 1 leaves the distribution alone.")
     vote_repetition_penalty: float = Field(1.0, gt=0, description="Of votes (released code: 1.1).")
-    max_prompt_tokens: int = Field(
-        8000, ge=16, json_schema_extra=NO_BYTE, description="A longer prompt is an error, never cut (paper: 8000)."
+    max_prompt_tokens: int = RuntimeField(
+        8000, ge=16, description="A longer prompt is an error, never cut (paper: 8000)."
     )
-    unplayable: Literal["refuse", "skip"] = Field(
+    unplayable: Literal["refuse", "skip"] = RuntimeField(
         "refuse",
-        json_schema_extra=NO_BYTE,
         description="Pairs whose longest prompt goes beyond max_prompt_tokens, or whose picture the model's processor "
         "cannot take. refuse: stop before anything is played. skip: leave them out, listed in unplayable.parquet.",
     )
-    concurrent_games: int = Field(
-        256, ge=1, json_schema_extra=LAST_BITS, description="Games in play at once; bounds memory."
-    )
-    batch_size: int = Field(
-        64, ge=1, json_schema_extra=LAST_BITS, description="Completions computed together by the transformers engine."
-    )
-    save_seconds: float = Field(
+    concurrent_games: int = NumericField(256, ge=1, description="Games in play at once; bounds memory.")
+    batch_size: int = NumericField(64, ge=1, description="Completions computed together by the transformers engine.")
+    save_seconds: float = RuntimeField(
         30,
         ge=0,
-        json_schema_extra=NO_BYTE,
         description="Longest time before a finished game is saved, in seconds; a kill loses at most these games. With "
         "deterministic: true, each block of concurrent_games is saved when it is finished, instead.",
     )
     seats: Seats = Field(default_factory=Seats, description="Which policy plays which role.")
     vllm: VllmSettings = Field(default_factory=VllmSettings, description="The vLLM engine.")
     server: ServerSettings = Field(default_factory=ServerSettings, description="The server engine.")
-    executor: Executor = Field(
+    executor: Executor = RuntimeField(
         default_factory=Executor,
-        json_schema_extra=NO_BYTE,
         description="Engines in several processes or on several machines.",
     )
 

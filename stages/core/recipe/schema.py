@@ -6,11 +6,10 @@ from typing import Any, Self
 
 from pydantic import Field, model_validator
 
-from stages.core.recipe.base import LAST_BITS, Section
+from stages.core.recipe.base import NumericField, RuntimeField, Section
 from stages.core.recipe.evaluate import Evaluate
 from stages.core.recipe.game import Game
 from stages.core.recipe.games import Games
-from stages.core.recipe.init_model import InitModel
 from stages.core.recipe.iterate import Iterate
 from stages.core.recipe.model import Model
 from stages.core.recipe.opponents import check_opponents
@@ -19,25 +18,31 @@ from stages.core.recipe.scoring import Filter, Score
 from stages.core.recipe.train import Train
 
 
-class Recipe(Section):
-    """A run, section by section; a stage reads its own sections only."""
+class InitModel(Section):
+    """Building the tiny model. Its shape and how it is taught are fixed: stages/init_model/plan.py."""
 
-    seed: int = Field(0, ge=0, description="Seed of everything drawn: scenes, deals, completions, training.")
+    processes: int = RuntimeField(2, ge=1, description="Number of processes that render (vz: 2, as it was measured).")
+
+
+class Recipe(Section):
+    """A run, section by section. A stage reads only its own sections."""
+
+    seed: int = Field(0, ge=0, description="Seed of all random draws: scenes, deals, completions, training.")
     deterministic: bool = Field(
-        False, description="Batch requests in request order: same machine and threads, same bytes, also after kills."
+        False,
+        description="Batch requests in a fixed order, so that the same machine with the same number of threads gives "
+        "the same bytes, even after kills. Only on a CPU.",
     )
-    threads: int | None = Field(
-        None, ge=1, json_schema_extra=LAST_BITS, description="CPU threads of torch; null for torch's own choice."
-    )
+    threads: int | None = NumericField(None, ge=1, description="Number of CPU threads of torch. null: torch decides.")
     model: Model = Field(default_factory=Model, description="The policy.")
-    game: Game = Field(default_factory=Game, description="The rules.")
+    game: Game = Field(default_factory=Game, description="The rules of the game.")
     games: Games = Field(default_factory=Games, description="The pairs of pictures.")
-    rollout: Rollout = Field(default_factory=Rollout, description="Playing.")
+    rollout: Rollout = Field(default_factory=Rollout, description="How games are played.")
     score: Score = Field(default_factory=Score, description="Rewards and advantages.")
-    filter: Filter = Field(default_factory=Filter, description="What trains.")
+    filter: Filter = Field(default_factory=Filter, description="Which rows train.")
     train: Train = Field(default_factory=Train, description="The optimisation.")
-    iterate: Iterate = Field(default_factory=Iterate, description="The rounds.")
-    evaluate: Evaluate = Field(default_factory=Evaluate, description="Held-out games.")
+    iterate: Iterate = Field(default_factory=Iterate, description="The rounds of a run.")
+    evaluate: Evaluate = Field(default_factory=Evaluate, description="Evaluation on held-out pairs.")
     init_model: InitModel = Field(default_factory=InitModel, description="The tiny start model.")
 
     @model_validator(mode="after")
@@ -46,13 +51,10 @@ class Recipe(Section):
         return self
 
     def settings(self, *sections: str) -> dict[str, Any]:
-        """The named sections, the seed and determinism as plain data, without what decides no result: see `base`.
-
-        What is left out may change between a kill and going on.
-        """
+        """What a result depends on, of these sections and the fields above them, as plain data."""
         body = self.identity(deterministic=self.deterministic)
         return {key: body[key] for key in sorted(body) if key in {"seed", "deterministic", "threads", *sections}}
 
     def shown(self, *sections: str) -> dict[str, Any]:
-        """The named sections and what stands above them, whole."""
+        """All values of these sections and the fields above them."""
         return self.model_dump(mode="json", by_alias=True, include={"seed", "deterministic", "threads", *sections})

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import ConfigDict, Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator
 
-from stages.core.recipe.base import NAME_OR_FILE, Section
+from stages.core.recipe.base import Section
 from stages.core.user_code import is_user_file
 
 
@@ -28,7 +28,6 @@ class Score(Section):
     )
     rewards: str = Field(
         "paper",
-        json_schema_extra=NAME_OR_FILE,
         description="Where rewards come from: paper (eq. 1 and 4); released-code (votes earn 1.2 × eq. 4 + 0.3 × "
         "format + 0.99 when right); or a Python file of yours beside the recipe, which vz runs (docs/doors).",
     )
@@ -69,16 +68,6 @@ class Score(Section):
             raise ValueError("must be paper, released-code or the path of a Python file (.py)")
         return value
 
-    @model_validator(mode="before")
-    @classmethod
-    def _read_earlier_recipes(cls, body: Any) -> Any:
-        """Recipes of earlier runs name the rewards `decision_reward: paper` or `code`."""
-        earlier = {"paper": "paper", "code": "released-code"}
-        if not isinstance(body, dict) or "rewards" in body or body.get("decision_reward") not in earlier:
-            return body
-        rest = {key: value for key, value in body.items() if key != "decision_reward"}
-        return {"rewards": earlier[body["decision_reward"]], **rest}
-
 
 class Filter(Section):
     """What is kept out of training, each with a reason in `rejected.parquet`."""
@@ -105,9 +94,3 @@ class Filter(Section):
         ge=0,
         description="Drop rows with a smaller |advantage|; the policy term stays a mean over them too. 0 drops none.",
     )
-
-    @field_validator("no_variance", mode="before")
-    @classmethod
-    def _as_earlier_runs_wrote_it(cls, value: object) -> object:
-        """Recipes of earlier runs say true or false."""
-        return {True: "renormalise", False: "keep"}[value] if isinstance(value, bool) else value

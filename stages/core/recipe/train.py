@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from stages.core.recipe.base import LAST_BITS, NO_BYTE, Section
+from stages.core.recipe.base import NumericField, RuntimeField, Section
 
 
 class Train(Section):
@@ -73,10 +73,9 @@ class Train(Section):
         "divides by training's own log-probs. With ratio: sampled there is nothing left to correct.",
     )
     correction_cap: float = Field(3.0, gt=1, description="Largest such weight (TRL's default).")
-    micro_batch: int = Field(
+    micro_batch: int = NumericField(
         1,
         ge=1,
-        json_schema_extra=LAST_BITS,
         description="Rows a device holds at once; the rest is gradient accumulation.",
     )
     max_grad_norm: float = Field(1.0, gt=0, description="Gradient clipping (transformers' default).")
@@ -89,38 +88,32 @@ class Train(Section):
     adam_beta1: float = Field(0.9, ge=0, lt=1, description="AdamW β1.")
     adam_beta2: float = Field(0.999, ge=0, lt=1, description="AdamW β2.")
     adam_epsilon: float = Field(1e-8, gt=0, description="AdamW ε (torch's default).")
-    gradient_checkpointing: bool = Field(
-        True, json_schema_extra=LAST_BITS, description="Recompute activations to save memory (paper: on)."
-    )
+    gradient_checkpointing: bool = NumericField(True, description="Recompute activations to save memory (paper: on).")
     precision: Literal["auto", "bf16", "fp32"] = Field(
         "auto",
         description="Arithmetic: bf16 autocast over fp32 master weights on a GPU, fp32 on a CPU. Frozen weights (a "
         "LoRA's base, the KL reference) are held in it.",
     )
-    processes: int = Field(
+    processes: int = NumericField(
         1,
         ge=1,
-        json_schema_extra=LAST_BITS,
         description="Processes (one a GPU); more than 1 is launched through accelerate.",
     )
-    accelerate_config: str | None = Field(
+    accelerate_config: str | None = NumericField(
         None,
-        json_schema_extra=LAST_BITS,
         description="How weights are spread over the processes: `ddp` (each process holds all of them; so does null), "
         "`fsdp2` (sharded), or an accelerate config file of your own.",
     )
-    logprob_gap_limit: float = Field(
+    logprob_gap_limit: float = RuntimeField(
         0.1,
         gt=0,
-        json_schema_extra=NO_BYTE,
         description="Training refuses rows whose stored log-probs differ from its own by more than this on average, in "
         "nats a token (docs/engines.md has measured values).",
     )
-    effective_tokens_limit: float = Field(
+    effective_tokens_limit: float = RuntimeField(
         0.8,
         ge=0,
         le=1,
-        json_schema_extra=NO_BYTE,
         description="Training refuses rows whose effective sample size, as a share of their tokens, is lower: "
         "(Σw)² / (n Σw²) with w the probability that training gives a token over the sampler's (docs/engines.md).",
     )

@@ -3,7 +3,6 @@ import yaml
 
 from stages.core.errors import InputError
 from stages.core.recipe import Recipe, dump, known_recipes, load
-from stages.core.recipe.describe import describe_fields
 from stages.core.recipe.load import parse, resolve_model
 
 
@@ -104,7 +103,7 @@ def test_overrides_reach_their_field():
 
 
 def test_every_field_is_described():
-    lines = list(describe_fields(Recipe()))
+    lines = list(Recipe().described())
     assert len(lines) > 100
     assert not [line for line in lines if line.endswith("None") and "\n    None" in line]
 
@@ -114,12 +113,12 @@ def test_a_run_stands_for_its_latest_checkpoint(tmp_path):
     (tmp_path / "state.json").write_text('{"checkpoint": "round-0002/checkpoint"}')
     assert resolve_model(str(tmp_path)) == str(tmp_path / "round-0002/checkpoint")
     (tmp_path / "state.json").write_text('{"checkpoint": null}')
-    with pytest.raises(InputError, match="no checkpoint yet"):
+    with pytest.raises(InputError, match="has no checkpoint yet"):
         resolve_model(str(tmp_path))
 
 
 def test_what_is_no_model_is_named_at_once(tmp_path):
-    with pytest.raises(InputError, match="no such folder, and no name of a model on the hub"):
+    with pytest.raises(InputError, match="no such folder, and not the name of a model on the hub"):
         resolve_model("nomodel")
     (tmp_path / "manifest.json").write_text('{"stage": "rollout"}')
     with pytest.raises(InputError, match="is an output of 'rollout', not a model"):

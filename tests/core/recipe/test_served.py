@@ -41,7 +41,7 @@ def test_addresses_differ_as_inputs_by_what_they_name():
 
 
 def test_weights_are_not_to_be_had_at_an_address():
-    with pytest.raises(InputError, match="weights are needed here"):
+    with pytest.raises(InputError, match="weights are needed"):
         resolve_model(PLACE)
 
 

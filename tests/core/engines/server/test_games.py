@@ -180,7 +180,7 @@ def test_weights_are_not_looked_for_at_an_address(tmp_path: Path):
         place = f"{server.url}#played"
         out = rollout.run(recipe, games, tmp_path / "out", split=None, models={"current": place}).out
         assert len(tables.read_parts(out, tables.ROLLOUTS)) == 10
-        with pytest.raises(InputError, match="is a server's address, but weights are needed here"):
+        with pytest.raises(InputError, match="is the address of a server, but weights are needed"):
             from stages.core.vlm import load_model
 
             load_model(place, recipe.model)

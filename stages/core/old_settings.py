@@ -1,14 +1,12 @@
-"""Fields that recipes had once, with the value that holds now.
-
-A recipe or an output folder that has such a field with this value is as good as one without it. Another value is an
-error, since it would have no effect.
-"""
+"""Settings as earlier versions wrote them, in recipes and in the manifests of output folders."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+# Fields that recipes had once, with the value that holds now. A recipe or a folder with this value is as good as one
+# without the field. Any other value would have no effect, so it is an error.
 _COURSE = ("steps", "rate", "last")
 REMOVED: dict[str, Any] = {
     "games": {
@@ -46,15 +44,30 @@ REMOVED: dict[str, Any] = {
         "settle": dict(zip(_COURSE, (80, 5e-4, 0.0), strict=True)),
     },
 }  # fmt: skip
+# Values that have other names now, and a field that has another name.
+REWARDS = {"paper": "paper", "code": "released-code"}
+NO_VARIANCE = {True: "renormalise", False: "keep"}
 
 
-def without_removed(body: Mapping[str, Any], removed: Mapping[str, Any] = REMOVED) -> dict[str, Any]:
-    """Settings without the removed fields that have the value that holds now, and without sections left empty."""
+def modernised(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings as this version writes them. Removed fields with another value than the one that holds stay."""
+    body = dict(body)
+    score, rows = body.get("score"), body.get("filter")
+    if isinstance(score, Mapping) and "rewards" not in score and score.get("decision_reward") in REWARDS:
+        rest = {key: value for key, value in score.items() if key != "decision_reward"}
+        body["score"] = {**rest, "rewards": REWARDS[score["decision_reward"]]}
+    if isinstance(rows, Mapping) and isinstance(rows.get("no_variance"), bool):
+        body["filter"] = {**rows, "no_variance": NO_VARIANCE[rows["no_variance"]]}
+    return _without(body, REMOVED)
+
+
+def _without(body: Mapping[str, Any], removed: Mapping[str, Any]) -> dict[str, Any]:
+    """`body` without what `removed` has, too, and without sections of it that are left empty."""
     kept = {}
     for key, value in body.items():
         held = removed.get(key, ...)
         if isinstance(value, Mapping) and isinstance(held, Mapping):
-            if inner := without_removed(value, held):
+            if inner := _without(value, held):
                 kept[key] = inner
         elif value != held:
             kept[key] = value

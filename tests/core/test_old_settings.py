@@ -1,13 +1,13 @@
-"""Recipe fields that were removed."""
+"""Settings of earlier versions."""
 
 import pytest
 import yaml
 
 from stages.core.errors import InputError
 from stages.core.folder.differences import leaves, what_differs
+from stages.core.old_settings import REMOVED, modernised
 from stages.core.recipe import Recipe, dump, load
 from stages.core.recipe.load import parse
-from stages.core.removed import REMOVED, without_removed
 
 KEYS = dict(leaves(REMOVED))
 
@@ -34,7 +34,7 @@ def test_a_removed_field_on_the_command_line_is_named():
 
 def test_no_field_that_exists_counts_as_removed():
     body = yaml.safe_load(dump(Recipe()))
-    assert without_removed(body) == {key: value for key, value in body.items() if value != {}}
+    assert modernised(body) == {key: value for key, value in body.items() if value != {}}
 
 
 def test_a_folder_made_with_a_removed_field_is_of_the_same_settings_if_it_had_the_value_that_holds():
@@ -43,3 +43,17 @@ def test_a_folder_made_with_a_removed_field_is_of_the_same_settings_if_it_had_th
     assert what_differs(made, now) == ""
     made["settings"]["games"]["light_jitter"] = 0.5
     assert what_differs(made, now) == "games.light_jitter was 0.5, is now absent"
+
+
+@pytest.mark.parametrize(("before", "now"), [("paper", "paper"), ("code", "released-code")])
+def test_rewards_have_another_name_now(before: str, now: str):
+    assert parse({"score": {"decision_reward": before}}, "old.yaml").score.rewards == now
+    made = {"format": 2, "inputs": {}, "settings": {"score": {"decision_reward": before}}}
+    assert what_differs(made, made | {"settings": {"score": {"rewards": now}}}) == ""
+    with pytest.raises(InputError, match=r"unknown key 'score\.decision_reward'"):
+        parse({"score": {"decision_reward": before, "rewards": now}}, "mixed.yaml")
+
+
+def test_groups_without_variance_were_a_switch():
+    assert parse({"filter": {"no_variance": True}}, "old.yaml").filter.no_variance == "renormalise"
+    assert parse({"filter": {"no_variance": False}}, "old.yaml").filter.no_variance == "keep"
