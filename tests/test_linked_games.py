@@ -131,7 +131,7 @@ def test_what_make_games_may_drop_is_not_copied(tmp_path: Path) -> None:
     games = write_games(tmp_path / "games", fake_recipe(), count=4, side=SIDE)
     link_pictures(games)
     (games / "images/pair-000_original.png").resolve().write_bytes(b"secret")
-    out = again(games, tmp_path / "again", "games.ready.unusable=drop")
+    out = again(games, tmp_path / "again")
     skipped = tables.read(out / "skipped.parquet", tables.SKIPPED)
     assert list(skipped["pair_id"]) == ["pair-000"] and "sha256 differs" in skipped["detail"][0]
     assert not [file for file in (out / "images").iterdir() if file.read_bytes() == b"secret"]

@@ -22,11 +22,14 @@ def command(
         str | None,
         typer.Option(
             "--from",
-            help="Ready pictures: a folder, a manifest (CSV, JSONL, Parquet), Parquet with pictures, or hf:OWNER/NAME.",
+            help="Ready pictures: a folder, a table (CSV, JSON, Parquet), a saved data set, or hf:OWNER/NAME.",
         ),
     ] = None,
     pairs: Annotated[int | None, typer.Option("--pairs", "-n", help="How many pairs (recipe: games.pairs).")] = None,
     processes: Annotated[int | None, typer.Option("--processes", "-p", min=1, help="Render processes.")] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Stop at the first bad scene, table or picture instead of skipping it.")
+    ] = False,
     recipe: opt.RecipeName = "tiny",
     overrides: opt.Overrides = None,
     seed: opt.Seed = None,
@@ -38,6 +41,7 @@ def command(
     from stages import make_games
 
     extra = [] if pairs is None else [f"games.pairs={pairs}"]
+    extra += ["games.strict=true"] if strict else []
     sources = make_games.Sources(scenes, tables, ready)
     loaded = opt.load_recipe(recipe, [*(overrides or []), *extra], seed)
     opt.run_stage(

@@ -19,7 +19,7 @@ REMOVED: dict[str, Any] = {
             "min_share": 0.05, "min_pixels": 100, "most_rows": 12, "most_points": 24, "most_slices": 7,
             "most_series": 4, "most_bars": 28, "text_size": 0.027,
         },
-        "ready": {"min_side": 28, "most_group_bytes": 384 * 2**20, "min_likeness": 0.15},
+        "ready": {"min_side": 28, "most_group_bytes": 384 * 2**20, "min_likeness": 0.15, "unusable": ("drop", "error")},
     },
     "rollout": {
         "save_every": 64, "games_per_part": 2000,
@@ -69,6 +69,6 @@ def _without(body: Mapping[str, Any], removed: Mapping[str, Any]) -> dict[str, A
         if isinstance(value, Mapping) and isinstance(held, Mapping):
             if inner := _without(value, held):
                 kept[key] = inner
-        elif value != held:
+        elif value not in (held if isinstance(held, tuple) else (held,)):
             kept[key] = value
     return kept

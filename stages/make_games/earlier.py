@@ -1,4 +1,4 @@
-"""More pairs, or other games on the same ones: what a finished folder has of them is taken over, not made again."""
+"""More pairs, or other games on the same pairs: takes over what a finished folder holds instead of making it again."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ OTHER = ("games.pairs", "game.players", "game.clue_rounds", "names")
 
 
 def take_over(out: Path, work: Path, pairs: Sequence[Pair]) -> int:
-    """Link the pictures that `work` shares with `out`, which is about to be replaced.
+    """Link the pictures that `work` shares with `out`, which is about to be replaced, and write the pairs' notes.
 
-    Each pair gets its note, as if it had been made. Returns the number of pairs.
+    Returns the number of pairs.
     """
     if not (out / MANIFEST).is_file() or not _same(read_json(out / MANIFEST), read_json(work / CLAIM)):
         return 0
@@ -36,8 +36,9 @@ def take_over(out: Path, work: Path, pairs: Sequence[Pair]) -> int:
         row = rows.get(pair.pair_id)
         if row is None or any(row[key] != getattr(pair, key) for key in ("seed", "split", "source", "domain")):
             continue
-        if not finished(work, pair) and _are_whole(row, out):
-            sizes = {role: _linked(out / row[role], work / row[role]) for role in _roles(row)}
+        roles = [role for role in ("original", "modified") if row[role] is not None]
+        if not finished(work, pair) and _are_whole(row, roles, out):
+            sizes = {role: _linked(out / row[role], work / row[role]) for role in roles}
             write_json(note_path(work, pair), {"row": row, "noise": noise.kind_of(pair), "bytes": sizes})
             taken += 1
     return taken
@@ -51,25 +52,18 @@ def _same(made: Mapping[str, Any], claim: Mapping[str, Any]) -> bool:
     return made["format"] == claim["format"] and input_hashes(made) == claim["inputs"] and settings[0] == settings[1]
 
 
-def _roles(row: Mapping[str, Any]) -> list[str]:
-    return [role for role in ("original", "modified") if row[role] is not None]
-
-
-def _are_whole(row: Mapping[str, Any], out: Path) -> bool:
+def _are_whole(row: Mapping[str, Any], roles: Sequence[str], out: Path) -> bool:
     try:
-        return all(picture.file() for role in _roles(row) if (picture := picture_of(out, row, role)))
+        return all(picture.file() for role in roles if (picture := picture_of(out, row, role)))
     except InputError:
         return False
 
 
 def _linked(source: Path, target: Path) -> int:
-    """Give the file a second name. Returns its size in bytes.
-
-    A file that a symbolic link leads to is copied, as is any file on a file system without hard links.
-    """
+    """Give the file a second name, and return its size. What a link leads to is copied, never linked."""
     target.unlink(missing_ok=True)
     if os.path.realpath(source) == str(source):
-        with suppress(OSError):
+        with suppress(OSError):  # file systems without hard links
             os.link(source, target)
     if not target.exists():
         shutil.copyfile(source, target)

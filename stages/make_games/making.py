@@ -1,22 +1,34 @@
-"""Making one pair: its pictures, then a small note that it is done. Runs in the render processes."""
+"""Making pairs, in as many processes as you like: the pictures of a pair, then a small note that it is done."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from stages.core.errors import InputError
 from stages.core.folder.durable import sync
 from stages.core.folder.files import read_json, size_of, write_json
+from stages.core.processes.pool import available_cores, work_through
 from stages.make_games import noise
 from stages.make_games.pair import Made, Pair, Skipped, printable
 
 Note = Mapping[str, Any]  # what is kept of a pair that was made
-IMAGES, NOTES = "images", ".pairs"  # the notes serve resuming only and go once all is in place
+IMAGES, NOTES = "images", ".pairs"  # the notes only serve to resume; they go once everything is in place
+
+
+def make_all(pairs: Sequence[Pair], work: Path, processes: int, on_made: Callable[[Pair], None]) -> None:
+    """Make every pair in `processes` processes (0: one a core; 1: in this one), which changes no byte.
+
+    The first error ends it.
+    """
+    count = min(processes or available_cores(), len(pairs))
+    work_through(partial(make_pair, work=work), ([pair] for pair in pairs), count, lambda made, _: on_made(made[0]))
 
 
 def make_pair(pair: Pair, work: Path) -> None:
@@ -26,8 +38,7 @@ def make_pair(pair: Pair, work: Path) -> None:
     """
     made = pair.make()
     if isinstance(made, Skipped):
-        why = {"reason": made.reason, "detail": printable(made.detail)}
-        note: dict[str, Any] = {"skipped": {"pair_id": pair.pair_id, "source": pair.source, **why}}
+        note: dict[str, Any] = {"skipped": skipped_row(pair.pair_id, pair.source, made, strict=pair.games.strict)}
     else:
         kind = noise.kind_of(pair)
         spoilt = noise.spoilt(made, kind)
@@ -36,21 +47,36 @@ def make_pair(pair: Pair, work: Path) -> None:
     write_json(note_path(work, pair), note)
 
 
+def skipped_row(pair_id: str, source: str, why: Skipped, *, strict: bool) -> dict[str, str]:
+    """The row of `skipped.parquet`. With `strict`, `InputError` instead."""
+    detail = printable(why.detail)
+    if strict:
+        raise InputError(f"{detail}; mend or remove it, or skip such pairs by leaving --strict out")
+    return {"pair_id": pair_id, "source": source, "reason": why.reason, "detail": detail}
+
+
 def finished(work: Path, pair: Pair) -> bool:
     """Whether the pair was made, or skipped, before the run was interrupted.
 
-    The pictures are looked at, too: a power cut may leave the note and take the name of a picture.
+    The sizes of its pictures must agree: a power cut may keep the note and lose the picture.
     """
     if not note_path(work, pair).is_file():
         return False
     note = note_of(work, pair)
-    return all(size_of(work / note["row"][role]) == size for role, size in note.get("bytes", {}).items())
+    if "skipped" in note:
+        return not pair.games.strict
+    return all(size_of(work / note["row"][role]) == size for role, size in note["bytes"].items())
 
 
 def note_of(work: Path, pair: Pair) -> dict[str, Any]:
-    """A finished pair's note: `row`, `counts`, `noise` and the pictures' `bytes`, or `skipped`."""
+    """A finished pair's note: `row`, `counts`, `noise` and the pictures' `bytes`; or `skipped`."""
     note: dict[str, Any] = read_json(note_path(work, pair))
     return note
+
+
+def note_path(work: Path, pair: Pair) -> Path:
+    """The note of a pair in a work folder."""
+    return work / NOTES / f"{pair.pair_id}.json"
 
 
 def _write(pair: Pair, made: Made, work: Path) -> dict[str, Any]:
@@ -75,7 +101,6 @@ def _write(pair: Pair, made: Made, work: Path) -> dict[str, Any]:
 
 
 def _pictures(made: Made) -> dict[str, bytes]:
-    """By role; only those that there are."""
     return {"original": made.original} | ({} if made.modified is None else {"modified": made.modified})
 
 
@@ -90,10 +115,5 @@ def _write_picture(data: bytes, name: str, folder: Path) -> str:
         sync(temporary)
         temporary.replace(folder / name)
     finally:
-        temporary.unlink(missing_ok=True)  # a full disk leaves a half
+        temporary.unlink(missing_ok=True)  # a full disk leaves half a file
     return f"{IMAGES}/{name}"
-
-
-def note_path(work: Path, pair: Pair) -> Path:
-    """Where a pair's note lies in a work folder."""
-    return work / NOTES / f"{pair.pair_id}.json"

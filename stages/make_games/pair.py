@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from stages.core.changes import Change
-from stages.core.errors import InputError
 from stages.core.recipe import Recipe
 from stages.core.recipe.games import Domain, Games
 from stages.core.seeds import SEED_BITS, derive
 
-LONGEST_ID = 200  # bytes; with "_original.png" it must fit into the 255 that file systems allow
+LONGEST_ID = 200  # bytes; with "_original.png" it fits into the 255 that file systems allow
+UNSAFE = re.compile(r'[/\\:*?"<>|]')  # what no file name may hold on some systems
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class Made:
 
 @dataclass(frozen=True)
 class Skipped:
-    """Why no game can be played on this pair: `reason` is one of few words, `detail` names what was found."""
+    """Why a pair cannot be played: `reason` in a few words, and `detail`, which names what was found."""
 
     reason: str
     detail: str
@@ -43,7 +45,7 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Pair(ABC):
-    """A pair to be made in some render process. Everything that decides its bytes is in it, or in files it names."""
+    """A pair to make in some process. Everything that decides its bytes is in it, or in files that it names."""
 
     pair_id: str
     seed: int
@@ -53,26 +55,21 @@ class Pair(ABC):
     blank: bool  # the spy sees an empty picture: no modified one is needed
     games: Games
 
-    @property
-    def batch(self) -> object:
-        """Pairs in a row with equal ones are made by one process, since what they are read from is read at once."""
-        return self.pair_id
-
     @abstractmethod
     def make(self) -> Made | Skipped:
-        """The pictures, or why there are none: bad input that can only be seen here should cost no other pair."""
+        """The pictures, or why there are none."""
 
     def check_installed(self) -> None:  # noqa: B027 - most pairs need nothing
-        """`MissingExtra` unless the packages that `make` needs are there; quick, since it imports none."""
+        """`MissingExtra` unless the packages that `make` needs are there. Quick, since it imports none."""
 
 
 @dataclass(frozen=True)
 class Plan:
     """The pairs to make, in order; the inputs they are read from; and what else decides their bytes.
 
-    `packages` and `drawn_by`: what draws them. Newer tools may draw other bytes, but finished pictures stay.
-    `ignored`: pictures in the input that belong to no pair. `more`: the input holds more pairs than the recipe asks
-    for. `warnings`: what else the user should hear.
+    `packages` and `drawn_by` say what draws the pictures. Newer tools may draw other bytes, but finished pictures stay.
+    `skipped`: what the input holds but nobody can play, by name. `ignored`: pictures that belong to no pair. `more`:
+    the input holds more pairs than the recipe asks for.
     """
 
     pairs: Sequence[Pair]
@@ -80,17 +77,18 @@ class Plan:
     settings: Mapping[str, Any] = field(default_factory=dict)
     packages: Sequence[str] = ()
     drawn_by: Mapping[str, str] = field(default_factory=dict)
+    skipped: Mapping[str, Skipped] = field(default_factory=dict)
     ignored: Sequence[str] = ()
     more: bool = False
     warnings: Sequence[str] = ()
 
 
-def common(recipe: Recipe, pair_id: str, source: str, domain: Domain) -> dict[str, Any]:
-    """The fields of `Pair`. Seed and split depend on the recipe's seed and the pair's id alone."""
+def common(recipe: Recipe, pair_id: str, source: str, domain: Domain, split: str | None = None) -> dict[str, Any]:
+    """The fields of `Pair`. Its seed depends on the recipe's seed and its id alone; so does a split not given."""
     return {
         "pair_id": pair_id,
         "seed": derive(recipe.seed, "pair", pair_id),
-        "split": split_of(recipe, pair_id),
+        "split": split or split_of(recipe, pair_id),
         "source": printable(source),
         "domain": recipe.games.domain or domain,
         "blank": recipe.game.spy_view == "blank",
@@ -98,25 +96,43 @@ def common(recipe: Recipe, pair_id: str, source: str, domain: Domain) -> dict[st
     }
 
 
-def split_of(recipe: Recipe, pair_id: str) -> str:
-    """train, dev or test by the recipe's shares; a pair keeps its split when others are added or left out."""
-    place = derive(recipe.seed, "split", pair_id) / 2**SEED_BITS
+def split_of(recipe: Recipe, name: str) -> str:
+    """train, dev or test by the recipe's shares. A name keeps its split when others are added or left out."""
+    place = _place(recipe, name)
     if place < recipe.games.test_fraction:
         return "test"
     return "dev" if place < recipe.games.test_fraction + recipe.games.dev_fraction else "train"
 
 
-def safe_id(text: str, where: str) -> str:
-    """`text` if it can be part of a file name."""
-    plain = text.isprintable() and not set(text) & set('/\\:*?"<>|')
-    if not plain or text.startswith((".", " ")) or text.endswith(" ") or not 0 < len(text.encode()) <= LONGEST_ID:
-        raise InputError(
-            f"{printable(where)}: {text[:80]!r} cannot name a pair, since files are named by it; use letters, digits, "
-            f"'-', '_' and '.', at most {LONGEST_ID} bytes"
-        )
-    return text
+def splits_of(recipe: Recipe, names: Collection[str]) -> dict[str, str]:
+    """The split of each name, as `split_of` draws it, but no split that is asked for stays empty if that can be helped.
+
+    `names` stand for what must share a split, such as the pairs of one photo. Train comes first, then test, then dev.
+    """
+    shares = recipe.games.test_fraction, recipe.games.dev_fraction
+    drawn = [split_of(recipe, name) for name in names]
+    test, dev = (max(drawn.count(each), int(share > 0)) for each, share in zip(("test", "dev"), shares, strict=True))
+    test = min(test, max(len(names) - 1, 0))
+    dev = min(dev, max(len(names) - 1 - test, 0))
+    ranked = sorted(names, key=lambda name: _place(recipe, name))
+    splits = ["test"] * test + ["dev"] * dev + ["train"] * (len(names) - test - dev)
+    return dict(zip(ranked, splits, strict=True))
+
+
+def _place(recipe: Recipe, name: str) -> float:
+    return float(derive(recipe.seed, "split", name) / 2**SEED_BITS)
+
+
+def safe_id(text: str) -> str:
+    """A name for a pair's files: `text` itself if it may name files everywhere, else mended and marked by a hash."""
+    plain = UNSAFE.sub("-", "".join(letter if letter.isprintable() else "-" for letter in text)).strip(" .")
+    if plain == text and len(text.encode()) <= LONGEST_ID:
+        return text
+    mark = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    short = plain.encode()[: LONGEST_ID - 9].decode(errors="ignore").rstrip(" .-")
+    return f"{short}-{mark}" if short else f"pair-{mark}"
 
 
 def printable(text: str) -> str:
-    """The text with a sign of replacement for what no table or terminal can hold: names of files may be anything."""
+    """The text with a replacement character for what no table or terminal can hold: file names may be anything."""
     return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)

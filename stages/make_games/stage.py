@@ -1,4 +1,4 @@
-"""From a recipe, given scenes or ready pictures to a folder of pairs with a game dealt on each."""
+"""From a recipe, scenes, tables or ready pictures to a folder of pairs with a game dealt on each."""
 
 from __future__ import annotations
 
@@ -12,22 +12,17 @@ from stages.core import tables
 from stages.core.errors import InputError
 from stages.core.folder import artifact
 from stages.core.folder.artifact import Outcome, Report
-from stages.core.folder.files import read_json, sha256_text, write_json
-from stages.core.folder.manifest import manifest_of, versions
+from stages.core.folder.files import sha256_text
+from stages.core.folder.manifest import versions
 from stages.core.game.rules import deal
 from stages.core.progress import progress_bar
 from stages.core.recipe import Recipe
 from stages.make_games import noise
 from stages.make_games.earlier import take_over
-from stages.make_games.making import IMAGES, NOTES, Note, finished, note_of
-from stages.make_games.outcome import Spent, outcome, told
+from stages.make_games.making import IMAGES, NOTES, Note, finished, make_all, note_of, skipped_row
+from stages.make_games.outcome import Spent, examples, outcome
 from stages.make_games.pair import Pair, Plan
-from stages.make_games.pool import make_all
 from stages.make_games.sources import Sources, plan
-
-# What of games.ready only decides between a pair that is skipped and an end, unless it is to be kept or resized.
-SKIP_OR_END = ("sizes_differ", "identical", "unrelated")
-DRAWN_BY = "drawn-by"  # among the notes: the tools of each call that made pairs
 
 
 def run(
@@ -40,20 +35,22 @@ def run(
 ) -> Report:
     """Make the pairs of `recipe.games` and deal a first game on each.
 
-    `sources`: what the pairs are made from, if not drawn by the recipe's rules. `processes` overrides the recipe's.
+    `sources` says what the pairs are made from; by default they are drawn. `processes` overrides the recipe's.
     """
     noise.check(recipe)
     planned = plan(recipe, sources)
     count = recipe.games.processes if processes is None else processes
 
     def make(work: Path) -> Outcome:
+        label = str(next(iter(planned.inputs.values()), "drawn"))
+        skipped = [skipped_row(name, label, why, strict=recipe.games.strict) for name, why in planned.skipped.items()]
         for folder in (IMAGES, NOTES):
             (work / folder).mkdir(exist_ok=True)
         taken_over = take_over(out.resolve(), work, planned.pairs)
-        tools = _tools(planned, work, out.resolve() if taken_over else None)
         before, seconds = _make_pairs(planned.pairs, work, count)
-        notes = [note_of(work, pair) for pair in planned.pairs]
+        notes = [*({"skipped": row} for row in skipped), *(note_of(work, pair) for pair in planned.pairs)]
         _write_tables(notes, recipe, work)
+        tools = {**versions(["pillow", *planned.packages]), **planned.drawn_by}
         return outcome(notes, recipe, planned, Spent(taken_over, before - taken_over, seconds), tools)
 
     report = artifact.produce(
@@ -72,38 +69,20 @@ def run(
 def _settings(recipe: Recipe, planned: Plan) -> dict[str, Any]:
     """What decides the games. `names` stands for the names and sources of all pairs, which may come from file names.
 
-    Versions of what draws do not count: the pictures are files, so a finished one need not be drawn again.
+    Versions of what draws do not count: the pictures are files, so finished ones need not be drawn again.
     """
-    games = recipe.settings("games")["games"]
-    games["ready"] = {
-        name: value
-        for name, value in games["ready"].items()
-        if name not in SKIP_OR_END or value not in ("drop", "error")
-    }
     names = sha256_text("\n".join(f"{pair.pair_id} {pair.source}" for pair in planned.pairs))
     return {
         "seed": recipe.seed,
-        "games": games,
+        "games": recipe.settings("games")["games"],
         "game": recipe.game.model_dump(mode="json", include={"players", "clue_rounds", "spy_view"}),
         "names": names,
         **planned.settings,
     }
 
 
-def _tools(planned: Plan, work: Path, taken_from: Path | None) -> list[dict[str, str]]:
-    """The versions of what draws, now and in earlier calls that made some of these pairs: each set once, now's last."""
-    note = work / NOTES / DRAWN_BY
-    known = read_json(note) if note.is_file() else []
-    if taken_from is not None:
-        known.append(manifest_of(taken_from)["counts"].get("drawn_by", {}))
-    now = {**versions(["pillow", *planned.packages]), **planned.drawn_by}
-    found = [*(tools for tools in known if tools and tools != now), now]
-    write_json(note, found)
-    return found
-
-
 def _make_pairs(pairs: Sequence[Pair], work: Path, processes: int) -> tuple[int, float]:
-    """Make what is not there yet. Returns how many pairs were, and the seconds that the others took."""
+    """Make what is missing. Returns how many pairs were there already, and the seconds that the others took."""
     missing = [pair for pair in pairs if not finished(work, pair)]
     if missing:
         missing[0].check_installed()
@@ -119,8 +98,8 @@ def _write_tables(notes: Sequence[Note], recipe: Recipe, work: Path) -> None:
     rows = [note["row"] for note in notes if "row" in note]
     skipped = [note["skipped"] for note in notes if "skipped" in note]
     if not rows:
-        shutil.rmtree(work / NOTES)  # only why there are none; what is then asked otherwise should begin anew
-        raise InputError(f"no pair can be made: {told(skipped)}")
+        shutil.rmtree(work / NOTES)  # so that nothing is left, and the next command starts afresh
+        raise InputError(f"no pair can be made: {examples(skipped)}")
     pairs = tables.unique_key(tables.from_rows(rows, tables.PAIRS), ["pair_id"], "the pairs")
     tables.write(pairs, work / "pairs.parquet", tables.PAIRS)
     dealt = deal([row["pair_id"] for row in rows], len(rows), recipe.game, seed=recipe.seed, iteration=0)

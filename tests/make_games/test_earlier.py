@@ -48,7 +48,7 @@ def test_only_what_is_new_is_made(three: Path, tmp_path: Path, change: str, monk
     worked: list[str] = []
     make_pair = making.make_pair
     monkeypatch.setattr(
-        "stages.make_games.pool.make_pair", lambda pair, work: (worked.append(pair.pair_id), make_pair(pair, work))
+        "stages.make_games.making.make_pair", lambda pair, work: (worked.append(pair.pair_id), make_pair(pair, work))
     )
     report = made(out, *overrides)
     assert worked == (["clevr-000003", "clevr-000004"] if change == "games.pairs=5" else [])

@@ -49,7 +49,7 @@ def test_a_genuine_scene_becomes_a_pair(shared_data: Callable[[str], Path], tmp_
 
 def test_scenes_with_one_object_are_refused_by_name(shared_data: Callable[[str], Path], tmp_path: Path) -> None:
     file = shared_data("clevr_parser_1obj_2obj/1obj/scenes/CLEVR_val_scenes.json")
-    with pytest.raises(InputError, match=r"CLEVR_val_scenes\.json: scene CLEVR_val_000000: objects in the scene: 1"):
+    with pytest.raises(InputError, match=r"CLEVR_val_scenes\.json: scene CLEVR_val_000000: has 1 objects"):
         run(recipe(), tmp_path / "games", sources=Sources(scenes=file))
 
 
@@ -88,10 +88,10 @@ def test_a_folder_of_single_scenes_is_planned_from_a_few_of_them(
 
 
 def test_a_scene_that_fits_no_size_does_not_decide(tmp_path: Path) -> None:
-    from stages.core.clevr.given import find_scenes, picture_sizes
+    from stages.core.clevr.given import picture_sizes, scenes_in
 
     scenes = json.loads((ROOT / "data" / "clevr_scenes.json").read_text())["scenes"][:3]
     scenes[0]["objects"][0]["pixel_coords"][0] = -90_000  # nearer to the middle of smaller pictures
     (tmp_path / "scenes.json").write_text(json.dumps({"scenes": scenes}))
-    found = [scene for scene, _ in find_scenes(tmp_path / "scenes.json")]
+    found = list(scenes_in(tmp_path / "scenes.json"))
     assert list(picture_sizes(found).values()) == [(480, 320)]

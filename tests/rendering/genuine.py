@@ -19,7 +19,7 @@ from PIL import Image
 
 from stages.core.clevr import Lights, render
 from stages.core.clevr.effort import PRESETS, Effort, renderer_of
-from stages.core.clevr.given import GivenScene, find_scenes, read_scene
+from stages.core.clevr.given import GivenScene, read_scene, scenes_in
 from stages.core.errors import InputError
 from stages.core.folder.files import write_json
 from stages.core.recipe.games import Games
@@ -44,7 +44,7 @@ def genuine_pairs(samples: Path) -> Iterator[tuple[GivenScene, Path]]:
         above = next(parent for parent in file.parents if parent.name == "scenes")
         picture = above.with_name("images") / file.relative_to(above).with_suffix(".png")
         if picture.is_file():
-            [(given, _)] = find_scenes(file)
+            [given] = scenes_in(file)
             yield given, picture
 
 

@@ -1,18 +1,21 @@
-"""Scenes as JSON in the keys of CLEVR v1.0, with the camera and lamps added, so that a scene can be rendered again."""
+"""Scenes as JSON in the keys of CLEVR v1.0, with the camera and the lights added, to render a scene again."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from itertools import combinations
-from typing import Any, TypeGuard
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from stages.core.clevr.camera import project
 from stages.core.clevr.relations import directions, relationships
 from stages.core.clevr.scene import CAMERA_POSITION, Camera, Lights, Scene, SceneObject, Vector
 from stages.core.clevr.vocabulary import COLORS, MATERIALS, SHAPES, SIZES
 from stages.core.errors import InputError
+from stages.core.recipe.games import Color, Material, Shape, Size
 
 WORDS: dict[str, Sequence[str]] = {
     "shape": SHAPES,
@@ -20,12 +23,65 @@ WORDS: dict[str, Sequence[str]] = {
     "color": tuple(COLORS),
     "material": MATERIALS,
 }
-IN_ONE_PLACE = 0.5  # distance of two centres, in the larger radius, below which one stands in the other
-SUPER_CLEVR = ("texture", "parts", "obj_bbox")  # keys that its objects have and CLEVR's have not
-# What a scene may ask for at most, since it may come from strangers; CLEVR stays far below.
-MOST_OBJECTS, FARTHEST = 100, 1e5  # objects; any coordinate, in scene units or pixels
+IN_ONE_PLACE = 0.5  # distance of two centres, in the larger radius, below which one object stands in the other
+MOST_OBJECTS, FARTHEST = 100, 1e5  # objects; any coordinate, in scene units or pixels. CLEVR stays far below
 LONGEST_SHOWN = 80  # letters of a value in a message
-SIDES, LENSES = (16, 4096), (1.0, 120.0)  # pixels of a picture, degrees of view: those of games.width and camera.fov
+
+Number = Annotated[float, Field(ge=-FARTHEST, le=FARTHEST, allow_inf_nan=False)]
+Point = Annotated[list[Number], Field(min_length=3, max_length=3)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(strict=True)  # text is no number
+
+
+class _Object(_Part):
+    shape: Shape
+    size: Size
+    color: Color
+    material: Material
+    rotation: Number
+    coords: Point = Field(alias="3d_coords")
+    pixel_coords: Point | None = None
+
+    @model_validator(mode="after")
+    def _stands(self) -> Self:
+        if self.coords[2] <= 0:
+            raise ValueError(f"'3d_coords' has height {self.coords[2]}, but an object's centre is above the ground")
+        return self
+
+
+class _Camera(_Part):
+    position: Point
+    viewpoint: Point = list(CAMERA_POSITION)
+    fov: Annotated[float, Field(ge=1, le=120)]
+    width: Annotated[int, Field(ge=16, le=4096)]
+    height: Annotated[int, Field(ge=16, le=4096)]
+
+    @model_validator(mode="after")
+    def _looks_at_the_origin(self) -> Self:
+        for x, y, z in (self.position, self.viewpoint):
+            if z <= 0 or not (x or y):
+                raise ValueError(f"no camera can look from {[x, y, z]}")
+        return self
+
+
+class _Scene(_Part):
+    objects: Annotated[list[_Object], Field(min_length=1, max_length=MOST_OBJECTS)]
+    image_index: int = 0
+    image_filename: str = ""
+    split: str = "new"
+    camera: _Camera | None = None
+    lights: dict[Literal["key", "fill", "back"], Point] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _is_possible(self) -> Self:
+        for (number, one), (other, two) in combinations(enumerate(self.objects), 2):
+            if math.dist(one.coords[:2], two.coords[:2]) < IN_ONE_PLACE * max(one.coords[2], two.coords[2]):
+                raise ValueError(f"objects {number} and {other} stand in one place")
+        if self.camera is None and any(item.pixel_coords is None for item in self.objects):
+            raise ValueError("an object has no 'pixel_coords', from which the camera is recovered")
+        return self
 
 
 def to_json(scene: Scene) -> dict[str, Any]:
@@ -48,7 +104,7 @@ def to_json(scene: Scene) -> dict[str, Any]:
             for item, (x, y, depth) in zip(scene.objects, seen, strict=True)
         ],
         "relationships": relationships(scene.objects, scene.viewpoint),
-        "directions": {name: list(way) for name, way in directions(scene.viewpoint).items()},
+        "directions": {name: list(direction) for name, direction in directions(scene.viewpoint).items()},
         "camera": {
             "position": list(scene.camera.position),
             "fov": scene.camera.fov,
@@ -60,116 +116,52 @@ def to_json(scene: Scene) -> dict[str, Any]:
     }
 
 
-def from_json(body: Mapping[str, Any], where: str) -> Scene:
-    """Read what `to_json` wrote. `InputError` names `where` and what is off; genuine scenes lack the camera."""
-    camera = body.get("camera")
-    if not isinstance(camera, Mapping):
-        raise InputError(f"{where}: holds no 'camera', so it is no scene of vz; read it as a given scene (--scenes)")
-    lights = body.get("lights", {})
+def from_json(body: Any, where: str) -> Scene:
+    """Read what `to_json` wrote. `InputError` names `where` and what is off."""
+    scene, _ = read_json_scene(body, where)
+    if scene.width == 0:
+        raise InputError(f"{where}: holds no 'camera', so vz did not write it; read it as a genuine scene (--scenes)")
+    return scene
+
+
+def read_json_scene(body: Any, where: str) -> tuple[Scene, list[list[float]]]:
+    """A scene, and the `pixel_coords` of its objects. A genuine scene stores no camera: its width and height are 0.
+
+    `InputError` names `where`, the key that is off, and its value.
+    """
     try:
-        return Scene(
-            objects=objects_from_json(body, where),
-            width=int(_within(camera["width"], *SIDES)),
-            height=int(_within(camera["height"], *SIDES)),
-            camera=Camera(_viewpoint(camera["position"]), float(_within(camera["fov"], *LENSES))),
-            lights=Lights(**{name: _vector(moved) for name, moved in dict(lights).items()}),
-            viewpoint=_viewpoint(camera.get("viewpoint", CAMERA_POSITION)),
-            name=str(body.get("image_filename", "")).removesuffix(".png"),
-            index=index_from_json(body, where),
-            split=str(body.get("split", "new")),
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{where}: 'camera' or 'lights' is not whole ({error}); make the scene again") from error
+        read = _Scene.model_validate(body)
+    except ValidationError as error:
+        raise InputError(f"{where}: {_first_problem(error)}; it must be a scene of CLEVR v1.0") from error
+    camera = read.camera
+    scene = Scene(
+        objects=tuple(
+            SceneObject(item.shape, item.size, item.color, item.material, item.rotation, _vector(item.coords))
+            for item in read.objects
+        ),
+        width=camera.width if camera else 0,
+        height=camera.height if camera else 0,
+        camera=Camera(_vector(camera.position), camera.fov) if camera else Camera(),
+        lights=Lights(**{name: _vector(moved) for name, moved in read.lights.items()}),
+        viewpoint=_vector(camera.viewpoint) if camera else CAMERA_POSITION,
+        name=read.image_filename.removesuffix(".png"),
+        index=read.image_index,
+        split=read.split,
+    )
+    return scene, [item.pixel_coords or [] for item in read.objects]
 
 
-def index_from_json(body: Mapping[str, Any], where: str) -> int:
-    """`image_index`, or 0 where there is none."""
-    index = body.get("image_index", 0)
-    if not isinstance(index, int):
-        raise InputError(f"{where}: 'image_index' is {_shown(index)}, but must be a whole number")
-    return index
-
-
-def objects_from_json(body: Mapping[str, Any], where: str) -> tuple[SceneObject, ...]:
-    """The object list of a scene. `InputError` names the scene, the object's number and the key that is off."""
-    objects = body.get("objects") if isinstance(body, Mapping) else None
-    if not isinstance(objects, list) or not objects:
-        raise InputError(f"{where}: holds no list 'objects'; a scene of CLEVR v1.0 is needed")
-    if len(objects) > MOST_OBJECTS:
-        raise InputError(f"{where}: has {len(objects):,} objects; at most {MOST_OBJECTS} can be drawn: leave it out")
-    read = tuple(_object(item, f"{where}: object {number}") for number, item in enumerate(objects))
-    for (number, one), (other, two) in combinations(enumerate(read), 2):
-        if math.dist(one.coords[:2], two.coords[:2]) < IN_ONE_PLACE * max(one.coords[2], two.coords[2]):
-            raise InputError(f"{where}: objects {number} and {other} stand in one place; leave the scene out")
-    return read
-
-
-def pixels_from_json(body: Mapping[str, Any], where: str) -> list[Vector]:
-    """`pixel_coords` of every object: x, y in pixels and depth. `InputError` where they are missing."""
-    return [_coords(item, "pixel_coords", f"{where}: object {number}") for number, item in enumerate(body["objects"])]
-
-
-def _object(item: Any, where: str) -> SceneObject:
-    if not isinstance(item, Mapping):
-        raise InputError(f"{where}: is not an object of a CLEVR v1.0 scene")
-    foreign = [key for key in SUPER_CLEVR if key in item]
-    if foreign:
-        raise InputError(f"{where}: has '{foreign[0]}', as Super-CLEVR's have, which vz cannot render; use CLEVR v1.0")
-    words = {key: _word(item, key, where) for key in WORDS}
-    rotation = item.get("rotation")
-    if not _is_number(rotation):
-        raise InputError(f"{where}: 'rotation' is {_shown(rotation)}, but must be a number")
-    coords = _coords(item, "3d_coords", where)
-    if coords[2] <= 0:
-        raise InputError(f"{where}: '3d_coords' has height {coords[2]}; an object's centre is above the ground")
-    return SceneObject(**words, rotation=float(rotation), coords=coords)
-
-
-def _word(item: Mapping[str, Any], key: str, where: str) -> str:
-    if key not in item:
-        raise InputError(f"{where}: '{key}' is missing; a scene of CLEVR v1.0 is needed")
-    if item[key] not in WORDS[key]:
-        raise InputError(f"{where}: unknown {key} {_shown(item[key])}; CLEVR v1.0 knows {', '.join(WORDS[key])}")
-    return str(item[key])
-
-
-def _coords(item: Mapping[str, Any], key: str, where: str) -> Vector:
-    if key not in item:
-        raise InputError(f"{where}: '{key}' is missing; a scene of CLEVR v1.0 is needed")
-    value = item[key]
-    if not isinstance(value, list) or len(value) != 3 or not all(_is_number(part) for part in value):
-        raise InputError(
-            f"{where}: '{key}' is {_shown(value)}, but must be three finite numbers, up to {FARTHEST:,.0f}"
-        )
-    return _vector(value)
-
-
-def _vector(value: Sequence[float]) -> Vector:
-    x, y, z = (float(_within(part, -FARTHEST, FARTHEST)) for part in value)
+def _vector(point: Sequence[float]) -> Vector:
+    x, y, z = point
     return (x, y, z)
 
 
-def _viewpoint(value: Sequence[float]) -> Vector:
-    """A place of the camera, from which the origin is seen with z up: above the ground, but not right above it."""
-    x, y, z = _vector(value)
-    if z <= 0 or not (x or y):
-        raise ValueError(f"no camera can look from {value}")
-    return (x, y, z)
-
-
-def _within(value: Any, least: float, most: float) -> float:
-    """The number, if it is one of a range; else `ValueError`."""
-    if not _is_number(value) or not least <= value <= most:
-        raise ValueError(f"{_shown(value)} is not a number from {least:,.0f} to {most:,.0f}")
-    return value
-
-
-def _is_number(value: Any) -> TypeGuard[float]:
-    """Whether it is a number that is no further from 0 than anything in a scene."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and -FARTHEST <= value <= FARTHEST
-
-
-def _shown(value: Any) -> str:
-    """As JSON has it, but no longer than a message may be."""
-    text = repr(value)
-    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
+def _first_problem(error: ValidationError) -> str:
+    """The first thing that is off: `objects.1.shape is 'cone': Input should be 'cube', …`."""
+    problem = error.errors(include_url=False)[0]
+    place = ".".join(map(str, problem["loc"]))
+    message = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] in ("missing", "value_error"):
+        return f"{place}: {message}" if place else message
+    shown = repr(problem["input"])
+    return f"{place} is {shown if len(shown) <= LONGEST_SHOWN else f'{shown[:LONGEST_SHOWN]}…'}: {message}"

@@ -117,6 +117,10 @@ class Games(Section):
     )
     charts: ChartSettings = Field(default_factory=ChartSettings, description="Charts that are drawn from tables.")
     ready: ReadySettings = Field(default_factory=ReadySettings, description="Reading ready pictures (--from).")
+    strict: bool = RuntimeField(
+        False,
+        description="Whether a bad scene, table or picture ends the run. By default it is skipped with its reason.",
+    )
     noise: Noise = Field(default_factory=Noise, description="Pairs that are spoilt on purpose.")
     dev_fraction: float = Field(0.05, ge=0, lt=1, description="Share of pairs in split dev, on average (vz: 0.05).")
     test_fraction: float = Field(0.05, ge=0, lt=1, description="Share of pairs in split test, on average (vz: 0.05).")

@@ -14,7 +14,7 @@ from stages.core.seeds import rng
 from stages.make_games.charts.chart_pair import PACKAGE, BadTable, ChartPair, check_installed
 from stages.make_games.charts.parts import fitting
 from stages.make_games.charts.tables import ChartTable, read_table
-from stages.make_games.pair import Pair, Plan, common, safe_id, split_of
+from stages.make_games.pair import Pair, Plan, common, safe_id, splits_of
 
 LEAST = (240, 180)  # width and height in pixels, below which a chart has no room beside its words
 
@@ -34,13 +34,15 @@ def plan(recipe: Recipe, path: Path | None) -> Plan:
     _check_size(recipe)
     tables, bad = _read(files, source, recipe.games.charts.bad_tables == "skip")
     pairs: list[Pair] = [BadTable(**_common(recipe, name, 0, source), error=error) for name, error in bad.items()]
+    splits = splits_of(recipe, [_base(name) for name in tables])
     kinds = {name: _kinds(recipe, name, table) for name, table in tables.items()}
     names = list(tables)
     for number in range(recipe.games.pairs):
         turn, at = divmod(number, len(names))
         name = names[at]
         order = rotated(kinds[name], turn)
-        pairs.append(ChartPair(**_common(recipe, name, turn, source), table=tables[name], kinds=order))
+        fields = _common(recipe, name, turn, source, splits[_base(name)])
+        pairs.append(ChartPair(**fields, table=tables[name], kinds=order))
     return Plan(pairs, {"tables": source}, packages=(PACKAGE,), more=len(names) > recipe.games.pairs)
 
 
@@ -62,25 +64,19 @@ def _check_size(recipe: Recipe) -> None:
 def _files(source: Path) -> dict[str, Path]:
     """The CSV files by the tables' names: their paths below the folder, with `-` between its parts."""
     if source.is_file():
-        return {_name(source.stem, source): source}
+        return {safe_id(source.stem): source}
     if not source.is_dir():
         raise InputError(f"{source}: no such file or folder of tables")
     files: dict[str, Path] = {}
     found = [place / name for place, names in walk(source) for name in names if name.lower().endswith(".csv")]
     for file in sorted(path for path in found if path.is_file()):
-        name = _name("-".join(file.relative_to(source).with_suffix("").parts), file)
+        name = safe_id("-".join(file.relative_to(source).with_suffix("").parts))
         if name in files:
             raise InputError(f"{file}: {files[name]} would have the same name in the games, '{name}'; rename one")
         files[name] = file
     if not files:
         raise InputError(f"{source}: holds no file named *.csv")
     return files
-
-
-def _name(name: str, file: Path) -> str:
-    """The table's name, if it can be part of the pairs' names. Letters of all scripts can."""
-    safe_id(_base(name), str(file))
-    return name
 
 
 def _base(name: str) -> str:
@@ -111,7 +107,6 @@ def _kinds(recipe: Recipe, name: str, table: ChartTable) -> tuple[Kind, ...]:
     return tuple(rng(recipe.seed, "chart kinds", name).sample(fit, len(fit)))
 
 
-def _common(recipe: Recipe, name: str, turn: int, source: Path) -> dict[str, Any]:
+def _common(recipe: Recipe, name: str, turn: int, source: Path, split: str | None = None) -> dict[str, Any]:
     """The fields of every pair. The split is the table's."""
-    given = common(recipe, f"{_base(name)}-{turn}", f"tables:{source.resolve().name}", "chart")
-    return {**given, "split": split_of(recipe, _base(name))}
+    return common(recipe, f"{_base(name)}-{turn}", f"tables:{source.resolve().name}", "chart", split)

@@ -50,10 +50,10 @@ def plan(recipe: Recipe) -> Plan:
             "raise it or lower games.changes"
         )
     ids = [f"clevr-{index:06d}" for index in range(recipe.games.pairs)]
-    by = drawn_by(recipe.games)
+    drawing = drawn_by(recipe.games)
     recipe = recipe.model_copy(update={"games": settled(recipe.games)})
     pairs = [DrawnPair(**common(recipe, name, DRAWN, "clevr"), index=index) for index, name in enumerate(ids)]
-    return Plan(pairs, drawn_by=by.settings, packages=by.packages, warnings=by.warnings)
+    return Plan(pairs, **drawing)
 
 
 def draws(pair: DrawnPair) -> Iterator[tuple[int, Draw]]:

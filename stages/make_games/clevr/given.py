@@ -1,29 +1,28 @@
-"""Genuine CLEVR scenes: from single files, merged ones or folders of them."""
+"""Genuine CLEVR scenes: from single files, merged ones, or folders of them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from stages.core.clevr.effort import settled
-from stages.core.clevr.given import GivenScene, NoCamera, find_scenes, has_camera, picture_sizes, read_scene
+from stages.core.clevr.given import GivenScene, NoCamera, picture_sizes, read_scene, scene_files, scenes_in
 from stages.core.clevr.placement import sample_lights
 from stages.core.clevr.rendering import check_installed
-from stages.core.clevr.scene_json import from_json, index_from_json, objects_from_json, pixels_from_json
+from stages.core.clevr.scene_json import read_json_scene
 from stages.core.errors import InputError
 from stages.core.progress import progress_bar
 from stages.core.recipe import Recipe
 from stages.core.seeds import rng
 from stages.make_games.clevr import drawn_by
 from stages.make_games.clevr.rendered import DRAWS, changed, rendered
-from stages.make_games.pair import Made, Pair, Plan, Skipped, common, safe_id
+from stages.make_games.pair import Made, Pair, Plan, Skipped, common, safe_id, splits_of
 
 
 @dataclass(frozen=True)
 class ScenePair(Pair):
-    """A given scene; its camera is recovered where it is rendered. `size`: width and height of its picture."""
+    """A given scene. Its camera is recovered when it is rendered. `size`: width and height of its picture."""
 
     given: GivenScene
     size: tuple[int, int]
@@ -52,39 +51,54 @@ class ScenePair(Pair):
 
 
 def plan(recipe: Recipe, path: Path) -> Plan:
-    """The first `games.pairs` scenes of `path`. Each is read once and judged; only its place is kept."""
-    if not path.exists():
-        raise InputError(f"{path}: no such file or folder of scenes")
-    found = []
+    """The first `games.pairs` good scenes of `path`."""
+    found: dict[str, GivenScene] = {}
+    skipped: dict[str, Skipped] = {}
+    more = False
     with progress_bar("reading scenes", recipe.games.pairs) as progress:
-        scenes = find_scenes(path)
-        for given, body in islice(scenes, recipe.games.pairs):
-            _check(given, body, recipe)
-            found.append(given)
+        for scene in _scenes(scene_files(path), skipped):
+            if len(found) == recipe.games.pairs:
+                more = True
+                break
+            name = safe_id(scene.name)
+            if name in found:
+                skipped[f"{name} (again)"] = Skipped("same name", f"{scene.where}: {found[name].where} has that name")
+                continue
+            try:
+                _check(scene, recipe)
+            except InputError as error:
+                skipped[name] = Skipped("bad scene", str(error))
+                continue
+            found[name] = scene
             progress.advance()
-        more = next(scenes, None) is not None
-    sizes = picture_sizes(found, [(recipe.games.width, recipe.games.height)])
-    by = drawn_by(recipe.games)
+    sizes = picture_sizes(list(found.values()), [(recipe.games.width, recipe.games.height)])
+    drawing = drawn_by(recipe.games)
     recipe = recipe.model_copy(update={"games": settled(recipe.games)})
+    splits = splits_of(recipe, found)
     pairs = [
         ScenePair(
-            **common(recipe, given.name, f"scenes:{given.file.name}", "clevr"), given=given, size=sizes[given.file]
+            **common(recipe, name, f"scenes:{given.file.name}", "clevr", splits[name]),
+            given=given,
+            size=sizes[given.file],
         )
-        for given in found
+        for name, given in found.items()
     ]
-    return Plan(pairs, {"scenes": path}, packages=by.packages, drawn_by=by.settings, more=more, warnings=by.warnings)
+    return Plan(pairs, {"scenes": path}, skipped=skipped, more=more, **drawing)
 
 
-def _check(given: GivenScene, body: Any, recipe: Recipe) -> None:
-    """`InputError` unless it is a scene of CLEVR with enough objects to change and a name for its files."""
-    safe_id(given.name, given.where)
-    count = len(objects_from_json(body, given.where))
-    pixels_from_json(body, given.where)
-    index_from_json(body, given.where)
-    if has_camera(body):
-        from_json(body, given.where)
+def _scenes(files: list[Path], skipped: dict[str, Skipped]) -> Iterator[GivenScene]:
+    """All scenes of the files. What stops a file from being read goes to `skipped`."""
+    for file in files:
+        try:
+            yield from scenes_in(file)
+        except InputError as error:
+            skipped[safe_id(file.stem)] = Skipped("unreadable file", str(error))
+
+
+def _check(scene: GivenScene, recipe: Recipe) -> None:
+    """`InputError` unless it is a scene of CLEVR with enough objects to change."""
+    count = len(read_json_scene(scene.body, scene.where)[0].objects)
     if recipe.game.spy_view == "modified" and count < recipe.games.changes:
         raise InputError(
-            f"{given.where}: objects in the scene: {count}, but {recipe.games.changes} are to change; leave it out, "
-            f"or set games.changes={count}"
+            f"{scene.where}: has {count} objects, but {recipe.games.changes} are to change; set games.changes={count}"
         )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,14 +21,15 @@ PICTURE_SUFFIXES = (
     ".avif", ".jp2", ".j2k",
 )  # fmt: skip
 SPLITS = {"train": "train", "dev": "dev", "val": "dev", "valid": "dev", "validation": "dev", "test": "test"}
+ANNEX_KEY = re.compile(r"(?P<kind>SHA256|MD5)E?-s\d+--(?P<digest>[0-9a-f]+)(\.\w+)*")
 
 
 @dataclass(frozen=True)
 class Request:
     """What the recipe wants: whether one picture a pair is enough, how many pairs at most, and how to read them.
 
-    `split` chooses files by name. Links that a manifest names may lead anywhere in `root`; None: in the folder that its
-    paths count from.
+    `split` chooses files by name. Links that a table names may lead anywhere in `root`; None: in the folder that the
+    table's paths count from.
     """
 
     blank: bool
@@ -37,40 +40,64 @@ class Request:
 
 
 class Stored(Protocol):
-    """A picture where it lies. `name` says where, for messages."""
+    """A picture where it is stored. `name` says where, for messages."""
 
     @property
     def name(self) -> str: ...
 
     def read(self) -> bytes:
-        """The encoded picture; `OSError` when it cannot be read, `InputError` when it is not there or another one."""
+        """The encoded picture. `OSError` if it cannot be read; `InputError` if it is missing or not the right one."""
 
 
 @dataclass(frozen=True)
 class FilePicture:
-    """A picture that is a file. If `sha256` is given, only a file with this hash is read."""
+    """A picture that is a file. With a `digest` (sha256 or md5, in hex) only a file with this hash is read."""
 
     path: Path
-    sha256: str | None = None
+    digest: str | None = None
 
     @property
     def name(self) -> str:
         return str(self.path)
 
     def read(self) -> bytes:
-        data = read_file(self.path)
-        if self.sha256 is not None and hashlib.sha256(data).hexdigest() != self.sha256:
-            raise InputError(f"{self.path}: links to another picture than its table names (sha256 differs)")
+        try:
+            data = read_file(self.path)
+        except FileNotFoundError as error:
+            raise InputError(f"{self.path}: no such picture; {self._remedy()}") from error
+        if self.digest is not None and self.digest not in (
+            hashlib.sha256(data).hexdigest(),
+            hashlib.md5(data, usedforsecurity=False).hexdigest(),
+        ):
+            kind = "sha256" if len(self.digest) == 64 else "md5"
+            raise InputError(f"{self.path}: links to a picture other than the one that was stored ({kind} differs)")
         return data
+
+    def _remedy(self) -> str:
+        if self.path.is_symlink():
+            return f"it links to {self.path.readlink()}, which is gone: fetch it again (dvc pull, git annex get, …)"
+        return "put it there, or set games.ready.pictures to the folder that a table's paths count from"
+
+
+def stored_digest(path: Path) -> str | None:
+    """The hash in the name of the file that a link leads to, as git-annex, DVC and the hub's cache name theirs."""
+    target = Path(os.path.realpath(path))
+    annex = ANNEX_KEY.fullmatch(target.name)
+    if annex:
+        return annex["digest"]
+    for name in (target.name, target.parent.name + target.name):  # DVC: files/md5/ab/cdef…
+        if re.fullmatch(r"[0-9a-f]{64}|[0-9a-f]{32}", name):
+            return name
+    return None
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A pair as its place offers it; `modified` is None for a blank spy.
+    """A pair as its place offers it. `modified` is None for a blank spy.
 
-    `where` names its row or file. `note` is where the published data set has its file of what was replaced. The rest is
-    known only where a table says it: pairs of one `group` share a split; `hashes` are the sha256 that vz noted of both
-    pictures when it made the pair. `likely` is the domain if no row tells it; None: nobody knows.
+    `where` names its row or file. `note` is the published data set's file on what was replaced. The rest is known only
+    if a table says it: pairs of one `group` share a split; `hashes` are the sha256 that vz noted of both pictures when
+    it made the pair. `likely` is the domain if no row tells it; None: nobody knows.
     """
 
     pair_id: str
@@ -89,20 +116,32 @@ class Entry:
 
 
 @dataclass(frozen=True)
+class Bad:
+    """What a place offers as a pair but nobody can use: its name, and why."""
+
+    pair_id: str
+    detail: str
+    reason: str = "bad row"
+
+
+Offer = Entry | Bad
+
+
+@dataclass(frozen=True)
 class Found:
-    """The pairs of a place in order, what it is called in the tables, and the input that is recorded and hashed.
+    """The pairs of a place in order, its name in the tables, and the input that is recorded and hashed.
 
     `hashed`: the input's own hash covers every byte of the pictures. `ignored`: pictures that belong to no pair.
-    `entries` are read as they are asked for, so that what is wrong with one that nobody wants does not matter.
+    `offers` are read only as they are asked for, so that what is wrong with one that nobody wants does not matter.
     """
 
-    entries: Iterator[Entry]
+    offers: Iterator[Offer]
     source: str
     input: Path | str
     hashed: bool = False
     ignored: Sequence[str] = ()
 
 
-def one_line(error: Exception) -> str:
-    """What an error of another library says, as part of a message of ours."""
+def one_line(error: BaseException) -> str:
+    """What another library's error says, as part of a message of ours."""
     return " ".join(str(error).split()) or type(error).__name__

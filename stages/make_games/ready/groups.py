@@ -11,12 +11,12 @@ from stages.core.errors import InputError
 from stages.core.folder.files import sha256_file
 from stages.core.progress import progress_bar
 from stages.core.recipe import Recipe
-from stages.make_games.pair import split_of
+from stages.make_games import pair
 from stages.make_games.ready.entry import Entry, FilePicture, Stored
 
 
 def hashes_of(entries: Sequence[Entry]) -> dict[Path, str]:
-    """sha256 of every picture that is a file. Those that cannot be read are left out: making their pairs tells why."""
+    """sha256 of every picture that is a file. Those that cannot be read are left out: making their pairs says why."""
     pictures = [stored for entry in entries for stored in (entry.original, entry.modified)]
     paths = dict.fromkeys(each.path for each in pictures if isinstance(each, FilePicture))
     hashes = {}
@@ -47,8 +47,9 @@ def splits_of(entries: Sequence[Entry], hashes: Mapping[Path, str], recipe: Reci
                 f"{entry.where}: is in split '{entry.split}', but {where}, of the same picture or group, is in "
                 f"'{split}'; give both the same split, or neither"
             )
+    drawn = pair.splits_of(recipe, [key for leader, key in keys.items() if leader not in told])
     return {
-        entry.pair_id: told[leader][0] if leader in told else split_of(recipe, keys[leader])
+        entry.pair_id: told[leader][0] if leader in told else drawn[keys[leader]]
         for entry, leader in zip(entries, leaders, strict=True)
     }
 
@@ -68,21 +69,21 @@ def _keys(entries: Sequence[Entry], leaders: Sequence[int], hashes: Mapping[Path
 
 
 def _leaders(entries: Sequence[Entry], hashes: Mapping[Path, str]) -> list[int]:
-    """For each pair the place of the first one that it belongs to, perhaps by way of others."""
+    """For each pair the number of the first one that it belongs to, perhaps by way of others."""
     leaders = list(range(len(entries)))
     first: dict[str, int] = {}
 
-    def leader_of(place: int) -> int:
-        while leaders[place] != place:
-            leaders[place] = place = leaders[leaders[place]]
-        return place
+    def leader_of(number: int) -> int:
+        while leaders[number] != number:
+            leaders[number] = number = leaders[leaders[number]]
+        return number
 
     originals = {_mark(entry.original, hashes) for entry in entries}
-    for place, entry in enumerate(entries):
+    for number, entry in enumerate(entries):
         for mark in _marks(entry, hashes, originals):
-            one, other = sorted((leader_of(first.setdefault(mark, place)), leader_of(place)))
+            one, other = sorted((leader_of(first.setdefault(mark, number)), leader_of(number)))
             leaders[other] = one
-    return [leader_of(place) for place in range(len(entries))]
+    return [leader_of(number) for number in range(len(entries))]
 
 
 def _marks(entry: Entry, hashes: Mapping[Path, str], originals: Set[str | None]) -> Iterator[str]:
@@ -98,7 +99,7 @@ def _marks(entry: Entry, hashes: Mapping[Path, str], originals: Set[str | None])
 
 
 def _mark(stored: Stored | None, hashes: Mapping[Path, str]) -> str | None:
-    """What tells a picture from others. Of those in cells nothing is known before they are read."""
+    """What identifies a picture. Of those in cells nothing is known before they are read."""
     if not isinstance(stored, FilePicture):
         return None
     return f"picture {hashes.get(stored.path) or os.path.realpath(stored.path)}"

@@ -1,21 +1,34 @@
-"""Data sets of the Hugging Face hub: downloaded once, then read as a folder."""
+"""Data sets of the Hugging Face hub: downloaded once, their archives unpacked beside them, then read as a folder."""
 
 from __future__ import annotations
 
+import lzma
 import re
+import shutil
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import ModuleType
 
 from stages.core.errors import InputError, VzError, require
 from stages.core.folder.disk import is_full
-from stages.make_games.ready.archives import unpacked
+from stages.core.folder.durable import publish
+from stages.core.folder.locking import locked
 from stages.make_games.ready.entry import one_line
 
 PREFIX = "hf:"
 EXTRA = "hub"
 NAME = re.compile(r"hf:(?P<name>[\w.-]+/[\w.-]+)(@(?P<revision>[^:\s]+))?(:(?P<split>[\w.-]+))?")
 COMMIT = re.compile(r"[0-9a-f]{40}")
+ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+BROKEN = (
+    zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, RuntimeError, NotImplementedError,
+    ValueError, OSError,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -46,6 +59,71 @@ def fetch(where: str) -> Got:
     return Got(unpacked(snapshot, root / "unpacked" / snapshot.name), root, name, label, split)
 
 
+def unpacked(folder: Path, into: Path) -> Path:
+    """`folder`, or, if it holds archives in place of pairs, `into` with what they hold."""
+    files = [file for file in folder.rglob("*") if file.is_file()]
+    archives = sorted(file for file in files if file.name.lower().endswith(ARCHIVES))
+    # A picture of its own, such as a logo, says nothing; pairs do.
+    if not archives or any(file.suffix == ".parquet" or file.stem.endswith("_original") for file in files):
+        return folder
+    with locked(into):
+        if not into.is_dir():
+            work = into.with_name(f".{into.name}.partial")
+            shutil.rmtree(work, ignore_errors=True)  # what a kill left
+            work.mkdir()
+            try:
+                _unpack_all(archives, work)
+                publish(work, into)
+            finally:
+                shutil.rmtree(work, ignore_errors=True)
+    return into
+
+
+def _unpack_all(archives: Sequence[Path], into: Path) -> None:
+    """One after the other into one folder, since pictures and their notes may be in two archives."""
+    for archive in archives:
+        with TemporaryDirectory(dir=into, prefix=".") as alone:
+            _unpack(archive, Path(alone))
+            for file in sorted(path for path in Path(alone).rglob("*") if path.is_file()):
+                target = into / file.relative_to(alone)
+                if target.exists():
+                    raise InputError(
+                        f"{archive}: holds '{file.relative_to(alone)}', as another archive does; unpack each into a "
+                        "folder of its own, and give one of these with --from"
+                    )
+                target.parent.mkdir(parents=True, exist_ok=True)
+                file.replace(target)
+
+
+def _unpack(archive: Path, into: Path) -> None:
+    """`InputError` names an archive that is broken or holds a link, a device or a path outside."""
+    try:
+        if archive.suffix.lower() == ".zip":
+            with zipfile.ZipFile(archive) as packed:
+                for name in packed.namelist():
+                    _check(archive, name)
+                packed.extractall(into)
+            return
+        with tarfile.open(archive) as tape:
+            for member in tape:
+                _check(archive, member.name)
+                if not (member.isfile() or member.isdir()):
+                    raise InputError(f"{archive}: its member '{member.name}' is a link or device; do not use it")
+            while tape.fileobj is not None and tape.fileobj.read(1 << 20):  # the checksum is only looked at at the end
+                pass
+            tape.extraction_filter = getattr(tarfile, "data_filter", None)
+            tape.extractall(into)
+    except BROKEN as error:
+        if is_full(error):
+            raise VzError(f"{archive}: the disk is full; free some space, or set HF_HOME to another disk") from error
+        raise InputError(f"{archive}: cannot be unpacked ({one_line(error)}); download it again") from error
+
+
+def _check(archive: Path, member: str) -> None:
+    if Path(member).is_absolute() or ".." in Path(member).parts:
+        raise InputError(f"{archive}: its member '{member}' would be outside the folder; do not use it")
+
+
 def _download(where: str, name: str, revision: str | None, split: str | None) -> str:
     library = require("huggingface_hub", EXTRA)
     patterns = None
@@ -67,6 +145,8 @@ def _explained(error: Exception, where: str, name: str, revision: str | None, ki
         return InputError(f"{where}: has no revision '{revision}'; see {page}/tree/main for those there are")
     if isinstance(error, OSError) and is_full(error):
         return VzError(f"{where}: the disk is full; free some space, or set HF_HOME to a folder on another disk")
-    why = f"{where}: cannot be downloaded ({type(error).__name__}: {one_line(error)})"
     command = f"hf download {name} --repo-type dataset --local-dir FOLDER"
-    return VzError(f"{why}; where there is a network, run `{command}`, and give that folder with --from FOLDER")
+    return VzError(
+        f"{where}: cannot be downloaded ({type(error).__name__}: {one_line(error)}); where there is a network, run "
+        f"`{command}`, and give that folder with --from FOLDER"
+    )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import BaseModel, Field, ValidationError
 
 from stages.core.changes import Change
 from stages.core.errors import InputError
@@ -12,46 +13,40 @@ from stages.core.errors import InputError
 ATTRIBUTES = ("shape", "size", "color", "material")
 
 
+class _Replaced(BaseModel):
+    index: Annotated[int, Field(ge=0)]
+    original: dict[str, Any]
+    replacement: dict[str, Any]
+
+
+class _Modification(BaseModel):
+    replaced_objects: list[_Replaced]
+
+
+class _Comparison(BaseModel):
+    original_scene: dict[str, Any]
+    modification: _Modification
+
+
 def read_comparison(body: Any, file: Path) -> tuple[list[Change], dict[str, Any], dict[str, Any]]:
-    """Changes, original scene and modified scene of `{original_scene, modification: {replaced_objects}}`.
-
-    `InputError` names the file and the part that is not as published.
-    """
-    if not isinstance(body, Mapping):
-        raise InputError(f"{file}: is no note of a comparison; remove it or take the published one")
-    scene = _part(body, "original_scene", file)
-    objects = scene.get("objects")
-    replaced = _part(body, "modification", file).get("replaced_objects")
-    if not isinstance(objects, list) or not isinstance(replaced, list):
-        raise InputError(f"{file}: 'original_scene.objects' or 'modification.replaced_objects' is missing")
-    changes: list[Change] = []
-    after = list(objects)
-    for entry in replaced:
-        number, before, new = _replacement(entry, len(objects), file)
-        after[number] = {**before, **new}
-        changes += [
-            Change(number, name, str(before[name]), str(new[name]))
-            for name in ATTRIBUTES
-            if name in before and name in new and before[name] != new[name]
-        ]
-    return changes, dict(scene), {**scene, "objects": after}
-
-
-def _part(body: Mapping[str, Any], key: str, file: Path) -> Mapping[str, Any]:
-    part = body.get(key)
-    if not isinstance(part, Mapping):
-        raise InputError(f"{file}: '{key}' is missing; remove the note or take the published one")
-    return part
-
-
-def _replacement(entry: Any, count: int, file: Path) -> tuple[int, Mapping[str, Any], Mapping[str, Any]]:
-    if isinstance(entry, Mapping):
-        number, before, after = entry.get("index"), entry.get("original"), entry.get("replacement")
-        if (
-            isinstance(number, int)
-            and 0 <= number < count
-            and isinstance(before, Mapping)
-            and isinstance(after, Mapping)
-        ):
-            return number, before, after
-    raise InputError(f"{file}: an entry of 'replaced_objects' lacks index (0 to {count - 1}), original or replacement")
+    """Changes, original scene and modified scene. `InputError` names the file and the part that is not as published."""
+    try:
+        note = _Comparison.model_validate(body)
+        after = list(note.original_scene["objects"])
+        changes: list[Change] = []
+        for entry in note.modification.replaced_objects:
+            before, new = entry.original, entry.replacement
+            after[entry.index] = {**before, **new}
+            changes += [
+                Change(entry.index, name, str(before[name]), str(new[name]))
+                for name in ATTRIBUTES
+                if name in before and name in new and before[name] != new[name]
+            ]
+    except ValidationError as error:
+        key = ".".join(map(str, error.errors()[0]["loc"]))
+        raise InputError(f"{file}: '{key}' is missing or wrong; remove the note or take the published one") from error
+    except (KeyError, TypeError, IndexError) as error:
+        raise InputError(
+            f"{file}: 'original_scene.objects' is missing, or lacks an object that was replaced"
+        ) from error
+    return changes, note.original_scene, {**note.original_scene, "objects": after}

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import islice
+from dataclasses import dataclass, replace
 from typing import Any
 
 from stages.core.errors import InputError, MissingExtra
@@ -15,12 +13,11 @@ from stages.core.recipe import Recipe
 from stages.core.recipe.games import Domain
 from stages.make_games.pair import Made, Pair, Plan, Skipped, common
 from stages.make_games.ready.comparing import likeness, same
-from stages.make_games.ready.entry import Entry, Found, Stored
+from stages.make_games.ready.entry import Bad, Entry, Found, Stored
 from stages.make_games.ready.groups import hashes_of, splits_of
 from stages.make_games.ready.notes import read_comparison
-from stages.make_games.ready.parquet import CellPicture
 from stages.make_games.ready.pictures import Fault, Opened, open_picture
-from stages.make_games.ready.rows import ID_OF_ROWS
+from stages.make_games.ready.tables import NUMBERED
 
 # Correlation of two pictures' details (brightness at 64 × 64 less its blur, best of small shifts) below which they have
 # nothing in common. Measured: edited photos 0.9, a quarter of a photo kept 0.26, 99 % of unrelated photos below 0.154.
@@ -38,130 +35,124 @@ class ReadyPair(Pair):
 
     entry: Entry
 
-    @property
-    def batch(self) -> object:
-        """Pairs of one row group are made together, since it is read as a whole."""
-        cell = self.entry.original
-        return (cell.file, cell.group) if isinstance(cell, CellPicture) else self.pair_id
-
     def make(self) -> Made | Skipped:
-        """The pictures as PNG, or why `games.ready` drops the pair. Errors name the picture."""
+        """The pictures as PNG, or why they cannot be used."""
         try:
             return self._made()
         except Fault as fault:
-            if getattr(self.games.ready, fault.rule) == "error":
-                remedy = (
-                    f"leave such pairs out with --set games.ready.{fault.rule}=drop and go on; or mend it, and begin "
-                    "again with --overwrite"
-                )
-                raise InputError(f"{fault.detail}; {remedy}") from fault
-            return Skipped(fault.reason, fault.detail)
+            return Skipped(fault.reason, str(fault))
 
     def _made(self) -> Made:
-        original = self._open(self.entry.original)
-        if self.entry.modified is None:
-            return Made(self._scaled(original).as_png(), None, scene=_parsed(self.entry.scene))
-        modified, counts = self._fitting(original, self._open(self.entry.modified))
-        pictures = self._scaled(original).as_png(), self._scaled(modified).as_png()
-        note = self.entry.note
-        if note is None:
-            scenes = _parsed(self.entry.scene), _parsed(self.entry.modified_scene)
-            return Made(*pictures, self.entry.changes, *scenes, counts)
-        if not note.is_file():
-            return Made(*pictures, counts={**counts, "without_note": 1})
+        entry = self.entry
+        original = self._open(entry.original)
+        made = Made(self._scaled(original), None, entry.changes, _parsed(entry.scene))
+        if entry.modified is None:
+            return replace(made, changes=())
+        modified, counts = self._fitting(original, self._open(entry.modified))
+        twin = _parsed(entry.modified_scene)
+        made = replace(made, modified=self._scaled(modified), modified_scene=twin, counts=counts)
+        if entry.note is None:
+            return made
+        if not entry.note.is_file():
+            return replace(made, counts={**counts, "without_note": 1})
         try:
-            changes, scene, twin = read_comparison(read_json(note), note)
+            changes, scene, twin = read_comparison(read_json(entry.note), entry.note)
         except InputError as error:
-            raise Fault("unusable", "broken note", str(error)) from error
-        return Made(*pictures, changes, scene, twin, counts)
+            raise Fault("broken note", str(error)) from error
+        return replace(made, changes=changes, scene=scene, modified_scene=twin)
 
     def _open(self, stored: Stored) -> Opened:
         try:
             data = stored.read()
         except OSError as error:
-            raise Fault(
-                "unusable", "unreadable", f"{stored.name}: cannot be read ({error.strerror or error})"
-            ) from error
+            raise Fault("unreadable", f"{stored.name}: cannot be read ({error.strerror or error})") from error
         except MissingExtra:
             raise
         except InputError as error:
-            raise Fault("unusable", "unreadable", str(error)) from error
+            raise Fault("unreadable", str(error)) from error
         return open_picture(data, stored.name, self.games.ready)
 
     def _fitting(self, original: Opened, modified: Opened) -> tuple[Opened, dict[str, int]]:
-        """The modified picture at the original's size, and how often a fault was let pass. `Fault` otherwise."""
+        """The modified picture at the original's size, and what is counted of it. `Fault` if they are no pair."""
         if self.entry.hashes == (_sha256(original), _sha256(modified)):
-            return modified, {"as_vz_made_them": 1}  # found fit then, or spoilt on purpose
+            return modified, {"as_vz_made_them": 1}  # they were checked then, or spoilt on purpose
         rules, counts = self.games.ready, dict[str, int]()
-        sizes = [f"{opened.image.width}x{opened.image.height}" for opened in (original, modified)]
-        if sizes[0] != sizes[1]:
-            self._let_pass(
-                "sizes_differ", "resize", "sizes differ", f"is {sizes[0]}, its counterpart {sizes[1]}", counts
-            )
+        name, other = self.entry.original.name, self.entry.modified.name if self.entry.modified else ""
+        if original.image.size != modified.image.size:
+            sizes = [f"{opened.image.width}x{opened.image.height}" for opened in (original, modified)]
+            if rules.sizes_differ == "drop":
+                raise Fault("sizes differ", f"{name}: is {sizes[0]}, its counterpart {other} is {sizes[1]}")
             modified = modified.resized(*original.image.size)
+            counts["sizes_differ_resize"] = 1
         if same(original.image, modified.image, rules.identical_levels):
-            self._let_pass("identical", "keep", "identical", "shows the same as its counterpart", counts)
+            if rules.identical == "drop":
+                raise Fault("identical", f"{name}: shows the same as its counterpart {other}")
+            counts["identical_keep"] = 1
         elif (found := likeness(original.image, modified.image)) < MIN_LIKENESS:
-            told = f"has nothing in common with its counterpart (likeness {found:.2f} of {MIN_LIKENESS})"
-            self._let_pass("unrelated", "keep", "nothing in common", told, counts)
+            if rules.unrelated == "drop":
+                likely = f"likeness {found:.2f}, below {MIN_LIKENESS}"
+                raise Fault(
+                    "nothing in common", f"{name}: has nothing in common with its counterpart {other} ({likely})"
+                )
+            counts["unrelated_keep"] = 1
         return modified, counts
 
-    def _let_pass(self, rule: str, allowed: str, reason: str, told: str, counts: dict[str, int]) -> None:
-        if getattr(self.games.ready, rule) != allowed:
-            raise Fault(rule, reason, f"{self.entry.original.name}: {told}, {_name(self.entry.modified)}")
-        counts[f"{rule}_{allowed}"] = 1
-
-    def _scaled(self, opened: Opened) -> Opened:
-        """At most `max_side`; both pictures of a pair have one size by now, hence one factor."""
+    def _scaled(self, opened: Opened) -> bytes:
+        """As PNG of at most `max_side`. Both pictures of a pair have one size by now, hence one factor."""
         side, longer = self.games.ready.max_side, max(opened.image.size)
         if side is None or longer <= side:
-            return opened
-        return opened.resized(*(max(1, round(length * side / longer)) for length in opened.image.size))
+            return opened.as_png()
+        return opened.resized(*(max(1, round(length * side / longer)) for length in opened.image.size)).as_png()
+
+
+def plan(recipe: Recipe, found: Found) -> Plan:
+    """The first `games.pairs` good pairs of what was found. `InputError` if two have the same name."""
+    entries: dict[str, Entry] = {}
+    skipped: dict[str, Skipped] = {}
+    for offer in found.offers:
+        if isinstance(offer, Bad):
+            skipped[offer.pair_id] = Skipped(offer.reason, offer.detail)
+            continue
+        if offer.pair_id in entries:
+            raise InputError(
+                f"{offer.where}: the pair '{offer.pair_id}' is there already, at {entries[offer.pair_id].where}; give "
+                f"each pair a name of its own, or number the rows of a table with {NUMBERED}"
+            )
+        entries[offer.pair_id] = offer
+        if len(entries) == recipe.games.pairs:
+            break
+    # The hash of a folder takes the pictures' sizes for what they hold; that of a table knows nothing of them.
+    hashes = {} if found.hashed else hashes_of(list(entries.values()))
+    splits = splits_of(list(entries.values()), hashes, recipe)
+    pairs = [
+        ReadyPair(
+            **common(recipe, name, found.source, entry.domain or entry.likely or UNKNOWN, splits[name]), entry=entry
+        )
+        for name, entry in entries.items()
+    ]
+    return Plan(
+        pairs,
+        {"pictures": found.input},
+        {} if found.hashed else {"pictures": sha256_text("\n".join(hashes.values()))},
+        skipped={name: why for name, why in skipped.items() if name not in entries},
+        ignored=found.ignored,
+        more=_are_left(found),
+        warnings=[OF_NO_KIND] if recipe.games.domain is None and any(p.domain == UNKNOWN for p in pairs) else [],
+    )
+
+
+def _are_left(found: Found) -> bool:
+    """Whether the place offers more, whatever may be wrong with it."""
+    try:
+        return next(found.offers, None) is not None
+    except InputError:
+        return True
 
 
 def _parsed(scene: str | None) -> Any:
     return None if scene is None else json.loads(scene)
 
 
-def _name(stored: Stored | None) -> str:
-    return "" if stored is None else stored.name
-
-
 def _sha256(opened: Opened) -> str:
     """Of the bytes that it came in, if they are kept."""
     return "" if opened.png is None else hashlib.sha256(opened.png).hexdigest()
-
-
-def plan(recipe: Recipe, found: Found) -> Plan:
-    """Pairs of what was found. `InputError` when two have the same name."""
-    by_id: dict[str, Entry] = {}
-    wanted, more = _taken(found.entries, recipe.games.pairs)
-    for entry in wanted:
-        if entry.pair_id in by_id:
-            raise InputError(
-                f"{entry.where}: the pair '{entry.pair_id}' is there already, at {by_id[entry.pair_id].where}; give "
-                f"each pair a name of its own, or number the rows of a table by {ID_OF_ROWS}"
-            )
-        by_id[entry.pair_id] = entry
-    entries = list(by_id.values())
-    # A folder's own hash takes the pictures' sizes for what they hold, a manifest's knows nothing of them.
-    hashes = {} if found.hashed else hashes_of(entries)
-    splits = splits_of(entries, hashes, recipe)
-    pairs = [_ready(recipe, entry, found.source, splits[entry.pair_id]) for entry in entries]
-    settings = {} if found.hashed else {"pictures": sha256_text("\n".join(hashes.values()))}
-    warnings = [OF_NO_KIND] if recipe.games.domain is None and any(pair.domain == UNKNOWN for pair in pairs) else []
-    return Plan(pairs, {"pictures": found.input}, settings, ignored=found.ignored, more=more, warnings=warnings)
-
-
-def _taken(offered: Iterator[Entry], limit: int) -> tuple[list[Entry], bool]:
-    """The first so many, and whether there are more, whatever may be wrong with those."""
-    taken = list(islice(offered, limit))
-    try:
-        return taken, next(offered, None) is not None
-    except InputError:
-        return taken, True
-
-
-def _ready(recipe: Recipe, entry: Entry, source: str, split: str) -> ReadyPair:
-    fields = common(recipe, entry.pair_id, source, entry.domain or entry.likely or UNKNOWN)
-    return ReadyPair(**{**fields, "split": split}, entry=entry)

@@ -1,5 +1,4 @@
-"""Paths that a manifest names. It may come from a stranger and its pictures go into the output, so it names only those
-below one folder."""
+"""Paths that a table names. It may come from a stranger, and its pictures go into the output: one folder bounds it."""
 
 from __future__ import annotations
 
@@ -8,14 +7,35 @@ import re
 from pathlib import Path
 
 from stages.core.errors import InputError
+from stages.make_games.ready.entry import FilePicture, Request, stored_digest
 
 
-def below(folder: Path, text: str, where: str) -> Path:
-    """The path `text`, counted from `folder`. An absolute path below the folder is the same as the relative one,
-    whether or not it spells out where links lead.
+def picture_at(text: str, sha256: str | None, table: Path, where: str, request: Request) -> FilePicture:
+    """The picture at the path `text` of a table. `InputError` if it lies outside the folder that the paths count from.
 
-    `InputError` for a path that leads out of the folder; the message says how to name the picture.
+    A link may lead out of the folder if the picture's hash is known: from the table, or from the store that it is in.
     """
+    elsewhere = request.settings.pictures
+    folder = Path(elsewhere) if elsewhere else table.parent
+    path = _below(folder, text, where)
+    root = folder if elsewhere else request.root or folder
+    if Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root)) or not path.exists():
+        return FilePicture(path)
+    digest = sha256 or stored_digest(path)
+    if digest is None:
+        copy = folder.resolve().with_name(f"{folder.resolve().name}-copy")
+        inside = table.is_relative_to(folder)
+        give = f"--from '{copy / table.relative_to(folder)}'" if inside else f"--set games.ready.pictures='{copy}'"
+        raise InputError(
+            f"{where}: {text!r} links out of the folder {folder}; copy what the links lead to with "
+            f"cp -rL '{folder}' '{copy}', and give {give}"
+        )
+    return FilePicture(path, digest)
+
+
+def _below(folder: Path, text: str, where: str) -> Path:
+    """The path `text`, counted from `folder`. An absolute path below the folder counts as the relative one, whether or
+    not it spells out where links lead."""
     if "\0" in text:
         raise InputError(f"{where}: {text!r} holds a zero byte, so it is not a path; mend it or remove the row")
     base = folder.absolute()
@@ -26,32 +46,8 @@ def below(folder: Path, text: str, where: str) -> Path:
     for spelt, start in spellings:
         if spelt.is_relative_to(start):
             return folder / spelt.relative_to(start)
-    raise InputError(f"{where}: {text!r} is a path outside the folder {folder}; {_remedy(text)}")
-
-
-def stays_in(root: Path, path: Path) -> bool:
-    """Whether the file itself lies below `root`, wherever links lead."""
-    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root))
-
-
-def without_links(folder: Path, manifest: Path) -> str:
-    """What to do about a link in `folder` that leads out of it."""
-    real = folder.resolve()
-    copy = Path(f"{real.name}-copy")  # in the current folder, since what was given may be the hub's cache
-    if Path.cwd().is_relative_to(real):
-        copy = real.with_name(copy.name)
-    inside = manifest.is_relative_to(folder)
-    give = f"--from '{copy / manifest.relative_to(folder)}'" if inside else f"--set games.ready.pictures='{copy}'"
-    return f"copy what the links lead to with cp -rL '{folder}' '{copy}', and give {give}"
-
-
-def _remedy(text: str) -> str:
-    if Path(text).is_absolute():
-        return (
-            "give the folder that holds the pictures with --set games.ready.pictures=FOLDER; "
-            "--set games.ready.pictures=/ takes every absolute path"
-        )
-    return (
-        "write the paths without '..' from a folder that holds all pictures, and give that folder with "
-        "--set games.ready.pictures=FOLDER; or write absolute paths, and give --set games.ready.pictures=/"
+    way = "" if Path(text).is_absolute() else "write paths without '..', or absolute ones; "
+    raise InputError(
+        f"{where}: {text!r} is a path outside the folder {folder}; {way}give the folder that holds all pictures with "
+        "--set games.ready.pictures=FOLDER; --set games.ready.pictures=/ allows every absolute path"
     )

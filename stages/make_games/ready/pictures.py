@@ -28,11 +28,11 @@ MIN_SIDE = 28  # pixels: one visual token of Qwen2.5-VL
 
 
 class Fault(Exception):
-    """Why a pair is no good. `rule` is the field of `games.ready` that decides what becomes of it."""
+    """Why a pair cannot be used: the reason in a few words; the message names the picture."""
 
-    def __init__(self, rule: str, reason: str, detail: str) -> None:
+    def __init__(self, reason: str, detail: str) -> None:
         super().__init__(detail)
-        self.rule, self.reason, self.detail = rule, reason, detail
+        self.reason = reason
 
 
 @dataclass(frozen=True)
@@ -55,10 +55,10 @@ class Opened:
 def open_picture(data: bytes, name: str, settings: ReadySettings) -> Opened:
     """The picture turned as its EXIF says, clear parts over white, 16 bits scaled to 8, colour profiles ignored.
 
-    `Fault` of the rule `unusable` names the picture and what is wrong with it.
+    `Fault` names the picture and what is wrong with it.
     """
     if not data:
-        raise _unusable("unreadable", f"{name}: is empty (0 bytes)")
+        raise Fault("unreadable", f"{name}: is empty (0 bytes)")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the limit of pixels is ours, and what cannot be decoded is an error
@@ -67,13 +67,13 @@ def open_picture(data: bytes, name: str, settings: ReadySettings) -> Opened:
                 image.load()
                 return _opened(image, data, name)
     except Image.DecompressionBombError as error:
-        raise _unusable("too large", f"{name}: has more than {settings.max_pixels:,} pixels") from error
+        raise Fault("too large", f"{name}: has more than {settings.max_pixels:,} pixels") from error
     except UnidentifiedImageError as error:
-        raise _unusable("unreadable", f"{name}: is no picture ({READABLE})") from error
+        raise Fault("unreadable", f"{name}: is no picture ({READABLE})") from error
     except (Fault, MemoryError):
         raise
     except Exception as error:  # decoders fail on broken files in too many ways to list
-        raise _unusable("unreadable", f"{name}: cannot be decoded ({one_line(error)})") from error
+        raise Fault("unreadable", f"{name}: cannot be decoded ({one_line(error)})") from error
 
 
 @lru_cache(maxsize=1)
@@ -83,22 +83,18 @@ def _formats() -> tuple[str, ...]:
     return tuple(name for name in FORMATS if name in Image.OPEN)
 
 
-def _unusable(reason: str, detail: str) -> Fault:
-    return Fault("unusable", reason, detail)
-
-
 def _check(image: Image.Image, name: str, settings: ReadySettings) -> None:
     """`Fault` if the header tells that the picture cannot be used. Nothing is decoded."""
     width, height = image.size
     if width * height > settings.max_pixels:
         told = f"{name}: {width}x{height} is {width * height:,} pixels, over games.ready.max_pixels"
-        raise _unusable("too large", f"{told} ({settings.max_pixels:,})")
+        raise Fault("too large", f"{told} ({settings.max_pixels:,})")
     if min(width, height) < MIN_SIDE:
-        raise _unusable("too small", f"{name}: {width}x{height}, below {MIN_SIDE} pixels a side")
+        raise Fault("too small", f"{name}: {width}x{height}, below {MIN_SIDE} pixels a side")
     # A camera's MPO is a JPEG whose further frames are previews or depth: the first is the photo.
     frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
     if frames > 1:
-        raise _unusable("several frames", f"{name}: has {frames} frames; save the one that is meant as PNG")
+        raise Fault("several frames", f"{name}: has {frames} frames; save the one that is meant as PNG")
 
 
 def _opened(image: Image.Image, data: bytes, name: str) -> Opened:
@@ -135,7 +131,7 @@ def _flat(image: Image.Image, name: str) -> Image.Image:
     if image.mode.startswith("I;16") or (image.mode == "I" and image.format in {"PNG", "PPM"}):
         return _from_16_bits(image)
     if image.mode not in CONVERTIBLE:
-        raise _unusable("unreadable", f"{name}: pixels of kind {image.mode} have no defined colours; save it as PNG")
+        raise Fault("unreadable", f"{name}: pixels of kind {image.mode} have no defined colours; save it as PNG")
     if "transparency" not in image.info and image.mode not in {"LA", "PA", "RGBA"}:
         return image.convert("RGB")
     clear = image.convert("RGBA")

@@ -24,6 +24,7 @@ from stages.core.recipe import load
         ("train.learning_rate=2", True),
         ("games.processes=3", False),
         ("games.charts.bad_tables=skip", False),
+        ("games.strict=true", False),
         ("games.ready.max_side=290", True),
         ("iterate.rounds=7", False),
         ("iterate.keep_every=2", False),

@@ -103,6 +103,12 @@ def a_note(text: str) -> Callable[[Path], Path]:
     return write
 
 
+def heic(folder: Path) -> Path:
+    for role in ("original", "modified"):
+        (folder / f"a_{role}.heic").write_bytes(b"\0\0\0 ftypheic")
+    return folder
+
+
 def a_dangling_link(folder: Path) -> Path:
     write_pair(folder)
     (folder / "two_original.png").symlink_to(folder / "gone.png")

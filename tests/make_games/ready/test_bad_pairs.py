@@ -35,10 +35,10 @@ from tests.make_games.ready.test_bad_input import PICTURES
 
 
 @pytest.mark.parametrize("bad", PICTURES.values(), ids=PICTURES)
-def test_unusable_pictures_can_be_dropped(bad: Bad, tmp_path: Path) -> None:
+def test_unusable_pictures_are_skipped(bad: Bad, tmp_path: Path) -> None:
     bad.write(tmp_path / "in")
     write_pair(tmp_path / "in", "good", seed=1)
-    out = made_from(tmp_path / "in", tmp_path, "games.ready.unusable=drop")
+    out = made_from(tmp_path / "in", tmp_path)
     assert [row["pair_id"] for row in rows(out)] == ["good"]
     assert set(skipped(out)) == {"one"}
 
@@ -57,11 +57,9 @@ def test_after_one_bad_pair_the_same_command_goes_on_without_it(tmp_path: Path, 
         pytest.importorskip("pyarrow", reason="extra 'hub' is not installed")
         cells = {"source_img": [CELL, CELL, None], "target_img": [struct(png(edited(photo())))] * 3}
         place = a_table(**cells, id=["one", "three", "two"])(tmp_path)
-    with pytest.raises(InputError, match=r"with --set games\.ready\.unusable=drop"):
-        made_from(place, tmp_path)
-    report = run(
-        recipe("games.ready.unusable=drop"), tmp_path / "games", sources=Sources(ready=str(place)), processes=1
-    )
+    with pytest.raises(InputError, match="skip such pairs by leaving --strict out"):
+        made_from(place, tmp_path, "games.strict=true")
+    report = run(recipe(), tmp_path / "games", sources=Sources(ready=str(place)), processes=1)
     assert report.counts["finished_before"] > 0 and report.counts["pairs"] == 2
     assert set(skipped(report.out)) == {"two"}
 
@@ -145,8 +143,8 @@ def test_an_error_in_a_render_process_is_the_same_message(tmp_path: Path) -> Non
     for name in ("one", "two"):
         write_pair(tmp_path / "in", name)
     (tmp_path / "in" / "one_original.png").write_bytes(b"")
-    with pytest.raises(InputError, match=r"one_original\.png: is empty \(0 bytes\); leave such pairs out with"):
-        made_from(tmp_path / "in", tmp_path, processes=2)
+    with pytest.raises(InputError, match=r"one_original\.png: is empty \(0 bytes\)"):
+        made_from(tmp_path / "in", tmp_path, "games.strict=true", processes=2)
 
 
 def test_a_cmyk_jpeg_is_no_fault(tmp_path: Path) -> None:

@@ -153,7 +153,7 @@ def test_a_name_with_slashes_becomes_one_for_files(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("column", "names"), [("", ["m-000001", "m-000002"]), ("number", ["7", "8"])])
 def test_the_column_of_names_can_be_chosen(tmp_path: Path, column: str, names: list[str]) -> None:
     file = write_manifest(tmp_path / "m.csv", {**paths(tmp_path), "id": ["same", "same"], "number": [7, 8]})
-    with pytest.raises(InputError, match="the pair 'same' is there already, .* number the rows of a table by --set"):
+    with pytest.raises(InputError, match="the pair 'same' is there already, .* number the rows of a table with --set"):
         made_from(file, tmp_path)
     assert [row["pair_id"] for row in rows(made_from(file, tmp_path, f"games.ready.id={column!r}"))] == names
 
@@ -171,12 +171,12 @@ def test_cells_may_be_separated_otherwise(tmp_path: Path, name: str, mark: str) 
     assert [row["changes"][0]["after"] for row in rows(made_from(tmp_path / name, tmp_path))] == cells["instruction"]
 
 
-def test_a_picture_that_is_not_there_can_be_dropped(tmp_path: Path) -> None:
+def test_a_missing_picture_is_skipped(tmp_path: Path) -> None:
     file = write_manifest(tmp_path / "m.csv", paths(tmp_path, 3))
     (tmp_path / "pictures" / "n1_modified.png").unlink()
-    with pytest.raises(InputError, match=r"n1_modified\.png: no such picture; .* drop all such pairs with --set"):
-        made_from(file, tmp_path)
-    out = made_from(file, tmp_path, "games.ready.unusable=drop")
+    with pytest.raises(InputError, match=r"n1_modified\.png: no such picture; put it there"):
+        made_from(file, tmp_path, "games.strict=true")
+    out = made_from(file, tmp_path)
     assert len(rows(out)) == 2 and skipped(out) == {"m-000002": "unreadable"}
 
 
