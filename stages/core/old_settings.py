@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 # Fields that recipes had once, with the value that holds now. A recipe or a folder with this value is as good as one
-# without the field. Any other value would have no effect, so it is an error.
+# without the field. Any other value would have no effect, so it is an error. A tuple lists the values that are read.
 _COURSE = ("steps", "rate", "last")
 REMOVED: dict[str, Any] = {
     "games": {
