@@ -21,7 +21,7 @@ PROOF ?= runs/proof
 GAMES ?= runs/pairs
 SAMPLES ?= ../shared/data
 
-.PHONY: help demo test test-slow test-power-cuts prove-learning ablations bench-render test-vllm bench-rollout bench-gpu-rollout genuine telltale test-gpu check format model clean
+.PHONY: help demo test test-slow test-power-cuts prove-learning ablations bench-render test-vllm bench-rollout bench-gpu-rollout genuine telltale test-gpu docs docs-test check format model clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -82,6 +82,12 @@ telltale: $(READY) ## does anything but the change tell modified pictures? 2,000
 
 test-gpu: $(READY) ## the checks that need a CUDA device
 	$(BIN)/pytest -m gpu
+
+docs: $(READY) ## the documentation as a site, in build/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict --config-file .mkdocs.yml
+
+docs-test: $(READY) ## run every command and snippet of README and docs at small size, and follow every link
+	$(BIN)/pytest -n 2 -m docs tests/docs
 
 check: $(READY) ## ruff and mypy --strict
 	$(BIN)/ruff check .
