@@ -56,7 +56,7 @@ def recipe_fields() -> Iterator[str]:
         if _is_section(field):
             yield f"\n## {name}\n"
             inner = {key: getattr(each, name) for key, each in shown.items()}
-            yield from _fields(f"{name}.", dict(field.annotation.model_fields), inner)
+            yield from _fields("", dict(field.annotation.model_fields), inner)
 
 
 def _fields(prefix: str, fields: dict[str, FieldInfo], shown: dict[str, Any]) -> Iterator[str]:
