@@ -13,9 +13,7 @@ class Game(Section):
     """Players, clue rounds, voters, and what the spy sees."""
 
     players: int = Field(5, ge=3, le=99, description="Number of players, including the one spy (paper: 4 + 1).")
-    clue_rounds: int = Field(
-        2, ge=1, le=9, description="Number of clues that each player gives (R; paper and code: 2)."
-    )
+    clue_rounds: int = Field(2, ge=1, le=9, description="Clues that each player gives (R; paper and code: 2).")
     voters: Literal["analyst", "civilians"] = Field(
         "analyst",
         description="Who votes. analyst: one neutral prompt (as printed in the paper's A.2.1, and the code). "

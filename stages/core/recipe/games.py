@@ -101,9 +101,9 @@ class Games(Section):
     )
     renderer: Literal["auto", "llvm", "scalar"] = Field(
         "auto",
-        description="llvm: vz's tracer on Mitsuba's vectorised ray casts, several times faster; needs an LLVM library. "
-        "scalar: Mitsuba's own path tracer, the same bits on every processor. auto: llvm if a trial succeeds, else "
-        "scalar; the manifest says which.",
+        description="llvm: vz's tracer on Mitsuba's vectorised ray casts, several times faster; needs an LLVM "
+        "library. scalar: Mitsuba's own path tracer, the same bits on every processor. auto: llvm if a trial "
+        "succeeds, else scalar; the manifest says which.",
     )
     samples: int | None = Field(
         None, ge=1, le=4096, description="Light paths per pixel. null: as many as the quality implies."

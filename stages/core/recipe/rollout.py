@@ -12,23 +12,31 @@ from stages.core.user_code import is_user_file
 
 
 class Seats(Section):
-    """Which policy plays which role. `current` is the one in training, `base` the run's first; others are paths."""
+    """The policy of each role: `current` (in training), `base` (the run's first), or a folder, hub name or address."""
 
-    civilian: str = Field("current", description="Policy of the civilians (their votes too, with voters: civilians).")
+    civilian: str = Field(
+        "current", description="Policy of the civilians, and of their votes with game.voters: civilians."
+    )
     spy: str = Field("current", description="Policy of the spy.")
-    analyst: str = Field("current", description="Policy of the analyst who votes.")
+    analyst: str = Field("current", description="Policy of the analyst, who votes.")
 
 
 class Rollout(Section):
-    """Sampling and batching."""
+    """What answers, how it samples, and how much of it at once."""
 
     engine: str = Field(
         "transformers",
-        description="Who answers: transformers (Hugging Face generate, on CPU and CUDA), vllm, server (an "
+        description="What answers: transformers (Hugging Face generate, on CPU and CUDA), vllm, server (an "
         "OpenAI-compatible one), fake (scripted answers, for tests), or a Python file of yours (docs/doors/engine.md).",
     )
-    temperature: float = Field(0.8, ge=0, description="Sampling temperature (released code: 0.8); 0 is greedy.")
-    top_p: float = Field(1.0, gt=0, le=1, description="Nucleus; 1 samples untruncated, which importance ratios need.")
+    temperature: float = Field(0.8, ge=0, description="Sampling temperature (code: 0.8). 0: greedy.")
+    top_p: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="Nucleus sampling: keep this share of the probability. 1: all of it, which training needs (code: "
+        "1, but top-k 50).",
+    )
     max_clue_tokens: int = Field(
         512, ge=1, description="Longest clue answer in tokens (paper's completion length: 512)."
     )
@@ -38,31 +46,35 @@ class Rollout(Section):
     max_thinking_tokens: int = Field(
         0,
         ge=0,
-        description="Room for private thought, in tokens, added to max_clue_tokens and max_vote_tokens. An answer "
-        "that is still thinking at its end is cut off and counted apart (truncated_thoughts); no token is forced on a "
-        "model. Set it for thinking models (paper and code: none).",
+        description="Tokens for private thought, added to max_clue_tokens and max_vote_tokens. Set it for thinking "
+        "models. An answer that ends inside its thought is cut off and counted as truncated_thoughts; no closing tag "
+        "is forced on the model (paper and code: none).",
     )
-    min_clue_tokens: int = Field(0, ge=0, description="Shortest clue answer in tokens (released code: 20).")
-    min_vote_tokens: int = Field(0, ge=0, description="Shortest vote answer in tokens (released code: 100).")
-    clue_repetition_penalty: float = Field(1.0, gt=0, description="Of clues; 1 leaves the distribution alone.")
-    vote_repetition_penalty: float = Field(1.0, gt=0, description="Of votes (released code: 1.1).")
+    min_clue_tokens: int = Field(0, ge=0, description="Shortest clue answer in tokens (code: 20).")
+    min_vote_tokens: int = Field(0, ge=0, description="Shortest vote answer in tokens (code: 100).")
+    clue_repetition_penalty: float = Field(1.0, gt=0, description="Repetition penalty of clues. 1: none (code).")
+    vote_repetition_penalty: float = Field(1.0, gt=0, description="Repetition penalty of votes. 1: none (code: 1.1).")
     max_prompt_tokens: int = RuntimeField(
-        8000, ge=16, description="A longer prompt is an error, never cut (paper: 8000)."
+        8000, ge=16, description="Longest prompt in tokens; a longer one is an error and never cut (paper: 8,000)."
     )
     unplayable: Literal["refuse", "skip"] = RuntimeField(
         "refuse",
-        description="Pairs whose longest prompt goes beyond max_prompt_tokens, or whose picture the model's processor "
-        "cannot take. refuse: stop before anything is played. skip: leave them out, listed in unplayable.parquet.",
+        description="Pairs whose longest prompt exceeds max_prompt_tokens, or whose picture the model's processor "
+        "refuses. refuse: stop before any game is played. skip: leave them out and list them in unplayable.parquet.",
     )
-    concurrent_games: int = NumericField(256, ge=1, description="Games in play at once; bounds memory.")
-    batch_size: int = NumericField(64, ge=1, description="Completions computed together by the transformers engine.")
+    concurrent_games: int = NumericField(
+        256, ge=1, description="Number of games that are played at once; more need more memory (vz: 256)."
+    )
+    batch_size: int = NumericField(
+        64, ge=1, description="Number of completions that the transformers engine computes together (vz: 64)."
+    )
     save_seconds: float = RuntimeField(
         30,
         ge=0,
-        description="Longest time before a finished game is saved, in seconds; a kill loses at most these games. With "
-        "deterministic: true, each block of concurrent_games is saved when it is finished, instead.",
+        description="Longest time, in seconds, until a finished game is saved; a kill loses at most these games (vz: "
+        "30). With deterministic: true, each block of concurrent_games is saved when it is finished.",
     )
-    seats: Seats = Field(default_factory=Seats, description="Which policy plays which role.")
+    seats: Seats = Field(default_factory=Seats, description="The policy of each role.")
     vllm: VllmSettings = Field(default_factory=VllmSettings, description="The vLLM engine.")
     server: ServerSettings = Field(default_factory=ServerSettings, description="The server engine.")
     executor: Executor = RuntimeField(
@@ -76,7 +88,7 @@ class Rollout(Section):
         return self.engine in ("transformers", "vllm")
 
     def longest(self, phase: str) -> int:
-        """Tokens of the longest completion of a clue or a decision phase, thought included."""
+        """Most tokens of a completion in this phase, including thought."""
         return self.max_thinking_tokens + (self.max_clue_tokens if phase == "clue" else self.max_vote_tokens)
 
     @field_validator("engine")

@@ -11,52 +11,68 @@ from stages.core.user_code import is_user_file
 
 
 class Score(Section):
-    """The equations' constants, and the points where paper, code and literature differ."""
+    """Constants of the equations, and choices where paper, code and literature differ."""
 
     beta: float = Field(0.1, description="Weight β of the zero-sum clue reward (eq. 1; paper and code: 0.1).")
-    lambda_: float = Field(0.1, alias="lambda", description="Weight λ of a civilian's own votes (eq. 1; 0.1).")
-    alpha: float = Field(0.95, ge=0, lt=1, description="Memory α of the role baselines (eq. 2; paper 0.95, code 0.9).")
-    role_baselines: bool = Field(True, description="Subtract the role's baseline (RAE, eq. 2; Table 13 has it off).")
+    lambda_: float = Field(
+        0.1, alias="lambda", description="Weight λ of the votes for a civilian itself (eq. 1; paper and code: 0.1)."
+    )
+    alpha: float = Field(0.95, ge=0, lt=1, description="Decay α of the role baselines (eq. 2; paper: 0.95, code: 0.9).")
+    role_baselines: bool = Field(
+        True,
+        description="Subtract the role's baseline from clue rewards (RAE, eq. 2; Table 13 shows the effect of leaving "
+        "it out).",
+    )
     baseline_phases: Literal["clue", "both"] = Field(
-        "clue", description="Iterations that move the baselines: clue only (algorithm 1), or both (released code)."
+        "clue",
+        description="Rounds that update the baselines. clue: only those that train clues (algorithm 1). both: all "
+        "(code).",
     )
     baseline_games: int = Field(
-        1, ge=1, description="Games averaged into one baseline update, in game_id order (paper 1; released code 8)."
+        1,
+        ge=1,
+        description="Number of games, in game_id order, whose mean makes one baseline update (paper: 1; code: 8).",
     )
     baseline_subtracted: Literal["after", "before"] = Field(
-        "after", description="Subtract the baseline after its update (as printed) or before (unbiased)."
+        "after",
+        description="When the baseline is subtracted. after: after its update (as printed). before: before it, which "
+        "is unbiased.",
     )
     rewards: str = Field(
         "paper",
-        description="Where rewards come from: paper (eq. 1 and 4); released-code (votes earn 1.2 × eq. 4 + 0.3 × "
-        "format + 0.99 when right); or a Python file of yours beside the recipe, which vz runs (docs/doors).",
+        description="Where rewards come from. paper: eq. 1 and 4. released-code: votes earn 1.2 × eq. 4 + 0.3 × "
+        "format + 0.99 if right. Or a Python file of yours beside the recipe, which vz runs (docs/doors).",
     )
     vote_right: float = Field(1.0, description="Reward of a vote for the spy (eq. 4).")
     vote_na: float = Field(-0.5, description="Reward of N/A (eq. 4).")
-    vote_wrong: float = Field(-1.0, description="Reward of any other vote, unreadable ones too (eq. 4).")
-    divide_by_std: bool = Field(True, description="Divide a group's advantages by its population std (eq. 5).")
+    vote_wrong: float = Field(-1.0, description="Reward of every other vote, including unreadable ones (eq. 4).")
+    divide_by_std: bool = Field(
+        True, description="Divide the advantages of a group of votes by their population standard deviation (eq. 5)."
+    )
     abstention: Literal["reward", "chance", "neutral"] = Field(
         "reward",
-        description="N/A earns vote_na (eq. 4); or what a vote at random earns on average, less na_cost; or counts for "
-        "nothing: no advantage, and left out of its group's mean and std.",
+        description="What N/A earns. reward: vote_na (eq. 4). chance: what a random vote earns on average, less "
+        "na_cost. neutral: nothing; it has no advantage and does not count in its group's mean and deviation.",
     )
     na_cost: float = Field(
-        0.1, ge=0, description="With abstention: chance, how much less than a random vote N/A earns."
+        0.1, ge=0, description="With abstention: chance, how much less than a random vote N/A earns (vz: 0.1)."
     )
     clue_scale: Literal["none", "role"] = Field(
         "none",
-        description="Clue advantages as they are (eq. 2), or divided by their standard deviation over the round's "
-        "clues of the same role: β makes them ten times smaller than votes', and civilians' smaller than spies'.",
+        description="Scale of clue advantages. none: as they are (eq. 2). role: divided by their standard deviation "
+        "over the round's clues of the same role, since β makes them ten times smaller than those of votes, and "
+        "civilians' smaller than spies'.",
     )
     votes_worth: int | None = Field(
         None,
         ge=1,
-        description="Clue rewards (eq. 1) as if this many votes had been cast, each vote counting a share; null: as "
-        "cast. For rounds with more votes than train, see iterate.clue_votes.",
+        description="Scale clue rewards (eq. 1) as if this many votes had been cast; for rounds with more votes than "
+        "train (iterate.clue_votes). null: as cast.",
     )
     shuffle: bool = Field(
         False,
-        description="A control: advantages are dealt out at random among the rows of their phase. Must teach nothing.",
+        description="Deal out the advantages at random among the rows of their phase: a control, which must teach "
+        "nothing.",
     )
 
     model_config = ConfigDict(populate_by_name=True)
@@ -70,27 +86,29 @@ class Score(Section):
 
 
 class Filter(Section):
-    """What is kept out of training, each with a reason in `rejected.parquet`."""
+    """Which rows do not train. `rejected.parquet` lists them, each with its reason."""
 
     inactive_phase: Literal["drop", "anchor", "train"] = Field(
         "drop",
-        description="Rows of the phase that does not train now: none is kept (paper); some are, as anchors that hold "
-        "that phase by a KL term alone (train.anchor_kl); all train too.",
+        description="Rows of the phase that does not train in this round. drop: none trains (paper). anchor: some are "
+        "kept as anchors, which hold that phase by a KL term alone (train.anchor_kl). train: all train (what the code "
+        "does).",
     )
-    anchor_rows: int = Field(1, ge=1, description="With inactive_phase: anchor, the rows a game that are kept.")
+    anchor_rows: int = Field(1, ge=1, description="With inactive_phase: anchor, number of rows kept per game (vz: 1).")
     no_variance: Literal["keep", "drop", "renormalise"] = Field(
         "keep",
-        description="Groups of votes whose rewards are all equal have advantage 0 and carry the KL term alone. keep: "
-        "they train (paper and code). drop: they do not; the policy term stays a mean over all votes, so that "
-        "train.kl keeps its weight. renormalise: as if these votes did not exist; the policy term is a mean over "
-        "the others, so train.kl weighs less the better the policy votes (vz's tiny recipe; DAPO).",
+        description="Groups of votes whose rewards are all equal; their advantage is 0, so only their KL term trains. "
+        "keep: they train (paper and code). drop: they do not; the policy term stays a mean over all votes, so "
+        "train.kl keeps its weight. renormalise: as if these votes did not exist; the policy term is a mean over the "
+        "others, so train.kl weighs less the better the policy votes (DAPO; recipe tiny).",
     )
-    truncated: bool = Field(False, description="Drop truncated answers. Off: their reward of −1 is the penalty.")
+    truncated: bool = Field(False, description="Drop truncated answers. false: they train with their reward (code).")
     unreadable: bool = Field(
-        False, description="Drop unreadable clues and votes. Off: their reward of −1 is the penalty."
+        False, description="Drop unreadable clues and votes. false: they train with their reward (code)."
     )
     min_abs_advantage: float = Field(
         0.0,
         ge=0,
-        description="Drop rows with a smaller |advantage|; the policy term stays a mean over them too. 0 drops none.",
+        description="Drop rows whose advantage is closer to 0 than this; the policy term stays a mean over them, too. "
+        "0: drop none.",
     )
