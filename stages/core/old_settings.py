@@ -61,6 +61,11 @@ def modernised(body: Mapping[str, Any]) -> dict[str, Any]:
     return _without(body, REMOVED)
 
 
+def held_values(held: Any) -> tuple[Any, ...]:
+    """The values that a removed field may have: one, or a tuple of those that are all the same now."""
+    return held if isinstance(held, tuple) else (held,)
+
+
 def _without(body: Mapping[str, Any], removed: Mapping[str, Any]) -> dict[str, Any]:
     """`body` without what `removed` has, too, and without sections of it that are left empty."""
     kept = {}
@@ -69,6 +74,6 @@ def _without(body: Mapping[str, Any], removed: Mapping[str, Any]) -> dict[str, A
         if isinstance(value, Mapping) and isinstance(held, Mapping):
             if inner := _without(value, held):
                 kept[key] = inner
-        elif value not in (held if isinstance(held, tuple) else (held,)):
+        elif value not in held_values(held):
             kept[key] = value
     return kept

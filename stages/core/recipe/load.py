@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from stages.core.errors import InputError
 from stages.core.folder.differences import leaves
 from stages.core.folder.files import read_json
-from stages.core.old_settings import REMOVED, modernised
+from stages.core.old_settings import REMOVED, held_values, modernised
 from stages.core.recipe.base import Section
 from stages.core.recipe.schema import Recipe
 from stages.core.recipe.served import is_served, split_place
@@ -68,10 +68,8 @@ def parse(body: dict[str, Any], where: str) -> Recipe:
     body, removed = modernised(body), dict(leaves(REMOVED))
     for key, value in leaves(body):
         if key in removed:
-            raise InputError(
-                f"{where}: '{key}' was removed; it is always {removed[key]!r} now, so {value!r} would have no effect: "
-                "leave it out"
-            )
+            now = " or ".join(repr(each) for each in held_values(removed[key]))
+            raise InputError(f"{where}: '{key}' was removed: it can only be {now} now, not {value!r}; leave it out")
     try:
         return Recipe.model_validate(body)
     except ValidationError as error:
