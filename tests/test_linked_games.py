@@ -75,8 +75,8 @@ def test_every_stage_reads_them(linked: Path, tmp_path: Path) -> None:
     assert evaluate.run(recipe, linked, tmp_path / "judged").status == "done"
     run = iterate.run(recipe, tmp_path / "run", games=linked).out
     assert b"data:image/png" in report.run(run, games=1).out.read_bytes()
-    shown = show(linked, page=tmp_path / "g.html", sheet=tmp_path / "s.png")
-    assert shown.counts["gallery"]["pictures"] == 20
+    assert show(linked, tmp_path / "g.html").counts["pictures"] == 20
+    assert show(linked, tmp_path / "s.png", sheet=True).counts["pairs"] == 10
     assert export.run(linked, tmp_path / "set").counts["pairs"] == 10
 
 
@@ -99,7 +99,7 @@ def test_a_model_plays_and_trains_on_them(tmp_path: Path) -> None:
 
 
 def sheet(games: Path, out: Path) -> object:
-    return show(games, sheet=out.with_suffix(".png"))
+    return show(games, out.with_suffix(".png"), sheet=True)
 
 
 READERS: dict[str, Callable[[Path, Path], object]] = {

@@ -20,17 +20,17 @@ def command(
     out: Annotated[Path, typer.Option("--out", "-o", help="The folder to write.")] = Path("export"),
     to: Annotated[
         str,
-        typer.Option("--to", help="hf-dataset: Parquet with the pictures inside, and a card."),
+        typer.Option("--to", help="The format: hf-dataset is Parquet with the pictures inside, and a card."),
     ] = "hf-dataset",
     license: Annotated[
         str | None,
-        typer.Option("--license", help="The license that the card states, by the hub's identifier: cc-by-4.0, mit …"),
+        typer.Option("--license", help="The license that the card states, as the hub's identifier: cc-by-4.0, mit, …"),
     ] = None,
     overwrite: opt.Overwrite = False,
     as_json: opt.AsJson = False,
     dry_run: opt.DryRun = False,
 ) -> None:
-    """Write the pairs of pictures as a data set that others can load, with its card."""
+    """Export the pairs of pictures as a data set that others can load, with its card."""
     from stages import export as stage
 
     opt.choice(to, ("hf-dataset",), "--to")
@@ -44,4 +44,4 @@ def _show(report: Report, screen: Console) -> None:
     from stages.export.stage import upload_command
 
     screen.print(opt.facts_table(report.counts))
-    screen.print(f"to put it on the hub: {upload_command(report.out)}", markup=False)
+    screen.print(f"to upload it to the hub: {upload_command(report.out)}", markup=False)

@@ -13,71 +13,45 @@ from vzcli import options as opt
 if TYPE_CHECKING:
     from stages.inspect.look import View
 
-ROWS = 20  # of a table, if nobody says how many
+ROWS = 20  # of a table, by default
+
+Folder = Annotated[Path, typer.Argument(help="Any output folder of vz.")]
+Game = Annotated[
+    str | None, typer.Option("--game", "-g", help="Show the transcript of one game: its id, or its number from 1.")
+]
+Turn = Annotated[int | None, typer.Option("--turn", "-t", help="With --game: show one row in full, by its turn.")]
+Sample = Annotated[int, typer.Option("--sample", "-s", help="With --turn: which sample of the turn.")]
+Gallery = Annotated[Path | None, typer.Option("--gallery", help="Write the pairs of pictures as one HTML page.")]
+Sheet = Annotated[Path | None, typer.Option("--contact-sheet", help="Write the pairs of pictures as one PNG.")]
+Pairs = Annotated[
+    str | None,
+    typer.Option("--pairs", help="With --gallery or --contact-sheet: only the pairs with these ids (comma-separated)."),
+]
+LIMIT = "Rows of a table (20), or pairs of a gallery (200) or of a contact sheet (40, at most 120)."
+Limit = Annotated[int | None, typer.Option("--limit", "-l", min=1, help=LIMIT, show_default=False)]
+VERIFY = "Read every byte and compare it with the recorded hashes; exit code 1 if any file differs."
+Verify = Annotated[bool, typer.Option("--verify", help=VERIFY)]
 
 
 def command(
-    folder: Annotated[Path, typer.Argument(help="Any output folder of vz.")],
-    game: Annotated[
-        str | None, typer.Option("--game", "-g", help="One game's transcript: its id, or its number from 1.")
-    ] = None,
-    turn: Annotated[int | None, typer.Option("--turn", "-t", help="With --game: one row whole, by its turn …")] = None,
-    sample: Annotated[int, typer.Option("--sample", "-s", help="… and its sample.")] = 0,
-    gallery: Annotated[
-        Path | None, typer.Option("--gallery", help="Write the pairs of pictures as one HTML page to look through.")
-    ] = None,
-    contact_sheet: Annotated[
-        Path | None, typer.Option("--contact-sheet", help="Write the pairs of pictures as one PNG.")
-    ] = None,
-    pairs: Annotated[
-        str | None, typer.Option("--pairs", help="With these two: only the pairs of these ids, with commas between.")
-    ] = None,
-    limit: Annotated[
-        int | None,
-        typer.Option(
-            "--limit",
-            "-l",
-            min=1,
-            help="Rows of a table (20), pairs of a gallery (200) or of a contact sheet (40; at most 120).",
-            show_default=False,
-        ),
-    ] = None,
-    verify: Annotated[
-        bool,
-        typer.Option(
-            "--verify", help="Read every byte and compare with the recorded hashes; exit code 1 if any differs."
-        ),
-    ] = False,
+    folder: Folder,
+    game: Game = None,
+    turn: Turn = None,
+    sample: Sample = 0,
+    gallery: Gallery = None,
+    contact_sheet: Sheet = None,
+    pairs: Pairs = None,
+    limit: Limit = None,
+    verify: Verify = False,
     as_json: opt.AsJson = False,
 ) -> None:
     """Look into any output folder: what it is, its games, one game, one row, its pairs of pictures."""
-    from stages.core.errors import InputError
-    from stages.inspect import look
-
     if verify:
         _verify(folder, as_json)
-        return
-    if turn is not None and game is None:
-        raise InputError("--turn needs --game: which game's row?")
-    if gallery is not None or contact_sheet is not None:
-        if game is not None:
-            raise InputError("--game shows one game, --gallery and --contact-sheet show pairs: give one of them")
-        from stages.inspect.show import show
-
-        opt.print_report(show(folder, page=gallery, sheet=contact_sheet, limit=limit, pairs=pairs), as_json)
-        return
-    if pairs is not None:
-        raise InputError("--pairs needs --gallery or --contact-sheet: where are they to be shown?")
-    if game is None:
-        view = look.overview(folder, limit or ROWS)
-    elif turn is None:
-        view = look.transcript(folder, game)
+    elif gallery or contact_sheet or pairs:
+        _show_pairs(folder, gallery, contact_sheet, pairs, limit, game, as_json)
     else:
-        view = look.one_row(folder, game, turn, sample)
-    if as_json:
-        print(json.dumps(view.as_dict(), ensure_ascii=False, default=str))
-    else:
-        _print(view)
+        _print(_view(folder, game, turn, sample, limit or ROWS), as_json)
 
 
 def _verify(folder: Path, as_json: bool) -> None:
@@ -93,10 +67,44 @@ def _verify(folder: Path, as_json: bool) -> None:
         )
 
 
-def _print(view: View) -> None:
+def _show_pairs(
+    folder: Path,
+    gallery: Path | None,
+    contact_sheet: Path | None,
+    pairs: str | None,
+    limit: int | None,
+    game: str | None,
+    as_json: bool,
+) -> None:
+    from stages.core.errors import InputError
+    from stages.inspect.show import show
+
+    out = gallery or contact_sheet
+    if out is None:
+        raise InputError("--pairs needs --gallery or --contact-sheet, which name the file to write")
+    if (gallery and contact_sheet) or game:
+        raise InputError("--gallery, --contact-sheet and --game show different things: give only one of them")
+    opt.print_report(show(folder, out, sheet=gallery is None, limit=limit, pairs=pairs), as_json)
+
+
+def _view(folder: Path, game: str | None, turn: int | None, sample: int, limit: int) -> View:
+    from stages.core.errors import InputError
+    from stages.inspect import look
+
+    if game is None and turn is not None:
+        raise InputError("--turn needs --game: the game that the row belongs to")
+    if game is None:
+        return look.overview(folder, limit)
+    return look.transcript(folder, game) if turn is None else look.one_row(folder, game, turn, sample)
+
+
+def _print(view: View, as_json: bool) -> None:
     from rich.markup import escape
     from rich.table import Table
 
+    if as_json:
+        print(json.dumps(view.as_dict(), ensure_ascii=False, default=str))
+        return
     screen = opt.console()
     screen.print(f"[bold]{escape(view.title)}[/bold]")
     screen.print(opt.facts_table(view.facts))

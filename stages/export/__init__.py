@@ -1,4 +1,4 @@
-"""export: the pairs as a data set that others can load, with its card."""
+"""export: the pairs of a games folder as a data set for the Hugging Face hub, with its card."""
 
 from stages.export.stage import run
 

@@ -15,36 +15,38 @@ from stages.core.changes import Line, change_lines, item_of, scene_of
 from stages.core.errors import InputError
 from stages.core.folder import artifact
 from stages.core.pictures import picture_of
-from stages.inspect.outline import Difference, Point, difference
+from stages.core.progress import progress_bar
+from stages.inspect.outline import Difference, difference
 
-NAMED = 3  # pairs that a message names
+SOME = 3  # pairs that a message names
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """Rows of `pairs.parquet` in their order, out of `total`; `how` says how they were chosen."""
+    """Rows of `pairs.parquet`, out of `total`; `how` says how they were chosen."""
 
     folder: Path
     rows: list[dict[str, Any]]
     total: int
-    how: str
+    how: str = ""
 
     @property
     def share(self) -> str:
-        """How many of how many, as a heading says it."""
+        """How many of how many, for a heading."""
         return f"{len(self.rows):,} of {self.total:,} pairs{f', {self.how}' if self.how else ''}"
 
 
 @dataclass(frozen=True)
 class Seen:
-    """A pair with its pictures read. `modified` is None where the spy sees an empty picture.
+    """A pair with its pictures. `modified` is None where the spy sees an empty picture.
 
     `difference` is None where there is nothing to compare: no second picture, an empty one, or one of another size.
-    The centres of its regions are places in `lines`.
+    `places` are the pixels of the changed objects that the scene locates, by their numbers.
     """
 
     row: Mapping[str, Any]
     lines: list[Line]
+    places: dict[int, tuple[float, float]]
     original: Image.Image
     modified: Image.Image | None
     difference: Difference | None
@@ -52,16 +54,16 @@ class Seen:
     @property
     def is_empty(self) -> bool:
         """Whether the spy sees nothing: no picture at all, or one in a single colour."""
-        return self.modified is None or _in_one_colour(self.modified)
+        return self.modified is None or _has_one_colour(self.modified)
 
     @property
     def looks_equal(self) -> bool:
-        """Whether no eye could tell the two pictures apart."""
-        return self.difference is not None and not self.difference.regions
+        """Whether nobody could tell the two pictures apart."""
+        return self.difference is not None and not self.difference.boxes
 
 
 def games_folder(folder: Path) -> Path:
-    """The folder of make-games behind any output folder: itself, or what a run or a stage's output was played on."""
+    """The folder of make-games behind any output folder: itself, or the one that a run or a stage played."""
     folder = folder.resolve()
     manifest = artifact.manifest_of(folder)
     if manifest["stage"] == "make-games":
@@ -75,82 +77,71 @@ def games_folder(folder: Path) -> Path:
 
 
 def _games_of_run(run: Path) -> Path:
-    """Made within the run, or else known to what its first round played."""
+    """Those that the run made itself, or those that its first round played."""
     if (run / "games" / artifact.MANIFEST).is_file():
         return run / "games"
     played = sorted(run.glob(f"round-*/rollouts/{artifact.MANIFEST}"))
     if not played:
-        raise InputError(f"{run}: no round of this run is played yet; give its folder of vz make-games")
+        raise InputError(f"{run}: this run has played no round yet; give its folder of vz make-games")
     return artifact.input_of(played[0].parent, "games")
 
 
-def named_in(folder: Path, text: str) -> list[str]:
-    """The ids in `text`, with commas between them; or the whole text, since an id may have a comma of its own."""
-    known = tables.read(folder / "pairs.parquet", tables.PAIRS, ["pair_id"])["pair_id"]
-    names = [text] if text in known else [name.strip() for name in text.split(",") if name.strip()]
-    if not names:
-        raise InputError("--pairs names no pair; give ids with commas between them")
-    return names
-
-
-def choose(folder: Path, limit: int, ids: Sequence[str] = ()) -> Chosen:
-    """The pairs named by `ids`; without any, up to `limit`, spread evenly over the folder."""
+def choose(folder: Path, limit: int, ids: str | None = None) -> Chosen:
+    """The pairs named in `ids`, with commas between them; or up to `limit`, spread evenly over the folder."""
     pairs = tables.read(folder / "pairs.parquet", tables.PAIRS)
     if pairs.is_empty():
         raise InputError(f"{folder / 'pairs.parquet'}: holds no pair; make the games again")
-    if ids:
-        return _named(folder, pairs, list(dict.fromkeys(ids)))
+    if ids is not None:
+        return _named(folder, pairs, ids)
     if len(pairs) <= limit:
-        return Chosen(folder, pairs.to_dicts(), len(pairs), "")
+        return Chosen(folder, pairs.to_dicts(), len(pairs))
     spread = [place * len(pairs) // limit for place in range(limit)]
     return Chosen(folder, pairs[spread].to_dicts(), len(pairs), "spread evenly")
 
 
-def _named(folder: Path, pairs: pl.DataFrame, ids: list[str]) -> Chosen:
-    rows = {row["pair_id"]: row for row in pairs.filter(pl.col("pair_id").is_in(ids)).iter_rows(named=True)}
-    unknown = [name for name in ids if name not in rows]
-    if unknown:
-        some = ", ".join(f"'{name}'" for name in unknown[:NAMED])
-        raise InputError(f"{folder}: has no pair {some}; its pairs are named like '{pairs['pair_id'][0]}'")
-    return Chosen(folder, [rows[name] for name in ids], len(pairs), "as named")
+def _named(folder: Path, pairs: pl.DataFrame, text: str) -> Chosen:
+    """An id may hold a comma, so the whole text is tried first."""
+    known = pairs["pair_id"]
+    ids = [text] if text in known else list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    unknown = [name for name in ids if name not in known]
+    if unknown or not ids:
+        some = ", ".join(f"'{name}'" for name in unknown[:SOME] or [text])
+        raise InputError(f"{folder}: has no pair {some}; its pairs have ids like '{known[0]}'")
+    rows = [pairs.row(by_predicate=pl.col("pair_id") == name, named=True) for name in ids]
+    return Chosen(folder, rows, len(pairs), "as named")
 
 
 def look_at(chosen: Chosen) -> Iterator[Seen]:
     """Each pair with its pictures, one after the other. `InputError` names a picture that is missing or another one."""
-    for row in chosen.rows:
-        files = [picture_of(chosen.folder, row, kind) for kind in ("original", "modified")]
-        original, modified = (None if file is None else file.load() for file in files)
-        assert original is not None
-        scene = scene_of(row["scene"])
-        lines = change_lines(row["changes"], scene)
-        compared = None
-        if modified is not None and not _in_one_colour(modified):
-            compared = difference(original, modified, _centres(lines, scene, original.size))
-        yield Seen(row, lines, original, modified, compared)
+    with progress_bar("reading pairs", len(chosen.rows)) as progress:
+        for row in chosen.rows:
+            files = [picture_of(chosen.folder, row, kind) for kind in ("original", "modified")]
+            original, modified = (None if file is None else file.load() for file in files)
+            assert original is not None
+            scene = scene_of(row["scene"])
+            lines = change_lines(row["changes"], scene)
+            compared = None
+            if modified is not None and not _has_one_colour(modified):
+                compared = difference(original, modified)
+            yield Seen(row, lines, _places(lines, scene, original.size), original, modified, compared)
+            progress.advance()
 
 
-def warned(equal: Sequence[str]) -> list[str]:
-    """A warning of the pairs in which nobody could find a spy by looking, if there are any."""
-    if not equal:
-        return []
-    some = ", ".join([*equal[:NAMED], "…"] if len(equal) > NAMED else equal)
-    return [f"pairs whose pictures are the same to the eye: {len(equal)} ({some})"]
+def warnings(equal: Sequence[str]) -> list[str]:
+    """A warning about the pairs in which nobody could find the spy by looking."""
+    some = ", ".join([*equal[:SOME], "…"] if len(equal) > SOME else equal)
+    return [f"pairs whose two pictures look the same: {len(equal)} ({some})"] if equal else []
 
 
-def _in_one_colour(picture: Image.Image) -> bool:
-    bands = picture.convert("RGB").split()
-    return all(low == high for low, high in (band.getextrema() for band in bands))
+def _has_one_colour(picture: Image.Image) -> bool:
+    return all(low == high for low, high in (band.getextrema() for band in picture.convert("RGB").split()))
 
 
-def _centres(lines: Sequence[Line], scene: Mapping[str, Any], size: tuple[int, int]) -> list[Point]:
-    """Where the things of `lines` stand, in their order; empty unless the scene tells all their places."""
-    found = []
+def _places(lines: Sequence[Line], scene: Mapping[str, Any], size: tuple[int, int]) -> dict[int, tuple[float, float]]:
+    places = {}
     for line in lines:
         known = item_of(scene.get("objects"), line.number)
-        place = known.get("pixel_coords") if isinstance(known, dict) else None
-        if not isinstance(place, list) or len(place) < 2 or not all(isinstance(part, int | float) for part in place):
-            return []
-        if not (0 <= place[0] < size[0] and 0 <= place[1] < size[1]):
-            return []
-        found.append((float(place[0]), float(place[1])))
-    return found
+        match known.get("pixel_coords") if isinstance(known, dict) else None:
+            case [int() | float() as x, int() | float() as y, *_] if 0 <= x < size[0] and 0 <= y < size[1]:
+                places[line.number] = (float(x), float(y))
+    return places

@@ -1,65 +1,30 @@
-"""Showing the pairs of a folder: a gallery, a contact sheet, or both."""
+"""Show the pairs of a folder, on a page or on a picture."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from stages.core.errors import InputError
 from stages.core.folder.artifact import Report
 from stages.inspect import contact_sheet, gallery
-from stages.inspect.pairs import Chosen, choose, games_folder, named_in
+from stages.inspect.pairs import choose, games_folder
 
-IN_GALLERY, ON_SHEET = 200, 40  # pairs, if nobody says how many
+IN_GALLERY, ON_SHEET = 200, 40  # pairs by default
 
 
-def show(
-    folder: Path,
-    *,
-    page: Path | None = None,
-    sheet: Path | None = None,
-    limit: int | None = None,
-    pairs: str | None = None,
-) -> Report:
-    """Write the gallery `page` and the contact `sheet` of the pairs behind any output folder.
+def show(folder: Path, out: Path, *, sheet: bool = False, limit: int | None = None, pairs: str | None = None) -> Report:
+    """Write the pairs behind any output folder to `out`: as an HTML page, or as one picture (`sheet`).
 
-    `limit`: pairs of each, spread evenly over the folder; or `pairs`: their ids, with commas between them.
+    `pairs` are ids with commas between them; without them up to `limit` pairs, spread evenly over the folder.
     """
-    games = games_folder(folder)
-    for out, option in ((page, "--gallery"), (sheet, "--contact-sheet")):
-        if out is not None:
-            _refuse_inside(out, games, option)
-    ids = [] if pairs is None else named_in(games, pairs)
-    reports = {}
-    if page is not None:
-        reports["gallery"] = _made(gallery.make, choose(games, limit or IN_GALLERY, ids), page)
-    if sheet is not None:
-        wanted = len(ids) or limit or ON_SHEET
-        shown = choose(games, min(wanted, contact_sheet.MOST), ids[: contact_sheet.MOST])
-        reports["contact_sheet"] = _made(contact_sheet.make, shown, sheet)
-        if min(wanted, shown.total) > contact_sheet.MOST:
-            reports["contact_sheet"].warnings.append(f"a contact sheet holds {contact_sheet.MOST} pairs, not {wanted}")
-    return _together(reports)
-
-
-def _made(make: Callable[[Chosen, Path], Report], chosen: Chosen, out: Path) -> Report:
-    return make(chosen, out.resolve())
-
-
-def _together(reports: dict[str, Report]) -> Report:
-    """One report of all that was written; its counts are by what it is."""
-    first = next(iter(reports.values()))
-    status = "done" if any(report.status == "done" for report in reports.values()) else "up to date"
-    counts: dict[str, Any] = {
-        name: {"file": str(report.out), **report.counts} if report is not first else report.counts
-        for name, report in reports.items()
-    }
-    warnings = list(dict.fromkeys(warning for report in reports.values() for warning in report.warnings))
-    return Report("inspect", first.out, status, counts, warnings, {})
-
-
-def _refuse_inside(out: Path, games: Path, option: str) -> None:
-    """A file more in the games folder would make it another input to every stage that has read it."""
-    if games in out.resolve().parents:
-        raise InputError(f"{out}: lies in the games folder, which would no longer be the same; choose another {option}")
+    games, out = games_folder(folder), out.resolve()
+    if games in out.parents:  # another file there would make it another input to all that has read it
+        raise InputError(f"{out}: is inside the games folder, which must stay as it is; choose another place")
+    if not sheet:
+        return gallery.make(choose(games, limit or IN_GALLERY, pairs), out)
+    chosen = choose(games, limit or ON_SHEET, pairs)
+    if len(chosen.rows) > contact_sheet.MOST:
+        raise InputError(
+            f"a contact sheet holds at most {contact_sheet.MOST} pairs; use --gallery, or a smaller --limit"
+        )
+    return contact_sheet.make(chosen, out)

@@ -1,269 +1,159 @@
-"""Curves as SVG text: round ticks, bands, gaps, a legend, tooltips. No JavaScript, no plotting library.
-
-    chart("Loss", [Series("loss", x=[1, 2, 3], y=[0.3, None, 0.1])], x_label="round", y_label="loss")
-
-The colours are in `style()`, for light and dark; a page holds it once, `standalone` puts it into a single picture.
-"""
+"""Charts, drawn by Vega-Lite as SVG inside the page: no script, no request, and the page's own colours."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from decimal import Decimal
-from pathlib import Path
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
-from stages.report import axis
-from stages.report.layout import WIDTH, Plot, fitted, legend_places, text_width
-from stages.report.svg import number, tag, words
+from markupsafe import Markup, escape
 
-COLOURS = 6  # in chart.css; further series begin again, dashed
-DOTS_SEEN = 45  # with more points the dots are seen only under the mouse …
-DOTS_DRAWN = 240  # … and with still more not every point has one
-TICKS_X, TICKS_Y = 7, 5
+from stages.core.errors import require
 
-Shade = tuple[float, float, str]  # from, to, what it is
+WIDTH, HEIGHT = 400, 210
+COLORS = 6  # in charts.css
+SHAPES = ("circle", "square", "diamond", "triangle-up")  # of Vega; charts.html.j2 has their signs
+MAX_ROUNDS_WITH_DOTS = 45
+MAX_TOOLTIPS = 240
+# Vega's own formats write up to seven zeros; here very small and very large ticks are 3e-4 and 2e+7.
+EXTREME = "datum.value && (abs(datum.value) < 1e-3 || abs(datum.value) >= 1e6)"
+TICK = f"{EXTREME} ? format(datum.value, '.3~e') : format(datum.value, ',.6~f')"
+WHOLE_TICK = "datum.value % 1 ? '' : format(datum.value, ',d')"
+
+Point = tuple[float | None, float | None, float | None]  # value, and the interval around it
+Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Series:
-    """One curve. A None in `y` is a gap; `low` and `high` make a band around it (both or neither)."""
+class Curve:
+    """A named curve: a point for each round. A value of None is a gap; low and high, if given, are a band."""
 
     name: str
-    x: Sequence[float]
-    y: Sequence[float | None]
-    low: Sequence[float | None] | None = None
-    high: Sequence[float | None] | None = None
-
-    def __post_init__(self) -> None:
-        if (self.low is None) != (self.high is None):
-            raise ValueError(f"series '{self.name}': a band needs both low and high")
-        for name, values in (("y", self.y), ("low", self.low), ("high", self.high)):
-            if values is not None and len(values) != len(self.x):
-                raise ValueError(f"series '{self.name}': {len(self.x)} x, but {len(values)} {name}")
-        if any(value is None or not math.isfinite(value) for value in self.x):
-            raise ValueError(f"series '{self.name}': x must be finite numbers")
-        given = [value for values in (self.y, self.low or (), self.high or ()) for value in values if value is not None]
-        if not all(math.isfinite(value) for value in given):
-            raise ValueError(f"series '{self.name}': NaN and infinity cannot be drawn; give None for a gap")
-        if any(low > high for low, high in self.bands().values()):
-            raise ValueError(f"series '{self.name}': low is above high")
-
-    def bands(self) -> dict[int, tuple[float, float]]:
-        """(low, high) of each point that has both."""
-        if self.low is None or self.high is None:
-            return {}
-        both = enumerate(zip(self.low, self.high, strict=True))
-        return {place: (low, high) for place, (low, high) in both if low is not None and high is not None}
-
-    def pieces(self) -> list[list[int]]:
-        """The places of its points, cut at the gaps."""
-        return _stretches([place for place, value in enumerate(self.y) if value is not None])
+    points: Mapping[int, Point]
 
 
-def chart(
-    title: str,
-    series: Sequence[Series],
-    *,
-    x_label: str,
-    y_label: str,
-    x_range: tuple[float, float] | None = None,
-    y_range: tuple[float, float] | None = None,
-    reference: float | None = None,
-    reference_label: str | None = None,
-    shaded: Sequence[Shade] = (),
-) -> str:
-    """An `<svg>` of the curves over common axes.
+@dataclass(frozen=True)
+class Chart:
+    """Curves over rounds. `y_scale` holds properties of Vega's scale, `reference` is a dashed line and its name."""
 
-    `x_range` and `y_range` are the least that the axes span (they grow rather than cut a curve off); `reference` is a
-    dashed horizontal line, named in the legend if it has a label; `shaded` are stretches of x, with one legend entry
-    a name (an empty name has none).
-    """
-    entries = _legend_entries(series, reference_label if reference is not None else None, shaded)
-    places = legend_places([name for _, name in entries])
-    y_ticks = _y_ticks(series, y_range, reference)
-    plot = _plot(series, x_range, shaded, y_ticks, rows=places[-1].row + 1 if places else 0)
-    drawn = any(one.pieces() for one in series)
-    parts = [
-        tag("text", words(fitted(title, WIDTH - 16, 14)), class_="title", x=8, y=18),
-        *(_legend_entry(sign, place.name, place.x, place.y) for (sign, _), place in zip(entries, places, strict=True)),
-        *_shades(plot, shaded),
-        *_y_axis(plot, y_ticks, y_label),
-        *_x_axis(plot, series, x_label),
-        *([_reference(plot, reference, reference_label)] if reference is not None else []),
-        *(part for place, one in enumerate(series) for part in _band(plot, one, place)),
-        *(part for place, one in enumerate(series) for part in _line(plot, one, place)),
-        *(part for place, one in enumerate(series) for part in _dots(plot, one, place, x_label)),
-    ]
-    if not drawn:
-        parts.append(tag("text", "no figures", class_="none", x=plot.middle_x, y=plot.middle_y))
-    spoken = f"{title}: {_summary(series, x_label) if drawn else 'no figures'}"
-    box = f"0 0 {WIDTH} {number(plot.height)}"
-    return tag("svg", *parts, class_="vz-chart", viewBox=box, role="img", aria_label=spoken)
+    title: str
+    unit: str
+    curves: Sequence[Curve]
+    x_range: tuple[int, int]
+    y_scale: Json = field(default_factory=dict)
+    reference: tuple[float, str] | None = None
+    clue_phases: Sequence[tuple[float, float]] = ()
+
+    @property
+    def rounds(self) -> list[int]:
+        """The rounds in which some curve has a value."""
+        return sorted({round for curve in self.curves for round, point in curve.points.items() if point[0] is not None})
+
+    @property
+    def svg(self) -> Markup:
+        """The chart without its title and legend, which the page sets as text."""
+        drawn = require("vl_convert", "report").vegalite_to_svg(_spec(self), allowed_base_urls=[])
+        body = drawn.partition(">")[2]
+        # Vega writes the texts of the tooltips as labels; browsers show a <title> to the mouse.
+        body = re.sub(r'<line aria-label="([^"]*)"([^>]*)/>', r'<line class="tooltip"\2><title>\1</title></line>', body)
+        head = f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(_summary(self))}">'
+        return Markup(head + body)
 
 
-def style() -> str:
-    """The CSS of the charts, light and dark."""
-    return (Path(__file__).parent / "template" / "chart.css").read_text(encoding="utf-8")
+def figure(value: Any) -> str:
+    """A figure in about three digits, or a text as it is; – for nothing."""
+    if isinstance(value, float) and value != 0:
+        return f"{value:.3f}" if 5e-4 <= abs(value) < 1000 else f"{value:.2e}"
+    return "–" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
 
 
-def standalone(svg: str) -> str:
-    """A chart as the content of an .svg file of its own."""
-    head, _, rest = svg.partition(">")
-    named = head.replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg"', 1)
-    return f"{named}><style>{style()}</style>{rest}\n"
-
-
-def _plot(
-    series: Sequence[Series],
-    x_range: tuple[float, float] | None,
-    shaded: Sequence[Shade],
-    y_ticks: list[Decimal],
-    rows: int,
-) -> Plot:
-    xs = [*(value for one in series for value in one.x), *(x_range or ())] or [0.0, 1.0]
-    margin = (max(xs) - min(xs)) * 0.02 or 0.5
-    left = min([min(xs) - margin, *(start for start, _, _ in shaded)])
-    right = max([max(xs) + margin, *(end for _, end, _ in shaded)])
-    widest = max(text_width(label, 11) for label in axis.labels(y_ticks))
-    return Plot(widest, rows, (left, right), (float(y_ticks[0]), float(y_ticks[-1])))
-
-
-def _y_ticks(series: Sequence[Series], y_range: tuple[float, float] | None, reference: float | None) -> list[Decimal]:
-    values = [value for one in series for value in one.y if value is not None]
-    values += [edge for one in series for band in one.bands().values() for edge in band]
-    values += [*(y_range or ()), *([] if reference is None else [reference])]
-    low, high = axis.widened(min(values, default=0.0), max(values, default=1.0))
-    return axis.ticks(low, high, TICKS_Y, outward=True)
-
-
-def _y_axis(plot: Plot, ticks: list[Decimal], label: str) -> Iterator[str]:
-    for tick, name in zip(ticks, axis.labels(ticks), strict=True):
-        y = plot.y(float(tick))
-        yield tag("line", class_="grid", x1=plot.left, x2=plot.right, y1=y, y2=y)
-        yield tag("text", words(name), class_="tick y", x=plot.left - 7, y=y + 4)
-    turn = f"rotate(-90 14 {number(plot.middle_y)})"
-    yield tag("text", words(label), class_="label", x=14, y=plot.middle_y, transform=turn)
-
-
-def _x_axis(plot: Plot, series: Sequence[Series], label: str) -> Iterator[str]:
-    whole = all(value == int(value) for one in series for value in one.x)
-    yield tag("line", class_="axis", x1=plot.left, x2=plot.right, y1=plot.bottom, y2=plot.bottom)
-    ticks = axis.ticks(*plot.x_range, TICKS_X, outward=False, whole=whole)
-    for tick, name in zip(ticks, axis.labels(ticks) if ticks else [], strict=True):
-        x = plot.x(float(tick))
-        yield tag("line", class_="axis", x1=x, x2=x, y1=plot.bottom, y2=plot.bottom + 4)
-        yield tag("text", words(name), class_="tick", x=x, y=plot.bottom + 17)
-    yield tag("text", words(label), class_="label", x=plot.middle_x, y=plot.bottom + 33)
-
-
-def _shades(plot: Plot, shaded: Sequence[Shade]) -> Iterator[str]:
-    for start, end, name in shaded:
-        x, width = plot.x(start), plot.x(end) - plot.x(start)
-        tip = [tag("title", words(name))] if name else []
-        yield tag("rect", *tip, class_="shade", x=x, y=plot.top, width=width, height=plot.bottom - plot.top)
-
-
-def _reference(plot: Plot, value: float, name: str | None) -> str:
-    y = plot.y(value)
-    tip = f"{name or 'reference'}: {axis.short(value)}"
-    return tag("line", tag("title", words(tip)), class_="reference", x1=plot.left, x2=plot.right, y1=y, y2=y)
-
-
-def _band(plot: Plot, one: Series, place: int) -> Iterator[str]:
-    bands = one.bands()
-    for inside in _stretches([point for point in bands if one.y[point] is not None]):
-        if len(inside) == 1:  # a lone point has no width: its band is a bar
-            x, (low, high) = plot.x(one.x[inside[0]]), bands[inside[0]]
-            yield tag("path", class_=f"bar {_colour(place)}", d=_path([(x, plot.y(low)), (x, plot.y(high))]))
-        else:
-            upper = [(plot.x(one.x[point]), plot.y(bands[point][1])) for point in inside]
-            lower = [(plot.x(one.x[point]), plot.y(bands[point][0])) for point in reversed(inside)]
-            yield tag("path", class_=f"band {_colour(place)}", d=f"{_path(upper + lower)}Z")
-
-
-def _stretches(places: Sequence[int]) -> list[list[int]]:
-    """The places cut wherever one is missing."""
-    stretches: list[list[int]] = []
-    for place in places:
-        if stretches and stretches[-1][-1] == place - 1:
-            stretches[-1].append(place)
-        else:
-            stretches.append([place])
-    return stretches
-
-
-def _line(plot: Plot, one: Series, place: int) -> Iterator[str]:
-    for piece in one.pieces():
-        if len(piece) > 1:
-            points = [(plot.x(one.x[point]), plot.y(one.y[point] or 0.0)) for point in piece]
-            yield tag("path", class_=f"line {_colour(place)}", d=_path(points))
-
-
-def _dots(plot: Plot, one: Series, place: int, x_label: str) -> Iterator[str]:
-    bands, pieces = one.bands(), one.pieces()
-    count = sum(map(len, pieces))
-    stride = math.ceil(count / DOTS_DRAWN) or 1
-    for piece in pieces:
-        seen = count <= DOTS_SEEN or len(piece) == 1
-        for point in piece[::stride]:
-            value = one.y[point] or 0.0
-            tip = f"{one.name}: {axis.short(value)}"
-            if point in bands:
-                tip += f" ({axis.short(bands[point][0])} to {axis.short(bands[point][1])})"
-            tip += f"\n{x_label} {axis.short(one.x[point])}"
-            d = _marker(place, plot.x(one.x[point]), plot.y(value))
-            kind = f"dot {_colour(place)}" if seen else f"dot faint {_colour(place)}"
-            yield tag("path", tag("title", words(tip)), class_=kind, d=d)
-
-
-def _legend_entries(series: Sequence[Series], reference: str | None, shaded: Sequence[Shade]) -> list[tuple[str, str]]:
-    """(sign, name) of each; a lone curve is named by the title."""
-    entries = [(str(place), one.name) for place, one in enumerate(series)] if len(series) > 1 else []
-    entries += [("reference", reference)] if reference else []
-    return entries + [("shade", name) for name in dict.fromkeys(name for _, _, name in shaded) if name]
-
-
-def _legend_entry(sign: str, name: str, x: float, y: float) -> str:
-    if sign == "shade":
-        swatch = tag("rect", class_="shade key", x=x + 2, y=y - 10, width=16, height=12)
-    elif sign == "reference":
-        swatch = tag("line", class_="reference", x1=x, x2=x + 20, y1=y - 4, y2=y - 4)
-    else:
-        line = _path([(x, y - 4), (x + 20, y - 4)])
-        swatch = tag("path", class_=f"line {_colour(int(sign))}", d=line)
-        swatch += tag("path", class_=f"dot key {_colour(int(sign))}", d=_marker(int(sign), x + 10, y - 4))
-    return swatch + tag("text", words(name), class_="name", x=x + 26, y=y)
-
-
-def _summary(series: Sequence[Series], x_label: str) -> str:
+def _summary(chart: Chart) -> str:
+    """The chart in words: where each curve begins and ends."""
     said = []
-    for one in series:
-        points = [(x, y) for x, y in zip(one.x, one.y, strict=True) if y is not None]
+    for curve in chart.curves:
+        points = [(round, point[0]) for round, point in curve.points.items() if point[0] is not None]
         if points:
-            (first, at_first), (last, at_last) = points[0], points[-1]
-            said.append(
-                f"{one.name} from {axis.short(at_first)} ({x_label} {axis.short(first)}) "
-                f"to {axis.short(at_last)} ({x_label} {axis.short(last)})"
-            )
-    return "; ".join(said)
+            (first, begin), (last, end) = points[0], points[-1]
+            said.append(f"{curve.name} {figure(begin)} (round {first}) to {figure(end)} (round {last})")
+    return f"{chart.title}: {'; '.join(said)}"
 
 
-def _colour(place: int) -> str:
-    return f"c{place % COLOURS}" if place < COLOURS else f"c{place % COLOURS} dashed"
+def _spec(chart: Chart) -> Json:
+    """The chart in Vega-Lite's grammar. Layers go from the back to the front."""
+    numbers = range(len(chart.curves))
+    first, last = chart.x_range
+    x = {"field": "round", "type": "quantitative", "scale": {"domain": [first - 0.5, last + 0.5], "nice": False}}
+    y = {"field": "value", "type": "quantitative", "scale": {"zero": False, "nice": 5, **chart.y_scale}}
+    by_curve = {"field": "curve", "type": "nominal", "legend": None}
+    colors = [f"var(--c{number % COLORS})" for number in numbers]
+    shapes = [SHAPES[number % len(SHAPES)] for number in numbers]
+    color = {**by_curve, "scale": {"domain": [*numbers], "range": colors}}
+    shape = {**by_curve, "scale": {"domain": [*numbers], "range": shapes}}
+    band = {"x": x, "y": {**y, "field": "low"}, "y2": {"field": "high"}, "color": color}
+    phases = [{"round": start, "end": end} for start, end in chart.clue_phases]
+    reference = [{"value": chart.reference[0]}] if chart.reference else []
+    layers = [
+        _layer("rect", {"x": x, "x2": {"field": "end"}}, phases, color="var(--soft)", opacity=0.12),
+        _layer("area", band, opacity=0.13),
+        _layer("rule", band, opacity=0.4, strokeWidth=2),  # a lone point has a bar for a band
+        _layer("rule", {"y": y}, reference, color="var(--soft)", strokeDash=[5, 4]),
+        _layer("line", {"x": x, "y": y, "color": color}, strokeWidth=1.8, strokeCap="round"),
+    ]
+    if len(chart.rounds) <= MAX_ROUNDS_WITH_DOTS:
+        dots = {"x": x, "y": y, "color": color, "shape": shape}
+        layers.append(_layer("point", dots, filled=True, opacity=1, size=26))
+    return {
+        "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
+        "width": WIDTH,
+        "height": HEIGHT,
+        "autosize": {"type": "fit", "contains": "padding"},
+        "data": {"values": _rows(chart)},
+        "layer": [*layers, _tooltips(chart, x)],
+        "config": _config(),
+    }
 
 
-def _path(points: Sequence[tuple[float, float]]) -> str:
-    return "M" + "L".join(f"{number(x)} {number(y)}" for x, y in points)
+def _layer(mark: str, encoding: Json, data: list[Json] | None = None, **style: Any) -> Json:
+    layer = {"mark": {"type": mark, "aria": False, **style}, "encoding": encoding}
+    return layer if data is None else {**layer, "data": {"values": data}}
 
 
-def _marker(place: int, x: float, y: float) -> str:
-    """A circle, square, diamond or triangle, so that curves differ by more than their colour."""
-    kind = place % 4
-    if kind == 0:
-        return f"M{number(x - 2.6)} {number(y)}a2.6 2.6 0 1 0 5.2 0a2.6 2.6 0 1 0 -5.2 0Z"
-    if kind == 1:
-        return f"M{number(x - 2.4)} {number(y - 2.4)}h4.8v4.8h-4.8Z"
-    if kind == 2:
-        return f"M{number(x)} {number(y - 3.4)}l3.4 3.4l-3.4 3.4l-3.4 -3.4Z"
-    return f"M{number(x)} {number(y - 3.2)}l3.2 5.6h-6.4Z"
+def _rows(chart: Chart) -> list[Json]:
+    return [
+        {"round": round, "curve": number, "value": value, "low": low, "high": high}
+        for number, curve in enumerate(chart.curves)
+        for round, (value, low, high) in curve.points.items()
+    ]
+
+
+def _tooltips(chart: Chart, x: Json) -> Json:
+    """An invisible bar for each round, which names the values of all curves there."""
+    shown = chart.rounds[:: math.ceil(len(chart.rounds) / MAX_TOOLTIPS) or 1]
+    values = [{"round": round, "text": _tooltip(chart, round)} for round in shown]
+    width = min(24.0, WIDTH / (chart.x_range[1] - chart.x_range[0] + 1))
+    encoding = {"x": x, "description": {"field": "text"}}
+    return _layer("rule", encoding, values, aria=True, color="var(--soft)", opacity=0, strokeWidth=width)
+
+
+def _tooltip(chart: Chart, round: int) -> str:
+    lines = [f"round {round}"]
+    for curve in chart.curves:
+        value, low, high = curve.points.get(round, (None, None, None))
+        interval = "" if low is None or high is None else f" ({figure(low)} to {figure(high)})"
+        lines += [] if value is None else [f"{curve.name}: {figure(value)}{interval}"]
+    return "\n".join(lines)
+
+
+def _config() -> Json:
+    """The look. Colours are variables of the page, so that charts follow its light and dark scheme."""
+    colors = {"labelColor": "var(--soft)", "gridColor": "var(--line)", "domainColor": "var(--soft)"}
+    return {
+        "background": None,
+        "font": "system-ui, sans-serif",
+        "view": {"stroke": None},
+        "axis": {**colors, "labelFontSize": 11, "title": None},
+        "axisX": {"grid": False, "ticks": False, "labelExpr": WHOLE_TICK, "tickCount": 7},
+        "axisY": {"domain": False, "ticks": False, "labelExpr": TICK, "tickCount": 5},
+    }

@@ -2,42 +2,65 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
-from typing import Any
 
-from markupsafe import Markup
+from jinja2 import Environment
 
 from stages.core import pages
+from stages.core.errors import require
 from stages.core.folder.artifact import Report
-from stages.report.axis import short
+from stages.report.curves import figure
 from stages.report.figures import evaluation_charts, round_charts
-from stages.report.page import COMMAND, render
-from stages.report.replay import Replay, read_replays
-from stages.report.run_files import RunFiles, at_path, read_run
+from stages.report.replay import read_replays
+from stages.report.run_files import RunFiles, read_run
 
-PAGE = "report.html"
+PAGE, COMMAND = "report.html", "vz report"
+TEMPLATES = Path(__file__).parent / "template"
 COLUMNS = {
-    "round": "iteration", "phase": "phase", "acc": "acc", "N/A": "na", "votes right": "vote_accuracy",
-    "r spy": "reward_spy", "r civ": "reward_civilian", "r vote": "reward_decision", "loss": "train.loss",
-    "KL": "train.kl", "grad": "train.grad_norm", "entropy": "train.entropy", "trained": "kept",
+    "round": "iteration",
+    "phase": "phase",
+    "spy found (acc)": "acc",
+    "N/A": "na",
+    "vote accuracy": "vote_accuracy",
+    "spy reward": "reward_spy",
+    "civilian reward": "reward_civilian",
+    "vote reward": "reward_decision",
+    "loss": "train.loss",
+    "KL": "train.kl",
+    "gradient norm": "train.grad_norm",
+    "entropy": "train.entropy",
+    "rows trained": "kept",
     "tokens": "completion_tokens",
-}  # fmt: skip
+}
 
 
 def run(run: Path, out: Path | None = None, *, games: int = 3) -> Report:
-    """Write the page of the run `run` to `out` (default: `report.html` in it) with `games` games played again.
+    """Write the page of the run `run` to `out` (default: `report.html` in it), with a replay of `games` games.
 
-    Equal runs give equal bytes. Raises `InputError` when `run` is no run, has no finished round or has lost a picture
-    that is to be shown, or when `out` is a file of something else.
+    Equal runs give equal bytes. Raises `InputError` when `run` is not a run, has no finished round or has lost a
+    picture that the page shows, or when another program wrote the file at `out`.
     """
+    require("vl_convert", "report")
     files = read_run(run)
     path = (out or files.folder / PAGE).resolve()
-    pages.refuse_foreign(path, COMMAND, "--out", PAGE)
+    pages.refuse_foreign(path, pages.mark_of(COMMAND), "--out")
     replays = read_replays(files, games)
-    charts, evaluations = round_charts(files), evaluation_charts(files)
-    warnings = [*files.warnings(), *_missing_games(files, replays, games)]
-    text = render(_values(files, charts, evaluations, replays, warnings))
-    status = pages.publish(path, text)
+    charts, evaluations, warnings = round_charts(files), evaluation_charts(files), files.warnings()
+    if len(replays) < games:
+        reason = "the rollouts or scores of other rounds are gone, or no more were played"
+        warnings.append(f"{files.folder}: the page shows {len(replays)} of {games} games; {reason}")
+    values = {
+        "name": files.folder.name,
+        "facts": _facts(files),
+        "charts": charts,
+        "evaluations": evaluations,
+        "columns": list(COLUMNS),
+        "rounds": [[row.get(at) for at in COLUMNS.values()] for row in files.rounds],
+        "replays": replays,
+        "warnings": warnings,
+    }
+    text = pages.fill(templates(), "report.html.j2", values, command=COMMAND)
     counts = {
         "rounds": len(files.rounds),
         "curves": len(charts),
@@ -45,54 +68,30 @@ def run(run: Path, out: Path | None = None, *, games: int = 3) -> Report:
         "games": len(replays),
         "bytes": len(text.encode()),
     }
-    return Report("report", path, status, counts, warnings, {})
+    return Report("report", path, pages.publish(path, text.encode()), counts, warnings, {})
 
 
-def _values(
-    run: RunFiles, charts: list[str], evaluations: list[str], replays: list[Replay], warnings: list[str]
-) -> dict[str, Any]:
-    return {
-        "name": run.folder.name,
-        "facts": _facts(run),
-        "charts": [Markup(svg) for svg in charts],
-        "evaluations": [Markup(svg) for svg in evaluations],
-        "columns": list(COLUMNS),
-        "rounds": [[at_path(row, at) for at in COLUMNS.values()] for row in run.rounds],
-        "replays": replays,
-        "warnings": warnings,
-    }
+@cache
+def templates() -> Environment:
+    return pages.environment(TEMPLATES, {"figure": figure, "signed": "{:+.2f}".format})
 
 
 def _facts(run: RunFiles) -> dict[str, str]:
-    """What the head of the page says of the run."""
-    done, state = run.state["iteration"], run.state
-    phases = [row.get("phase") for row in run.rounds]
-    named = [f"{phases.count(phase)} {phase}" for phase in dict.fromkeys(phases)]
+    """What the head of the page says about the run."""
+    done, phases = run.state["iteration"], [row.get("phase") for row in run.rounds]
+    counted = [f"{phases.count(phase)} {phase}" for phase in dict.fromkeys(phases)]
     facts = {
-        "start model": f"{run.setting('model.path')} ({run.base[:12]})",
-        "rounds": f"{done} of {run.setting('iterate.rounds') or done}",
-        "phases": f"{', '.join(named)}; next: {state.get('schedule', {}).get('phase', '–')}",
-        "updates": str(state.get("updates", "–")),
-        "seed": str(run.setting("seed")),
-        "game": _game(run),
+        "base model": f"{run.recipe.get('model.path')} ({run.base[:12]})",
+        "rounds": f"{done} of {run.recipe.get('iterate.rounds') or done}",
+        "phases": f"{', '.join(counted)}; next: {run.state.get('schedule.phase', '–')}",
+        "updates": str(run.state.get("updates", "–")),
+        "seed": str(run.recipe.get("seed")),
+        "players": str(run.recipe.get("game.players", "–")),
+        "clue rounds": str(run.recipe.get("game.clue_rounds", "–")),
+        "voters": "one analyst" if run.recipe.get("game.voters") == "analyst" else "the civilians",
+        "the spy sees": "an empty picture" if run.recipe.get("game.spy_view") == "blank" else "the modified picture",
     }
-    if state.get("best"):
-        best = state["best"]
-        made, right = int(best["iteration"]), best["vote_accuracy"]
-        policy = f"after round {made}" if made else "at the start"
-        facts["most votes right"] = f"{short(right)} in round {made + 1}, by the policy {policy}"
+    if "best.iteration" in run.state:
+        accuracy, made = figure(run.state["best.vote_accuracy"]), run.state["best.iteration"]
+        facts["best vote accuracy"] = f"{accuracy} in round {made + 1}, by the policy of round {made}"
     return facts
-
-
-def _game(run: RunFiles) -> str:
-    players, clue_rounds, view = (run.setting(f"game.{name}") for name in ("players", "clue_rounds", "spy_view"))
-    spy = "an empty picture" if view == "blank" else "another picture"
-    voters = "an analyst votes" if run.setting("game.voters") == "analyst" else "civilians vote"
-    return f"{players} players, {clue_rounds} clue rounds, {voters}; the spy sees {spy}"
-
-
-def _missing_games(run: RunFiles, replays: list[Replay], wanted: int) -> list[str]:
-    if len(replays) == wanted:
-        return []
-    what = f"{len(replays)} of the {wanted} games wanted" if replays else "no games"
-    return [f"{run.folder}: {what} can be shown; the others' rollouts or scores are gone or there are no more"]

@@ -1,4 +1,4 @@
-"""`vz export` as a user meets it."""
+"""`vz export` on the command line."""
 
 import json
 import subprocess
@@ -20,7 +20,7 @@ def games(tmp_path: Path) -> Path:
     return write_pairs(tmp_path / "games", all_kinds())
 
 
-def test_it_ends_with_the_command_that_uploads(games: Path, tmp_path: Path):
+def test_the_output_ends_with_the_upload_command(games: Path, tmp_path: Path):
     done = vz(games, "--to", "hf-dataset", "--out", tmp_path / "set")
     assert done.returncode == 0 and f"hf upload OWNER/NAME {tmp_path / 'set'} . --repo-type dataset" in done.stdout
     assert done.stderr.count("\n") == 1 and "--license" in done.stderr

@@ -1,4 +1,4 @@
-"""`vz inspect --gallery` and `--contact-sheet` as a user meets them."""
+"""`vz inspect` on the command line."""
 
 import json
 import subprocess
@@ -13,14 +13,13 @@ def vz(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-def test_both_are_written_at_once(kinds: Path, tmp_path: Path):
-    done = vz(kinds, "--gallery", tmp_path / "g.html", "--contact-sheet", tmp_path / "s.png", "--limit", "2", "--json")
-    body = json.loads(done.stdout)
-    assert body["counts"]["gallery"]["pairs"] == body["counts"]["contact_sheet"]["pairs"] == 2
-    assert body["out"] == str(tmp_path / "g.html") and Path(body["counts"]["contact_sheet"]["file"]).is_file()
+@pytest.mark.parametrize(("option", "name"), [("--gallery", "g.html"), ("--contact-sheet", "s.png")])
+def test_the_pairs_are_written_to_a_file(kinds: Path, tmp_path: Path, option: str, name: str):
+    body = json.loads(vz(kinds, option, tmp_path / name, "--limit", "2", "--json").stdout)
+    assert body["counts"]["pairs"] == 2 and body["out"] == str(tmp_path / name) and (tmp_path / name).is_file()
 
 
-def test_without_them_the_folder_is_described(kinds: Path):
+def test_without_options_the_folder_is_described(kinds: Path):
     done = vz(kinds, "--json")
     assert "an output of 'make-games'" in json.loads(done.stdout)["title"]
 
@@ -28,7 +27,9 @@ def test_without_them_the_folder_is_described(kinds: Path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--gallery", "g.html", "--game", "1"], "give one of them"),
+        (["--gallery", "g.html", "--game", "1"], "give only one of them"),
+        (["--gallery", "g.html", "--contact-sheet", "s.png"], "give only one of them"),
+        (["--turn", "1"], "--turn needs --game"),
         (["--pairs", "one"], "--pairs needs --gallery"),
         (["--gallery", "g.html", "--pairs", "other"], "has no pair 'other'"),
     ],

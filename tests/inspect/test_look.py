@@ -19,7 +19,7 @@ def outputs(games: Path, tmp_path: Path) -> dict[str, Path]:
 
 
 @pytest.mark.parametrize("name", ["games", "rollouts", "scored", "kept"])
-def test_any_folder_says_what_it_is(outputs: dict[str, Path], name: str):
+def test_every_output_is_described(outputs: dict[str, Path], name: str):
     view = look.overview(outputs[name], limit=3)
     assert view.facts["stage"] in view.title and view.tables
     assert all(len(table) <= 3 for table in view.tables.values())
@@ -33,17 +33,17 @@ def test_a_transcript_has_clues_votes_and_rewards(outputs: dict[str, Path], name
     assert view.facts["winner"] in {"civilians", "spy"} and view.facts["changes"] == ["object 0: color red → blue"]
 
 
-def test_one_row_is_shown_whole(outputs: dict[str, Path]):
+def test_one_row_is_shown_in_full(outputs: dict[str, Path]):
     view = look.one_row(outputs["scored"], "1", 0, 0)
     assert view.facts["role"] in {"civilian", "spy"} and "reward" in view.facts
     assert any("Who is the spy" in text for text in view.text)
 
 
-def test_a_run_in_its_first_round_and_a_training_state_say_what_they_are(games: Path, tmp_path: Path):
+def test_a_run_in_its_first_round_and_a_training_state_are_described(games: Path, tmp_path: Path):
     run = iterate.run(fake_recipe("iterate.rounds=1", "iterate.games=3"), tmp_path / "run", games=games).out
     assert "training state" in look.overview(run / "training-state/a", 5).title
     (run / "state.json").unlink()
-    assert "first round is not finished" in look.overview(run, 5).title
+    assert "in its first round" in look.overview(run, 5).title
 
 
 def test_rows_that_are_not_shown_are_counted(outputs: dict[str, Path]):
@@ -54,11 +54,11 @@ def test_an_evaluation_shows_its_sides(games: Path, tmp_path: Path):
     out = evaluate.run(fake_recipe("evaluate.games=4", "evaluate.split=train"), games, tmp_path / "evaluation").out
     assert "as_spy" in look.overview(out, 3).facts["arena"]
     assert len(look.transcript(out / "spy", "1").tables["votes"]) == 8
-    with pytest.raises(InputError, match="two sides were played"):
+    with pytest.raises(InputError, match="an evaluation plays two sides"):
         look.transcript(out, "1")
 
 
-def test_a_folder_may_be_named_from_inside(outputs: dict[str, Path], monkeypatch: pytest.MonkeyPatch):
+def test_a_folder_can_be_named_from_inside(outputs: dict[str, Path], monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(outputs["rollouts"])
     assert "winner" in look.transcript(Path(), "1").facts
 
@@ -69,8 +69,7 @@ def test_a_run_shows_its_rounds(games: Path, tmp_path: Path):
     assert view.tables["rounds"]["iteration"].to_list() == [1, 2] and "loss" in view.tables["rounds"].columns
     right = view.tables["rounds"]["vote_accuracy"].to_list()
     played = right.index(max(right)) + 1
-    told = f"the policy made in round {played - 1}: {max(right):.3f} of its votes, in round {played}, were right"
-    assert view.facts["best"] == told
+    assert view.facts["best"] == f"the policy of round {played - 1}: vote accuracy {max(right):.3f} in round {played}"
 
 
 @pytest.mark.parametrize(
@@ -83,6 +82,6 @@ def test_a_run_shows_its_rounds(games: Path, tmp_path: Path):
         (lambda o, tmp: look.one_row(o["scored"], "1", 77, 0), "no row with turn 77"),
     ],
 )
-def test_what_is_not_there_is_named(outputs: dict[str, Path], tmp_path: Path, call, message: str):
+def test_missing_input_is_named(outputs: dict[str, Path], tmp_path: Path, call, message: str):
     with pytest.raises(InputError, match=message):
         call(outputs, tmp_path)

@@ -7,7 +7,8 @@ from html import escape
 from statistics import mean
 from typing import Any
 
-from stages.report.curves import Series, chart, style
+from stages.report.curves import Chart, Curve
+from stages.report.stage import templates
 from tests.learning.summary import Figures, figure_at
 
 # title → where in a line of evaluations.jsonl, label of the axis, line of chance
@@ -35,7 +36,7 @@ def page(figures: Figures, claims: Mapping[str, tuple[bool, str]]) -> str:
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>vz: does self-play learn?</title>'
         f"<style>body{{font:15px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem}}"
         f"table{{border-collapse:collapse}}td,th{{padding:.2rem .8rem;text-align:left}}"
-        f".charts{{display:grid;grid-template-columns:repeat(auto-fit,minmax(30rem,1fr));gap:1.5rem}}{style()}</style>"
+        f".charts{{display:grid;grid-template-columns:repeat(auto-fit,minmax(30rem,1fr));gap:1.5rem}}{templates().get_template('page.css').render()}</style>"
         f"<h1>Does self-play learn?</h1><table>{held}</table><h2>Curves</h2>"
         f"<p>Lines: mean over seeds; bands: least to most.</p><div class=charts>{charts}</div>"
         f"<h2>All arms</h2>{_table(figures)}</html>\n"
@@ -43,23 +44,21 @@ def page(figures: Figures, claims: Mapping[str, tuple[bool, str]]) -> str:
 
 
 def _chart(title: str, figures: Figures) -> str:
-    path, label, chance = CURVES[title]
-    series = [_series(arm, list(own["curves"].values()), path) for arm, own in figures.items()]
-    return chart(title, series, x_label="round", y_label=label, reference=chance)
+    path, unit, chance = CURVES[title]
+    curves = [_curve(arm, list(own["curves"].values()), path) for arm, own in figures.items()]
+    rounds = [round for curve in curves for round in curve.points]
+    reference = None if chance is None else (chance, "chance")
+    chart = Chart(title, unit, curves, (min(rounds), max(rounds)), reference=reference)
+    return templates().get_template("charts.html.j2").render(chart=chart)
 
 
-def _series(arm: str, seeds: Sequence[Sequence[Mapping[str, Any]]], path: tuple[str, ...]) -> Series:
+def _curve(arm: str, seeds: Sequence[Sequence[Mapping[str, Any]]], path: tuple[str, ...]) -> Curve:
     by_round: dict[int, list[float]] = {}
     for curve in seeds:
         for line in curve:
             by_round.setdefault(line["iteration"], []).append(figure_at(line, path))
-    rounds = sorted(by_round)
-    return Series(
-        arm,
-        rounds,
-        [mean(by_round[number]) for number in rounds],
-        [min(by_round[number]) for number in rounds],
-        [max(by_round[number]) for number in rounds],
+    return Curve(
+        arm, {round: (mean(by_round[round]), min(by_round[round]), max(by_round[round])) for round in sorted(by_round)}
     )
 
 

@@ -1,4 +1,4 @@
-"""The page in a real browser: charts have a size, words do not overlap, games are replayed, nothing is fetched or run."""
+"""The page in a real browser: charts are drawn, words do not overlap, games are replayed, nothing is fetched or run."""
 
 from __future__ import annotations
 
@@ -10,25 +10,27 @@ from typing import Any
 import pytest
 
 from stages import report
-from stages.report.curves import Series, chart
-from stages.report.page import render
+from stages.core.pages import fill
+from stages.report.curves import Chart, Curve
+from stages.report.stage import COMMAND, templates
 from tests.browser import SIZES, WIDER, Tab, chromium
 from tests.report.runs import EVIL, change_rounds
 
 pytestmark = pytest.mark.browser
 
-# Two texts overlap when their boxes share more than a hair; y labels are turned, so their boxes are right as well.
-OVERLAPS = """() => [...document.querySelectorAll("svg.vz-chart")].flatMap((svg) => {
-  const field = svg.getBoundingClientRect();
-  const boxes = [...svg.querySelectorAll("text")].map((text) => [text.textContent, text.getBoundingClientRect()]);
+# Words overlap when their boxes share more than a hair; axis labels of a chart may reach into the padding of its card.
+OVERLAPS = """() => [...document.querySelectorAll(".figure")].flatMap((figure) => {
+  const card = figure.getBoundingClientRect();
+  const texts = [...figure.querySelectorAll("text, figcaption, li")].filter((text) => text.textContent.trim());
+  const boxes = texts.map((text) => [text.textContent.trim(), text.getBoundingClientRect()]);
   const apart = (a, b) => a.right - b.left < 1 || b.right - a.left < 1 || a.bottom - b.top < 2 || b.bottom - a.top < 2;
-  const outside = boxes.filter(([, box]) => box.left < field.left - 1 || box.right > field.right + 1
-    || box.top < field.top - 1 || box.bottom > field.bottom + 1);
+  const outside = boxes.filter(([, box]) => box.left < card.left || box.right > card.right
+    || box.top < card.top || box.bottom > card.bottom);
   const over = boxes.flatMap(([a, one], place) => boxes.slice(place + 1)
     .filter(([, other]) => !apart(one, other)).map(([b]) => `${a} | ${b}`));
   return [...over, ...outside.map(([text]) => `${text} is outside`)];
 })"""
-LINES = """() => [...document.querySelectorAll("svg.vz-chart")].map((svg) => [...svg.querySelectorAll("path.line")]
+LINES = """() => [...document.querySelectorAll("svg.chart")].map((svg) => [...svg.querySelectorAll(".mark-line path")]
   .map((line) => line.getBoundingClientRect()).filter((box) => box.width > 0 && box.height > 0).length)"""
 
 
@@ -44,12 +46,18 @@ def pages(small_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("a title far too long for its chart, which goes on and on and on and on", [0.1, None, 0.2]),
     ]  # fmt: skip
     names = ["sampled", "true of the civilians' picture", "N/A", "a name for no legend at all " * 4, "WWWWWWWWWW", "6"]
-    x = [1, 5000, 12345]
-    charts = [chart(name, [Series(name, x, y)], x_label="round", y_label="value") for name, y in extremes]
-    many = [Series(name, [1, 2], [0.1 * place, 0.2]) for place, name in enumerate(names)]
-    charts.append(chart("many", many, x_label="round", y_label="share", reference=0.25, reference_label="chance 1/4"))
+    charts = [chart(name, {name: y}, x=[1, 5000, 12345]) for name, y in extremes]
+    charts.append(chart("many", {name: [0.1 * place, 0.2] for place, name in enumerate(names)}, x=[1, 2]))
     (folder / "extremes.html").write_text(page_of_charts(charts), encoding="utf-8")
     return folder
+
+
+def chart(title: str, curves: dict[str, list[Any]], x: list[int]) -> Chart:
+    drawn = [
+        Curve(name, {at: (value, None, None) for at, value in zip(x, values, strict=True)})
+        for name, values in curves.items()
+    ]
+    return Chart(title, "value", drawn, (x[0], x[-1]), reference=(0.25, "chance 1/4"))
 
 
 def lively(row: dict[str, Any]) -> None:
@@ -60,11 +68,10 @@ def lively(row: dict[str, Any]) -> None:
     row |= {"kept": number, "completion_tokens": 100 * number, "truncated": number}
 
 
-def page_of_charts(charts: list[str]) -> str:
-    from markupsafe import Markup
-
+def page_of_charts(charts: list[Chart]) -> str:
     empty: dict[str, Any] = {"facts": {}, "evaluations": [], "columns": [], "rounds": [], "replays": [], "warnings": []}
-    return render({**empty, "name": "charts", "charts": [Markup(svg) for svg in charts]})
+    values = {**empty, "name": "charts", "charts": charts}
+    return fill(templates(), "report.html.j2", values, command=COMMAND)
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +101,18 @@ def test_words_do_not_overlap_and_the_page_is_no_wider_than_the_screen(tab: Tab,
     assert tab.page.evaluate(OVERLAPS) == [] and tab.page.evaluate(WIDER) <= 0
 
 
+def test_hovering_highlights_a_round_and_names_its_values(tab: Tab, pages: Path):
+    tab.open(pages / "report.html")
+    bar = tab.page.locator(".chart").first.locator(".tooltip").nth(2)
+    opacity = "(bar) => Number(getComputedStyle(bar).opacity)"
+    assert bar.evaluate(opacity) == 0
+    box = bar.evaluate(
+        "(bar) => { const b = bar.getBoundingClientRect(); return [b.x + b.width / 2, b.y + b.height / 2]; }"
+    )
+    tab.page.mouse.move(*box)
+    assert bar.evaluate(opacity) > 0.1 and "round 3\nvote accuracy: " in bar.text_content()
+
+
 def test_a_game_is_replayed_until_its_votes(tab: Tab, pages: Path):
     tab.open(pages / "report.html")
     game, other = tab.page.locator(".game").nth(0), tab.page.locator(".game").nth(1)
@@ -112,7 +131,7 @@ def test_a_game_is_replayed_until_its_votes(tab: Tab, pages: Path):
     assert not result.is_visible() and shown() == [True] * 4 and not tab.said
 
 
-def test_the_arrows_step_the_game_last_touched(tab: Tab, pages: Path):
+def test_the_arrow_keys_step_the_game_last_touched(tab: Tab, pages: Path):
     tab.open(pages / "report.html")
     counts = [game.locator("output") for game in tab.page.locator(".game").all()]
     counts[0].scroll_into_view_if_needed()
@@ -140,7 +159,7 @@ def test_play_runs_to_the_end_and_can_be_stopped(tab: Tab, pages: Path):
     assert (count.inner_text(), button.inner_text()) == ("5 / 5", "Again") and not tab.said
 
 
-def test_what_a_model_wrote_does_nothing(tab: Tab, evil_run: Path):
+def test_what_a_model_wrote_does_not_run(tab: Tab, evil_run: Path):
     file = report.run(evil_run).out
     tab.open(file)
     game = tab.page.locator(".game").first
@@ -152,13 +171,13 @@ def test_what_a_model_wrote_does_nothing(tab: Tab, evil_run: Path):
     assert [url for url in tab.asked if not url.startswith("data:")] == [file.as_uri()]
 
 
-def test_without_scripts_the_whole_game_is_seen(browser: Any, pages: Path):
+def test_without_scripts_charts_and_whole_games_are_visible(browser: Any, pages: Path):
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto((pages / "report.html").as_uri())
     game = page.locator(".game").first
     assert game.locator(".said").last.is_visible() and game.locator(".result").is_visible()
-    assert not game.locator(".controls").is_visible()
+    assert not game.locator(".controls").is_visible() and all(page.evaluate(LINES))
     context.close()
 
 
@@ -168,8 +187,8 @@ def test_dark_is_dark(browser: Any, pages: Path):
         context = browser.new_context(color_scheme=scheme)
         page = context.new_page()
         page.goto((pages / "report.html").as_uri())
-        colours = "() => [document.body, document.querySelector('.vz-chart text')].map((e) => [getComputedStyle(e).backgroundColor, getComputedStyle(e).fill])"
+        colours = "() => [document.body, document.querySelector('.chart text')].map((e) => [getComputedStyle(e).backgroundColor, getComputedStyle(e).fill])"
         body, text = page.evaluate(colours)
         shades[scheme] = (sum(map(int, body[0][4:-1].split(","))), sum(map(int, text[1][4:-1].split(","))))
         context.close()
-    assert shades["light"][0] > 600 > 200 > shades["light"][1] and shades["dark"][0] < 150 < 500 < shades["dark"][1]
+    assert shades["light"][0] > 600 > 350 > shades["light"][1] and shades["dark"][0] < 150 < 450 < shades["dark"][1]

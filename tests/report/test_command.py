@@ -1,11 +1,15 @@
-"""`vz report` as a user meets it."""
+"""`vz report` on the command line."""
 
 import json
 import subprocess
 import sys
 from pathlib import Path
 
-from stages.report.page import TEMPLATES
+import pytest
+
+from stages import report
+from stages.core.errors import MissingExtra
+from stages.report.stage import TEMPLATES
 
 
 def vz(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
@@ -26,6 +30,18 @@ def test_bad_input_is_one_line_and_exit_code_2(tmp_path: Path):
     assert vz(tmp_path, "--games", "-1").returncode == 2 and not list(tmp_path.iterdir())
 
 
-def test_what_the_page_is_made_of_lies_in_the_package():
-    """hatch packs whatever lies in `stages`, so it must lie there."""
-    assert {path.name for path in TEMPLATES.iterdir()} == {"report.html.j2", "page.css", "chart.css", "replay.js"}
+def test_the_templates_are_in_the_package():
+    """hatch packs everything in `stages`, so they must be there."""
+    assert {path.name for path in TEMPLATES.iterdir()} == {
+        "report.html.j2",
+        "charts.html.j2",
+        "page.css",
+        "charts.css",
+        "page.js",
+    }
+
+
+def test_without_the_charting_library_the_extra_is_named_before_work_begins(run: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "vl_convert", None)
+    with pytest.raises(MissingExtra, match=r"pip install 'vz-selfplay\[report\]'"):
+        report.run(run / "not even a run")

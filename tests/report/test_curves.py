@@ -1,204 +1,163 @@
-"""Charts: what is drawn, where, and that anybody can read it."""
+"""Charts: what is drawn where, what hovering shows, and that everybody can read it."""
+
+from __future__ import annotations
 
 import itertools
 import math
 import re
 import xml.etree.ElementTree as ET
-from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.report import axis
-from stages.report.curves import Series, chart, standalone, style
+from stages.report.curves import MAX_TOOLTIPS, Chart, Curve, figure
+from stages.report.stage import TEMPLATES, templates
 
-SVG = "{http://www.w3.org/2000/svg}"
-
-
-def drawn(*series: Series, **options) -> ET.Element:
-    options = {"x_label": "round", "y_label": "share", **options}
-    return ET.fromstring(standalone(chart("Title", series, **options)))
+Points = list[float | None]
 
 
-def having(svg: ET.Element, kind: str) -> list[ET.Element]:
-    return [element for element in svg.iter() if kind in element.get("class", "").split()]
+def curve(name: str, values: Points, low: Points | None = None, high: Points | None = None) -> Curve:
+    nothing: Points = [None] * len(values)
+    points = zip(values, low or nothing, high or nothing, strict=True)
+    return Curve(name, dict(enumerate(points, start=1)))
 
 
-def numbers(path: ET.Element) -> list[float]:
-    return [float(found) for found in re.findall(r"-?\d+(?:\.\d+)?", path.get("d"))]
+def chart(*curves: Curve, **more) -> Chart:
+    last = max((round for one in curves for round in one.points), default=1)
+    return Chart("Title", "share", curves, (1, last), **more)
 
 
-def texts(svg: ET.Element, kind: str) -> list[str]:
-    return ["".join(element.itertext()) for element in having(svg, kind)]
+def drawn(*curves: Curve, **more) -> ET.Element:
+    return ET.fromstring(chart(*curves, **more).svg)
 
 
-def dots(svg: ET.Element) -> list[ET.Element]:
-    return [dot for dot in having(svg, "dot") if "key" not in dot.get("class").split()]
+def paths(svg: ET.Element, mark: str) -> list[str]:
+    """The shapes of all marks of a kind."""
+    groups = [group for group in svg.iter("g") if f"mark-{mark} role-mark" in group.get("class", "")]
+    return [path.get("d", "") for group in groups for path in group.iter("path") if path.get("d")]
+
+
+def numbers(path: str) -> list[float]:
+    return [float(found) for found in re.findall(r"-?\d+(?:\.\d+)?", path)]
+
+
+def plot_height(svg: ET.Element) -> float:
+    root = next(group for group in svg.iter("g") if "root" in group.get("class", ""))
+    return numbers(next(root.iter("path")).get("d", ""))[3]
+
+
+def tooltips(svg: ET.Element) -> list[str]:
+    return [title.text or "" for title in svg.iter("title")]
+
+
+def labels(svg: ET.Element) -> list[str]:
+    return [text.text or "" for text in svg.iter("text")]
 
 
 def test_a_gap_cuts_the_line():
-    svg = drawn(Series("a", range(6), [0.1, 0.2, None, 0.3, None, 0.5]))
-    assert [len(numbers(line)) // 2 for line in having(svg, "line")] == [2]  # the lone points are dots only
-    assert len(dots(svg)) == 4
+    (line,) = paths(drawn(curve("a", [0.1, 0.2, None, 0.3, None, 0.5])), "line")
+    assert [part.count("L") for part in line.split("M")[1:]] == [1, 0, 0]
+    assert len(paths(drawn(curve("a", [0.1, 0.2, None, 0.3])), "symbol")) == 3
 
 
-def test_a_point_stands_at_its_value():
-    """Ticks are places of known value: a curve through the values of two ticks runs through their grid lines."""
-    svg = drawn(Series("a", [10, 20], [0.2, 0.8]), y_range=(0, 1))
-    lines = dict(zip(texts(svg, "y"), [float(line.get("y1")) for line in having(svg, "grid")], strict=True))
-    assert numbers(having(svg, "line")[0])[1::2] == [lines["0.2"], lines["0.8"]]
-    ticks = [element for element in having(svg, "tick") if element.text in {"10", "20"}]
-    assert numbers(having(svg, "line")[0])[::2] == [float(tick.get("x")) for tick in ticks]
+def test_a_point_is_at_its_value():
+    svg = drawn(curve("a", [0.2, 0.8]), y_scale={"domain": [0, 1]})
+    (line,) = paths(svg, "line")
+    assert numbers(line)[1::2] == pytest.approx([0.8 * plot_height(svg), 0.2 * plot_height(svg)])
+    assert labels(svg)[-6:] == ["0", "0.2", "0.4", "0.6", "0.8", "1"]
 
 
-def test_a_band_is_drawn_where_there_are_bounds_only():
-    low, high = [0.1, 0.1, None, 0.2, 0.3], [0.5, 0.5, None, 0.6, 0.7]
-    svg = drawn(Series("a", range(5), [0.3, 0.3, 0.4, 0.4, 0.5], low, high))
-    assert [len(numbers(band)) // 2 for band in having(svg, "band")] == [4, 4] and len(having(svg, "line")) == 1
-    y_of = {line.get("y1"): name for name, line in zip(texts(svg, "y"), having(svg, "grid"), strict=True)}
-    upper, lower = numbers(having(svg, "band")[1])[1], numbers(having(svg, "band")[1])[-1]
-    assert upper < lower and y_of[f"{lower:.1f}".removesuffix(".0")] == "0.2"
-
-
-def test_a_gap_cuts_the_band_as_well():
-    svg = drawn(Series("a", range(5), [0.3, 0.3, None, 0.4, 0.5], [0.1] * 5, [0.9] * 5))
-    assert [len(numbers(band)) // 2 for band in having(svg, "band")] == [4, 4]
-
-
-def test_a_lone_point_has_a_bar_for_a_band():
-    svg = drawn(Series("a", [3], [0.4], [0.3], [0.5]))
-    assert len(having(svg, "bar")) == 1 and not having(svg, "band") and not having(svg, "line")
-
-
-@pytest.mark.parametrize("values", [[0.0], [0.5], [0.0, 0.0], [-3.0, -3.0], [1e-12] * 2, [1e6, 1e6], [1.0, 1 + 1e-15]])
-def test_constant_values_and_one_point_are_inside_the_field(values: list[float]):
-    svg = drawn(Series("a", range(len(values)), values))
-    lines = [float(line.get("y1")) for line in having(svg, "grid")]
-    assert len(lines) >= 2 and len(dots(svg)) == len(values)
-    for dot in dots(svg):
-        assert min(lines) - 4 < numbers(dot)[1] < max(lines) + 4
-    assert "nan" not in ET.tostring(svg, encoding="unicode").lower()
-
-
-@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
-@pytest.mark.parametrize("where", ["x", "y", "low", "high"])
-def test_what_is_not_finite_is_refused(bad: float, where: str):
-    given_values = {"x": [1.0, 2.0], "y": [1.0, 1.0], "low": [0.0, 0.0], "high": [2.0, 2.0]}
-    with pytest.raises(ValueError, match="series 'a'"):
-        Series("a", **{**given_values, where: [1.0, bad]})
+def test_a_band_is_drawn_where_there_are_bounds():
+    svg = drawn(curve("a", [0.3, 0.3, 0.4, 0.4], [0.1, 0.1, None, 0.2], [0.5, 0.5, None, 0.6]))
+    (band,) = paths(svg, "area")
+    assert [len(numbers(part)) // 2 for part in band.split("M")[1:]] == [4, 2]
+    assert len(paths(svg, "line")) == 1
 
 
 @pytest.mark.parametrize(
-    ("values", "message"),
-    [
-        ({"y": [1.0]}, "2 x, but 1 y"),
-        ({"y": [1.0, 1.0], "low": [0.0, 0.0]}, "both low and high"),
-        ({"y": [1.0, 1.0], "low": [0.0], "high": [1.0, 1.0]}, "2 x, but 1 low"),
-        ({"y": [1.0, 1.0], "low": [0.0, 2.0], "high": [1.0, 1.0]}, "low is above high"),
-    ],
+    "values", [[0.0], [0.5], [-3.0, -3.0], [1e-12] * 2, [1e6, 1e6], [1.0, 1 + 1e-15], [1e-9, 9e12]]
 )
-def test_a_series_that_does_not_fit_is_refused(values: dict, message: str):
-    with pytest.raises(ValueError, match=message):
-        Series("a", [1, 2], **values)
+def test_extreme_values_stay_inside_the_plot(values: Points):
+    svg = drawn(curve("a", values))
+    (line,) = paths(svg, "line")
+    assert all(0 <= y <= plot_height(svg) for y in numbers(line)[1::2])
+    assert "nan" not in chart(curve("a", values)).svg.lower()
 
 
-def test_no_values_are_said_to_be_none():
-    for svg in (drawn(), drawn(Series("a", [], [])), drawn(Series("a", [1, 2], [None, None]))):
-        assert texts(svg, "none") == ["no figures"] and svg.get("aria-label") == "Title: no figures"
+def test_ticks_are_short():
+    assert labels(drawn(curve("a", [0.0, 4e-7])))[-4:] == ["1e-7", "2e-7", "3e-7", "4e-7"]
+    assert labels(drawn(curve("a", [6000.0, 7100.0])))[-2:] == ["7,000", "7,200"]
 
 
-def test_a_range_grows_rather_than_cut_a_curve():
-    svg = drawn(Series("a", [1, 2], [0.5, 1.7]), y_range=(0, 1), x_range=(0, 8))
-    assert texts(svg, "y")[0] == "0.0" and float(texts(svg, "y")[-1]) >= 1.7
-    assert {"0", "8"} <= {name for name in texts(svg, "tick") if name not in texts(svg, "y")}
+def test_rounds_are_whole_numbers():
+    assert [text for text in labels(drawn(curve("a", [0.5, 0.5], None))) if text][:2] == ["1", "2"]
 
 
-def test_the_legend_names_curves_reference_and_shade_once():
-    both = (Series("one", [1, 2], [0.1, 0.2]), Series("two", [1, 2], [0.2, 0.3]))
-    shaded = [(0.5, 1.5, "clue phase"), (1.7, 1.9, "clue phase")]
-    svg = drawn(*both, reference=0.25, reference_label="chance", shaded=shaded)
-    assert texts(svg, "name") == ["one", "two", "chance", "clue phase"]
-    assert len([rect for rect in having(svg, "shade") if "key" not in rect.get("class").split()]) == 2
-    assert texts(drawn(both[0]), "name") == []  # the title says what a lone curve is
+def test_a_reference_and_clue_phases_are_drawn():
+    svg = drawn(curve("a", [0.1, 0.2, 0.3]), reference=(0.25, "chance"), clue_phases=[(1.5, 2.5), (2.9, 3.5)])
+    assert len(paths(svg, "rect")) == 2
+    assert [line for line in svg.iter("line") if line.get("stroke-dasharray")]
 
 
-def test_each_point_says_its_figures():
-    svg = drawn(Series("votes", [1, 2], [0.25, 0.5], [0.2, 0.4], [0.3, 0.6]))
-    tips = [dot.find(f"{SVG}title").text for dot in dots(svg)]
-    assert tips == ["votes: 0.250 (0.200 to 0.300)\nround 1", "votes: 0.500 (0.400 to 0.600)\nround 2"]
+def test_hovering_over_a_round_shows_the_values_of_all_curves():
+    svg = drawn(curve("vote accuracy", [0.25, 0.5], [0.2, 0.4], [0.3, 0.6]), curve("N/A", [None, 0.125]))
+    first, second = tooltips(svg)
+    assert first == "round 1\nvote accuracy: 0.250 (0.200 to 0.300)"
+    assert second == "round 2\nvote accuracy: 0.500 (0.400 to 0.600)\nN/A: 0.125"
 
 
-def test_a_long_run_stays_small():
-    many = list(range(5000))
-    svg = drawn(Series("a", many, [math.sin(value / 50) for value in many]))
-    assert len(dots(svg)) <= 240 and len(numbers(having(svg, "line")[0])) == 10000
+def test_the_chart_of_a_long_run_stays_small():
+    svg = drawn(curve("a", [math.sin(number / 50) for number in range(5000)]))
+    assert len(tooltips(svg)) <= MAX_TOOLTIPS and not paths(svg, "symbol")
+    assert len(numbers(paths(svg, "line")[0])) == 10000
 
 
-def test_a_chart_is_a_picture_with_words_for_who_cannot_see_it():
-    svg = drawn(Series("votes", [1, 9], [0.25, 0.5]))
+def test_a_chart_is_described_in_words():
+    svg = drawn(curve("vote accuracy", [0.25, None, 0.5]))
     assert svg.get("role") == "img"
-    assert svg.get("aria-label") == "Title: votes from 0.250 (round 1) to 0.500 (round 9)"
+    assert svg.get("aria-label") == "Title: vote accuracy 0.250 (round 1) to 0.500 (round 3)"
 
 
-@given(st.text(alphabet=st.characters(min_codepoint=32, max_codepoint=0xD7FF), max_size=90))
-def test_names_stay_names(name: str):
-    both = [Series(name, [1], [1]), Series("b", [1], [2])]
-    text = chart(name, both, x_label=name, y_label=name, shaded=[(0, 1, name)])
-    svg = ET.fromstring(standalone(text))
-    assert {element.tag for element in svg.iter()} <= {f"{SVG}{tag}" for tag in ("svg", "style", "text", "path", "line", "rect", "title")}  # fmt: skip
-    assert texts(svg, "label") == [name, name]
+@settings(max_examples=20, deadline=None)
+@given(st.text(alphabet=st.characters(min_codepoint=32, max_codepoint=0xD7FF), max_size=60))
+def test_names_are_only_text(name: str):
+    svg = drawn(curve(name, [1.0]), curve("b", [2.0]))
+    assert {element.tag for element in svg.iter()} <= {"svg", "g", "path", "line", "text", "title"}
+    attributes = {key for element in svg.iter() for key in element.attrib}
+    assert not {key for key in attributes if key.startswith("on") or key in {"style", "href"}}
 
 
-@pytest.mark.parametrize(
-    ("low", "high", "expected"),
-    [
-        (0, 1, ["0.0", "0.2", "0.4", "0.6", "0.8", "1.0"]),
-        (0.0, 0.183, ["0.00", "0.05", "0.10", "0.15", "0.20"]),
-        (-0.48, 0.4, ["−0.6", "−0.4", "−0.2", "0.0", "0.2", "0.4"]),
-        (0, 768, ["0", "200", "400", "600", "800"]),
-        (6000, 7100, ["6,000", "6,250", "6,500", "6,750", "7,000", "7,250"]),
-        (0, 3e-7, ["0", "1e−7", "2e−7", "3e−7"]),
-        (0, 4.4e6, ["0", "1e6", "2e6", "3e6", "4e6", "5e6"]),
-    ],
-)
-def test_ticks_are_round(low: float, high: float, expected: list[str]):
-    assert axis.labels(axis.ticks(low, high, 5, outward=True)) == expected
+def rendered(one: Chart) -> str:
+    return templates().get_template("charts.html.j2").render(chart=one)
 
 
-values = st.floats(-1e9, 1e9, allow_nan=False).map(lambda value: value if abs(value) > 1e-9 else 0.0)
+def test_the_legend_names_curves_and_reference():
+    both = curve("one", [0.1]), curve("two", [0.2])
+    names = re.findall(r"<li>.*?</span> (.*?)</li>", rendered(chart(*both, reference=(0.25, "chance"))))
+    assert names == ["one", "two", "chance"]
+    assert "<li>" not in rendered(chart(both[0]))  # the title names a lone curve
 
 
-@given(values, values)
-def test_ticks_enclose_the_values_evenly_and_say_what_they_are(one: float, other: float):
-    low, high = axis.widened(*sorted((one, other)))
-    found = axis.ticks(low, high, 5, outward=True)
-    steps = {after - before for before, after in itertools.pairwise(found)}
-    assert found[0] <= Decimal(repr(low)) and found[-1] >= Decimal(repr(high)) and 2 <= len(found) <= 8
-    assert len(steps) == 1 and steps.pop().normalize().as_tuple().digits in {(1,), (2,), (2, 5), (5,)}
-    assert [Decimal(label.replace("−", "-").replace(",", "")) for label in axis.labels(found)] == found
-
-
-@given(st.integers(0, 500), st.integers(1, 500))
-def test_rounds_are_whole(first: int, count: int):
-    found = axis.ticks(first - 0.5, first + count - 0.5, 7, outward=False, whole=True)
-    assert 1 <= len(found) <= 9 and all(tick == int(tick) and first <= tick < first + count for tick in found)
+def test_a_chart_without_values_says_so():
+    for one in (chart(), chart(curve("a", [])), chart(curve("a", [None, None]))):
+        assert "no data" in rendered(one) and "<svg" not in rendered(one)
 
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0.0, "0"), (3.0, "3"), (0.375, "0.375"), (-0.5, "−0.500"), (123.456, "123.5"), (6924, "6,924"), (3.914e-7, "3.91e−7"),
-     (1234567.0, "1.23e6"), (math.nan, "nan")],
+    [(0.0, "0.0"), (3, "3"), (0.375, "0.375"), (-0.5, "-0.500"), (123.456, "123.456"), (6924, "6,924"),
+     (3.914e-7, "3.91e-07"), (math.nan, "nan"), (None, "–"), ("clue", "clue")],
 )  # fmt: skip
-def test_figures_are_short(value: float, text: str):
-    assert axis.short(value) == text
+def test_figures_are_short(value: object, text: str):
+    assert figure(value) == text
 
 
 def palettes() -> dict[str, list[str]]:
-    light, dark = style().split("@media (prefers-color-scheme: dark)")
+    light, dark = (TEMPLATES / "charts.css").read_text().split("@media (prefers-color-scheme: dark)")
     found = [re.findall(r"--c\d: (#[0-9a-f]{6})", part) for part in (light, dark)]
     assert [len(colours) for colours in found] == [6, 6]
-    return {"#ffffff": found[0], "#191d23": found[1]}  # by the cards of page.css
+    return {"#ffffff": found[0], "#191d23": found[1]}  # by the colour of a card in base.css
 
 
 def linear(colour: str) -> list[float]:

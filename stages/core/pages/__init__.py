@@ -1,5 +1,5 @@
-"""Pages: one HTML file each that needs nothing else, and lets nothing in it reach out."""
+"""Pages: HTML files that need no other file and no network, and run nothing but their own script."""
 
-from stages.core.pages.page import data_url, environment, fill, mark_of, publish, refuse_foreign
+from stages.core.pages.page import environment, fill, mark_of, picture_url, publish, refuse_foreign
 
-__all__ = ["data_url", "environment", "fill", "mark_of", "publish", "refuse_foreign"]
+__all__ = ["environment", "fill", "mark_of", "picture_url", "publish", "refuse_foreign"]
