@@ -148,7 +148,7 @@ def test_a_replay_shows_the_game_in_the_tables(run: Path):
         clues = scored.filter(phase="clue").sort("turn")
         assert [choice["reward"] for choice in game["choices"][:4]] == clues["reward"].to_list()
         assert game["vote_reward"] == pytest.approx(scored.filter(phase="decision")["reward"].mean())
-        assert game["winner"] == judged["winner"][0] and game["choices"][4].votes == judged["na_votes"][0]
+        assert game["winner"] == judged["winner"][0] and game["choices"][4]["votes"] == judged["na_votes"][0]
         assert sum(choice["percent"] for choice in game["choices"]) == pytest.approx(100)
         pictures = {
             base64.b64decode(one["url"].partition(",")[2]) for one in (*game["civilians_see"], *game["spy_sees"])
