@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-from stages import rollout, score
+from stages import iterate, rollout, score
 from stages.core import tables
 from stages.core.engines import open_engine
 from stages.core.errors import InputError
 from stages.core.recipe import load
 from stages.score.interface import Rewards
 from tests.families.gap import gaps
-from tests.helpers import fake_recipe, write_games, write_rollouts
+from tests.helpers import FAKE, fake_recipe, write_games, write_rollouts
 
 DOORS = Path(__file__).resolve().parents[1] / "docs/doors"
 VOTES = {"a": (2, ["2", "2", "na"]), "b": (1, ["1", "3", "unreadable"])}
@@ -33,18 +34,22 @@ def write_files(page: str, folder: Path) -> None:
         path.write_text(body)
 
 
-def run_commands(page: str, folder: Path, more: Sequence[str] = ()) -> str:
-    """Run the commands of a page in `folder`, each with `more` options. Returns what they printed."""
+def run_commands(page: str, folder: Path, more: Mapping[str, Sequence[str]] | None = None) -> str:
+    """Run the commands of a page in `folder`, with `more` options by command. Returns what they printed."""
     said = []
     for block in re.findall(r"^```bash\n(.*?)^```$", read(page), re.MULTILINE | re.DOTALL):
         for line in block.splitlines():
             program, *arguments = shlex.split(line)
             assert program == "vz"
-            command = [sys.executable, "-m", "vzcli.main", *arguments, *more]
+            command = [sys.executable, "-m", "vzcli.main", *arguments, *(more or {}).get(arguments[0], ())]
             done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
             assert done.returncode == 0, done.stderr
             said.append(done.stdout + done.stderr)
     return "\n".join(said)
+
+
+def options(settings: Sequence[str]) -> list[str]:
+    return [option for setting in settings for option in ("--set", setting)]
 
 
 def read(page: str) -> str:
@@ -143,7 +148,7 @@ def test_the_page_on_engines(tmp_path: Path):
     write_games(tmp_path / "games", recipe, count=2)
     write_files("engine.md", tmp_path)
     small = ["--split", "all", "--set", "game.players=3", "--set", "game.votes=2"]
-    run_commands("engine.md", tmp_path, small)
+    run_commands("engine.md", tmp_path, {"rollout": small})
     rows = tables.read_parts(tmp_path / "rollouts", tables.ROLLOUTS)
     assert len(rows) == 2 * (3 * recipe.game.clue_rounds + 2) and rows["sampler"].unique().to_list() == [
         "transformers float32"
@@ -177,3 +182,76 @@ def test_a_wrong_engine_is_one_clear_error(tmp_path: Path, body: str, message: s
 def test_engines_that_nobody_knows_are_refused():
     with pytest.raises(InputError, match="must be transformers, vllm, server, fake or the path of a Python file"):
         load("tiny", ["rollout.engine=mine"])
+
+
+def test_the_page_on_prompts(games: Path, tmp_path: Path):
+    write_files("prompts.md", tmp_path)
+    fake = [setting for setting in FAKE if not setting.startswith("game.prompts")]
+    said = run_commands("prompts.md", tmp_path, {"rollout": [*options(fake), "--recipe", "tiny"]})
+    rows = tables.read_parts(tmp_path / "rollouts", tables.ROLLOUTS)
+    texts = [" ".join(part["text"] or "" for part in row[0]["content"]) for row in rows["prompt"]]
+    assert all("players look at pictures" in text or "saw another picture" in text for text in texts)
+    assert any(re.search(r"Player 1 said “.+”\.", text) for text in texts) and "players look at pictures" in said
+
+
+@pytest.mark.parametrize(
+    ("template", "message"),
+    [
+        ("{{ image }} {{ seat }}", r"clue.j2: 'seat' is undefined"),
+        ("{{ image }} {% if %}", r"clue.j2: Expected an expression"),
+        (
+            "{{ image }} {{ ''.__class__.__mro__ }}",
+            r"clue.j2: access to attribute '__class__' of 'str' object is unsafe",
+        ),
+        ("no picture", "each template must hold {{ image }} exactly once"),
+    ],
+)
+def test_a_wrong_template_is_one_clear_error(games: Path, tmp_path: Path, template: str, message: str):
+    (tmp_path / "mine").mkdir()
+    for name in ("clue.j2", "vote.j2"):
+        (tmp_path / "mine" / name).write_text(template)
+    recipe = fake_recipe(f"game.prompts={tmp_path}/mine")
+    with pytest.raises(InputError, match=message):
+        rollout.run(recipe, games, tmp_path / "out")
+
+
+def test_the_page_on_callbacks(games: Path, tmp_path: Path):
+    write_files("callbacks.md", tmp_path)
+    run_commands("callbacks.md", tmp_path, {"iterate": options([*FAKE, "iterate.games=6"])})
+    run = tmp_path / "runs/mine"
+    table = (run / "progress.csv").read_text().splitlines()
+    metrics = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert table[0] == "iteration,phase,acc,na,vote_accuracy"
+    assert [line.split(",")[:2] for line in table[1:]] == [[str(row["iteration"]), row["phase"]] for row in metrics]
+    clues = (run / "round-0002/clues.txt").read_text().splitlines()
+    assert clues[0].startswith("round 2, game pair-") and len(clues) == 1 + 4
+    assert re.fullmatch(r"player 1 \((spy|civilian), reward -?\d\.\d\d\): .+", clues[1])
+
+
+def test_a_callback_that_fails_loses_no_round(games: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    (tmp_path / "mine.py").write_text("def after_round(finished):\n    print(finished.metrics['no such figure'])\n")
+    recipe = fake_recipe("iterate.rounds=2", "iterate.games=4", f"iterate.callbacks=[{tmp_path}/mine.py]")
+    report = iterate.run(recipe, tmp_path / "run", games=games)
+    failed = f"round 1: the callback failed: {tmp_path}/mine.py, line 2: KeyError: 'no such figure'"
+    assert report.counts["rounds"] == 2 and failed in report.warnings
+    assert f"warning: {failed}" in capsys.readouterr().err
+
+
+def test_a_callback_that_cannot_be_loaded_stops_the_run_before_it_begins(games: Path, tmp_path: Path):
+    (tmp_path / "mine.py").write_text("def before_round(finished):\n    pass\n")
+    recipe = fake_recipe(f"iterate.callbacks=[{tmp_path}/mine.py]")
+    with pytest.raises(InputError, match="defines no 'after_round', which iterate.callbacks needs"):
+        iterate.run(recipe, tmp_path / "run", games=games)
+    assert not (tmp_path / "run").exists()
+
+
+def test_rewards_are_not_edited_under_a_running_run(games: Path, tmp_path: Path):
+    mine = tmp_path / "mine.py"
+    mine.write_text("from stages.score.rewards import clue_rewards, vote_rewards\n")
+    recipe = fake_recipe("iterate.rounds=2", "iterate.games=4", f"score.rewards={mine}")
+    with pytest.raises(
+        InputError, match=r"mine.py: edited while .* was running .score.rewards.; undo the edit and repeat the command$"
+    ):
+        iterate.run(recipe, tmp_path / "run", games=games, on_round=lambda *_: mine.write_text(mine.read_text() + "#"))
+    with pytest.raises(InputError, match=r"began with other settings or inputs \(other score.rewards\)"):
+        iterate.run(recipe, tmp_path / "run", games=games)

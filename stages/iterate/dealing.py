@@ -1,4 +1,4 @@
-"""Dealing the games of a round, of its held-out signal, or of the transcripts that a run is judged on."""
+"""Dealing the games of a round, of its held-out signal, or of the transcripts on which a run is judged."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from stages.core.errors import InputError
 from stages.core.folder import artifact
 from stages.core.folder.artifact import Outcome, Report
 from stages.core.game.rules import deal
+from stages.core.play.folder import deal_table
 from stages.core.recipe import Recipe
 from stages.core.seeds import derive
-from stages.iterate.opponents import SEATS, seat, table_of
+from stages.iterate.opponents import SEATS, assign_seats, seats_table
 
 
 def deal_games(
@@ -29,12 +30,11 @@ def deal_games(
     plays: int = 1,
     opponents: Sequence[str] = (),
     left_out: Collection[str] = (),
-    overwrite: bool = False,
 ) -> Report:
     """Deal `count` games, each `plays` times, on the pairs of `split` in `games`, by seed, purpose and iteration.
 
-    No game is dealt on the pairs in `left_out`. With `opponents`, a side of some games is theirs (`iterate.opponents`);
-    pairs and spies are the same as without.
+    No game is dealt on the pairs in `left_out`. With `opponents`, they take one side of some games
+    (`iterate.opponents`); pairs and spies are the same as without.
     """
 
     def make(work: Path) -> Outcome:
@@ -46,17 +46,13 @@ def deal_games(
             )
         seed = derive(recipe.seed, purpose)
         deals = deal(ids, count, recipe.game, seed=seed, iteration=iteration, plays=plays)
-        rows = [vars(game) for game in deals]
-        tables.write(tables.from_rows(rows, tables.GAMES), work / "games.parquet", tables.GAMES)
-        if seats := seat(deals, opponents, recipe, iteration):
-            tables.write(table_of(seats), work / SEATS, tables.SEATS)
+        tables.write(deal_table(deals), work / "games.parquet", tables.GAMES)
+        if seats := assign_seats(deals, opponents, recipe, iteration):
+            tables.write(seats_table(seats), work / SEATS, tables.SEATS)
         return Outcome({"games": len(deals)})
 
-    settings = {**recipe.settings("game"), "iteration": iteration, "split": split, "count": count}
-    if left_out:
-        settings["left_out"] = sorted(left_out)
-    if opponents:
-        settings["opponents"] = list(opponents)
-    return artifact.produce(
-        out, stage="deal", settings=settings, inputs={"games": games}, make=make, overwrite=overwrite
-    )
+    settings = {
+        **recipe.settings("game"), "iteration": iteration, "split": split, "count": count,
+        "left_out": sorted(left_out), "opponents": list(opponents),
+    }  # fmt: skip
+    return artifact.produce(out, stage="deal", settings=settings, inputs={"games": games}, make=make, overwrite=True)

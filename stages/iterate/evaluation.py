@@ -16,12 +16,12 @@ EVALUATIONS = "evaluations.jsonl"
 
 
 def is_due(recipe: Recipe, number: int) -> bool:
-    """Whether the policy after round `number` (0: the base model) is judged."""
+    """Whether the policy after round `number` (0: the base model) is evaluated."""
     every = recipe.evaluate.every
     return every > 0 and number % every == 0
 
 
-def judge(
+def evaluate_round(
     run: Path,
     recipe: Recipe,
     games: Path,
@@ -30,7 +30,7 @@ def judge(
     model: str | Path,
     left_out: Collection[str],
 ) -> None:
-    """Judge the policy after round `number` beside the opponent, and put its figures into `evaluations.jsonl`.
+    """Evaluate the policy after round `number` against the opponent, and append its figures to `evaluations.jsonl`.
 
     All evaluations of a run vote on the same transcripts, which its base model plays with itself once.
     """
@@ -43,29 +43,22 @@ def judge(
         transcripts=transcripts,
         engine=engine,
         left_out=left_out,
-        overwrite=True,  # a run that goes on may ask for other evaluations
+        overwrite=True,  # a run that is continued may ask for other evaluations
     )
     record(run / EVALUATIONS, {"iteration": number, **report.counts})
 
 
 def _transcripts(run: Path, recipe: Recipe, games: Path, engine: Engine, left_out: Collection[str]) -> Path:
-    """Rollouts in which the base model has every seat."""
-    base, split = place_of(recipe.model.path), recipe.evaluate.split
+    """Rollouts in which the base model plays every seat."""
+    base, split, folder = place_of(recipe.model.path), recipe.evaluate.split, run / "transcripts"
+    count = recipe.evaluate.transcripts
     dealt = deal_games(
-        run / "transcripts" / "games",
-        recipe,
-        games,
-        split=split,
-        count=recipe.evaluate.transcripts,
-        purpose="transcripts",
-        iteration=0,
-        left_out=left_out,
-        overwrite=True,
+        folder / "games", recipe, games, split=split, count=count, purpose="transcripts", iteration=0, left_out=left_out
     )
     return rollout.run(
         recipe,
         games,
-        run / "transcripts" / "rollouts",
+        folder / "rollouts",
         deal=dealt.out,
         split=split,
         models={"current": base, "base": base},

@@ -1,4 +1,4 @@
-"""A run: rounds of Iterative-SPO in one folder, which the same command takes up again after any kill."""
+"""A run: rounds of Iterative-SPO in one folder. After a kill the same command continues it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
-from stages import train
+from stages import score, train
 from stages.core import tables, vlm
 from stages.core.engines import Engine, open_engine
 from stages.core.errors import InputError
@@ -18,15 +18,15 @@ from stages.core.folder import artifact
 from stages.core.folder.artifact import Report
 from stages.core.play import playable
 from stages.core.play.folder import PAIR
-from stages.core.play.playable import check_spy_view
 from stages.core.recipe import Recipe
 from stages.core.recipe.load import place_of, prompt_files
 from stages.core.recipe.served import is_served
 from stages.core.vlm.needs import check_models
-from stages.iterate.evaluation import is_due, judge
-from stages.iterate.recovery import LOST, go_back, standing
+from stages.iterate.callbacks import Callback, FinishedRound, call_back, load_callbacks, sample_games
+from stages.iterate.evaluation import evaluate_round, is_due
+from stages.iterate.recovery import LOST, find_resume_point, go_back
 from stages.iterate.round import Round
-from stages.iterate.run_folder import begin, discard, has_begun, inputs_of, own_games, prune
+from stages.iterate.run_folder import PROMPTS, begin, discard, has_begun, inputs_of, own_games, prune
 from stages.iterate.schedule import start
 from stages.iterate.state import METRICS, Metrics, State, read_lines, record, write_round, write_state
 from stages.rollout import preflight
@@ -47,15 +47,15 @@ def run(
     overwrite: bool = False,
     new_prompts: bool = False,
 ) -> Report:
-    """Rounds until `recipe.iterate.rounds` are done. `games` is a folder of make-games; None makes it in the run.
+    """Play rounds until `recipe.iterate.rounds` are done.
 
-    `on_preflight(report)` is called before the first, `on_round(metrics, timings)` after each. The same call goes on
-    where a killed one stopped, or after the last round that a power cut left whole. It may ask for more rounds, but
-    another recipe, other games or another base model are refused, or with `overwrite` begun anew. `new_prompts` lets it
-    go on with prompts that were edited since.
+    `games` is a folder of make-games; without it the run makes its own. `on_preflight(report)` is called before the
+    first round, `on_round(metrics, timings)` after each. The same call continues a run where it was killed, or after
+    the last round that a power cut left whole. It may ask for more rounds. Other settings, games or another base model
+    are refused, or with `overwrite` begin a new run; `new_prompts` accepts prompts that were edited since.
     """
     out = out.resolve()
-    _check(recipe, games)
+    callbacks = _check(recipe, games)
     base = place_of(recipe.model.path)
     inputs = inputs_of(recipe, base, games)
     if overwrite:
@@ -68,62 +68,31 @@ def run(
             live.load("current", base, inputs["base"][:12])
         begin(out, recipe, inputs, overwrite=overwrite, new_prompts=new_prompts)
         full = power_was_cut or overwrite
-        state, said = _where_it_stands(out, recipe, inputs, full=full, overwrite=overwrite)
+        state, warnings = _resume(out, recipe, inputs, full=full, overwrite=overwrite)
         first = state.iteration
-        prune(out, recipe, state)  # what a kill may have left
+        prune(out, recipe, state)  # a kill may have left old checkpoints
         if first < recipe.iterate.rounds:
             live = live or stack.enter_context(_engine(recipe, base))
             pictures = games or own_games(out, recipe, full=full, overwrite=overwrite)
             found = _unplayable(out, recipe, pictures) if unplayable is None else unplayable
             left_out = playable.write_list(out, recipe, found, _left_out_before(out))
-            if first == 0 and recipe.iterate.preflight:
-                _preflight(out, recipe, pictures, live, left_out, on_preflight)
-            if first == 0 and is_due(recipe, 0):
-                judge(out, recipe, pictures, live, 0, base, left_out)
+            if first == 0:
+                _before_round_1(out, recipe, pictures, live, left_out, on_preflight)
             for number in range(first + 1, recipe.iterate.rounds + 1):
-                _refuse_edited_prompts(out, recipe, inputs)
-                state = _one_round(Round(out, recipe, pictures, live, number, state, left_out), on_round)
-        return _report(out, state, "done" if first < state.iteration else "up to date", said)
+                _refuse_edited_files(out, recipe, inputs)
+                this = Round(out, recipe, pictures, live, number, state, left_out)
+                state = _play_round(this, callbacks, on_round, warnings)
+        return _report(out, state, "done" if first < state.iteration else "up to date", warnings)
 
 
-def _where_it_stands(
-    out: Path, recipe: Recipe, inputs: dict[str, str], *, full: bool, overwrite: bool
-) -> tuple[State, list[str]]:
-    """The state that the run resumes from, and what was lost. Prints the losses as warnings."""
-    found = standing(out, full=full)
-    if found.is_ruined:
-        if not overwrite:
-            raise InputError(
-                f"{found.lost[0]}: {LOST}, and no earlier round has all that the run needs to go on; bring the file "
-                "back from a copy, choose another --out, or discard the run with --overwrite"
-            )
-        discard(out)
-        begin(out, recipe, inputs, overwrite=True, new_prompts=False)
-        found = standing(out, full=False)
-    said = go_back(out, found, full=full)
-    for line in said:
-        print(f"warning: {line}", file=sys.stderr)
-    return found.state or State(0, start(recipe.iterate)), said
-
-
-def _refuse_edited_prompts(out: Path, recipe: Recipe, inputs: dict[str, str]) -> None:
-    """A run plays with the prompts that it read at its start, so other ones need another start."""
-    for name, place in prompt_files(recipe).items():
-        if artifact.content_hash(place) != inputs[name]:
-            raise InputError(
-                f"{place}: these {name} were edited while {out} was running; put them back and give the same command, "
-                "or go on with the new ones with --new-prompts"
-            )
-
-
-def _check(recipe: Recipe, games: Path | None) -> None:
-    """`InputError` for a run that could not train, or that reads what it cannot."""
+def _check(recipe: Recipe, games: Path | None) -> dict[str, Callback]:
+    """`InputError` for a run that could not train, or that reads what it cannot. Returns its callbacks."""
     if recipe.rollout.temperature == 0:
         raise InputError("rollout.temperature is 0, so all votes of a game are equal and nothing is learned: raise it")
     rollout = recipe.rollout
     if rollout.engine == "server" or is_served(str(recipe.model.path)):
         raise InputError(
-            "a policy behind a server cannot be trained: play it with vz rollout, or judge it with evaluate"
+            "a policy behind a server cannot be trained: play it with vz rollout, or evaluate it with vz evaluate"
         )
     single = rollout.engine == "vllm" and rollout.vllm.weights_at_once == 1 and recipe.model.lora is None
     if single and recipe.evaluate.every > 0:
@@ -139,7 +108,16 @@ def _check(recipe: Recipe, games: Path | None) -> None:
     if games is not None:
         artifact.manifest_of(games, "make-games")
         pairs = tables.read(games / "pairs.parquet", tables.PAIRS, ["pair_id", "modified"])
-        check_spy_view(pairs, recipe.game.spy_view)
+        playable.check_spy_view(pairs, recipe.game.spy_view)
+    score.Rewards.of(recipe.score)
+    return load_callbacks(recipe)
+
+
+def _engine(recipe: Recipe, base: str | Path) -> Engine:
+    """The run's engine. What playing or training lacks is named before games are made or weights are loaded."""
+    check_models(recipe, [base], trains=recipe.train.trainer == "trl")
+    train.check_ready(recipe)
+    return open_engine(recipe)
 
 
 def _unplayable(out: Path, recipe: Recipe, games: Path) -> pl.DataFrame:
@@ -149,18 +127,31 @@ def _unplayable(out: Path, recipe: Recipe, games: Path) -> pl.DataFrame:
 
 
 def _left_out_before(out: Path) -> frozenset[str] | None:
-    """The pairs that a run which has begun to play leaves out; None before it has."""
+    """The pairs that a run leaves out since its first round; None before it."""
     return playable.read_list(out) or frozenset() if any(out.glob("round-*")) else None
 
 
-def _engine(recipe: Recipe, base: str | Path) -> Engine:
-    """The run's engine. What the model or training lacks here is said before games are made or weights are loaded."""
-    check_models(recipe, [base], trains=recipe.train.trainer == "trl")
-    train.check_ready(recipe)
-    return open_engine(recipe)
+def _resume(
+    out: Path, recipe: Recipe, inputs: dict[str, str], *, full: bool, overwrite: bool
+) -> tuple[State, list[str]]:
+    """The state that the run resumes from, and warnings about what was lost, which it prints."""
+    point = find_resume_point(out, full=full)
+    if point.loses_rounds:
+        if not overwrite:
+            raise InputError(
+                f"{point.lost[0]}: {LOST}, and no earlier round has all that the run needs to go on; bring the file "
+                "back from a copy, choose another --out, or discard the run with --overwrite"
+            )
+        discard(out)
+        begin(out, recipe, inputs, overwrite=True, new_prompts=False)
+        point = find_resume_point(out, full=False)
+    warnings = go_back(out, point, full=full)
+    for warning in warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    return point.state or State(0, start(recipe.iterate)), warnings
 
 
-def _preflight(
+def _before_round_1(
     out: Path,
     recipe: Recipe,
     games: Path,
@@ -168,26 +159,39 @@ def _preflight(
     left_out: frozenset[str],
     on_preflight: Callable[[Report], None] | None,
 ) -> None:
-    """A few games of the base model, once; `InputError` when nothing can be read."""
-    report = preflight.run(
-        recipe,
-        games,
-        out / PREFLIGHT,
-        number=recipe.iterate.preflight,
-        engine=engine,
-        left_out=left_out,
-        overwrite=True,  # what did not pass may be tried again with other settings
-    )
-    if on_preflight:
-        on_preflight(report)
+    """A few games of the base model (`InputError` when no answer can be read), and its evaluation."""
+    if recipe.iterate.preflight:
+        report = preflight.run(
+            recipe,
+            games,
+            out / PREFLIGHT,
+            number=recipe.iterate.preflight,
+            engine=engine,
+            left_out=left_out,
+            overwrite=True,  # what did not pass may be tried again with other settings
+        )
+        if on_preflight:
+            on_preflight(report)
+    if is_due(recipe, 0):
+        evaluate_round(out, recipe, games, engine, 0, place_of(recipe.model.path), left_out)
 
 
-def _one_round(this: Round, on_round: OnRound | None) -> State:
+def _refuse_edited_files(out: Path, recipe: Recipe, inputs: dict[str, str]) -> None:
+    """A run uses the prompts and user files that it read at its start, so other ones need another start."""
+    for name, place in {**prompt_files(recipe), **recipe.user_files()}.items():
+        if artifact.content_hash(place) != inputs[name]:
+            remedy = ", or continue with the new ones with --new-prompts" if name in PROMPTS else ""
+            raise InputError(
+                f"{place}: edited while {out} was running ({name}); undo the edit and repeat the command{remedy}"
+            )
+
+
+def _play_round(this: Round, callbacks: dict[str, Callback], on_round: OnRound | None, warnings: list[str]) -> State:
     after, metrics, timings = this.play()
+    assert after.checkpoint is not None
     if is_due(this.recipe, this.number):
-        assert after.checkpoint is not None
         checkpoint = this.run / after.checkpoint
-        judge(this.run, this.recipe, this.games, this.engine, this.number, checkpoint, this.left_out)
+        evaluate_round(this.run, this.recipe, this.games, this.engine, this.number, checkpoint, this.left_out)
     record(this.run / METRICS, metrics)
     record(this.run / "timings.jsonl", timings)
     write_round(this.folder, after, metrics)  # now the round is finished
@@ -195,28 +199,27 @@ def _one_round(this: Round, on_round: OnRound | None) -> State:
     prune(this.run, this.recipe, after)
     if on_round:
         on_round(metrics, timings)
+    if callbacks:
+        games = sample_games(this.folder, this.recipe.seed)
+        finished = FinishedRound(this.number, metrics, timings, games, this.games, this.run, this.folder)
+        warnings += call_back(callbacks, finished)
     return after
 
 
-def _best(state: State) -> dict[str, float] | None:
-    """The policy whose votes were right most often, which is seen in the round after the one that made it."""
-    if state.best is None:
-        return None
-    made = int(state.best["iteration"])
-    return {"made in round": made, "played in round": made + 1, "votes right": state.best["vote_accuracy"]}
-
-
-def _report(out: Path, state: State, status: str, said: list[str]) -> Report:
-    rounds = read_lines(out / METRICS)
+def _report(out: Path, state: State, status: str, warnings: list[str]) -> Report:
+    rounds, best = read_lines(out / METRICS), None
+    if state.best is not None:  # its votes were right most often, which is seen in the round after the one that made it
+        made = int(state.best["iteration"])
+        best = {"made in round": made, "played in round": made + 1, "vote accuracy": state.best["vote_accuracy"]}
     counts = {
         "rounds": state.iteration,
         "updates": state.updates,
         "phases": {phase: sum(row["phase"] == phase for row in rounds) for phase in ("decision", "clue")},
         "checkpoint": state.checkpoint,
-        "best": _best(state),
+        "best": best,
     }
     few = artifact.manifest_of(out / PREFLIGHT)["warnings"] if (out / PREFLIGHT / artifact.MANIFEST).is_file() else []
-    warnings = said + playable.warning(playable.read_list(out) or (), out)
+    warnings = warnings + playable.warning(playable.read_list(out) or (), out)
     warnings += [f"preflight: {warning}" for warning in few]
     warnings += [f"round {row['iteration']}: {warning}" for row in rounds for warning in row["warnings"]]
     return Report("iterate", out, status, counts, warnings + _changes_of_prompts(rounds), {})

@@ -1,5 +1,6 @@
 """score: votes become rewards, rewards become advantages. Pure: rollouts and baselines in, scored rows out."""
 
+from stages.score.interface import Rewards
 from stages.score.stage import run
 
-__all__ = ["run"]
+__all__ = ["Rewards", "run"]

@@ -43,7 +43,7 @@ def test_the_same_model_elsewhere_is_the_same_model(games: Path, tmp_path: Path,
     report = iterate.run(rounds(6, "model.path=moved"), tmp_path / "run", games=games)
     assert report.counts["rounds"] == 6
     (tmp_path / "moved" / "chat_template.jinja").write_text("another")
-    with pytest.raises(InputError, match="another content of its base"):
+    with pytest.raises(InputError, match="other base"):
         iterate.run(rounds(7, "model.path=moved"), tmp_path / "run", games=games)
 
 
@@ -54,7 +54,7 @@ def test_a_policy_of_a_seat_may_move(games: Path, tmp_path: Path):
     (tmp_path / "rival").rename(tmp_path / "moved")
     moved = rounds(2, f"rollout.seats.spy={tmp_path / 'moved'}")
     assert iterate.run(moved, tmp_path / "run", games=games).counts["rounds"] == 2
-    with pytest.raises(InputError, match="another content of its policy of the spy"):
+    with pytest.raises(InputError, match="other policy of the spy"):
         iterate.run(rounds(3), tmp_path / "run", games=games)
 
 
@@ -77,7 +77,7 @@ def test_prompts_that_were_edited_need_to_be_asked_for(games: Path, prompts: Pat
     with pytest.raises(VzError, match="killed"):
         iterate.run(rounds(2, path), run, games=games, engine=FakeEngine(fails_in_round_2))
     edit(prompts)
-    with pytest.raises(InputError, match="another content of its prompts; .* --new-prompts, .* --overwrite"):
+    with pytest.raises(InputError, match=r"\(other prompts\); .* --new-prompts, .* --overwrite"):
         iterate.run(rounds(2, path), run, games=games)
     engine = FakeEngine()
     report = iterate.run(rounds(2, path), run, games=games, engine=engine, new_prompts=True)
@@ -92,7 +92,7 @@ def test_the_other_remedies_for_edited_prompts_work(games: Path, prompts: Path, 
     run, path, before = tmp_path / "run", f"game.prompts={prompts}", (prompts / "vote.j2").read_text()
     iterate.run(rounds(1, path), run, games=games)
     edit(prompts)
-    with pytest.raises(InputError, match="use that one again, .* choose another --out, or discard the run"):
+    with pytest.raises(InputError, match="use those again, .* choose another --out, or discard the run"):
         iterate.run(rounds(2, path), run, games=games)
     assert iterate.run(rounds(1, path), tmp_path / "another", games=games).status == "done"
     (prompts / "vote.j2").write_text(before)
@@ -104,7 +104,9 @@ def test_the_other_remedies_for_edited_prompts_work(games: Path, prompts: Path, 
 
 def test_prompts_are_not_edited_under_a_running_run(games: Path, prompts: Path, tmp_path: Path):
     path, run = f"game.prompts={prompts}", tmp_path / "run"
-    with pytest.raises(InputError, match="these prompts were edited while .* was running; put them back"):
+    with pytest.raises(
+        InputError, match="prompts: edited while .* was running .prompts.; undo the edit .* --new-prompts"
+    ):
         iterate.run(rounds(2, path), run, games=games, on_round=lambda metrics, timings: edit(prompts))
     assert iterate.run(rounds(2, path), run, games=games, new_prompts=True).counts["rounds"] == 2
 

@@ -18,7 +18,7 @@ from stages.core.game.rules import deal
 from stages.core.recipe import Recipe, load
 from stages.core.recipe.opponents import Opponents
 from stages.core.recipe.rollout import Seats
-from stages.iterate.opponents import Record, draw, next_pool, recorded, seat, weights
+from stages.iterate.opponents import Record, assign_seats, draw, next_pool, weights, with_results
 from stages.iterate.state import read_state
 from tests.helpers import fake_recipe, write_games
 from tests.iterate.test_kills import DRIVER, fingerprint
@@ -51,7 +51,7 @@ def test_the_newest_is_newest_by_number_not_by_name():
 
 
 def test_older_results_count_less_and_nothing_played_is_a_half():
-    found = recorded({"base": Record(10, 6), "round-0002": Record(4, 1)}, {"base": Record(4, 1)})
+    found = with_results({"base": Record(10, 6), "round-0002": Record(4, 1)}, {"base": Record(4, 1)})
     assert found == {"base": Record(13, 6.4), "round-0002": Record(3.6, 0.9)}
     assert (found["base"].win_rate, Record().win_rate) == (pytest.approx(7.4 / 15, **EXACT), 0.5)
 
@@ -84,7 +84,7 @@ def test_shares_and_sides_are_right_over_many_rounds(share: float, lineup: list[
     with_opponent, by_side, by_name = 0, Counter(), Counter()
     for number in range(600):
         deals = deal(["p", "q"], 26, recipe.game, seed=1, iteration=number, plays=2)
-        seats = seat(deals, lineup, recipe, number)
+        seats = assign_seats(deals, lineup, recipe, number)
         who = [seats[game.game_id] for game in deals] if seats else []
         assert who[::2] == who[1::2]  # both plays of a deal
         own = [one for one in who[::2] if one != Seats()]
@@ -107,8 +107,8 @@ def test_shares_and_sides_are_right_over_many_rounds(share: float, lineup: list[
 def test_one_game_at_least_stays_self_play():
     recipe = fake_recipe("iterate.opponents.share=1")
     deals = deal(["p"], 5, recipe.game, seed=1, iteration=1)
-    assert Counter(who == Seats() for who in seat(deals, ["base"], recipe, 1).values()) == {True: 1, False: 4}
-    assert seat(deals[:1], ["base"], recipe, 1) == {}
+    assert Counter(who == Seats() for who in assign_seats(deals, ["base"], recipe, 1).values()) == {True: 1, False: 4}
+    assert assign_seats(deals[:1], ["base"], recipe, 1) == {}
 
 
 @pytest.fixture(scope="module")

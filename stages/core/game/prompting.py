@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import FileSystemLoader, StrictUndefined, TemplateError
+from jinja2.sandbox import SandboxedEnvironment
 
 from stages.core.errors import InputError
 from stages.core.game.quoting import bare, quoted
@@ -70,7 +71,10 @@ def render_aside(prompt_set: str, name: str, **values: Any) -> list[Message]:
 
 
 def _render(prompt_set: str, name: str, **values: Any) -> list[Message]:
-    text = _environment(prompt_set).get_template(f"{name}.j2").render(**values, image=_IMAGE)
+    try:
+        text = _environment(prompt_set).get_template(f"{name}.j2").render(**values, image=_IMAGE)
+    except TemplateError as error:
+        raise InputError(f"{prompt_folder(prompt_set) / name}.j2: {error} (docs/doors/prompts.md)") from error
     before, mark, after = text.partition(_IMAGE)
     if not mark or _IMAGE in after:
         raise InputError(f"{prompt_folder(prompt_set)}: each template must hold {{{{ image }}}} exactly once")
@@ -79,8 +83,8 @@ def _render(prompt_set: str, name: str, **values: Any) -> list[Message]:
 
 
 @cache
-def _environment(prompt_set: str) -> Environment:
-    return Environment(
+def _environment(prompt_set: str) -> SandboxedEnvironment:
+    return SandboxedEnvironment(
         loader=FileSystemLoader(prompt_folder(prompt_set)),
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -44,3 +45,14 @@ class Section(BaseModel):
                 yield from value.described(f"{key}.")
             else:
                 yield f"{key} = {value!r}\n    {field.description}"
+
+    def user_files(self, prefix: str = "") -> dict[str, Path]:
+        """The Python files that a result depends on, by the dotted key that names each."""
+        found: dict[str, Path] = {}
+        for name, field in type(self).model_fields.items():
+            key, value = f"{prefix}{field.alias or name}", getattr(self, name)
+            if isinstance(value, Section):
+                found |= value.user_files(f"{key}.")
+            elif is_user_file(value):
+                found[key] = Path(value)
+        return found

@@ -76,6 +76,11 @@ class Iterate(Section):
     keep_every: int = RuntimeField(
         0, ge=0, description="… except those of every so many rounds, and the best one. 0: no others."
     )
+    callbacks: tuple[str, ...] = RuntimeField(
+        (),
+        description="Python files of yours beside the recipe, which vz runs: their function after_round gets the "
+        "metrics and some games of each finished round (docs/doors/callbacks.md).",
+    )
     opponents: Opponents = Field(
         default_factory=Opponents, description="Earlier checkpoints that the current policy plays against."
     )
