@@ -10,11 +10,18 @@ from importlib.resources import files
 import numpy as np
 from numpy.typing import NDArray
 
+from stages.core.clevr.scene import SceneObject
+
 CUBE_BEVEL = 0.2  # of half a side
 CYLINDER_BEVEL = 0.1  # of the radius
 # The ground is a strip: flat under the objects, rising into a wall behind them, seen from the camera.
-GROUND_DIRECTION = (-0.9032076597, 0.4292037785)  # the way in which it rises, in x and y
-GROUND_SIDES = (-27.0, 30.0)  # how far it reaches across that way
+GROUND_DIRECTION = (-0.9032076597, 0.4292037785)  # the direction in which it rises, in x and y
+GROUND_SIDES = (-27.0, 30.0)  # how far it reaches across that direction
+# The scene is turned about z before it is rendered, so that the ground's strips lie along the axes of the ray
+# tracer's boxes: casts are a third cheaper, and the picture is the same.
+TURN = np.array(
+    [[GROUND_DIRECTION[0], GROUND_DIRECTION[1], 0.0], [-GROUND_DIRECTION[1], GROUND_DIRECTION[0], 0.0], [0.0, 0.0, 1.0]]
+)
 
 
 @dataclass(frozen=True)
@@ -24,6 +31,18 @@ class Mesh:
     vertices: NDArray[np.float64]
     normals: NDArray[np.float64]
     faces: NDArray[np.int64]
+
+    def turned(self, turn: NDArray[np.float64]) -> Mesh:
+        """The same, turned by a rotation matrix."""
+        return Mesh(self.vertices @ turn.T, self.normals @ turn.T, self.faces)
+
+    def placed(self, item: SceneObject) -> Mesh:
+        """The mesh at the object's place, size and rotation, in the turned scene."""
+        # CLEVR drew its rotation in degrees, but its renderer took the number as radians.
+        cos, sin = np.cos(item.rotation), np.sin(item.rotation)
+        turned = self.turned(TURN @ np.array([[cos, -sin, 0.0], [sin, cos, 0.0], [0.0, 0.0, 1.0]]))
+        vertices = item.coords[2] * turned.vertices + TURN @ np.asarray(item.coords)
+        return Mesh(vertices, turned.normals, self.faces)
 
 
 @cache

@@ -1,4 +1,4 @@
-"""A CLEVR scene in Mitsuba's terms: camera, lamps and sun, ground, meshes and materials.
+"""A CLEVR scene in Mitsuba's terms: camera, lights and sun, ground, meshes and materials.
 
 The numbers are those of clevr-dataset-gen's base scene and materials, with Blender's watts turned into radiance.
 """
@@ -9,9 +9,9 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from stages.core.clevr import meshes
+from stages.core.clevr.meshes import TURN, Mesh
 from stages.core.clevr.scene import Camera, Lights, Scene, SceneObject, Vector
 from stages.core.clevr.vocabulary import COLORS
 from stages.core.errors import require
@@ -22,8 +22,8 @@ MAX_DEPTH = 6  # path vertices; more changes no pixel by a grey level
 GROUND_REFLECTANCE = 0.8
 SUN_DIRECTION = (-0.4145, 0.1946, -0.8890)
 SUN_IRRADIANCE = 0.45
-# Lamps are squares that face the origin: place, side, radiance, colour (linear).
-LAMPS: dict[str, tuple[Vector, float, float, Vector]] = {
+# Area lights are squares that face the origin: place, side, radiance, colour (linear).
+AREA_LIGHTS: dict[str, tuple[Vector, float, float, Vector]] = {
     "key": ((6.4467, -2.9052, 4.2584), 0.5, 100.0, (1.0, 0.9323, 0.8167)),
     "fill": ((-4.6711, -4.0136, 3.0112), 0.5, 30.0, (0.7617, 0.8177, 1.0)),
     "back": ((-1.1685, 2.6460, 5.8157), 1.0, 12.5, (1.0, 1.0, 1.0)),
@@ -33,11 +33,6 @@ PLASTIC = {"alpha": 0.35, "ior": 1.2, "gloss": 0.8}
 METAL_BRIGHTNESS, DULL, BRIGHT = 0.6, 0.2, 0.03
 FINE_PICTURE = 200  # pixels along the longer side from which round edges need the fine meshes
 FINE, COARSE = (10, 128), (2, 24)  # steps of a bevel, segments of a circle
-
-# The scene is turned about z before it is rendered, so that the ground's strips lie along the axes of the ray
-# tracer's boxes: casts are a third cheaper, and the picture is the same.
-_ALONG = meshes.GROUND_DIRECTION
-TURN = np.array([[_ALONG[0], _ALONG[1], 0.0], [-_ALONG[1], _ALONG[0], 0.0], [0.0, 0.0, 1.0]])
 
 
 @cache
@@ -55,7 +50,7 @@ def describe(scene: Scene) -> dict[str, Any]:
     """The scene as the dictionary that Mitsuba loads. Pictures below `FINE_PICTURE` get coarser meshes."""
     parts: dict[str, Any] = {
         "type": "scene",
-        # volpath lets rays pass through the lamps, whose surface is 'null': Blender's lamps are unseen too.
+        # volpath lets rays pass through the lights, whose surface is 'null': Blender's lights are unseen too.
         "integrator": {"type": "volpath", "max_depth": MAX_DEPTH, "hide_emitters": True},
         "sensor": _sensor(scene.camera, scene.width, scene.height),
         "sun": {
@@ -65,7 +60,7 @@ def describe(scene: Scene) -> dict[str, Any]:
         },
         "ground": _ground(),
     }
-    parts |= {name: _lamp(name, scene.lights) for name in LAMPS}
+    parts |= {name: _area_light(name, scene.lights) for name in AREA_LIGHTS}
     detail = FINE if max(scene.width, scene.height) >= FINE_PICTURE else COARSE
     parts |= {object_name(number): _shape(item, detail) for number, item in enumerate(scene.objects)}
     return parts
@@ -95,8 +90,8 @@ def _sensor(camera: Camera, width: int, height: int) -> dict[str, Any]:
     }
 
 
-def _lamp(name: str, lights: Lights) -> dict[str, Any]:
-    place, side, radiance, color = LAMPS[name]
+def _area_light(name: str, lights: Lights) -> dict[str, Any]:
+    place, side, radiance, color = AREA_LIGHTS[name]
     moved: Vector = getattr(lights, name)
     position = (place[0] + moved[0], place[1] + moved[1], place[2] + moved[2])
     return {
@@ -115,24 +110,18 @@ def _facing_origin(position: Vector) -> Any:
 def _ground() -> Any:
     flat = {"type": "diffuse", "reflectance": _rgb(GROUND_REFLECTANCE)}
     bsdf = load_mitsuba().load_dict({"type": "twosided", "below": flat})
-    mesh = meshes.ground()
-    return _to_mesh("ground", mesh.vertices @ TURN.T, mesh.normals @ TURN.T, mesh.faces, bsdf)
+    return _to_mesh("ground", meshes.ground().turned(TURN), bsdf)
 
 
 def _shape(item: SceneObject, detail: tuple[int, int]) -> Any:
     bsdf = material(item.material, item.color)
-    radius = item.coords[2]
     if item.shape == "sphere":
         return load_mitsuba().load_dict(
-            {"type": "sphere", "center": _turned(item.coords), "radius": radius, "bsdf": bsdf}
+            {"type": "sphere", "center": _turned(item.coords), "radius": item.coords[2], "bsdf": bsdf}
         )
     steps, around = detail
     mesh = meshes.cube(steps) if item.shape == "cube" else meshes.cylinder(steps, around)
-    # CLEVR drew its rotation in degrees, but its renderer took the number as radians.
-    cos, sin = np.cos(item.rotation), np.sin(item.rotation)
-    turn = TURN @ np.array([[cos, -sin, 0.0], [sin, cos, 0.0], [0.0, 0.0, 1.0]])
-    vertices = radius * (mesh.vertices @ turn.T) + TURN @ np.asarray(item.coords)
-    return _to_mesh(item.shape, vertices, mesh.normals @ turn.T, mesh.faces, bsdf)
+    return _to_mesh(item.shape, mesh.placed(item), bsdf)
 
 
 @cache
@@ -168,23 +157,17 @@ def _metal(tint: dict[str, Any], roughness: float) -> dict[str, Any]:
     }
 
 
-def _to_mesh(
-    name: str,
-    vertices: NDArray[np.float64],
-    normals: NDArray[np.float64],
-    faces: NDArray[np.int64],
-    bsdf: Any,
-) -> Any:
+def _to_mesh(name: str, mesh: Mesh, bsdf: Any) -> Any:
     mitsuba = load_mitsuba()
     properties = mitsuba.Properties()
     properties["bsdf"] = bsdf
-    mesh = mitsuba.Mesh(name, len(vertices), len(faces), has_vertex_normals=True, props=properties)
-    arrays = mitsuba.traverse(mesh)
-    arrays["vertex_positions"] = np.ascontiguousarray(vertices, dtype=np.float32).ravel()
-    arrays["vertex_normals"] = np.ascontiguousarray(normals, dtype=np.float32).ravel()
-    arrays["faces"] = np.ascontiguousarray(faces, dtype=np.uint32).ravel()
+    made = mitsuba.Mesh(name, len(mesh.vertices), len(mesh.faces), has_vertex_normals=True, props=properties)
+    arrays = mitsuba.traverse(made)
+    arrays["vertex_positions"] = np.ascontiguousarray(mesh.vertices, dtype=np.float32).ravel()
+    arrays["vertex_normals"] = np.ascontiguousarray(mesh.normals, dtype=np.float32).ravel()
+    arrays["faces"] = np.ascontiguousarray(mesh.faces, dtype=np.uint32).ravel()
     arrays.update()
-    return mesh
+    return made
 
 
 def _turned(point: Vector) -> list[float]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from stages.core.clevr.effort import Effort, Renderer
 from stages.core.clevr.llvm import REMEDY, usable_llvm
-from stages.core.clevr.mitsuba_scene import EXTRA, LAMPS, describe, load_mitsuba, object_name
+from stages.core.clevr.mitsuba_scene import AREA_LIGHTS, EXTRA, describe, load_mitsuba, object_name
 from stages.core.clevr.scene import Scene
 from stages.core.errors import InputError, MissingExtra, VzError, require
 
@@ -58,7 +58,7 @@ def owners(scene: Scene, renderer: Renderer) -> NDArray[np.int32]:
         shown: NDArray[np.int32] = _tracer().owners(scene)
         return shown
     mitsuba = load_mitsuba()
-    seen = {name: part for name, part in describe(scene).items() if name not in LAMPS}
+    seen = {name: part for name, part in describe(scene).items() if name not in AREA_LIGHTS}
     loaded = mitsuba.load_dict(seen, parallel=False, optimize=False)
     number = {str(shape.id()): index for index, shape in enumerate(loaded.shapes(), start=1)}  # 0: nothing
     found = _film(loaded, 1, 0, integrator=_index())[..., 0]

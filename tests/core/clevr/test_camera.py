@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages.core.clevr.camera import on_plane, project
-from stages.core.clevr.given import find_scenes, picture_sizes, read_scene
+from stages.core.clevr.given import picture_sizes, read_scene, scenes_in
 from stages.core.clevr.recover import recover_camera
 from stages.core.clevr.relations import directions, relationships
 from stages.core.clevr.scene import CAMERA_POSITION, Camera, Lights
@@ -68,7 +68,7 @@ def test_the_recovered_camera_sees_every_object_within_the_rounding(
 
 @pytest.mark.parametrize(("name", "size"), GENUINE)
 def test_genuine_cameras_are_recovered(shared_data: Callable[[str], Path], name: str, size: tuple[int, int]) -> None:
-    scenes = [found for found, _ in find_scenes(shared_data(name))]
+    scenes = list(scenes_in(shared_data(name)))
     sizes = picture_sizes(scenes)
     assert set(sizes.values()) == {size}
     for found in scenes:
@@ -86,7 +86,7 @@ def test_genuine_cameras_are_recovered(shared_data: Callable[[str], Path], name:
 def test_relations_are_those_of_the_genuine_file(
     shared_data: Callable[[str], Path], name: str, size: tuple[int, int]
 ) -> None:
-    for found, _ in find_scenes(shared_data(name)):
+    for found in scenes_in(shared_data(name)):
         scene = read_scene(found, size, Lights())
         assert relationships(scene.objects, scene.viewpoint) == found.body["relationships"]
         for way, vector in found.body["directions"].items():
@@ -95,17 +95,17 @@ def test_relations_are_those_of_the_genuine_file(
 
 def test_the_size_of_small_pictures_is_told_from_their_coordinates(shared_data: Callable[[str], Path]) -> None:
     file = shared_data("clevr_gen_eporte2_lowres/scenes/CLEVR_new_000000_128_128.json")
-    scenes = [found for found, _ in find_scenes(file)]
+    scenes = list(scenes_in(file))
     assert picture_sizes(scenes, [(64, 64), (128, 128)]) == {file: (128, 128)}
 
 
 def test_a_wrong_picture_size_is_refused(shared_data: Callable[[str], Path]) -> None:
-    [(found, _)] = find_scenes(shared_data("clevr_v1_scene_literal/CLEVR_val_000000.json"))
+    [found] = scenes_in(shared_data("clevr_v1_scene_literal/CLEVR_val_000000.json"))
     with pytest.raises(InputError, match=r"CLEVR_val_000000.*no camera .*320x240.*games\.width"):
         read_scene(found, (320, 240), Lights())
 
 
 def test_a_scene_survives_being_written_and_read(shared_data: Callable[[str], Path]) -> None:
-    [(found, _)] = find_scenes(shared_data("clevr_v1_scene_literal/CLEVR_val_000000.json"))
+    [found] = scenes_in(shared_data("clevr_v1_scene_literal/CLEVR_val_000000.json"))
     scene = replace(read_scene(found, (480, 320), Lights(key=(0.5, 0.25, -1.0))), name="again")
     assert from_json(to_json(scene), "here") == scene

@@ -19,7 +19,7 @@ from PIL import Image
 from stages.core.clevr import Scene, SceneObject, render, rendering, sample_scene
 from stages.core.clevr.camera import project
 from stages.core.clevr.effort import Effort
-from stages.core.clevr.given import find_scenes, read_scene
+from stages.core.clevr.given import read_scene, scenes_in
 from stages.core.clevr.meshes import Mesh, cube, cylinder, ground
 from stages.core.clevr.scene import Lights
 from stages.core.errors import MissingExtra, VzError
@@ -136,7 +136,7 @@ def test_a_missing_package_names_the_extra(monkeypatch: pytest.MonkeyPatch, pack
 
 def test_a_genuine_scene_looks_like_its_genuine_picture(shared_data: Callable[[str], Path]) -> None:
     folder = shared_data("clevr_gen_bpiyush")
-    [(found, _)] = find_scenes(folder / "CLEVR_scenes.json")
+    [found] = scenes_in(folder / "CLEVR_scenes.json")
     ours = render(read_scene(found, (320, 240), Lights()), Effort(4), 0).astype(float)
     with Image.open(folder / "images" / "CLEVR_new_000000.png") as image:
         theirs = np.asarray(image.convert("RGB"), dtype=float)

@@ -74,7 +74,7 @@ def test_pictures_agree(truth: NDArray[np.float32]) -> None:
 
 @pytest.mark.parametrize(("kind", "color"), [("rubber", "red"), ("metal", "yellow")])
 def test_materials_reflect_as_mitsuba_s(kind: str, color: str) -> None:
-    from stages.core.clevr.tracer import backend, body, shading
+    from stages.core.clevr.tracer import backend, geometry, materials
 
     ways = np.random.default_rng(1).normal(size=(2, 300, 3))
     ways[..., 2] = np.abs(ways[..., 2]) + 0.2
@@ -86,12 +86,12 @@ def test_materials_reflect_as_mitsuba_s(kind: str, color: str) -> None:
         at.wi = mitsuba.Vector3f(*one)
         told.append(np.asarray(surface.eval(mitsuba.BSDFContext(), at, mitsuba.Vector3f(*other))))
     with backend.vectorised():
-        shading.transmission_table()
+        materials.transmission_table()
         flat = backend.Vector(0, 0, 1)
-        number = body.RUBBER if kind == "rubber" else body.METAL
+        number = geometry.RUBBER if kind == "rubber" else geometry.METAL
         tint = backend.Color(*(part / 255 for part in COLORS[color]))
-        hit = body.Hit(True, flat, flat, flat, None, backend.UInt(number), tint)
-        ours = shading.reflect(hit, *(backend.Vector(*each.T.astype(np.float32)) for each in (view, light)))
+        hit = geometry.Hit(True, flat, flat, flat, None, backend.UInt(number), tint)
+        ours = materials.eval_bsdf(hit, *(backend.Vector(*each.T.astype(np.float32)) for each in (view, light)))
     np.testing.assert_allclose(np.asarray(ours).T, np.asarray(told), rtol=0.01, atol=1e-4)
 
 
@@ -110,13 +110,13 @@ def test_inside_an_object_the_guide_is_its_tint() -> None:
 
 
 def test_normals_face_the_viewer_also_at_outlines() -> None:
-    from stages.core.clevr.tracer import backend, body, view
+    from stages.core.clevr.tracer import backend, geometry
 
     large = replace(SCENE, width=960, height=640)
     with backend.vectorised():
         pixel = backend.drjit.arange(backend.UInt, large.width * large.height)
-        ray = view.ray_through(view.view_of(large), pixel, (backend.Float(0.5), backend.Float(0.5)))
-        hit = body.cast(body.build(large), ray, backend.Mask(True))
+        ray = geometry.camera_rays(geometry.view_of(large), pixel, (backend.Float(0.5), backend.Float(0.5)))
+        hit = geometry.intersect(geometry.build(large), ray, backend.Mask(True))
         facing = np.array(-backend.drjit.dot(hit.normal, ray.d))[np.array(hit.valid)]
     assert len(facing) > 0.9 * large.width * large.height
     assert facing.min() >= 0

@@ -1,6 +1,6 @@
 """A path tracer for CLEVR scenes on Mitsuba's ray casts: several times faster than Mitsuba's own integrators.
 
-It knows only what these scenes hold: one merged mesh, three materials, three unseen square lamps and a sun. Verified
+It knows only what these scenes hold: one merged mesh, three materials, three unseen square lights and a sun. Verified
 against Mitsuba's `volpath` picture by picture (docs/rendering.md). Importing it needs a working LLVM.
 """
 

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
+import numpy as np
+
 VARIANT = "llvm_ad_rgb"
 
 drjit: Any = import_module("drjit")
@@ -19,10 +21,10 @@ mitsuba: Any = import_module("mitsuba")
 
 @contextmanager
 def vectorised() -> Iterator[None]:
-    """Mitsuba's vectorised variant, on one thread, for as long; what was chosen before comes back."""
+    """Mitsuba's vectorised variant, on one thread. Afterwards the variant that was chosen before comes back."""
     before = mitsuba.variant()
     mitsuba.set_variant(VARIANT)
-    drjit.set_thread_count(1)  # the pictures of a run share out the cores, not one picture
+    drjit.set_thread_count(1)  # pictures run in parallel, so each takes one core
     try:
         yield
     finally:
@@ -32,14 +34,13 @@ def vectorised() -> Iterator[None]:
 
 with vectorised():
     Float, UInt, Mask = mitsuba.Float, mitsuba.UInt32, mitsuba.Mask
-    Vector, Color = mitsuba.Vector3f, mitsuba.Color3f
+    Vector, Color, Indices = mitsuba.Vector3f, mitsuba.Color3f, mitsuba.Vector3u
 
 
-def gather3(source: Any, index: Any, active: Any = True) -> Any:
-    """Rows `index` of a flat (N · 3) array, as a vector."""
-    return Vector(*[drjit.gather(Float, source, index * 3 + part, active) for part in range(3)])
+def floats(values: Any) -> Any:
+    """A flat array of Dr.Jit. `drjit.gather(Vector, …)` reads rows of three from it."""
+    return Float(np.ascontiguousarray(values, dtype=np.float32).ravel())
 
 
-def gather3u(source: Any, index: Any, active: Any = True) -> list[Any]:
-    """Rows `index` of a flat (N · 3) array of whole numbers."""
-    return [drjit.gather(UInt, source, index * 3 + part, active) for part in range(3)]
+def integers(values: Any) -> Any:
+    return UInt(np.ascontiguousarray(values, dtype=np.uint32).ravel())

@@ -1,73 +1,161 @@
-"""Light along paths that begin at the camera."""
+"""Light along paths that begin at the camera, and caustics along paths that begin at the lights.
+
+A camera path finds light that reaches a surface over metal only by chance, as white specks. So rays leave the lights
+towards each metal object, are mirrored by it, perhaps by another, and light the pixel that shows where they end.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
-from stages.core.clevr.tracer.backend import Color, Float, Mask, UInt, drjit, mitsuba
-from stages.core.clevr.tracer.body import METAL, Body, Hit, blocked, cast
-from stages.core.clevr.tracer.chance import Chance
-from stages.core.clevr.tracer.lamps import SUN, Beam, LampTable, any_beam, beam, sunbeam
-from stages.core.clevr.tracer.shading import bounce, reflect
-from stages.core.clevr.tracer.view import View, ray_through
+import numpy as np
 
-FAINT = 1e-6  # light below this is not looked after
+from stages.core.clevr.mitsuba_scene import SUN_IRRADIANCE
+from stages.core.clevr.tracer.backend import Color, Float, Mask, UInt, Vector, drjit, mitsuba
+from stages.core.clevr.tracer.geometry import METAL, Geometry, Hit, View, camera_rays, intersect, occluded, pixel_of
+from stages.core.clevr.tracer.lights import (
+    SUN,
+    LightSample,
+    LightTable,
+    point_on_light,
+    sample_any_light,
+    sample_light,
+    sample_sun,
+    sun_direction,
+)
+from stages.core.clevr.tracer.materials import eval_bsdf, sample_bsdf
+from stages.core.clevr.tracer.sampler import Sampler
+
+FAINT = 1e-6  # light below this is not traced further
 LEAST_WEIGHT = 1e-3  # paths that would bring less than this share of light end
-# Purposes of the random numbers.
-PIXEL, FIRST_LAMP, LAMP, CHOICE, LOBE = 0, 1, 5, 6, 7
-PURPOSES = 4  # of each vertex after the first
+# Dimensions of the sampler: of camera paths, PER_VERTEX more for each vertex after the first; then of light paths.
+PIXEL, FIRST_LIGHT, LIGHT, CHOICE, LOBE = 0, 1, 5, 6, 7
+PER_VERTEX = 4
+AIM, ORIGIN, LIGHT_LOBE, LIGHT_CHOICE = 40, 41, 42, 43
+MIRRORINGS = 2  # by metal, one after the other, at most
+SUN_START = 20.0  # scene units away from the object
 
 
 @dataclass(frozen=True)
 class World:
     """All that rays meet."""
 
-    body: Body
-    lamps: LampTable
+    geometry: Geometry
+    lights: LightTable
     view: View
 
 
-def radiance(world: World, pixel: Any, chance: Chance, vertices: int, brightest: float) -> tuple[Any, Hit]:
-    """Light that one path through each pixel brings, and where it first hit.
+def radiance(world: World, pixel: Any, sampler: Sampler, vertices: int, brightest: float) -> tuple[Any, Hit]:
+    """Light that one path through each pixel brings, and its first hit.
 
-    A path has up to `vertices` vertices. Left out is light that goes from a lamp over metal alone to a first vertex
-    that is no metal: caustics, which `caustics.py` finds from the lamps' side. No indirect path brings more than
-    `brightest`.
+    A path has up to `vertices` vertices. Left out is light that goes from a light over metal alone to a first vertex
+    that is no metal: `caustics` finds it from the lights' side. No indirect path brings more than `brightest`.
     """
-    ray = ray_through(world.view, pixel, chance.pair(PIXEL))
-    first = hit = cast(world.body, ray, Mask(True), coherent=True)
-    light = _from_every_lamp(world, first, -ray.d, chance)
-    active, weight = first.valid, Color(1.0)
+    ray = camera_rays(world.view, pixel, sampler.stratified(PIXEL))
+    first = hit = intersect(world.geometry, ray, Mask(True), coherent=True)
+    light = _direct_light(world, first, -ray.d, sampler)
+    active, throughput = first.valid, Color(1.0)
     over_metal = Mask(True)  # only metal since the first vertex
-    for vertex in range(1, vertices):
-        purpose = PURPOSES * vertex
-        way, share = bounce(hit, -ray.d, chance.pair(LOBE + purpose), chance.pair(CHOICE + 2 + purpose))
-        weight = weight * share
-        active = active & (drjit.max(weight) > LEAST_WEIGHT)
-        ray = mitsuba.Ray3f(hit.leaving(), way)
-        hit = cast(world.body, ray, active)
-        active, over_metal = hit.valid, over_metal & (hit.kind == METAL)
-        arriving = any_beam(world.lamps, chance.pair(CHOICE + purpose)[0], chance.pair(LAMP + purpose), hit.leaving())
-        seeks = active & ((first.kind == METAL) | ~over_metal)
-        light = light + drjit.minimum(_lit(world, hit, -ray.d, arriving, weight, seeks), brightest)
+    for depth in range(1, vertices):
+        base = PER_VERTEX * depth
+        lobe, choice = sampler.stratified(LOBE + base), sampler.stratified(CHOICE + 2 + base)
+        direction, weight = sample_bsdf(hit, -ray.d, lobe, choice)
+        throughput = throughput * weight
+        active = active & (drjit.max(throughput) > LEAST_WEIGHT)
+        ray = mitsuba.Ray3f(hit.spawn_point(), direction)
+        hit = intersect(world.geometry, ray, active)
+        active, over_metal = hit.valid, over_metal & (hit.material == METAL)
+        number, point = sampler.stratified(CHOICE + base)[0], sampler.stratified(LIGHT + base)
+        sample = sample_any_light(world.lights, number, point, hit.spawn_point())
+        wanted = active & ((first.material == METAL) | ~over_metal)
+        light = light + drjit.minimum(_reflected(world, hit, -ray.d, sample, throughput, wanted), brightest)
     return light, first
 
 
-def _from_every_lamp(world: World, hit: Hit, view: Any, chance: Chance) -> Any:
-    """Light straight from the sun and a point of each lamp."""
+def caustics(world: World, count: int, seed: Any, pixels: int) -> np.ndarray[Any, np.dtype[np.float32]]:
+    """Radiance (`pixels`, 3) from `count` rays for each metal object and light."""
+    film = [drjit.zeros(Float, pixels) for _ in range(3)]
+    for number, center, radius in world.geometry.metal:
+        target = drjit.opaque(UInt, number)
+        middle = Vector(*(drjit.opaque(Float, part) for part in center))
+        _trace_light_paths(world, film, count, seed, target, middle, drjit.opaque(Float, radius))
+    return np.stack([np.array(channel) for channel in film], axis=-1)
+
+
+def _direct_light(world: World, hit: Hit, view: Any, sampler: Sampler) -> Any:
+    """Light straight from the sun and a point of each area light."""
     light = Color(0.0)
     for number in range(SUN):
-        arriving = beam(world.lamps, UInt(number), chance.pair(FIRST_LAMP + number), hit.leaving())
-        light = light + _lit(world, hit, view, arriving, Color(1.0), hit.valid)
-    return light + _lit(world, hit, view, sunbeam(), Color(1.0), hit.valid)
+        point = sampler.stratified(FIRST_LIGHT + number)
+        sample = sample_light(world.lights, UInt(number), point, hit.spawn_point())
+        light = light + _reflected(world, hit, view, sample, Color(1.0), hit.valid)
+    return light + _reflected(world, hit, view, sample_sun(), Color(1.0), hit.valid)
 
 
-def _lit(world: World, hit: Hit, view: Any, arriving: Beam, weight: Any, active: Any) -> Any:
-    value = weight * reflect(hit, view, arriving.way) * arriving.irradiance
-    worth = active & (drjit.max(value) > FAINT) & (drjit.dot(hit.outside, arriving.way) > 0)
-    shaded = blocked(world.body, hit.leaving(), arriving.way, arriving.distance, worth)
-    return drjit.select(worth & ~shaded, value, 0)
+def _reflected(world: World, hit: Hit, view: Any, sample: LightSample, throughput: Any, active: Any) -> Any:
+    value = throughput * eval_bsdf(hit, view, sample.direction) * sample.irradiance
+    lit = active & (drjit.max(value) > FAINT) & (drjit.dot(hit.geometric_normal, sample.direction) > 0)
+    shadowed = occluded(world.geometry, hit.spawn_point(), sample.direction, sample.distance, lit)
+    return drjit.select(lit & ~shadowed, value, 0)
 
 
-__all__ = ["Float", "World", "radiance"]
+def _trace_light_paths(
+    world: World, film: list[Any], count: int, seed: Any, target: Any, middle: Any, radius: Any
+) -> None:
+    index = drjit.arange(UInt, count * (SUN + 1))
+    light = index // count
+    sampler = Sampler(target * 4 + light, index - light * count, UInt(count), None, seed)
+    ray, flux = _emitted(world, light, sampler, middle, radius, count)
+    active: Any = Mask(True)
+    for depth in range(MIRRORINGS + 1):
+        hit = intersect(world.geometry, ray, active)
+        active = hit.valid & ((hit.owner == target) if depth == 0 else Mask(True))
+        metal = hit.material == METAL
+        if depth:
+            _splat(world, film, hit, -ray.d, flux, active & ~metal)
+        active = active & metal
+        if depth < MIRRORINGS:
+            lobe, choice = sampler.independent(LIGHT_LOBE + 8 * depth), sampler.independent(LIGHT_CHOICE + 8 * depth)
+            direction, weight = sample_bsdf(hit, -ray.d, lobe, choice)
+            flux = flux * weight
+            ray = mitsuba.Ray3f(hit.spawn_point(), direction)
+
+
+def _emitted(world: World, light: Any, sampler: Sampler, middle: Any, radius: Any, count: int) -> tuple[Any, Any]:
+    """Rays from the lights to a sphere around the object, and the flux that each carries."""
+    aim, origin, is_sun = sampler.sequential(AIM), sampler.independent(ORIGIN), light == SUN
+    number = drjit.minimum(light, UInt(SUN - 1))
+    start = point_on_light(world.lights, number, origin)
+    away = middle - start
+    distance = drjit.norm(away)
+    narrow = drjit.sqrt(drjit.maximum(1 - (radius / distance) * (radius / distance), 0))  # cosine of the cone's half
+    cosine = 1 - aim[0] * (1 - narrow)
+    sine = drjit.sqrt(drjit.maximum(1 - cosine * cosine, 0))
+    angle = 2 * drjit.pi * aim[1]
+    cone = mitsuba.Frame3f(away / distance).to_world(
+        mitsuba.Vector3f(sine * drjit.cos(angle), sine * drjit.sin(angle), cosine)
+    )
+    slant = drjit.maximum(drjit.dot(cone, drjit.gather(Vector, world.lights.facing, number)), 0)
+    power = Color(drjit.gather(Vector, world.lights.power, number))
+    area_flux = power * (slant * 2 * drjit.pi * (1 - narrow) / count)
+    sunlight = -sun_direction()
+    disc = mitsuba.warp.square_to_uniform_disk(mitsuba.Point2f(*aim)) * radius
+    sun_start = middle - sunlight * SUN_START + mitsuba.Frame3f(sunlight).to_world(mitsuba.Vector3f(disc.x, disc.y, 0))
+    sun_flux = Color(SUN_IRRADIANCE) * (drjit.pi * radius * radius / count)
+    ray = mitsuba.Ray3f(drjit.select(is_sun, sun_start, start), drjit.select(is_sun, sunlight, cone))
+    return ray, drjit.select(is_sun, sun_flux, area_flux)
+
+
+def _splat(world: World, film: list[Any], hit: Hit, light: Any, flux: Any, active: Any) -> None:
+    """Add what the ray lights to the pixel that shows it."""
+    pixel, inside, view, strength = pixel_of(world.view, hit.point)
+    active = (
+        active & inside & (drjit.dot(hit.geometric_normal, view) > 0) & (drjit.dot(hit.geometric_normal, light) > 0)
+    )
+    # `eval_bsdf` is BSDF · cosine to the light; by reciprocity, with the two directions exchanged, to the camera.
+    value = flux * eval_bsdf(hit, light, view) * strength
+    distance = drjit.norm(world.view.row(0) - hit.point)
+    active = active & ~occluded(world.geometry, hit.spawn_point(), view, distance * 0.9999, active)
+    for channel, part in zip(film, (value.x, value.y, value.z), strict=True):
+        drjit.scatter_add(channel, part, pixel, active)

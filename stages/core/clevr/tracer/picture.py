@@ -1,4 +1,4 @@
-"""A picture's light: camera paths for every pixel, more of them on metal, and caustics from the lamps."""
+"""A picture's light: camera paths for every pixel, more of them on metal, and caustics from the lights."""
 
 from __future__ import annotations
 
@@ -11,13 +11,11 @@ from numpy.typing import NDArray
 
 from stages.core.clevr.scene import Scene
 from stages.core.clevr.tracer.backend import Float, Mask, UInt, drjit, vectorised
-from stages.core.clevr.tracer.body import GROUND, build, cast
-from stages.core.clevr.tracer.caustics import caustics
-from stages.core.clevr.tracer.chance import Chance, shuffled_orders
-from stages.core.clevr.tracer.lamps import table
-from stages.core.clevr.tracer.paths import World, radiance
-from stages.core.clevr.tracer.shading import transmission_table
-from stages.core.clevr.tracer.view import ray_through, view_of
+from stages.core.clevr.tracer.geometry import GROUND, build, camera_rays, intersect, view_of
+from stages.core.clevr.tracer.lights import light_table
+from stages.core.clevr.tracer.materials import transmission_table
+from stages.core.clevr.tracer.paths import World, caustics, radiance
+from stages.core.clevr.tracer.sampler import Sampler, shuffled_orders
 
 VERTICES = 4  # of a path; a fifth changes the mean by less than a thousandth
 BRIGHTEST = 4.0  # light that an indirect path may bring, 1 = white
@@ -36,7 +34,7 @@ class Traced:
 
 @vectorised()
 def trace(scene: Scene, *, samples: int, metal: int, photons: int, seed: int) -> Traced:
-    """`samples` paths a pixel, `metal` more on and around metal, `photons` for each metal object and lamp."""
+    """`samples` paths a pixel, `metal` more on and around metal, `photons` for each metal object and light."""
     transmission_table()  # before any loop that looks into it is recorded
     world = _world(scene)
     stream = drjit.opaque(UInt, seed)
@@ -57,8 +55,8 @@ def trace(scene: Scene, *, samples: int, metal: int, photons: int, seed: int) ->
 def owners(scene: Scene) -> NDArray[np.int32]:
     """The number of the object that each pixel's centre shows, (height, width), read-only; -1 for the ground."""
     world = _world(scene)
-    middle = ray_through(world.view, drjit.arange(UInt, scene.width * scene.height), (Float(0.5), Float(0.5)))
-    hit = cast(world.body, middle, Mask(True), coherent=True)
+    middle = camera_rays(world.view, drjit.arange(UInt, scene.width * scene.height), (Float(0.5), Float(0.5)))
+    hit = intersect(world.geometry, middle, Mask(True), coherent=True)
     shown = np.array(drjit.select(hit.valid, hit.owner, GROUND)).astype(np.int32)
     shown = shown.reshape(scene.height, scene.width) - 1
     shown.setflags(write=False)
@@ -68,8 +66,8 @@ def owners(scene: Scene) -> NDArray[np.int32]:
 def _near_metal(scene: Scene) -> NDArray[np.bool_]:
     """Which pixels (height, width) show metal in their centre, or touch one that does.
 
-    The paths themselves must not choose where more of them go: pixels in which the first few happened to meet metal
-    would show too much of it, the others too little.
+    The paths themselves must not choose where more of them go: pixels whose first few paths happened to hit metal would
+    show too much of it, the others too little.
     """
     metal = np.array([False, *(item.material == "metal" for item in scene.objects)])[owners(scene) + 1]
     framed = np.pad(metal, 1)
@@ -78,18 +76,18 @@ def _near_metal(scene: Scene) -> NDArray[np.bool_]:
 
 @lru_cache(maxsize=2)
 def _world(scene: Scene) -> World:
-    return World(build(scene), table(scene.lights), view_of(scene))
+    return World(build(scene), light_table(scene.lights), view_of(scene))
 
 
 def _accumulate(world: World, pixel: Any, samples: int, seed: Any) -> list[Image]:
     """Means over `samples` paths of each pixel, (N, 3): light, reflectance, normal."""
     count = drjit.opaque(UInt, samples)
-    chance = Chance(pixel, UInt(0), count, shuffled_orders(samples), seed)
+    sampler = Sampler(pixel, UInt(0), count, shuffled_orders(samples), seed)
 
     def one_more(number: Any, *sums: Any) -> tuple[Any, ...]:
-        light, first = radiance(world, pixel, chance.at(number), VERTICES, BRIGHTEST)
-        tint, normal = drjit.select(first.valid, first.tint, 0), drjit.select(first.valid, first.normal, 0)
-        parts = [part for vector in (light, tint, normal) for part in (vector.x, vector.y, vector.z)]
+        light, first = radiance(world, pixel, sampler.at(number), VERTICES, BRIGHTEST)
+        albedo, normal = drjit.select(first.valid, first.reflectance, 0), drjit.select(first.valid, first.normal, 0)
+        parts = [part for vector in (light, albedo, normal) for part in (vector.x, vector.y, vector.z)]
         finite = [drjit.select(drjit.isfinite(part), part, 0) for part in parts]
         return number + 1, *(total + part for total, part in zip(sums, finite, strict=True))
 

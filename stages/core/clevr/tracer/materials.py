@@ -9,7 +9,7 @@ import numpy as np
 
 from stages.core.clevr.mitsuba_scene import BRIGHT, DULL, METAL_BRIGHTNESS, PLASTIC
 from stages.core.clevr.tracer.backend import Color, Float, UInt, drjit, mitsuba
-from stages.core.clevr.tracer.body import METAL, RUBBER, Hit
+from stages.core.clevr.tracer.geometry import METAL, RUBBER, Hit
 
 LEAST = 1e-3  # cosines are kept above it
 TRANSMISSION_STEPS = 64
@@ -17,8 +17,8 @@ GLOSS_SHARE = 0.15  # of the directions off rubber that follow its gloss; the ot
 MOST_GAIN = 4.0  # of one reflection at grazing angles
 
 
-def reflect(hit: Hit, view: Any, light: Any) -> Any:
-    """BRDF times the cosine to `light`; unit vectors away from the surface, colours by channel."""
+def eval_bsdf(hit: Hit, view: Any, light: Any) -> Any:
+    """BSDF times the cosine to `light`. Unit vectors point away from the surface."""
     normal = hit.normal
     cos_light, cos_view = drjit.dot(normal, light), drjit.maximum(drjit.dot(normal, view), LEAST)
     above = cos_light > 0
@@ -26,19 +26,19 @@ def reflect(hit: Hit, view: Any, light: Any) -> Any:
     half = drjit.normalize(view + light)
     cos_half = drjit.clip(drjit.dot(normal, half), LEAST, 1.0)
     view_half = drjit.maximum(drjit.dot(view, half), 1e-4)
-    rubber, metal = hit.kind == RUBBER, hit.kind == METAL
+    rubber, metal = hit.material == RUBBER, hit.material == METAL
     diffuse = cos_light / drjit.pi * drjit.select(rubber, transmission(cos_light) * transmission(cos_view), 1)
     wide = _lobe(cos_half, cos_light, cos_view, drjit.select(metal, Float(DULL), Float(PLASTIC["alpha"])), rubber)
     narrow = _lobe(cos_half, cos_light, cos_view, Float(BRIGHT), False)
     shine = (1 - METAL_BRIGHTNESS) * wide + METAL_BRIGHTNESS * narrow
     gloss = PLASTIC["gloss"] * fresnel(view_half) * wide
-    value = hit.tint * drjit.select(metal, shine, diffuse) + Color(drjit.select(rubber, gloss, 0))
+    value = hit.reflectance * drjit.select(metal, shine, diffuse) + Color(drjit.select(rubber, gloss, 0))
     return drjit.select(above, value, 0)
 
 
-def bounce(hit: Hit, view: Any, lobe: tuple[Any, Any], choice: tuple[Any, Any]) -> tuple[Any, Any]:
-    """A direction drawn by the material, and reflectance / density for it; directions into the surface weigh 0."""
-    rubber, metal = hit.kind == RUBBER, hit.kind == METAL
+def sample_bsdf(hit: Hit, view: Any, lobe: tuple[Any, Any], choice: tuple[Any, Any]) -> tuple[Any, Any]:
+    """A direction drawn by the material, and BSDF · cos / density for it; 0 for directions into the surface."""
+    rubber, metal = hit.material == RUBBER, hit.material == METAL
     frame = mitsuba.Frame3f(hit.normal)
     glossy = metal | (rubber & (choice[0] < GLOSS_SHARE))
     roughness = drjit.select(
@@ -48,17 +48,17 @@ def bounce(hit: Hit, view: Any, lobe: tuple[Any, Any], choice: tuple[Any, Any]) 
     half = frame.to_world(half)
     mirrored = 2 * drjit.dot(view, half) * half - view
     scattered = frame.to_world(mitsuba.warp.square_to_cosine_hemisphere(mitsuba.Point2f(*lobe)))
-    way = drjit.normalize(drjit.select(glossy, mirrored, scattered))
+    direction = drjit.normalize(drjit.select(glossy, mirrored, scattered))
     cos_view = drjit.maximum(drjit.dot(hit.normal, view), LEAST)
-    cos_way = drjit.dot(hit.normal, way)
-    out = drjit.maximum(cos_way, LEAST)
+    cos_out = drjit.dot(hit.normal, direction)
+    out = drjit.maximum(cos_out, LEAST)
     view_half = drjit.maximum(drjit.dot(view, half), 0)
     shadow = smith(out, roughness, rubber) * smith(cos_view, roughness, rubber)
     gain = drjit.minimum(shadow * view_half / (cos_view * cos_half), MOST_GAIN)
     gloss = Color(PLASTIC["gloss"] * fresnel(drjit.maximum(view_half, 1e-4)) * gain / GLOSS_SHARE)
-    body = hit.tint * drjit.select(rubber, transmission(out) * transmission(cos_view) / (1 - GLOSS_SHARE), 1)
-    weight = drjit.select(glossy, drjit.select(metal, hit.tint * gain, gloss), body)
-    return way, drjit.select((cos_way > 0) & (drjit.dot(hit.outside, way) > 0), weight, 0)
+    body = hit.reflectance * drjit.select(rubber, transmission(out) * transmission(cos_view) / (1 - GLOSS_SHARE), 1)
+    weight = drjit.select(glossy, drjit.select(metal, hit.reflectance * gain, gloss), body)
+    return direction, drjit.select((cos_out > 0) & (drjit.dot(hit.geometric_normal, direction) > 0), weight, 0)
 
 
 def smith(cosine: Any, roughness: Any, beckmann: Any) -> Any:
@@ -71,7 +71,7 @@ def smith(cosine: Any, roughness: Any, beckmann: Any) -> Any:
 
 
 def fresnel(cosine: Any) -> Any:
-    """Share of unpolarised light that rubber's smooth skin reflects."""
+    """Share of unpolarised light that rubber's smooth coat reflects."""
     index = PLASTIC["ior"]
     inner = drjit.sqrt(drjit.maximum(0, 1 - (1 - cosine * cosine) / (index * index)))
     across = (cosine - index * inner) / (cosine + index * inner)
@@ -80,7 +80,7 @@ def fresnel(cosine: Any) -> Any:
 
 
 def transmission(cosine: Any) -> Any:
-    """Square root of what rubber's skin lets in and out again at equal angles, looked up."""
+    """Square root of what rubber's coat transmits in and out again at equal angles, from a table."""
     place = drjit.clip((cosine - 0.002) / 0.998, 0, 1) * (TRANSMISSION_STEPS - 1)
     lower = drjit.minimum(UInt(place), UInt(TRANSMISSION_STEPS - 2))
     table = transmission_table()
@@ -90,7 +90,7 @@ def transmission(cosine: Any) -> Any:
 @cache
 def transmission_table() -> Any:
     """Measured on Mitsuba's own `roughplastic`, so that both agree."""
-    skin = mitsuba.load_dict(
+    coat = mitsuba.load_dict(
         {
             "type": "roughplastic",
             "distribution": "beckmann",
@@ -103,7 +103,7 @@ def transmission_table() -> Any:
     cosine = np.linspace(0.002, 1, TRANSMISSION_STEPS)
     at = drjit.zeros(mitsuba.SurfaceInteraction3f, TRANSMISSION_STEPS)
     at.wi = mitsuba.Vector3f(Float(np.sqrt(1 - cosine**2)), Float(np.zeros_like(cosine)), Float(cosine))
-    value = np.asarray(skin.eval(mitsuba.BSDFContext(), at, mitsuba.Vector3f(-at.wi.x, at.wi.y, at.wi.z)))[0]
+    value = np.asarray(coat.eval(mitsuba.BSDFContext(), at, mitsuba.Vector3f(-at.wi.x, at.wi.y, at.wi.z)))[0]
     table = Float(np.sqrt(value / cosine * np.pi).astype(np.float32))
     drjit.eval(table)
     return table
@@ -119,12 +119,12 @@ def _lobe(cos_half: Any, cos_light: Any, cos_view: Any, roughness: Any, beckmann
     return density * smith(cos_light, roughness, beckmann) * smith(cos_view, roughness, beckmann) / (4 * cos_view)
 
 
-def _microfacet(chance: tuple[Any, Any], roughness: Any, beckmann: Any) -> tuple[Any, Any]:
+def _microfacet(sample: tuple[Any, Any], roughness: Any, beckmann: Any) -> tuple[Any, Any]:
     """A microfacet's normal in the surface's frame, drawn by D · cos, and its cosine."""
-    rest = drjit.maximum(1 - chance[0], 1e-7)
+    rest = drjit.maximum(1 - sample[0], 1e-7)
     width = roughness * roughness
-    tangent2 = drjit.select(beckmann, -width * drjit.log(rest), width * chance[0] / rest)
+    tangent2 = drjit.select(beckmann, -width * drjit.log(rest), width * sample[0] / rest)
     cosine = drjit.rsqrt(1 + tangent2)
     sine = drjit.sqrt(drjit.maximum(1 - cosine * cosine, 0))
-    angle = 2 * drjit.pi * chance[1]
+    angle = 2 * drjit.pi * sample[1]
     return mitsuba.Vector3f(sine * drjit.cos(angle), sine * drjit.sin(angle), cosine), cosine
