@@ -91,7 +91,7 @@ def test_an_object_is_where_it_is_projected_and_has_its_colour(color: str, chann
 
 
 def test_changed_objects_change_only_their_surroundings() -> None:
-    games = Games(layout="grid", width=72, height=72, sizes=("large",), camera={"jitter": 0.0})  # type: ignore[arg-type]
+    games = Games(layout="grid", width=72, height=72, sizes=("large",))
     scene = sample_scene(games, Random(2))
     bare = Scene(scene.objects[1:], 72, 72, scene.camera, scene.lights, scene.viewpoint)
     apart = np.abs(render(scene, Effort(16), 1).astype(int) - render(bare, Effort(16), 1)).max(axis=2)
