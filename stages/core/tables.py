@@ -96,6 +96,7 @@ ROLLOUTS: Schema = {
     "sampler": pl.String(),  # what computed it, e.g. "vllm bfloat16"
 }
 
+PANDAS_INDEX = "__index_level_0__"  # what pandas adds when it writes rows that it chose
 LATER = {"thought", "sampler"}  # columns that folders of earlier versions lack; they are read as null
 
 SCORED: Schema = {
@@ -218,14 +219,40 @@ def read(path: Path, schema: Schema, columns: list[str] | None = None) -> pl.Dat
         with path.open("rb") as file:
             present = pl.read_parquet_schema(file)
         lacking = {name: kind for name, kind in schema.items() if name in LATER and name not in present}
-        check(pl.DataFrame(schema={**present, **lacking}), schema, path)
+        known = {
+            name: schema[name] if name in schema and _holds_the_same(kind, schema[name]) else kind
+            for name, kind in present.items()
+            if name != PANDAS_INDEX
+        }
+        check(pl.DataFrame(schema={**known, **lacking}), schema, path)
         stored = [name for name in wanted if name not in lacking]
-        frame = pl.read_parquet(path, columns=stored, hive_partitioning=False, glob=False)
+        frame = _as_in_schema(pl.read_parquet(path, columns=stored, hive_partitioning=False, glob=False), schema, path)
         return frame.with_columns(pl.lit(None, kind).alias(name) for name, kind in lacking.items()).select(list(wanted))
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such table; run the stage that makes it first") from error
     except (polars.exceptions.PolarsError, OSError) as error:
         raise InputError(f"{path}: not a readable Parquet file ({error}); make it again") from error
+
+
+def _holds_the_same(kind: pl.DataType, wanted: pl.DataType) -> bool:
+    """Whether a column may hold what is wanted in another type, as pandas writes numbers and columns of nulls."""
+    if isinstance(kind, pl.List) and isinstance(wanted, pl.List):
+        return _holds_the_same(kind.inner, wanted.inner)  # type: ignore[arg-type]
+    if isinstance(kind, pl.Struct) and isinstance(wanted, pl.Struct):
+        inner, parts = dict(kind), dict(wanted)
+        return inner.keys() == parts.keys() and all(_holds_the_same(inner[name], parts[name]) for name in parts)  # type: ignore[arg-type]
+    return kind in (wanted, pl.Null()) or (kind.is_numeric() and wanted.is_numeric())
+
+
+def _as_in_schema(frame: pl.DataFrame, schema: Schema, where: object) -> pl.DataFrame:
+    """The columns in the schema's types. `InputError` if a number would not survive that."""
+    rounded = [name for name, kind in frame.schema.items() if kind.is_float() and schema[name].is_integer()]
+    frame = frame.with_columns(pl.col(rounded).fill_nan(None))  # as pandas writes nulls among whole numbers
+    cast = frame.cast({name: schema[name] for name in frame.columns}, strict=True)
+    for name in rounded:
+        if not cast[name].cast(frame.schema[name]).equals(frame[name]):
+            raise InputError(f"{where}: column '{name}' holds fractions, but must be {schema[name]}")
+    return cast
 
 
 def read_parts(folder: Path, schema: Schema, columns: list[str] | None = None) -> pl.DataFrame:

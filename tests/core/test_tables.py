@@ -54,3 +54,44 @@ def test_a_key_that_occurs_twice_is_named():
     frame = tables.from_rows([ROW, ROW], tables.GAMES)
     with pytest.raises(InputError, match="two rows with the key .*'g'"):
         tables.unique_key(frame, ["game_id"], "here")
+
+
+def by_pandas(file: Path, copy: Path) -> None:
+    pandas = pytest.importorskip("pandas")
+    pandas.read_parquet(file).to_parquet(copy)
+
+
+def by_pandas_with_an_index(file: Path, copy: Path) -> None:
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.read_parquet(file)
+    pandas.concat([frame, frame]).iloc[len(frame) :].sort_index(ascending=False).sort_index().to_parquet(copy)
+
+
+def by_duckdb(file: Path, copy: Path) -> None:
+    duckdb = pytest.importorskip("duckdb")
+    duckdb.sql(f"COPY (SELECT * FROM '{file}') TO '{copy}' (FORMAT parquet)")
+
+
+def by_polars(file: Path, copy: Path) -> None:
+    pl.read_parquet(file).write_parquet(copy)
+
+
+@pytest.mark.parametrize("rewrite", [by_pandas, by_pandas_with_an_index, by_duckdb, by_polars])
+def test_a_table_that_another_library_rewrote_still_reads(tmp_path: Path, rewrite):
+    change = {"object": 2, "attribute": "color", "before": "red", "after": "blue"}
+    row = dict.fromkeys(tables.PAIRS) | {"pair_id": "a", "changes": [change], "seed": 5, "split": "train"}
+    for name, schema, rows in (
+        ("pairs", tables.PAIRS, [row, {**row, "pair_id": "b", "changes": []}]),
+        ("votes", tables.VOTES, [dict.fromkeys(tables.VOTES) | {"vote": vote, "turn": 1} for vote in (3, None)]),
+    ):
+        frame = tables.from_rows(rows, schema)
+        tables.write(frame, tmp_path / f"{name}.parquet", schema)
+        rewrite(tmp_path / f"{name}.parquet", tmp_path / "copy.parquet")
+        assert tables.read(tmp_path / "copy.parquet", schema).equals(frame)
+
+
+def test_a_fraction_is_no_whole_number(tmp_path: Path):
+    frame = tables.from_rows([ROW], tables.GAMES).with_columns(spy=pl.lit(1.5))
+    frame.write_parquet(tmp_path / "games.parquet")
+    with pytest.raises(InputError, match="column 'spy' holds fractions, but must be Int32"):
+        tables.read(tmp_path / "games.parquet", tables.GAMES)
