@@ -120,7 +120,7 @@ def test_mllama_is_computed_the_plain_way_and_that_is_told(tmp_path: Path):
 @pytest.mark.parametrize("build", [build_llava_next, build_mllama])
 def test_what_is_said_in_a_batch_is_what_is_said_alone(build: Any, tmp_path: Path, pictures: list[Picture]):
     policy = LocalPolicy(build(tmp_path / "model"), RECIPE)
-    alone = [(policy.ask(request, 900), 0) for request in requests(pictures, 1)]
+    alone = [(policy.question(request, 900), 0) for request in requests(pictures, 1)]
     said = [policy.complete([row], torch.device("cpu"))[0] for row in alone]
     policy.fit = check_fit(policy.model, policy.processor, "here")
     together = policy.complete(alone, torch.device("cpu"))

@@ -15,14 +15,14 @@ PER_TOKEN = ("attention_mask", "position_ids", "token_type_ids", "mm_token_type_
 
 
 class Decoding:
-    """A decoding loop for `generate` (its `custom_generate`): one prompt may belong to many rows.
+    """A decoding loop for `generate` (its `custom_generate`), in which many rows may share a prompt.
 
-    Each prompt is computed once; its rows (samples) then go on from copies of its keys and values. Rows that have
-    ended leave the batch once they are half of it. With `shares` off, for models whose state cannot be handled so,
-    the batch stays as it is from first to last, and every row needs a prompt of its own.
+    Each prompt is computed once. Its rows (samples) continue from copies of its keys and values. Rows that have ended
+    leave the batch once they are half of it. With `shares` off, for models whose state cannot be split by rows, the
+    batch never changes and every row needs a prompt of its own.
 
-    A row draws by inverting its cumulative distribution at numbers from its own seed, so its draws depend on its seed
-    and its distribution alone, whatever else is in the batch.
+    A row inverts its cumulative distribution at random numbers from its own seed, so its tokens depend on its seed and
+    its distribution alone, whatever else is in the batch.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Decoding:
     def run(
         self, model: PreTrainedModel, inputs: Mapping[str, torch.Tensor], *, suppressed: Sequence[int], pad_token: int
     ) -> list[tuple[list[int], list[float]]]:
-        """Token ids and log-probs of each row, for left-padded inputs of its prompts; `suppressed` are never drawn."""
+        """Token ids and log-probs of each row. `inputs` are left-padded; `suppressed` tokens are never drawn."""
         self._to(model.device)
         with torch.inference_mode():
             model.generate(
@@ -79,7 +79,7 @@ class Decoding:
         alive = torch.arange(len(self._prompts), device=input_ids.device)
         mask = state.get("attention_mask")  # None where there is no padding
         logits, state = _forward(model, input_ids, state, is_first_iteration=True)
-        # From here on only logits processors look at the prompt: to them padding must not be something that was said.
+        # From here on only logits processors look at the prompt. They must not take padding for a part of it.
         ids = input_ids if mask is None else input_ids.where(mask.bool(), input_ids[:, -1:])
         if self._shares and not torch.equal(self._prompts, alive):
             ids, logits, state = ids[self._prompts], logits[self._prompts], _rows(state, self._prompts)
@@ -98,13 +98,13 @@ class Decoding:
         return self.tokens
 
     def _answers(self) -> list[tuple[list[int], list[float]]]:
-        """What was drawn in each row, up to its stop token, which is included."""
+        """The tokens of each row up to its stop token, which is included."""
         stop = set(self._stop.tolist())
-        found = []
+        answers = []
         for tokens, logprobs in zip(self.tokens.tolist(), self.logprobs.tolist(), strict=True):
             length = next((place + 1 for place, token in enumerate(tokens) if token in stop), len(tokens))
-            found.append((tokens[:length], logprobs[:length]))
-        return found
+            answers.append((tokens[:length], logprobs[:length]))
+        return answers
 
     def _draw(self, scores: torch.Tensor, alive: torch.Tensor, step: int) -> torch.Tensor:
         """The next token of the rows `alive`, from their scores [rows, V]."""
@@ -129,13 +129,13 @@ def _forward(
     model: PreTrainedModel, ids: torch.Tensor, state: dict[str, Any], **options: Any
 ) -> tuple[torch.Tensor, dict[str, Any]]:
     """Logits [B, V] of the next token, and the state after it: a step of the library's own loop."""
-    made = model(**model.prepare_inputs_for_generation(ids, **options, **state), return_dict=True)
-    after = model._update_model_kwargs_for_generation(made, state, is_encoder_decoder=model.config.is_encoder_decoder)
-    return made.logits[:, -1], after
+    output = model(**model.prepare_inputs_for_generation(ids, **options, **state), return_dict=True)
+    after = model._update_model_kwargs_for_generation(output, state, is_encoder_decoder=model.config.is_encoder_decoder)
+    return output.logits[:, -1], after
 
 
 def _rows(state: dict[str, Any], rows: torch.Tensor) -> dict[str, Any]:
-    """The state of generation of these rows of its batch, a row as often as it is named; pictures are done with."""
+    """The state of generation for `rows` of its batch, which may repeat. Pictures are no longer needed."""
     chosen: dict[str, Any] = {}
     for name, value in state.items():
         if name in PER_TOKEN and value is not None:

@@ -1,4 +1,4 @@
-"""Scripted answers, for tests of the game and the loop: no model, milliseconds."""
+"""Scripted answers without a model, for tests of the game and the loop."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Do processor and model go together, and which of the engine's ways are right for them? Tried once at loading.
+"""Whether a processor and a model fit together, and which shortcuts are correct for them: tried when they are loaded.
 
-Two small prompts, one longer than the other, are computed alone, and then together: left padded, each for two rows.
-Both must give the same distributions. Families differ in how they place pictures, count positions and mask padding,
-and a mistake in that is silent: answers get worse, nothing breaks.
+Two small prompts of different length are computed alone, and then together, left padded and with two rows each. Both
+must give the same distributions. Families differ in how they place pictures, count positions and mask padding. A
+mistake there is silent: answers get worse, and nothing fails.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from stages.core.engines.decoding import Decoding
 from stages.core.errors import InputError
 from stages.core.game.prompting import Message
 
-# Largest total variation between the distributions of a prompt alone and in company. Half precision rounds differently
-# in batches of other shapes; padding that is wrong shifts far more than this.
+# Largest total variation between the distributions of a prompt alone and in a batch. Half precision rounds differently
+# in batches of other shapes; wrong padding shifts far more than this.
 LIMIT = {torch.float32: 1e-3}
 LIMIT_HALF = 0.1
 _Shown = tuple[list[Message], list[Image.Image]]  # a prompt's messages and its pictures
@@ -33,21 +33,21 @@ _SIZES = ((24, 24), (160, 40))  # one becomes more patches or tiles than the oth
 
 @dataclass(frozen=True)
 class Fit:
-    """What holds for a model and its processor; each that does not costs speed and is told."""
+    """Which shortcuts are correct for a model and its processor. `notes` name those that are not."""
 
-    joins: bool  # prompts made one by one and put together are what the processor makes of all at once
-    shares: bool  # samples may go on from one computation of their prompt
+    joins: bool  # prompts encoded one by one can be joined into a batch
+    shares: bool  # samples can share the computation of their prompt
     notes: tuple[str, ...] = ()
 
 
 def check_fit(model: PreTrainedModel, processor: ProcessorMixin, place: str) -> Fit:
-    """Try them. `InputError` when they do not belong together, or left padding changes what the model says."""
+    """Try both shortcuts. `InputError` if processor and model do not fit, or left padding changes the answers."""
     pad = processor.tokenizer.pad_token_id
     shown = [Image.linear_gradient("L").resize(size).convert("RGB") for size in _SIZES]
     prompts = [(_message(text), [picture]) for text, picture in zip(_TEXTS, shown, strict=True)]
     single = [dict(vlm.encode(processor, [message], [pictures])) for message, pictures in prompts]
     try:
-        alone = torch.cat([_Watched([0], pad, False).distributions(model, inputs) for inputs in single])
+        alone = torch.cat([_Recording([0], pad, False).distributions(model, inputs) for inputs in single])
     except torch.OutOfMemoryError:
         raise
     except (ValueError, IndexError, RuntimeError) as error:
@@ -56,46 +56,46 @@ def check_fit(model: PreTrainedModel, processor: ProcessorMixin, place: str) -> 
     limit = LIMIT.get(model.dtype, LIMIT_HALF)
     shares, gap = _shared(model, both, pad, alone, limit)
     if not shares:
-        gap = _distance(_Watched([0, 1], pad, False).distributions(model, both), alone)
+        gap = _distance(_Recording([0, 1], pad, False).distributions(model, both), alone)
     if gap > limit:
         raise InputError(
-            f"{place}: left padding changes what {type(model).__name__} says: a prompt's next-token distribution "
-            f"differs by {gap:.3g} (total variation; up to {limit} may be rounding) from that of it alone. "
-            "Prompts of different lengths cannot be batched with it; use rollout.engine=vllm, which does not pad"
+            f"{place}: left padding changes the answers of {type(model).__name__}: the next-token distribution of "
+            f"a padded prompt differs by {gap:.3g} (total variation; up to {limit} may be rounding). Prompts of "
+            "different lengths cannot share a batch; use rollout.engine=vllm, which does not pad"
         )
     joins = _joins(processor, prompts, both)
     return Fit(joins, shares, tuple(_notes(model, processor, joins, shares)))
 
 
-class _Watched(Decoding):
-    """Keeps whole distributions; every row says the same tokens, so that all rows stay comparable."""
+class _Recording(Decoding):
+    """Keeps whole distributions, and gives every row the same tokens, so that rows stay comparable."""
 
     def __init__(self, prompts: Sequence[int], pad_token: int, shares: bool) -> None:
         super().__init__(prompts, [0] * len(prompts), _TWO, [pad_token], shares)
         self._pad = pad_token
-        self.seen: list[torch.Tensor] = []
+        self.recorded: list[torch.Tensor] = []
 
     def _draw(self, scores: torch.Tensor, alive: torch.Tensor, step: int) -> torch.Tensor:
-        self.seen.append(scores.softmax(-1).cpu())
-        return self._said.expand(len(alive))
+        self.recorded.append(scores.softmax(-1).cpu())
+        return self._token.expand(len(alive))
 
     def distributions(self, model: PreTrainedModel, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
-        """[B, 2, V], of the first token and of the one after the prompt's own last token was said again."""
-        self._said = inputs["input_ids"][:1, -1].to(model.device)
+        """[B, 2, V]: of the first token, and of the second after a repetition of the first prompt's last token."""
+        self._token = inputs["input_ids"][:1, -1].to(model.device)
         self.run(model, inputs, suppressed=[], pad_token=self._pad)
-        return torch.stack(self.seen, dim=1)
+        return torch.stack(self.recorded, dim=1)
 
 
 def _shared(
     model: PreTrainedModel, both: dict[str, torch.Tensor], pad: int, alone: torch.Tensor, limit: float
 ) -> tuple[bool, float]:
-    """Whether rows that share their prompt's computation are right, and by how much they are off."""
+    """Whether rows that share the computation of their prompt are correct, and by how much they differ."""
     try:
-        shared = _Watched([0, 0, 1, 1], pad, True).distributions(model, both)
+        shared = _Recording([0, 0, 1, 1], pad, True).distributions(model, both)
     except torch.OutOfMemoryError:
         raise
     except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError):
-        return False, float("inf")  # a family whose state cannot be taken row by row
+        return False, float("inf")  # a family whose state cannot be split by rows
     gap = _distance(shared, alone.repeat_interleave(2, dim=0))
     return gap <= limit, gap
 
@@ -105,7 +105,7 @@ def _distance(one: torch.Tensor, other: torch.Tensor) -> float:
 
 
 def _joins(processor: ProcessorMixin, prompts: Sequence[_Shown], both: dict[str, Any]) -> bool:
-    """Whether single prompts put together are what the processor makes of them at once, pictures whatever the text."""
+    """Whether joined prompts equal those encoded at once, and a picture's inputs do not depend on the text."""
     (_, shown), (other_message, _) = prompts
     try:
         parts = [vlm.encode_one(processor, message, pictures) for message, pictures in prompts]
@@ -114,7 +114,7 @@ def _joins(processor: ProcessorMixin, prompts: Sequence[_Shown], both: dict[str,
             parts[0].pictures, other.pictures
         )
     except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError):
-        return False  # a processor that gives pictures in another form than tensors
+        return False  # a processor whose picture inputs are not tensors
 
 
 def _equal(one: dict[str, Any], other: dict[str, Any]) -> bool:
@@ -132,16 +132,16 @@ def _message(text: str) -> list[Message]:
 def _misfit(
     place: str, model: PreTrainedModel, processor: ProcessorMixin, inputs: dict[str, torch.Tensor], error: Exception
 ) -> str:
-    """The mismatch in numbers: how many placeholders the processor wrote, and what the model said to them."""
+    """The mismatch in numbers: the placeholders that the processor wrote, and the model's error."""
     placeholders = set(vlm.placeholder_tokens(model, processor))
     written = sum(token in placeholders for token in inputs["input_ids"][0].tolist())
     shapes = ", ".join(f"{name} {list(value.shape)}" for name, value in inputs.items() if value.dim() > 2)
-    said = " ".join(str(error).split())[:300] or type(error).__name__
+    cause = " ".join(str(error).split())[:300] or type(error).__name__
     return (
         f"{place}: {type(processor).__name__} and {type(model).__name__} do not fit together: for one picture of "
         f"{_SIZES[0][0]}×{_SIZES[0][1]} pixels the processor wrote {written} placeholder token(s) and {shapes}, and "
-        f"the model stopped at it: {said}. Is this the model's own processor, and are model.processor's options the "
-        "ones it was trained with?"
+        f"the model failed: {cause}. Check that this is the model's own processor, and that model.processor has the "
+        "options it was trained with"
     )
 
 
@@ -149,11 +149,11 @@ def _notes(model: PreTrainedModel, processor: ProcessorMixin, joins: bool, share
     notes = []
     if not joins:
         notes.append(
-            f"inputs of {type(processor).__name__} cannot be put together from single prompts: pictures are prepared "
-            "anew for every batch"
+            f"inputs of {type(processor).__name__} cannot be joined from single prompts, so pictures are prepared "
+            "again for every batch"
         )
     if not shares:
         notes.append(
-            f"the state of {type(model).__name__} cannot be taken row by row: each sample computes its prompt anew"
+            f"the state of {type(model).__name__} cannot be split by rows, so each sample computes its prompt again"
         )
     return notes

@@ -1,4 +1,4 @@
-"""A policy in this process: its model and processor, and how they turn a batch of prompts into completions."""
+"""A policy in this process: its model and processor turn batches of prompts into completions."""
 
 from __future__ import annotations
 
@@ -23,58 +23,58 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class Asked:
-    """A request with its prompt's tokens. Thousands may wait, so the pictures stay in the bounded cache."""
+class Question:
+    """A request with its prompt's tokens. Thousands may wait, so pictures stay in the bounded cache."""
 
     request: Request
     prompt: Prompt
 
 
 class LocalPolicy:
-    """Weights, their processor with a cache of prepared pictures, and the tokens with a meaning of their own."""
+    """Weights, their processor with a cache of pictures, and the tokens that end an answer or must not occur in it."""
 
-    def __init__(self, place: str | Path, recipe: ModelRecipe) -> None:
-        self.processor: ProcessorMixin = vlm.load_processor(place, recipe)  # first: seconds, where weights take minutes
-        self.model: PreTrainedModel = vlm.load_model(place, recipe)
-        # Of model and processor, whatever the weights' values.
-        made_of = type(self.model), self.model.config, self.model.dtype, self.processor.to_json_string()
-        self.kind = "\n".join(map(str, made_of))
+    def __init__(self, model: str | Path, recipe: ModelRecipe) -> None:
+        self.processor: ProcessorMixin = vlm.load_processor(model, recipe)  # first, since weights may take minutes
+        self.model: PreTrainedModel = vlm.load_model(model, recipe)
+        # Equal for models that differ in the values of their weights only.
+        parts = type(self.model), self.model.config, self.model.dtype, self.processor.to_json_string()
+        self.kind = "\n".join(map(str, parts))
         self.stop_tokens = frozenset(vlm.stop_tokens(self.model, self.processor))
         self.suppressed = vlm.placeholder_tokens(self.model, self.processor)
         self._answers = vlm.AnswerText(self.processor, thinking_tags(recipe))
         self.pictures = PictureCache(self.processor.image_processor)
         self.processor.image_processor = self.pictures
-        self.fit = Fit(joins=False, shares=False)  # nothing is known to hold until it is tried
+        self.fit = Fit(joins=False, shares=False)  # what always works
 
-    def ask(self, request: Request, max_tokens: int) -> Asked:
-        """The request's prompt; `InputError` for one of more than `max_tokens`."""
+    def question(self, request: Request, max_tokens: int) -> Question:
+        """The request with its prompt. `InputError` if that has more than `max_tokens`."""
         prompt = self._encoded(request)
         request.check_length(len(prompt.ids), max_tokens)
         if self.fit.joins:
             self.pictures.keep(request.pictures, prompt.pictures)
-        return Asked(request, replace(prompt, pictures={}))
+        return Question(request, replace(prompt, pictures={}))
 
-    def complete(self, rows: Sequence[tuple[Asked, int]], device: torch.device) -> list[Completion]:
+    def complete(self, rows: Sequence[tuple[Question, int]], device: torch.device) -> list[Completion]:
         """One completion for each (request, sample), in order; all of one sampling."""
-        self.model.to(device)  # after training it sleeps in the CPU's memory until it is asked
-        prompts, places = _prompts([asked for asked, _ in rows], self.fit.shares)
+        self.model.to(device)  # after training it sleeps in the CPU's memory until it is question
+        prompts, places = _prompts([question for question, _ in rows], self.fit.shares)
         decoding = Decoding(
             places,
-            [asked.request.seed + sample for asked, sample in rows],
+            [question.request.seed + sample for question, sample in rows],
             rows[0][0].request.sampling,
             self.stop_tokens,
             self.fit.shares,
         )
         inputs, pad = self._inputs(prompts), self.processor.tokenizer.pad_token_id
         drawn = decoding.run(self.model, inputs, suppressed=self.suppressed, pad_token=pad)
-        return [self._completion(asked.prompt, *answer) for (asked, _), answer in zip(rows, drawn, strict=True)]
+        return [self._completion(question.prompt, *answer) for (question, _), answer in zip(rows, drawn, strict=True)]
 
-    def _inputs(self, prompts: Sequence[Asked]) -> dict[str, torch.Tensor]:
+    def _inputs(self, prompts: Sequence[Question]) -> dict[str, torch.Tensor]:
         """Left-padded inputs of these prompts."""
         if self.fit.joins:
-            parts = [replace(asked.prompt, pictures=self._pictures(asked.request)) for asked in prompts]
+            parts = [replace(question.prompt, pictures=self._pictures(question.request)) for question in prompts]
             return vlm.batch(parts, self.processor.tokenizer.pad_token_id)
-        requests = [asked.request for asked in prompts]
+        requests = [question.request for question in prompts]
         pictures = [self.pictures.load(request.pictures) for request in requests]
         return dict(vlm.encode(self.processor, [request.messages for request in requests], pictures))
 
@@ -97,10 +97,10 @@ class LocalPolicy:
         )
 
 
-def _prompts(rows: Sequence[Asked], shares: bool) -> tuple[list[Asked], list[int]]:
-    """The prompts to compute, and the place among them of each row's own: one a request, or one a row."""
+def _prompts(rows: Sequence[Question], shares: bool) -> tuple[list[Question], list[int]]:
+    """The prompts to compute, one for each question or for each row, and for each row the index of its own."""
     if not shares:
         return list(rows), list(range(len(rows)))
-    unique = list({id(asked): asked for asked in rows}.values())
-    place = {id(asked): number for number, asked in enumerate(unique)}
-    return unique, [place[id(asked)] for asked in rows]
+    unique = list({id(question): question for question in rows}.values())
+    place = {id(question): number for number, question in enumerate(unique)}
+    return unique, [place[id(question)] for question in rows]

@@ -1,4 +1,4 @@
-"""Pictures as the processor prepares them, made once for all turns and samples that show them."""
+"""Pictures as the processor prepares them: made once for all turns and samples that show them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from PIL import Image
 from stages.core.pictures import Picture
 
 LIMIT = 2 << 30  # bytes; a 480×320 picture takes about 4 MB with Qwen2.5-VL's processor
+KEY = "vz_pictures"  # the attribute of a loaded image that names its entry
 
 
 @dataclass
@@ -21,89 +22,87 @@ class _Entry:
     inputs: dict[str, Any] | None = None  # what the model gets of them
 
     def size(self) -> int:
-        """Bytes; the inputs are mostly the very tensors that were made."""
+        """Bytes. A tensor that is both made and input counts once."""
         loaded = sum(image.width * image.height * len(image.getbands()) for image in self.images)
-        held = {id(value): value for part in (*self.made.values(), self.inputs or {}) for value in part.values()}
-        return loaded + sum(int(getattr(value, "nbytes", 0)) for value in held.values())
+        tensors = {id(value): value for part in (*self.made.values(), self.inputs or {}) for value in part.values()}
+        return loaded + sum(int(getattr(value, "nbytes", 0)) for value in tensors.values())
 
 
 class PictureCache:
-    """Stands in a processor for its image processor, and keeps what that made of the pictures asked for last.
+    """Replaces the image processor inside a processor, and keeps what that made of the pictures used last.
 
-    A processor calls it with the very images that `load` gave, by which it knows them; others pass through.
+    A processor calls it with the very images that `load` returned. Other images pass through.
     """
 
     def __init__(self, image_processor: Any, limit: int = LIMIT) -> None:
         self._inner = image_processor
         self._limit = limit
-        self._held = 0  # bytes
-        self._entries: OrderedDict[tuple[Picture, ...], _Entry] = OrderedDict()
-        self._known: dict[tuple[int, ...], tuple[Picture, ...]] = {}  # by identity of the images, which are held
-        self.prepared = 0  # times that the image processor had to work
+        self._entries: OrderedDict[tuple[Picture, ...], _Entry] = OrderedDict()  # the one used last at the end
+        self.prepared = 0  # calls of the image processor
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):  # copying asks for these before there is anything inside
+        if name.startswith("__"):  # copying asks for these before `_inner` exists
             raise AttributeError(name)
         return getattr(self._inner, name)
 
     def load(self, pictures: Sequence[Picture]) -> list[Image.Image]:
-        """The pictures of one prompt, read from disk unless they are held."""
+        """The pictures of one prompt, read from disk unless the cache holds them."""
         key = tuple(pictures)
         if key not in self._entries:
-            entry = _Entry([picture.load() for picture in key])
-            self._entries[key] = entry
-            self._known[_identity(entry.images)] = key
-            self._grow(entry.size())
+            images = [picture.load() for picture in key]
+            for image in images:
+                setattr(image, KEY, key)
+            self._entries[key] = _Entry(images)
+            self._shrink()
         self._entries.move_to_end(key)
         return self._entries[key].images
 
     def keep(self, pictures: Sequence[Picture], inputs: dict[str, Any]) -> None:
-        """Hold what the model gets of pictures that were loaded."""
+        """Keep what the model gets of pictures that were loaded."""
         entry = self._entries.get(tuple(pictures))
         if entry is not None and entry.inputs is None:
-            before = entry.size()
             entry.inputs = inputs
-            self._grow(entry.size() - before)
+            self._shrink()
 
     def kept(self, pictures: Sequence[Picture]) -> dict[str, Any] | None:
-        """What was kept of these pictures, unless they had to go since."""
-        entry = self._entries.get(tuple(pictures))
-        if entry is None:
+        """What `keep` kept of these pictures, unless they were dropped since."""
+        key = tuple(pictures)
+        if key not in self._entries:
             return None
-        self._entries.move_to_end(tuple(pictures))
-        return entry.inputs
+        self._entries.move_to_end(key)
+        return self._entries[key].inputs
 
     def __call__(self, images: Any, *args: Any, **options: Any) -> Any:
-        key = self._known.get(_identity(images))
-        if key is None or args:
+        entry = self._entry_of(list(_flat(images)))
+        if entry is None or args:
             self.prepared += 1
             return self._inner(images, *args, **options)
-        entry, call = self._entries[key], repr(sorted(options.items()))
+        call = repr(sorted(options.items()))
         if call not in entry.made:
             self.prepared += 1
-            before = entry.size()
             entry.made[call] = dict(self._inner(images, **options))
-            self._grow(entry.size() - before)
+            self._shrink()
         from transformers import BatchFeature
 
-        return BatchFeature(dict(entry.made[call]))  # a copy: processors take out what only they need
+        return BatchFeature(dict(entry.made[call]))  # a copy: processors remove what only they need
 
-    def _grow(self, size: int) -> None:
-        """Count what came, and let the oldest go."""
-        self._held += size
-        while self._held > self._limit and len(self._entries) > 1:
-            _, entry = self._entries.popitem(last=False)
-            self._held -= entry.size()
-            del self._known[_identity(entry.images)]
+    def _entry_of(self, images: Sequence[Any]) -> _Entry | None:
+        """The entry whose images these are."""
+        entry = self._entries.get(getattr(images[0], KEY, ())) if images else None
+        if entry is None or list(map(id, entry.images)) != list(map(id, images)):
+            return None
+        return entry
 
-
-def _identity(images: Any) -> tuple[int, ...]:
-    return tuple(id(image) for image in _flat(images))
+    def _shrink(self) -> None:
+        """Drop entries down to the limit, the one used longest ago first, but never the last."""
+        held = sum(entry.size() for entry in self._entries.values())
+        while held > self._limit and len(self._entries) > 1:
+            held -= self._entries.popitem(last=False)[1].size()
 
 
 def _flat(images: Any) -> Iterator[Any]:
     if isinstance(images, list | tuple):
-        for one in images:
-            yield from _flat(one)
+        for image in images:
+            yield from _flat(image)
     else:
         yield images

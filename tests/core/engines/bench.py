@@ -17,7 +17,7 @@ import torch
 
 from stages import rollout
 from stages.core import vlm
-from stages.core.engines.local_policy import Asked, LocalPolicy
+from stages.core.engines.local_policy import LocalPolicy, Question
 from stages.core.engines.transformers import TransformersEngine
 from stages.core.folder.artifact import content_hash
 from stages.core.recipe import Recipe, load
@@ -31,9 +31,9 @@ class Unprepared(LocalPolicy):
     """Reads and prepares the picture of every prompt anew."""
 
     def ask(self, request, max_tokens):
-        return Asked(request, vlm.encode_one(self.processor, request.messages, [p.load() for p in request.pictures]))
+        return Question(request, vlm.encode_one(self.processor, request.messages, [p.load() for p in request.pictures]))
 
-    def _inputs(self, prompts: Sequence[Asked]) -> dict[str, torch.Tensor]:
+    def _inputs(self, prompts: Sequence[Question]) -> dict[str, torch.Tensor]:
         return vlm.batch([asked.prompt for asked in prompts], self.processor.tokenizer.pad_token_id)
 
 

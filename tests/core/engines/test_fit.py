@@ -47,23 +47,23 @@ def test_left_padding_that_changes_what_the_model_says_is_refused(tmp_path: Path
         return forward(*args, attention_mask=None, **options)  # as if padding were text
 
     monkeypatch.setattr(model.model.language_model, "forward", unmasked)
-    with pytest.raises(InputError, match=r"here: left padding changes what Gemma3For\w+ says.*differs by 0\.\d+"):
+    with pytest.raises(InputError, match=r"here: left padding changes the answers of Gemma3For\w+:.*differs by 0\.\d+"):
         check_fit(model, processor, "here")
 
 
-def test_a_state_that_cannot_be_taken_row_by_row_is_found_out(random_model: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_state_that_cannot_be_split_by_rows_is_noticed(random_model: Path, monkeypatch: pytest.MonkeyPatch):
     from transformers import DynamicCache
 
     monkeypatch.setattr(DynamicCache, "reorder_cache", lambda *_: None)  # the rows keep other rows' keys
     fit = check_fit(*parts(random_model), "here")
-    assert (fit.joins, fit.shares) == (True, False) and "each sample computes its prompt anew" in fit.notes[0]
+    assert (fit.joins, fit.shares) == (True, False) and "each sample computes its prompt again" in fit.notes[0]
 
 
-def test_inputs_that_cannot_be_put_together_are_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_inputs_that_cannot_be_joined_are_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     model, processor = parts(build_idefics3(tmp_path / "idefics3"))
     monkeypatch.setattr(vlm.prompts, "_filled_up", lambda part, shape: part[:, :1])  # one tile a picture
     fit = check_fit(model, processor, "here")
-    assert (fit.joins, fit.shares) == (False, True) and "prepared anew for every batch" in fit.notes[0]
+    assert (fit.joins, fit.shares) == (False, True) and "again for every batch" in fit.notes[0]
 
 
 @pytest.mark.parametrize("fit", [Fit(True, False), Fit(False, True), Fit(False, False)], ids=str)
@@ -102,7 +102,7 @@ def ask(model: Path, folder: Path, fit: Fit) -> list[list[int]]:
 def test_the_check_is_made_once_for_each_kind_of_model(
     random_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
-    from stages.core.engines import fit as fit_module
+    from stages.core.engines import transformers as engine_module
 
     calls = []
 
@@ -110,7 +110,7 @@ def test_the_check_is_made_once_for_each_kind_of_model(
         calls.append(place)
         return Fit(True, False, ("that costs time",))
 
-    monkeypatch.setattr(fit_module, "check_fit", tried)
+    monkeypatch.setattr(engine_module, "check_fit", tried)
     vlm.load_model(random_model, RECIPE.model).save_pretrained(tmp_path)
     vlm.load_processor(random_model, RECIPE.model).save_pretrained(tmp_path)
     with TransformersEngine(RECIPE) as engine:

@@ -1,4 +1,4 @@
-"""A picture is read and prepared once, whoever shows it, and only so many are held."""
+"""A picture is read and prepared once for all prompts that show it, within a limit."""
 
 from __future__ import annotations
 
@@ -42,24 +42,23 @@ def test_a_picture_is_prepared_once_and_equals_what_the_processor_makes(random_m
     assert cache.prepared == len(pictures)
 
 
-def test_it_is_not_read_again_while_it_is_held(random_model: Path, pictures: list[Picture]):
+def test_a_held_picture_is_not_read_again(random_model: Path, pictures: list[Picture]):
     _, cache = cached(random_model)
     first = cache.load([pictures[0]])
     (pictures[0].folder / pictures[0].ref).unlink()
     assert cache.load([pictures[0]]) is first
 
 
-def test_no_more_is_held_than_the_limit_and_the_oldest_goes_first(random_model: Path, pictures: list[Picture]):
+def test_the_picture_used_longest_ago_goes_first(random_model: Path, pictures: list[Picture]):
     one = 72 * 72 * 3 * 5  # bytes of a picture and of the fp32 values made of it
     processor, cache = cached(random_model, limit=2 * one)
     for picture in (pictures[0], pictures[1], pictures[0], pictures[2]):
         vlm.encode_one(processor, WORDS, cache.load([picture]))
     assert list(cache._entries) == [(pictures[0],), (pictures[2],)]
-    assert cache._held == sum(entry.size() for entry in cache._entries.values()) == 2 * one
-    assert len(cache._known) == 2
+    assert sum(entry.size() for entry in cache._entries.values()) == 2 * one
 
 
-def test_what_the_model_gets_is_held_with_the_picture_and_goes_with_it(random_model: Path, pictures: list[Picture]):
+def test_model_inputs_are_kept_as_long_as_their_picture(random_model: Path, pictures: list[Picture]):
     one = 72 * 72 * 3 * 5
     processor, cache = cached(random_model, limit=2 * one)
     assert cache.kept([pictures[0]]) is None
@@ -68,10 +67,10 @@ def test_what_the_model_gets_is_held_with_the_picture_and_goes_with_it(random_mo
         cache.keep([picture], prompt.pictures)
         assert cache.kept([picture]) is prompt.pictures
     assert cache.kept([pictures[0]]) is None and cache.kept([pictures[1]]) is not None
-    assert cache._held == 2 * one  # the tensors are those that were made: counted once
+    assert len(cache._entries) == 2  # the tensors are those that were made: counted once
 
 
-def test_images_it_does_not_know_pass_through(random_model: Path, pictures: list[Picture]):
+def test_images_of_others_pass_through(random_model: Path, pictures: list[Picture]):
     processor, cache = cached(random_model)
     vlm.encode_one(processor, WORDS, [pictures[0].load()])
     vlm.encode_one(processor, WORDS, [pictures[0].load()])

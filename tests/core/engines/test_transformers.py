@@ -137,7 +137,7 @@ def test_waiting_prompts_hold_no_pictures_and_get_them_back(random_model: Path, 
     asked = [request(picture, number, 2) for number, picture in enumerate(pictures)]
     with engine_of(random_model) as engine:
         policy = engine._policies["current"]
-        assert not policy.ask(asked[0], 900).prompt.pictures
+        assert not policy.question(asked[0], 900).prompt.pictures
         policy.pictures.prepared = 0
         whole = answers(engine, asked)
         assert policy.pictures.prepared == len(pictures) - 1

@@ -6,14 +6,11 @@ import json
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from stages.core.errors import InputError
 from stages.core.recipe.engines import ServerSettings
 from stages.core.recipe.served import origin
 
 if TYPE_CHECKING:
     import httpx2
-
-    from stages.core.engines.server.endpoint import Endpoint
 
 LONGEST_QUOTE = 500  # characters of a server's own words
 
@@ -26,14 +23,6 @@ LEFT_OUT_BY = {
     "repetition_penalty": "rollout.clue_repetition_penalty=1 and rollout.vote_repetition_penalty=1",
     "repeat_penalty": "rollout.clue_repetition_penalty=1 and rollout.vote_repetition_penalty=1",
 }
-
-
-class Refused(Exception):
-    """The server will never answer this request; `words` are its own."""
-
-    def __init__(self, status: int, words: str) -> None:
-        super().__init__(f"{status}: {words}")
-        self.status, self.words = status, words
 
 
 def own_words(response: httpx2.Response) -> str:
@@ -51,27 +40,24 @@ def own_words(response: httpx2.Response) -> str:
     return " ".join(found.split())[:LONGEST_QUOTE] or "without a word"
 
 
-def refusal(
-    endpoint: Endpoint, settings: ServerSettings, refused: Refused, what: str, sent: Collection[str]
-) -> InputError:
-    """The error for the user; `sent` are the names of the request's fields."""
-    said = f"{endpoint.url}: {what}: {endpoint.without_key(refused.words)} ({refused.status})"
-    if refused.status in {401, 403}:
-        return InputError(f"{said}: {_about_key(endpoint, settings)}")
-    if refused.status == 404:
-        return InputError(f"{said}: correct the model's name, or the address up to its version path (…/v1)")
-    return InputError(f"{said}: {_about_fields(refused.words, sent)}")
+def advice(status: int, words: str, url: str, settings: ServerSettings, has_key: bool, sent: Collection[str]) -> str:
+    """The remedy for a request that the server will never answer. `sent` are the names of the request's fields."""
+    if status in {401, 403}:
+        return _about_key(url, settings, has_key)
+    if status == 404:
+        return "correct the model's name, or the address up to its version path (…/v1)"
+    return _about_fields(words, sent)
 
 
-def _about_key(endpoint: Endpoint, settings: ServerSettings) -> str:
+def _about_key(url: str, settings: ServerSettings, has_key: bool) -> str:
     variable = settings.key_variable
-    if endpoint.has_key:
+    if has_key:
         return f"put another key into the environment variable {variable}"
-    if origin(endpoint.url) == origin(settings.url):
+    if origin(url) == origin(settings.url):
         return f"no key was sent: put it into the environment variable {variable}"
     return (
         f"no key was sent, since vz sends the one in {variable} to the host of rollout.server.url alone: set "
-        f"rollout.server.url={endpoint.url}"
+        f"rollout.server.url={url}"
     )
 
 

@@ -11,7 +11,7 @@ from openai import APIConnectionError, APIStatusError, AsyncOpenAI, DefaultAsync
 from pydantic import ValidationError
 
 from stages.core.engines.base import Queue, Tally
-from stages.core.engines.server.advice import Refused, own_words
+from stages.core.engines.server.advice import advice, own_words
 from stages.core.engines.server.models import Card, read_models
 from stages.core.engines.server.protocol import Incomplete, Response, read_response
 from stages.core.errors import InputError, VzError
@@ -45,26 +45,19 @@ class Endpoint:
     def queue(self) -> Queue:
         return Queue(self._running, self._asked - self._running)
 
-    async def models(self) -> list[Card]:
-        """The server's list. `Refused` if it has none."""
-        return read_models(await self._send("GET", "/models", None, "its list of models"))
+    async def models(self) -> list[Card] | None:
+        """The models that the server has; None if it does not list them."""
+        content = await self._send("GET", "/models", None, "its list of models")
+        return read_models(content) if content else None
 
     async def chat(self, body: dict[str, Any], what: str) -> Response:
-        """Send one request; `what` names it in messages. `Refused` if the server will never answer it."""
+        """The answer to a request, which messages call `what`."""
         return read_response(await self._send("POST", "/chat/completions", body, what))
 
     async def close(self) -> None:
         """For good; to close again does nothing."""
         if self._client is not None:
             await self._client.close()
-
-    @property
-    def has_key(self) -> bool:
-        return bool(self._key)
-
-    def without_key(self, text: str) -> str:
-        """`text` with the key cut out: servers quote the key that they refuse."""
-        return text.replace(self._key, "…") if self._key else text
 
     async def _send(self, method: str, path: str, body: dict[str, Any] | None, what: str) -> bytes:
         self._asked += 1
@@ -79,6 +72,7 @@ class Endpoint:
             self._asked -= 1
 
     async def _retried(self, method: str, path: str, body: dict[str, Any] | None, what: str) -> bytes:
+        """The content of the answer; empty if the server has no list of models."""
         client = self._open()
         try:
             if method == "POST":
@@ -86,9 +80,13 @@ class Endpoint:
             few = client.with_options(max_retries=min(RETRIES_OF_LIST, client.max_retries))
             return (await few.get(path, cast_to=httpx2.Response)).content
         except APIStatusError as error:
-            if error.status_code not in RETRIED and error.status_code < 500:
-                raise Refused(error.status_code, own_words(error.response)) from None
-            cause, request = f"{error.status_code}: {own_words(error.response)}", error.request
+            words, status, request = self._without_key(own_words(error.response)), error.status_code, error.request
+            if method == "GET" and status in {404, 405}:
+                return b""
+            if status not in RETRIED and status < 500:
+                remedy = advice(status, words, self.url, self._settings, bool(self._key), body or {})
+                raise InputError(f"{self.url}: {what}: {words} ({status}): {remedy}") from None
+            cause = f"{status}: {words}"
         except APIConnectionError as error:
             cause, request = _cause(error, self._settings.timeout), error.request
             if method == "GET" and isinstance(error.__cause__, httpx2.ConnectError):
@@ -97,9 +95,13 @@ class Endpoint:
                 ) from None
         tries = int(request.headers.get("x-stainless-retry-count", 0)) + 1
         raise VzError(
-            f"{self.url}: {what}: no answer in {tries} tries; the last: {self.without_key(cause)}. What is finished is "
-            "kept: repeat the command for the rest; rollout.server.attempts and timeout set how long vz tries"
+            f"{self.url}: {what}: no answer in {tries} tries; the last: {cause}. What is finished is kept: repeat the "
+            "command for the rest; rollout.server.attempts and timeout set how long vz tries"
         )
+
+    def _without_key(self, text: str) -> str:
+        """`text` with the key cut out: servers quote the key that they refuse."""
+        return text.replace(self._key, "…") if self._key else text
 
     def _open(self) -> AsyncOpenAI:
         if self._client is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,8 +23,8 @@ class Dialect:
 
 
 # A field that a request leaves out is not neutral everywhere. vLLM and SGLang take it from the model's
-# generation_config.json (Qwen2.5-VL's has a repetition penalty), llama.cpp has defaults of its own (top_k 40,
-# min_p 0.05). So where a server says what it is, it is sent the fields that make it sample from the model itself.
+# generation_config.json (Qwen2.5-VL's has a repetition penalty); llama.cpp has defaults of its own (top_k 40, min_p
+# 0.05). A server that says what it is gets the values that leave the model's distribution unchanged.
 _PENALTIES = {"presence_penalty": 0.0, "frequency_penalty": 0.0}
 _LIKE_VLLM = Dialect({"top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0, **_PENALTIES})
 DIALECTS = {
@@ -61,9 +60,9 @@ def read_models(content: bytes) -> list[Card]:
 
 
 def choose_model(url: str, wanted: str | None, place: str, cards: Sequence[Card] | None) -> Card:
-    """The model that plays: `wanted`, or the one whose name or weights are `place`, or the only one.
+    """The model that plays: `wanted`, else the one whose name or weights are `place`, else the only one.
 
-    `cards` is None where the server has no list. `InputError` names what the server has.
+    `cards` is None if the server has no list. `InputError` names what the server has.
     """
     if cards is None:
         if wanted is None:
@@ -74,26 +73,25 @@ def choose_model(url: str, wanted: str | None, place: str, cards: Sequence[Card]
     known = {card.id: card for card in cards}
     if wanted is not None:
         if wanted not in known:
-            raise InputError(f"{url}: has no model '{wanted}'; it has {name_models(cards, wanted)}")
+            raise InputError(f"{url}: has no model '{wanted}'; it has {name_models(cards)}")
         return known[wanted]
-    own = [card for card in cards if is_named(card, place)]
-    found = own or list(cards)
+    named = [card for card in cards if is_named(card, place)]
+    found = named or list(cards)
     if len(found) != 1:
         raise InputError(
-            f"{url}: which of its models is '{place}'? It has {name_models(cards, place)}: set rollout.server.model, "
+            f"{url}: which of its models is '{place}'? It has {name_models(cards)}: set rollout.server.model, "
             f"or name the model as {url}#<name>"
         )
     return found[0]
 
 
 def is_named(card: Card, place: str) -> bool:
-    """Whether a folder or hub name is that of the model, as far as the server tells."""
+    """Whether a folder or hub name is that of the model, by what the server says of it."""
     return place in {card.id, card.root} or Path(place).name == card.id
 
 
-def name_models(cards: Sequence[Card], near: str) -> str:
-    """The names, or of many those like `near`."""
-    names = [card.id for card in cards]
-    close = names if len(names) <= LONGEST_LIST else difflib.get_close_matches(near, names, LONGEST_LIST, cutoff=0.0)
-    more = f" and {len(names) - len(close)} more" if len(close) < len(names) else ""
-    return (", ".join(f"'{name}'" for name in close) or "none") + more
+def name_models(cards: Sequence[Card]) -> str:
+    """The names, or the first of them."""
+    names = [f"'{card.id}'" for card in cards]
+    more = f" and {len(names) - LONGEST_LIST} more" if len(names) > LONGEST_LIST else ""
+    return (", ".join(names[:LONGEST_LIST]) or "none") + more

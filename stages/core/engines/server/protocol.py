@@ -1,10 +1,14 @@
-"""Requests and answers of `POST /chat/completions`, as this project's requests and completions."""
+"""From requests to the JSON of `POST /chat/completions`, and from its answers to completions."""
 
 from __future__ import annotations
 
+import base64
+import io
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
+from PIL import Image
 from pydantic import AliasPath, BaseModel, Field
 
 from stages.core.engines.base import Completion, Request, sampler_name
@@ -12,9 +16,12 @@ from stages.core.engines.server.models import Card
 from stages.core.errors import InputError
 from stages.core.game.prompting import Message
 from stages.core.game.thinking import Tags
+from stages.core.pictures import Picture
 from stages.core.recipe.engines import ServerSettings
 from stages.core.vlm import prompt_hash
 
+CACHED_PICTURES = 256  # data URLs held: a game shows each of its two pictures many times
+ORIENTATION, UPRIGHT = 0x0112, 1  # EXIF
 UNFINISHED = {None, "abort", "error"}  # finish reasons of answers that the server gave up
 EMPTY_AND_WHOLE = {"length", "content_filter"}  # the model thought until the limit, or was silenced
 
@@ -121,19 +128,43 @@ def request_body(
 
 
 def _messages(messages: Sequence[Message], urls: Sequence[str]) -> list[Message]:
-    left = iter(urls)
+    remaining = iter(urls)
     return [
         {
             "role": message["role"],
             "content": [
                 {"type": "text", "text": part["text"]}
                 if part["type"] == "text"
-                else {"type": "image_url", "image_url": {"url": next(left)}}
+                else {"type": "image_url", "image_url": {"url": next(remaining)}}
                 for part in message["content"]
             ],
         }
         for message in messages
     ]
+
+
+@lru_cache(CACHED_PICTURES)
+def data_url(picture: Picture) -> str:
+    """The file's own bytes if every decoder reads them alike, else a PNG of what vz sees.
+
+    `InputError` if the picture is missing, unreadable or not the one that the table names.
+    """
+    image = picture.load()
+    data = b"" if picture.sha256 is None else picture.file()  # a blank picture has no file
+    kind = _plain_kind(data) if data else None
+    if kind is None:
+        encoded = io.BytesIO()
+        image.save(encoded, format="PNG")
+        kind, data = "png", encoded.getvalue()
+    return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
+
+
+def _plain_kind(data: bytes) -> str | None:
+    """png or jpeg; None for transparent or rotated pictures, which servers read differently."""
+    with Image.open(io.BytesIO(data)) as image:
+        opaque = image.mode in {"RGB", "L"} and "transparency" not in image.info
+        upright = image.getexif().get(ORIENTATION, UPRIGHT) == UPRIGHT
+        return {"PNG": "png", "JPEG": "jpeg"}.get(image.format or "") if opaque and upright else None
 
 
 def completion_of(response: Response, url: str, tags: Tags, *, with_ids: bool) -> Completion:

@@ -10,22 +10,22 @@ from stages.core.engines.server.protocol import Response
 from stages.core.errors import InputError
 from stages.core.recipe.engines import ServerSettings
 
-COLD = 0.01  # a temperature at which the likeliest token is all but certain
-CERTAIN = -0.1  # nats; above it the likeliest token's log-prob tells nothing
+COLD = 0.01  # a temperature at which the likeliest token is almost certain
+CERTAIN = -0.1  # nats; if the likeliest token is more likely than that, its log-prob says nothing
 NOISE = 0.05  # nats, of half precision
 
 
 def must_have(missing: Sequence[str], url: str, settings: ServerSettings) -> None:
-    """`InputError` where something is missing that the recipe requires."""
+    """`InputError` if something is missing that the recipe requires."""
     if missing and settings.token_ids == "require":
         raise InputError(
-            f"{url}: gives no {' and no '.join(missing)}, which rollout.server.token_ids: require asks for; play "
-            "through a server that does, or set rollout.server.token_ids=auto for rows that cannot train"
+            f"{url}: gives no {' and no '.join(missing)}, which rollout.server.token_ids=require demands; play through "
+            "a server that does, or set rollout.server.token_ids=auto for rows that cannot train"
         )
 
 
 def probe_body(model: Card, temperature: float, settings: ServerSettings) -> dict[str, Any]:
-    """A request for one token and the log-prob of the likeliest, where many tokens are likely."""
+    """A request for one token, at a point where many are likely, and the log-prob of the likeliest."""
     return {
         "model": model.id,
         "messages": [{"role": "user", "content": "Say any word."}],
@@ -38,8 +38,11 @@ def probe_body(model: Card, temperature: float, settings: ServerSettings) -> dic
 
 
 def follows_temperature(warm: Response, cold: Response) -> bool:
-    """Whether log-probs are those of the distribution that is sampled from, or unknown: of `probe_body` answered at
-    temperature 1 and at `COLD`. vLLM gives those at temperature 1 always, unless it is told otherwise."""
+    """Whether log-probs change with the temperature; true if that is unknown.
+
+    `warm` and `cold` answer `probe_body` at temperature 1 and at `COLD`. By default vLLM's log-probs are always those
+    at temperature 1.
+    """
     at_one, at_cold = _highest(warm), _highest(cold)
     if at_one is None or at_cold is None or at_one > CERTAIN:
         return True

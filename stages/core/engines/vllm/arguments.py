@@ -15,20 +15,20 @@ if TYPE_CHECKING:
     from vllm import SamplingParams
     from vllm.engine.arg_utils import AsyncEngineArgs
 
-LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)  # that vLLM allots memory for
+LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)  # that vLLM can reserve memory for
 TOKENS_A_STEP = 4096  # on a CPU; vLLM's default there
-ADAPTERS = 8  # held at once; games are against few opponents
+ADAPTERS = 8  # loaded at once; a round has few opponents
 
 
 def engine_arguments(recipe: Recipe, weights: Weights, *, on_gpu: bool) -> AsyncEngineArgs:
-    """How an engine with these weights is started. `InputError` for an option that vLLM does not know."""
+    """The arguments of an engine with these weights. `InputError` for an option that vLLM does not know."""
     from vllm.engine.arg_utils import AsyncEngineArgs
 
     values = argument_values(recipe, weights, on_gpu=on_gpu)
     try:
         return AsyncEngineArgs(**values, enable_log_requests=False, disable_log_stats=True)  # vz keeps its own
     except TypeError as error:
-        raise InputError(f"rollout.vllm.options: vLLM's AsyncEngineArgs will not take them: {error}") from error
+        raise InputError(f"rollout.vllm.options: vLLM's AsyncEngineArgs refuses them: {error}") from error
 
 
 def argument_values(recipe: Recipe, weights: Weights, *, on_gpu: bool) -> dict[str, Any]:
@@ -47,7 +47,7 @@ def argument_values(recipe: Recipe, weights: Weights, *, on_gpu: bool) -> dict[s
         "enable_prefix_caching": True,
         "limit_mm_per_prompt": {"image": 1, "video": 0},
         "mm_processor_kwargs": processor_options(recipe) or None,
-        "logprobs_mode": "processed_logprobs",  # at the sampling temperature, as every engine gives them
+        "logprobs_mode": "processed_logprobs",  # at the sampling temperature
         "generation_config": "vllm",  # the recipe samples, not the model's own generation_config.json
         **(_on_gpu(recipe) if on_gpu else _on_cpu(recipe)),
         **_adapters(recipe, weights),
@@ -62,13 +62,13 @@ def longest_sequence(recipe: Recipe) -> int:
 
 
 def processor_options(recipe: Recipe) -> dict[str, Any]:
-    """What the processor is told besides what stands in the model's folder."""
+    """Options of the processor that replace those in the model's folder."""
     limits = {"min_pixels": recipe.model.min_pixels, "max_pixels": recipe.model.max_pixels}
     return {**recipe.model.processor, **{name: value for name, value in limits.items() if value is not None}}
 
 
 def sampling_parameters(request: Request, stop: tuple[int, ...], suppressed: tuple[int, ...]) -> SamplingParams:
-    """vLLM draws sample i with seed + i, as every engine does. Greedy answers are all equal: one is asked for."""
+    """The parameters of a request. vLLM draws sample i with seed + i. Greedy samples are equal, so it computes one."""
     parameters = copy(_parameters(request.sampling, stop, suppressed))
     parameters.n = 1 if request.sampling.temperature == 0 else request.n
     parameters.seed = request.seed
@@ -77,7 +77,7 @@ def sampling_parameters(request: Request, stop: tuple[int, ...], suppressed: tup
 
 @cache
 def _parameters(sampling: Sampling, stop: tuple[int, ...], suppressed: tuple[int, ...]) -> SamplingParams:
-    """What requests of one kind share; making it takes as long as the rest of a request."""
+    """What requests of one kind share. Creating it takes as long as the rest of a request."""
     from vllm import SamplingParams
     from vllm.sampling_params import RequestOutputKind
 
@@ -93,7 +93,7 @@ def _parameters(sampling: Sampling, stop: tuple[int, ...], suppressed: tuple[int
         flat_logprobs=True,
         detokenize=False,  # done once, at the end
         output_kind=RequestOutputKind.FINAL_ONLY,
-        skip_clone=True,  # vLLM may change it, since each request has its own
+        skip_clone=True,  # each request has its own copy, which vLLM may change
     )
 
 
@@ -103,7 +103,7 @@ def _on_gpu(recipe: Recipe) -> dict[str, Any]:
 
 
 def _on_cpu(recipe: Recipe) -> dict[str, Any]:
-    """Prompts are computed whole: of a prompt in parts vLLM 0.32 takes draws back, which generators on CPUs cannot."""
+    """Prompts are computed whole: in parts vLLM 0.32 would rewind random generators, which CPUs cannot."""
     settings = recipe.rollout.vllm
     return {
         "kv_cache_memory_bytes": int(settings.cpu_memory * 2**30 / settings.weights_at_once),
@@ -118,8 +118,7 @@ def _adapters(recipe: Recipe, weights: Weights) -> dict[str, Any]:
         check_experts(lora.target_parameters if lora else [])
     except ValueError as error:
         raise InputError(
-            f"model.lora.target_parameters: vLLM does not serve such an adapter: {error}; set "
-            "rollout.engine=transformers"
+            f"model.lora.target_parameters: vLLM cannot serve such an adapter: {error}; set rollout.engine=transformers"
         ) from error
     wanted = max(weights.rank, lora.rank if lora else 0)
     if wanted == 0:

@@ -1,4 +1,4 @@
-"""Policies on vLLM: which host answers for whom, prompts in and completions out."""
+"""The vLLM engine: which host answers for a policy, and how prompts go in and completions come out."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from vllm import RequestOutput
 
 STARTUP_SECONDS = "1800"  # that an engine may take to start, unless the environment says otherwise
-TEMPERATURES = (0.01, 2.0)  # lower ones vLLM 0.32 raises to the first, without an error
-PICTURES_HELD = 1 << 30  # bytes of decoded ones: a game shows the same two again and again
+TEMPERATURES = (0.01, 2.0)  # vLLM 0.32 silently raises lower ones to the first
+PICTURE_BYTES = 1 << 30  # of decoded pictures: a game shows each of its two many times
 
 
 @dataclass(frozen=True)
@@ -44,10 +44,10 @@ class _Policy:
 
 
 class VllmEngine(Engine):
-    """Every request goes to vLLM at once, whose scheduler batches them; equal beginnings of prompts are computed once.
+    """Every request goes to vLLM at once. Its scheduler batches them and computes common beginnings of prompts once.
 
-    Policies whose full weights are equal, and adapters on them, share a host. `rollout.vllm.weights_at_once` hosts
-    are held; when another is needed the one that was given weights longest ago takes them, and its policies are gone.
+    Policies with equal full weights, and adapters on them, share a host. There are up to `rollout.vllm.weights_at_once`
+    hosts. When another is needed, the one that got its weights first takes them, and its policies are no longer loaded.
     """
 
     def __init__(self, recipe: Recipe) -> None:
@@ -66,10 +66,10 @@ class VllmEngine(Engine):
         self._log = engine_log()
         os.environ.setdefault("VLLM_ENGINE_READY_TIMEOUT_S", STARTUP_SECONDS)
         require("vllm", "vllm")
-        self._hosts: list[Host] = []  # that which got weights longest ago first
+        self._hosts: list[Host] = []  # in the order in which they got their weights
         self._policies: dict[str, _Policy] = {}
-        self._put_out: dict[str, str] = {}  # policy → that which took its host's place
-        self._pictures = PictureCache(None, PICTURES_HELD)
+        self._replaced: dict[str, str] = {}  # policy → the one whose weights replaced its own
+        self._pictures = PictureCache(None, PICTURE_BYTES)
 
     def load(self, policy: str, model: str | Path, version: str) -> None:
         if self._versions.get(policy) == version:
@@ -84,16 +84,16 @@ class VllmEngine(Engine):
         answers = vlm.AnswerText(processor, thinking_tags(self._recipe.model))
         self._policies[policy] = _Policy(weights, version, host, processor, stop, suppressed, answers)
         self._versions[policy] = version
-        self._put_out.pop(policy, None)
+        self._replaced.pop(policy, None)
 
     def unload(self, policy: str) -> None:
-        self._policies.pop(policy, None)  # its host takes the next weights that come
+        self._policies.pop(policy, None)  # its host is free for other weights
         super().unload(policy)
 
     def version(self, policy: str) -> str:
-        if policy in self._put_out:
+        if policy in self._replaced:
             raise InputError(
-                f"the policies '{policy}' and '{self._put_out[policy]}' have different full weights, but "
+                f"the policies '{policy}' and '{self._replaced[policy]}' have different full weights, but "
                 f"rollout.vllm.weights_at_once is {self._recipe.rollout.vllm.weights_at_once}: raise it"
             )
         return super().version(policy)
@@ -108,7 +108,7 @@ class VllmEngine(Engine):
             output = await policy.host.answer(prompt, parameters, adapter=policy.adapter, game=request.order[0])
         except refusals() as error:
             remedy = f"; rollout.max_prompt_tokens is {limit}: raise it" if "maximum model length" in str(error) else ""
-            raise InputError(f"{request.name}: vLLM refuses it: {error}{remedy}") from error
+            raise InputError(f"{request.name}: vLLM refuses the request: {error}{remedy}") from error
         request.check_length(len(output.prompt_token_ids or []), limit)
         completions = _completions(output, request, policy, sampler_name("vllm", self._recipe.model.dtype))
         self.count(completions, prompts=completions[0].prompt_tokens, cached=output.num_cached_tokens or 0)
@@ -125,10 +125,10 @@ class VllmEngine(Engine):
             self.run(host.sleep())
 
     def close(self) -> None:
-        with ExitStack() as all_of_them:  # whichever fails
-            all_of_them.callback(super().close)
+        with ExitStack() as stack:  # each, even if another fails
+            stack.callback(super().close)
             for host in self._hosts:
-                all_of_them.callback(host.close)
+                stack.callback(host.close)
             self._hosts, self._policies = [], {}
 
     def _host_for(self, weights: Weights, policy: str) -> Host:
@@ -145,11 +145,11 @@ class VllmEngine(Engine):
         oldest = self._hosts[0]
         for name in [name for name, other in self._policies.items() if other.host is oldest]:
             del self._policies[name], self._versions[name]
-            self._put_out[name] = policy
+            self._replaced[name] = policy
         return oldest
 
     def _prompt(self, request: Request, processor: ProcessorMixin) -> Any:
-        """Text with the picture's mark, the picture, and its name: vLLM computes a named picture once."""
+        """Tokens with the picture's placeholder, the picture, and its name: vLLM encodes a named picture once."""
         return {
             "prompt_token_ids": vlm.prompt_ids(processor, request.messages),
             "multi_modal_data": {"image": self._pictures.load(request.pictures)},
@@ -176,23 +176,23 @@ def _completions(output: RequestOutput, request: Request, policy: _Policy, sampl
 
 
 def _token_rules(path: str, processor: ProcessorMixin, recipe: Recipe) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """The tokens that end an answer, and those that must never be said, from a model's configuration alone."""
+    """The tokens that end an answer, and those that must never be drawn, by a model's configuration."""
     from transformers import AutoConfig
 
     revision = vlm.revision_of(path, recipe.model)
     config = AutoConfig.from_pretrained(path, revision=revision)
-    _refuse_other_features(path, config)
+    _check_features(path, config)
     ends = vlm.stop_tokens(vlm.generation_config(path, revision), processor)
     return tuple(ends), tuple(vlm.placeholder_tokens(config, processor))
 
 
-def _refuse_other_features(path: str, config: Any) -> None:
-    """vLLM leaves out the norm after SigLIP's last layer in LLaVA, so it would see other pictures than the trainer."""
+def _check_features(path: str, config: Any) -> None:
+    """In LLaVA vLLM leaves out the norm after SigLIP's last layer, so its features differ from the trainer's."""
     vision = getattr(config, "vision_config", None)
     if config.model_type != "llava" or not getattr(vision, "model_type", "").startswith("siglip"):
         return
     if config.vision_feature_layer in (-1, config.vision_config.num_hidden_layers):
         raise InputError(
-            f"{path}: a LLaVA with the features of SigLIP's last layer, of which vLLM leaves out the last norm: its "
-            "answers would be another model's; play it with rollout.engine=transformers"
+            f"{path}: a LLaVA with features of SigLIP's last layer, which vLLM computes without the last norm; set "
+            "rollout.engine=transformers"
         )

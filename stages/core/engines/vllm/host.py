@@ -1,4 +1,4 @@
-"""One running vLLM engine: its start, its answers, new weights in place, its death and its second life."""
+"""One running vLLM engine: how it starts, answers, takes new weights, and is started again after it died."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-TRIES_OF_A_REQUEST = 3  # vLLM asks for a picture again when its caches disagree
-LOOKS_EVERY = 1.0  # seconds, whether the engine that was ordered something still lives
+TRIES = 3  # of a request; vLLM gives one up when its caches of pictures disagree
+CHECK_SECONDS = 1.0  # between checks whether the engine is alive while it carries out an order
 
 
 class Host:
@@ -38,42 +38,42 @@ class Host:
         self._recipe = recipe
         self._log = log
         self._engine: AsyncLLM | None = None
-        self._adapters: dict[str, int] = {}  # adapter's folder and version → its number at vLLM
+        self._adapters: dict[tuple[str, str], int] = {}  # an adapter's folder and version → vLLM's number for it
         self._changing = asyncio.Lock()
         self._asleep = False
-        self._asked = 0
+        self._requests = 0  # numbers them
         self.weights: Weights | None = None
         self.rank = 0  # of the largest adapter it can hold
         self.restarts = 0
         self.retries = 0  # requests sent again
 
     async def take(self, weights: Weights) -> None:
-        """Hold these weights: in place where it runs already, else by starting it."""
+        """Load these weights into the running engine if it can take them, else into a new one."""
         async with self._changing:
             if self._engine is not None and weights.rank <= self.rank:
                 if self.weights is not None and weights.full == self.weights.full:
                     return
-                if _reloads_rightly(self._engine):
+                if _reloads_correctly(self._engine):
                     try:
                         await self._wake()
                         await self._reload(weights)
                         return
                     except _dead() as error:
-                        self._bury(error)
+                        self._report_death(error)
             self.close()
             self._start(weights)
 
     async def answer(
         self, prompt: Any, parameters: SamplingParams, *, adapter: tuple[str, str] | None, game: int
     ) -> RequestOutput:
-        """One request, sent again to a new engine if this one dies under it.
+        """Answer one request. If the engine dies, the request goes to the next one.
 
-        With several copies of the weights a game's requests go to the same copy, which has its prefixes in its cache.
+        With several copies of the weights all requests of a game go to one copy, whose cache has their prefixes.
         """
         copies = self._recipe.rollout.vllm.data_parallel
-        # Drawn, not counted off: games may have been counted off over several such engines before.
+        # A hash, since the fleet may have given every other game, or every eighth, to this engine.
         options = {"data_parallel_rank": derive("copy", game) % copies} if copies > 1 else {}
-        for attempt in range(TRIES_OF_A_REQUEST):
+        for attempt in range(TRIES):
             self.retries += attempt > 0
             engine = self._engine
             try:
@@ -84,12 +84,12 @@ class Host:
             if all(one.finish_reason in {"stop", "length"} for one in output.outputs):
                 return output
         reasons = sorted({str(one.finish_reason) for one in output.outputs})
-        raise VzError(f"vLLM gave no whole answer in {TRIES_OF_A_REQUEST} tries ({', '.join(reasons)})")
+        raise VzError(f"vLLM gave no whole answer in {TRIES} tries ({', '.join(reasons)})")
 
     async def sleep(self) -> None:
-        """Weights to the CPU's memory, keys and values away; the next request wakes it. vLLM can do so on GPUs only."""
+        """Move the weights to the CPU's memory and drop keys and values, until the next request. On GPUs only."""
         if self._engine is not None and self._engine.model_config.enable_sleep_mode and not self._asleep:
-            with suppress(_dead()):  # what comes next finds it so, and starts another
+            with suppress(_dead()):  # the next request will notice
                 await _order(self._engine, self._engine.sleep(level=1))
                 self._asleep = True
 
@@ -114,30 +114,31 @@ class Host:
         if self._recipe.model.device != "auto" and (self._recipe.model.device == "cuda") != on_gpu:
             raise InputError(
                 f"model.device is {self._recipe.model.device}, but this vLLM was built for "
-                f"{current_platform.device_type}: set model.device=auto, or take another engine"
+                f"{current_platform.device_type}: set model.device=auto, or another rollout.engine"
             )
         os.environ[OWNER] = str(os.getpid())
         arguments = engine_arguments(self._recipe, weights, on_gpu=on_gpu)
         began = time.monotonic()
         try:
             with _interruptible():
-                # The context decides only how many tokens are computed in a step: as many as offline, not as a chat's.
+                # The context decides only how many tokens a step computes: as many as offline, not as few as for chats.
                 self._engine = AsyncLLM.from_engine_args(arguments, usage_context=UsageContext.LLM_CLASS)
         except (ValueError, RuntimeError, OSError, NotImplementedError) as error:
             raise InputError(
-                f"{weights.path}: vLLM does not start with it: {first_line(error)}\n{self._log.tail()}"
+                f"{weights.path}: vLLM cannot start with this model: {first_line(error)}\n{self._log.tail()}"
             ) from error
         if not on_gpu and self._engine.model_config.is_mm_prefix_lm:
             self.close()
             raise InputError(
-                f"{weights.path}: lets all tokens of a picture see each other (as Gemma 3 does), which vLLM cannot do "
-                "on a CPU: its answers would be another model's; play it with rollout.engine=transformers"
+                f"{weights.path}: in this model all tokens of a picture attend to each other (as in Gemma 3), which "
+                "vLLM cannot compute on a CPU; set rollout.engine=transformers"
             )
         self.weights, self.rank = weights, arguments.max_lora_rank if arguments.enable_lora else 0
         print(f"vLLM started with {weights.path} in {time.monotonic() - began:.0f} s", file=sys.stderr)
 
     async def _reload(self, weights: Weights) -> None:
-        """New full weights of the same shape. Without the pause the engine's picture cache would outlive them."""
+        """Load full weights of the same shape. Without the pause, cached picture features of the old weights would
+        remain."""
         engine = self._engine
         assert engine is not None
         await _order(engine, engine.pause_generation(mode="wait"))
@@ -145,16 +146,16 @@ class Host:
             await _order(engine, engine.collective_rpc("reload_weights", kwargs={"weights_path": weights.path}))
         except _dead():
             raise
-        except Exception as error:  # whatever vLLM raised, its weights are now neither the old nor the new ones
+        except Exception as error:  # its weights are now neither the old nor the new ones
             self.close()
             raise InputError(
-                f"{weights.path}: vLLM cannot take these weights in place of those of the same shape that it holds: "
-                f"{first_line(error)}\n{self._log.tail()}"
+                f"{weights.path}: vLLM cannot replace the weights that it holds by these: {first_line(error)}\n"
+                f"{self._log.tail()}"
             ) from error
         await _order(engine, engine.reset_mm_cache())
         await _order(engine, engine.reset_encoder_cache())
         if not await _order(engine, engine.reset_prefix_cache()):
-            raise VzError("vLLM keeps prefixes that the old weights computed, although nothing was being computed")
+            raise VzError("vLLM did not empty its prefix cache, which holds results of the old weights")
         await _order(engine, engine.resume_generation())
         self.weights = weights
 
@@ -166,21 +167,16 @@ class Host:
         adapter: tuple[str, str] | None,
         options: dict[str, Any],
     ) -> RequestOutput:
-        self._asked += 1
-        lora = self._adapter_request(adapter)
-        stream = engine.generate(prompt, parameters, str(self._asked), lora_request=lora, **options)
-        async for output in stream:
-            last = output
-        return last
-
-    def _adapter_request(self, adapter: tuple[str, str] | None) -> Any:
-        if adapter is None:
-            return None
         from vllm.lora.request import LoRARequest
 
-        path, version = adapter
-        number = self._adapters.setdefault(f"{path} {version}", len(self._adapters) + 1)
-        return LoRARequest(f"{number}-{version}", number, path)
+        self._requests += 1
+        lora = None
+        if adapter is not None:
+            number = self._adapters.setdefault(adapter, len(self._adapters) + 1)
+            lora = LoRARequest(f"{number}-{adapter[1]}", number, adapter[0])
+        async for output in engine.generate(prompt, parameters, str(self._requests), lora_request=lora, **options):
+            last = output
+        return last
 
     async def _alive(self) -> AsyncLLM:
         if self._asleep or self._changing.locked():
@@ -196,18 +192,17 @@ class Host:
             self._asleep = False
 
     async def _revive(self, dead: AsyncLLM | None, error: BaseException) -> None:
-        """Start again with the same weights, whichever request notices first."""
+        """Start again with the same weights. The first request that notices does so for all."""
         async with self._changing:
             if self._engine is not dead:
-                return  # another request was quicker
+                return  # another request did so
             weights = self.weights
             assert weights is not None
-            self._bury(error)
+            self._report_death(error)
             self._start(weights)
 
-    def _bury(self, error: BaseException) -> None:
-        """What is left of a dead engine goes. It may be started again once in this host's life: a second death ends
-        the stage."""
+    def _report_death(self, error: BaseException) -> None:
+        """Free what is left of a dead engine. `VzError` if it died before: it is started again only once."""
         self.close()
         tail = self._log.tail()
         if self.restarts:
@@ -218,7 +213,7 @@ class Host:
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Ctrl-C at once, while the event loop, which would take it, is held up."""
+    """Let Ctrl-C take effect at once, although the event loop, which handles it, is blocked."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -230,18 +225,18 @@ def _interruptible() -> Iterator[None]:
 
 
 async def _order(engine: AsyncLLM, work: Coroutine[Any, Any, T]) -> T:
-    """Await an order that is no request: where the engine dies at it, vLLM 0.32 would let it wait for ever."""
+    """Await something other than a request. If the engine dies meanwhile, vLLM 0.32 would wait forever."""
     task = asyncio.create_task(work)
-    while not (await asyncio.wait({task}, timeout=LOOKS_EVERY))[0]:
+    while not (await asyncio.wait({task}, timeout=CHECK_SECONDS))[0]:
         if engine.errored:
             task.cancel()
             raise _dead()()
     return task.result()
 
 
-def _reloads_rightly(engine: AsyncLLM) -> bool:
-    """On CPUs vLLM 0.32 packs the table that words are said with, and keeps the old one where it is tied to that which
-    they are read with: such an engine is started anew."""
+def _reloads_correctly(engine: AsyncLLM) -> bool:
+    """Whether vLLM 0.32 loads new weights correctly: on CPUs it keeps the old output embeddings if they are tied to the
+    input embeddings."""
     from vllm.platforms import current_platform
 
     config = engine.model_config.hf_config
@@ -257,7 +252,7 @@ def _dead() -> type[Exception]:
 
 
 def refusals() -> type[Exception]:
-    """What vLLM raises for a request that it will not take, such as a prompt that is too long."""
+    """What vLLM raises for a request that it refuses, such as a prompt that is too long."""
     from vllm.exceptions import VLLMClientError
 
     refused: type[Exception] = VLLMClientError

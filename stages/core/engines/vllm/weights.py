@@ -1,4 +1,4 @@
-"""Which weights a policy needs: full ones, or an adapter on a base."""
+"""The weights that a policy needs: full ones, or an adapter on a base."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Weights:
 
     @property
     def full(self) -> tuple[str, str]:
-        """What tells one set of full weights from another."""
+        """Identifies a set of full weights."""
         return self.path, self.version
 
 
@@ -41,7 +41,7 @@ def weights_of(model: str | Path, version: str, recipe: Model) -> Weights:
 
 
 def check_experts(target_parameters: Sequence[str]) -> None:
-    """`ValueError` for adapters of fused experts that end vLLM 0.32: all on a CPU, and those of half an expert."""
+    """`ValueError` for adapters of fused experts that crash vLLM 0.32: all on a CPU, and those on half an expert."""
     from vllm.platforms import current_platform
 
     if not target_parameters:
@@ -54,7 +54,7 @@ def check_experts(target_parameters: Sequence[str]) -> None:
 
 
 def _check_servable(adapter: str) -> None:
-    """`InputError` for an adapter of a kind that vLLM does not serve, before an engine is started with it."""
+    """`InputError` for an adapter of a kind that vLLM cannot serve, before an engine starts with it."""
     from vllm.config.lora import LoRAConfig
     from vllm.lora.peft_helper import PEFTHelper
 
@@ -66,5 +66,5 @@ def _check_servable(adapter: str) -> None:
         PEFTHelper.from_local_dir(adapter, None).validate_legal(LoRAConfig(max_lora_rank=512))
     except (ValueError, TypeError) as error:
         raise InputError(
-            f"{adapter}: vLLM does not serve this adapter: {error}; play it with rollout.engine=transformers"
+            f"{adapter}: vLLM cannot serve this adapter: {error}; set rollout.engine=transformers"
         ) from error

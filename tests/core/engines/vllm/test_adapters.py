@@ -75,7 +75,7 @@ def test_an_adapter_that_vllm_would_serve_as_another_is_refused_before_it_starts
     adapter = Path(shutil.copytree(adapters[0], tmp_path / "adapter"))
     assert weights_of(adapter, "v", lora_recipe.model).rank == 8
     write_json(adapter / "adapter_config.json", read_json(adapter / "adapter_config.json") | {name: value})
-    with pytest.raises(InputError, match="vLLM does not serve this adapter: .*rollout.engine=transformers"):
+    with pytest.raises(InputError, match="vLLM cannot serve this adapter: .*rollout.engine=transformers"):
         weights_of(adapter, "v", lora_recipe.model)
 
 
