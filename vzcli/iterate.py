@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,37 +12,24 @@ import typer
 
 from vzcli import options as opt
 
-_COLUMNS = (
-    "round",
-    "phase",
-    "acc",
-    "N/A",
-    "votes right",
-    "r spy",
-    "r civ",
-    "r vote",
-    "loss",
-    "KL",
-    "grad",
-    "rows",
-    "tok/s",
-)
-
-_METRICS = (
-    "iteration", "phase", "acc", "na", "vote_accuracy", "reward_spy", "reward_civilian", "reward_decision",
-)  # fmt: skip
+# The columns of the printed table, and the figure of a round in each; "spy found" is the share of games.
+COLUMNS = {
+    "round": "iteration", "phase": "phase", "spy found": "acc", "N/A": "na", "vote accuracy": "vote_accuracy",
+    "spy reward": "reward_spy", "civ. reward": "reward_civilian", "vote reward": "reward_decision",
+    "loss": "loss", "KL": "kl", "grad norm": "grad_norm", "rows": "kept", "tokens/s": "tokens_per_second",
+}  # fmt: skip
 
 
 def command(
     rounds: Annotated[
-        int | None, typer.Option("--rounds", "-n", help="Rounds in all (recipe: iterate.rounds).")
+        int | None, typer.Option("--rounds", "-n", help="Number of rounds in all (recipe: iterate.rounds).")
     ] = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", help="The run's folder; runs/<recipe> if not given.", show_default=False),
     ] = None,
     games: Annotated[
-        Path | None, typer.Option("--games", help="A folder of vz make-games; made in the run if not given.")
+        Path | None, typer.Option("--games", help="A folder of vz make-games; if not given, the run makes its own.")
     ] = None,
     model: Annotated[
         str | None, typer.Option("--model", "-m", help="The policy to start from (recipe: model.path).")
@@ -57,13 +44,12 @@ def command(
     as_json: opt.AsJson = False,
     dry_run: opt.DryRun = False,
 ) -> None:
-    """Play, score, filter and train, round after round. A killed run goes on by the same command."""
+    """Play, score, filter and train, round after round. The same command continues a run that was killed."""
     from stages import iterate
 
     folder = out or Path("runs") / Path(recipe).stem
-    extra = ([] if rounds is None else [f"iterate.rounds={rounds}"]) + (
-        [] if model is None else [f"model.path={model}"]
-    )
+    given = {"iterate.rounds": rounds, "model.path": model}
+    extra = [f"{key}={value}" for key, value in given.items() if value is not None]
     loaded = opt.load_recipe(recipe, [*(overrides or []), *extra], seed)
     opt.run_stage(
         lambda: iterate.run(
@@ -88,38 +74,35 @@ def command(
 
 
 class _RoundTable:
-    """Prints a line a round, the head before the first, and after it what the rest will take."""
+    """Prints a line for each round, a head before the first, and after the first what the others will take."""
 
     def __init__(self, rounds: int) -> None:
-        self._rounds, self._begun = rounds, False
+        self._rounds, self._printed = rounds, 0
 
     def __call__(self, metrics: dict[str, Any], timings: dict[str, Any]) -> None:
-        if not self._begun:
-            self._print(_COLUMNS)
-        self._print_round(metrics, timings)
-        if not self._begun:
-            self._tell_ahead(metrics["iteration"], timings["seconds"])
-        self._begun = True
+        figures = {**metrics["train"], **metrics, **timings}
+        if not self._printed:
+            _print_row(COLUMNS)
+        _print_row(_short(figures[name]) for name in COLUMNS.values())
+        if not self._printed:
+            self._print_forecast(metrics["iteration"], timings["seconds"])
+        self._printed += 1
 
-    def _print_round(self, metrics: dict[str, Any], timings: dict[str, Any]) -> None:
-        train = metrics["train"]
-        figures = [metrics[name] for name in _METRICS] + [train[name] for name in ("loss", "kl", "grad_norm")]
-        self._print([_short(value) for value in (*figures, metrics["kept"], timings["tokens_per_second"])])
-
-    def _tell_ahead(self, number: int, steps: dict[str, float]) -> None:
+    def _print_forecast(self, number: int, steps: dict[str, float]) -> None:
         """On stderr, since it is no row of the table."""
         took, left = sum(steps.values()), self._rounds - number
         if left:
             slowest = ", ".join(f"{step} {seconds:.0f} s" for step, seconds in steps.items() if seconds >= took / 10)
-            told = f"round {number} took {took:.0f} s ({slowest}); {left} more like it: "
-            print(f"{told}{timedelta(seconds=round(left * took))}, evaluations not counted", file=sys.stderr)
+            total = timedelta(seconds=round(left * took))
+            print(
+                f"round {number} took {took:.0f} s ({slowest}); {left} more like it take {total}, without evaluations",
+                file=sys.stderr,
+            )
 
-    def _print(self, cells: Sequence[str]) -> None:
-        print("  ".join(f"{cell:>{_width(name)}}" for name, cell in zip(_COLUMNS, cells, strict=True)), flush=True)
 
-
-def _width(name: str) -> int:
-    return max(len(name), 8 if name == "phase" else 6)
+def _print_row(cells: Iterable[str]) -> None:
+    widths = (max(len(name), 8 if name == "phase" else 6) for name in COLUMNS)
+    print("  ".join(f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True)), flush=True)
 
 
 def _short(value: Any) -> str:

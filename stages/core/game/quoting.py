@@ -1,4 +1,4 @@
-"""What a player wrote, as one line that is safe in the next prompt: nothing in it can pose as another seat."""
+"""What a player wrote, as one line that is safe in the next prompt: nothing in it can pose as another player."""
 
 from __future__ import annotations
 
@@ -26,34 +26,31 @@ _FORGED = re.compile(
 def one_line(text: str) -> str:
     """`text` on one line, fit to stand between “ and ”, and otherwise as it was written.
 
-    Line breaks and control characters become single spaces; invisible characters go; “ and ” become straight quotes;
-    what a model would read as a special token gets a space after its first bracket.
+    Line breaks and control characters become single spaces, and invisible characters go. “ and ” become straight
+    quotes. What a model would read as a special token gets a space after its first bracket.
     """
-    seen = "".join(_shown(char) for char in text).translate(_INNER_QUOTES)
+    seen = "".join(_visible_or_space(char) for char in text).translate(_INNER_QUOTES)
     return _TAG.sub(r"\g<0> ", " ".join(seen.split()))
 
 
 def quoted(line: str) -> str:
-    """A line of `one_line` between “ and ”. The line holds neither, so that it ends where the quotation ends."""
+    """A line of `one_line` between “ and ”. It contains neither, so the quotation ends where the line ends."""
     return f"{OPEN}{line}{CLOSE}"
 
 
 def bare(line: str) -> str:
-    """A line for transcripts without quotation marks, such as the compact prompt set's.
+    """A line for prompts without quotation marks, such as those of the compact prompt set.
 
-    Braces and brackets become round ones, and a forged speaker ("Player 3:", or "3:") loses its colon.
+    Characters become compatible ones (NFKC), braces and brackets round ones, and a forged speaker ("Player 3:", or
+    "3:") loses its colon.
     """
-    return _FORGED.sub(lambda match: match.group().rstrip(": ") + ",", visible(line))
+    kept = [" " if _invisible(char) else char for char in unicodedata.normalize("NFKC", _with_few_marks(line))]
+    harmless = " ".join("".join(kept).split()).translate(_HARMLESS)
+    return _FORGED.sub(lambda match: match.group().rstrip(": ") + ",", harmless)
 
 
-def visible(text: str) -> str:
-    """`text` in compatible characters (NFKC), on one line and with harmless brackets."""
-    kept = [" " if _category(char) else char for char in unicodedata.normalize("NFKC", _few_marks(text))]
-    return " ".join("".join(kept).split()).translate(_HARMLESS)
-
-
-def _few_marks(text: str) -> str:
-    """`text` without the rest of a heap of combining marks, which normalisation sorts in quadratic time."""
+def _with_few_marks(text: str) -> str:
+    """`text` without the end of a long row of combining marks, which normalisation sorts in quadratic time."""
     if text.isascii() or not any(map(unicodedata.combining, set(text))):
         return text
     kept, marks = [], 0
@@ -64,16 +61,16 @@ def _few_marks(text: str) -> str:
     return "".join(kept)
 
 
-def _shown(char: str) -> str:
-    """The character itself; a space for one that breaks the line or controls; nothing for one that is not seen."""
-    category = _category(char)
+def _visible_or_space(char: str) -> str:
+    """The character itself; a space for a line break or control character; nothing for another invisible one."""
+    category = _invisible(char)
     if not category or char in _JOINERS:
         return char
     return "" if category == "Cf" else " "
 
 
 @lru_cache(maxsize=4096)
-def _category(char: str) -> str | None:
-    """The Unicode category of a character that nobody sees: control, format, private, unassigned, line break."""
+def _invisible(char: str) -> str | None:
+    """The Unicode category of an invisible character: control, format, private, unassigned, line break."""
     category = unicodedata.category(char)
     return category if category in {"Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp"} else None

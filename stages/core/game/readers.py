@@ -1,9 +1,8 @@
-r"""Reading what a model wrote: the answer in the last `\boxed{…}`. What a model says is untrusted.
+r"""Reading what a model wrote: its answer is in the last `\boxed{…}`. What a model writes is untrusted.
 
-Every reader takes what a model said outside its private thoughts (`thinking.py`) and follows one rule for where the
-answer is. It is the last complete box, unless that is empty or only repeats the requested format (`\boxed{number}`).
-Where the answer was cut off at the longest length, the box must be the last thing written: a box in the middle of
-unfinished reasoning is no answer.
+Every reader gets what a model said outside its private thoughts (`thinking.py`). The answer is the last complete box,
+unless that is empty or only repeats the requested format (`\boxed{number}`). If the text was cut off at its longest
+length, the box must be the last thing in it: a box in the middle of unfinished reasoning is no answer.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ _NO_ANSWER = re.compile(
     r"(?:[\s_]+or[\s_]+n/a)?[\s.…]*",
     re.IGNORECASE,
 )
-_PLACEHOLDER_CHARS = 60  # a longer box says something
+_PLACEHOLDER_CHARS = 60  # a longer box is no placeholder
 _CLOSING = re.compile(r"(?:[\s$*_`.!)\]}\"']|\\[)\]])*")
 _JOINED = re.compile(r"[\s$*,.;/&|]*(?:(?:and|or|und|oder|et|ou|y|o|e|и|или|和|或|と|か)[\s$*]*)?", re.IGNORECASE)
 _JOINT_CHARS = 20
@@ -33,25 +32,25 @@ _JOINT_CHARS = 20
 
 class _Box(NamedTuple):
     start: int  # of `\boxed`
-    content: int  # first character inside
-    end: int  # past the last character inside
-    after: int  # past the closing brace
+    content: int  # the first character inside
+    end: int  # after the last character inside
+    after: int  # after the closing brace
 
 
 def last_box(text: str, truncated: bool = False) -> str | None:
-    r"""The content of the box that is the answer, nested braces included; None when there is none."""
+    r"""The content of the box that is the answer, nested braces included; None if there is no such box."""
     boxes = _answers(text, truncated)
     return text[boxes[0].content : boxes[0].end] if boxes else None
 
 
 def read_thoughts(text: str, truncated: bool = False) -> str:
-    """The reasoning on one line: all that stands before the box that is the answer."""
+    """The reasoning on one line: everything before the box that is the answer."""
     boxes = _answers(text, truncated)
     return one_line(text[: boxes[0].start] if boxes else text)
 
 
 def read_clue(text: str, max_chars: int, truncated: bool = False) -> str | None:
-    """The clue as one line (`one_line`) of at most `max_chars` characters, or None when nothing readable was boxed."""
+    """The clue as one line (`one_line`) of at most `max_chars` characters; None if no box has a readable one."""
     content = last_box(text, truncated)
     if content is None:
         return None
@@ -60,7 +59,7 @@ def read_clue(text: str, max_chars: int, truncated: bool = False) -> str | None:
 
 
 def read_vote(text: str, players: int, truncated: bool = False) -> Vote:
-    r"""A seat from 1 to `players`, N/A, or unreadable; see `votes.py` for what a box may say.
+    r"""A seat from 1 to `players`, N/A, or unreadable. `votes.py` knows what a box may say.
 
     Boxes side by side ("\boxed{1} or \boxed{2}") are one answer and must agree.
     """
@@ -70,7 +69,7 @@ def read_vote(text: str, players: int, truncated: bool = False) -> Vote:
 
 
 def _answers(text: str, truncated: bool) -> list[_Box]:
-    """The box that is the answer, followed by those directly before it; empty when there is no answer."""
+    """The box that is the answer, and after it those directly before it in the text; nothing if there is no answer."""
     boxes = sorted(_boxes(text))
     while boxes and _is_placeholder(text, boxes[-1]):
         boxes.pop()
@@ -92,8 +91,8 @@ def _is_placeholder(text: str, box: _Box) -> bool:
 
 
 def _boxes(text: str) -> list[_Box]:
-    """All complete boxes: one pass over the braces, so that reading is linear whatever the text holds."""
-    open_braces: list[tuple[int, int] | None] = []  # where a box begins and its content; None for another brace
+    """All complete boxes. It is one pass over the braces, so that reading takes linear time whatever the text holds."""
+    open_braces: list[tuple[int, int] | None] = []  # the start of a box and of its content; None for another brace
     found: list[_Box] = []
     for brace in _BRACES.finditer(text):
         sign = brace.group()
@@ -107,7 +106,7 @@ def _boxes(text: str) -> list[_Box]:
 
 
 def _unwrap(content: str) -> str:
-    """`\\text{N/A}` → `N/A`; a few levels are enough for what models write."""
+    """`\\text{N/A}` → `N/A`. Models nest these commands a few levels deep at most."""
     for _ in range(3):
         content = _TEXT_COMMAND.sub(r"\1", content)
     return content

@@ -1,4 +1,4 @@
-"""What prompts say about a pair: what its pictures show, and how the spy's differs as far as the change log knows."""
+"""What prompts say about a pair: what its pictures show, and in what the spy's differs, if the change log tells."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from stages.core.changes import scene_of
 
 _COUNTS = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
-# How logs name what can differ in an object, vz's own and others', and how a prompt names it.
+# What can differ in an object: its names in the change logs of vz and of others, and its name in prompts.
 _ATTRIBUTES = {
     "color": "colour",
     "colour": "colour",
@@ -28,8 +28,8 @@ _ORDER = tuple(dict.fromkeys(_ATTRIBUTES.values()))
 class Subject:
     """A pair, as a prompt may describe it to every player.
 
-    `kind`: of chart, where it is known. `difference`: what is different in a modified picture, all else being equal,
-    e.g. "two of the objects have a different colour and shape"; None where the change log does not tell.
+    `kind` is the kind of chart, if it is known. `difference` says in what the modified picture differs, everything else
+    being equal: "two of the objects have a different colour and shape". It is None if the change log does not tell.
     """
 
     domain: str
@@ -40,7 +40,7 @@ class Subject:
     def of(cls, pair: Mapping[str, Any]) -> Subject:
         """The subject of a row of `pairs.parquet`, of which it needs `domain`, `changes` and a chart's `scene`.
 
-        Only kinds and numbers of changes come from the log: which objects or values they are would decide the game.
+        It tells kinds and numbers of changes only: to name the objects or values would decide the game.
         """
         domain = str(pair["domain"])
         changes = [change for change in pair["changes"] or () if change["before"] != change["after"]]

@@ -1,8 +1,8 @@
-r"""What a boxed vote says: the one seat that it names, an abstention, or nothing clear.
+r"""What a boxed vote says: one seat, an abstention, or nothing clear.
 
-An answer is split into words of a few kinds (`words.py`). It must begin with what names a seat or abstains, made of
-known words alone. A reason may follow a colon, a comma, a bracket or "because". Whatever could change the meaning
-spoils the answer: another seat, a denial, an unknown word beside the seat.
+An answer is split into words of a few kinds (`words.py`). It must begin with known words that name a seat or abstain. A
+reason may follow after a colon, a comma, a bracket or "because". Anything that could change the meaning makes the vote
+unreadable: another seat, a denial, an unknown word beside the seat.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ VoteKind = Literal["seat", "na", "unreadable"]
 
 _MAX_CHARS = 2000  # a longer box is no vote
 _BEFORE = {"seat", "ordinal", "spy", "filler", "counted", "break"}  # what may stand before the seat
-_BESIDE = {"seat", "ordinal", "spy", "filler", "counted", "query"}  # and between it and the reason
+_BESIDE = {"seat", "ordinal", "spy", "filler", "counted", "query"}  # what may stand between the seat and the reason
 _ABSTAINS = {"abstain", "doubt"}
 
 
@@ -41,25 +41,25 @@ class _Word(NamedTuple):
 
 
 def vote_of(box: str, players: int) -> Vote:
-    """The vote in the content of a box, at a table of `players` seats."""
+    """The vote in the content of a box, in a game of `players`."""
     answer = _split(box) if len(box) <= _MAX_CHARS else []
-    place = next((n for n, word in enumerate(answer) if word.kind in {"number", *_ABSTAINS}), None)
-    if place is None or any(word.kind not in _BEFORE for word in answer[:place]):
+    start = next((n for n, word in enumerate(answer) if word.kind in {"number", *_ABSTAINS}), None)
+    if start is None or any(word.kind not in _BEFORE for word in answer[:start]):
         return Vote("unreadable")
-    end = next((n for n, word in enumerate(answer) if n > place and word.kind in {"break", "why"}), len(answer))
-    kinds = {word.kind for word in answer[place:end]}
+    end = next((n for n, word in enumerate(answer) if n > start and word.kind in {"break", "why"}), len(answer))
+    kinds = {word.kind for word in answer[start:end]}
     if any(word.kind == "query" for word in answer[:-1]):
         return Vote("unreadable")
-    if answer[place].kind in _ABSTAINS:
+    if answer[start].kind in _ABSTAINS:
         clear = kinds <= {*_BESIDE, *_ABSTAINS, "plural"} and not any(word.kind == "number" for word in answer)
         return Vote("na" if clear else "unreadable")
     seat = _only_number(answer)
-    clear = kinds <= {*_BESIDE, "number"} and not _counts(answer[:end]) and not _takes_back(answer[end:])
+    clear = kinds <= {*_BESIDE, "number"} and not _counts(answer[:end]) and not _denies(answer[end:])
     return Vote("seat", seat) if clear and seat and seat <= players else Vote("unreadable")
 
 
 def _only_number(answer: Sequence[_Word]) -> int | None:
-    """The number of the answer, if there is only one and if it is not just written several times ("2, 2")."""
+    """The number in the answer, if there is only one and it is not just a list of the same number ("2, 2")."""
     numbers = [word for word in answer if word.kind == "number"]
     is_list = len(numbers) > 1 and len({word.text for word in numbers}) == 1
     if is_list and not any(word.kind in {"seat", "ordinal", "spy"} for word in answer):
@@ -69,12 +69,12 @@ def _only_number(answer: Sequence[_Word]) -> int | None:
 
 
 def _counts(head: Sequence[_Word]) -> bool:
-    """Whether a number says how many, not who: "3 players"."""
+    """Whether a number says how many and not who: "3 players"."""
     return any(a.kind == "number" and not a.ordinal and b.kind == "seat" for a, b in pairwise(head))
 
 
-def _takes_back(reason: Sequence[_Word]) -> bool:
-    """Whether the words behind a seat deny it: "not the spy", "a civilian", "or N/A"."""
+def _denies(reason: Sequence[_Word]) -> bool:
+    """Whether the words after a seat deny it: "not the spy", "a civilian", "or N/A"."""
     kinds = [*(word.kind for word in reason), "break"]
     telling = [kind for kind in kinds if kind != "filler"]
     first = next((kind for kind in telling if kind not in {"break", "why"}), None)
@@ -82,9 +82,9 @@ def _takes_back(reason: Sequence[_Word]) -> bool:
     return first == "civilian" or ends or ("no", "spy") in pairwise(telling)
 
 
-# Formatting commands go, their text stays. Any other command is an unknown word: `\neq 3` is not a vote for 3.
+# Formatting commands are removed, their text stays. Any other is an unknown word: `\neq 3` is not a vote for 3.
 _COLOUR = re.compile(r"\\(?:text)?color\s*\{[^{}]*\}")
-_LOOKS = re.compile(
+_FORMATTING = re.compile(
     r"\\(?:text(?:bf|it|rm|tt|sf|normal|circled)?|math(?:bf|rm|it|tt|sf|bb|cal)|bm|boldsymbol|mbox|hbox|underline|emph"
     r"|operatorname|(?:display|text)style|tiny|small|normalsize|[lL]arge|LARGE|[hH]uge|bf|it|rm|q?quad|boxed)"
     r"(?![a-zA-Z])"
@@ -93,21 +93,21 @@ _ARROW = re.compile(r"\\(?:to|(?:long)?rightarrow|(?:Long)?Rightarrow|implies)(?
 _ESCAPE = re.compile(r"\\(?![a-zA-Z])")
 _UNSPACED = re.compile("[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")  # scripts that join their words
 _LETTER = r"[^\W\d_]"
-_DROPPED, _KEPT = {"Mn", "Me", "Cf", "Cc"}, "\n\u0338\u3099\u309a"  # kept: the stroke of ≠, the marks of が and ぱ
+_REMOVED, _KEPT = {"Mn", "Me", "Cf", "Cc"}, "\n\u0338\u3099\u309a"  # kept: the stroke of ≠, the marks of が and ぱ
 
 
 def _split(box: str) -> list[_Word]:
-    text = _ESCAPE.sub(" ", _ARROW.sub("→", _LOOKS.sub(" ", _COLOUR.sub(" ", box))))
+    text = _ESCAPE.sub(" ", _ARROW.sub("→", _FORMATTING.sub(" ", _COLOUR.sub(" ", box))))
     found: list[_Word] = []
     for match in _scanner().finditer(_plain(text)):
         word = _word(match, found[-1] if found else None)
         if word:
             found.append(word)
-    return _without_amounts(found)
+    return _without_counts(found)
 
 
 def _word(match: re.Match[str], before: _Word | None) -> _Word | None:
-    """The word that the scanner found; None for signs that say nothing."""
+    """The word that the scanner found; None for signs without a meaning."""
     kind, text = match.lastgroup or "unknown", match.group()
     if kind == "digits":
         whole = re.fullmatch(r"\d{1,3}", text)
@@ -120,8 +120,8 @@ def _word(match: re.Match[str], before: _Word | None) -> _Word | None:
     return None if kind == "sign" else _Word(kind, text)
 
 
-def _without_amounts(answer: list[_Word]) -> list[_Word]:
-    """The answer, where "two" before an unknown word ("two spheres") is no number of a seat. Digits stay numbers."""
+def _without_counts(answer: list[_Word]) -> list[_Word]:
+    """The answer, in which "two" before an unknown word ("two spheres") is no seat. Digits stay numbers."""
     kinds = ["", *(word.kind for word in answer), ""]
     return [
         _Word("unknown", word.text)
@@ -136,7 +136,7 @@ def _scanner() -> re.Pattern[str]:
     longest_first = sorted({*_phrases(), *_after_seat()}, key=len, reverse=True)
     joined = [re.escape(phrase) for phrase in longest_first if _UNSPACED.search(phrase)]
     spaced = [re.escape(phrase) for phrase in longest_first if not _UNSPACED.search(phrase)]
-    bare = rf"(?<!{_LETTER})(?:{{}})(?!{_LETTER})"
+    whole_word = rf"(?<!{_LETTER})(?:{{}})(?!{_LETTER})"
     counted = "|".join(map(re.escape, _listed(words.COUNTED)))
     kinds = {
         "abstain": rf"(?<!{_LETTER})n[ }}]*[./]?[ {{]*a\.?(?![a-z])",
@@ -144,7 +144,7 @@ def _scanner() -> re.Pattern[str]:
         "counted": rf"(?:{counted}) ?#?\d+|第?\d+ ?(?:轮|回合|ラウンド|라운드)",
         "nth": r"(?<![\w.,+−-])\d{1,3}(?:st|nd|rd|th|er|re|eme|e|o|-?(?:и|ыи|ои|ти|я))(?!\w)",
         "digits": r"(?:(?<![\w)])[-+−])?\d+(?:[.,:/⁄^–-]\d+)*(?:%|[a-z]+)?",
-        "phrase": "|".join([*joined, bare.format("|".join(spaced))]),
+        "phrase": "|".join([*joined, whole_word.format("|".join(spaced))]),
         "query": r"\?+",
         "unknown": rf"!(?= ?[\d=])|~~|\\?{_LETTER}+",
         "sign": r"[-=]+>|[\s_*`'\"«»“”„#$=/•·→⇒➡✓✔✅👉🕵~)\]}]",
@@ -180,6 +180,6 @@ def _counting(lines: str) -> Iterable[tuple[str, int]]:
 def _plain(text: str, line_break: str = ";") -> str:
     """`text` without case, accents and invisible characters, in compatible characters and with single spaces."""
     kept = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text).replace("’", "'").casefold())
-    kept = "".join(char for char in kept if char in _KEPT or unicodedata.category(char) not in _DROPPED)
+    kept = "".join(char for char in kept if char in _KEPT or unicodedata.category(char) not in _REMOVED)
     lines = unicodedata.normalize("NFKC", kept).split("\n")
     return line_break.join(" ".join(line.split()) for line in lines).strip()

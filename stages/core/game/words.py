@@ -1,5 +1,6 @@
-"""The usual words of answers that name a seat or abstain, by kind. Commas separate phrases; most lines hold one
-language. Words are compared without case and accents.
+"""The usual words in answers that name a seat or abstain, by kind.
+
+Commas separate phrases, and most lines hold one language. Words are compared without case and accents.
 """
 
 from __future__ import annotations
@@ -7,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 PHRASES: Mapping[str, str] = {
-    # what a number of a seat stands beside
+    # what stands beside the number of a seat
     "seat": """
         player, player number, player no, player id, seat, seat number, suspect, participant, number, candidate
         person, speaker, agent, character, option, user, clue giver
@@ -102,7 +103,7 @@ PHRASES: Mapping[str, str] = {
         civilian, innocent, not guilty, cleared, truthful, 平民, 好人, 市民, 시민
         zivilist, unschuldig, civil, inocente, civile, innocente, мирный, невиновен, مدني, नागरिक
     """,
-    # an abstention, whatever stands beside it
+    # an abstention, whatever else is said
     "abstain": """
         none, none of, nobody, no one, noone, no spy, no player, no vote, no votes, no clear spy, no spy found
         no spy detected, skip, pass
@@ -116,7 +117,7 @@ PHRASES: Mapping[str, str] = {
         никто, воздерживаюсь, н/д, ніхто, nikt, nikdo, ingen, لا أحد, أمتنع, أمتنع عن التصويت, لا ينطبق
         कोई नहीं, लागू नहीं, প্রযোজ্য নয়
     """,
-    # a doubt: an abstention where it stands alone, a hedge behind a seat
+    # a doubt: an abstention if it stands alone, a hedge after a seat
     "doubt": """
         unknown, uncertain, unsure, undecided, unclear, undetermined, not sure, i am not sure, i'm not sure
         not certain
@@ -142,8 +143,8 @@ PHRASES: Mapping[str, str] = {
     """,
 }
 
-# Numbers in words: cardinals and ordinals from 1, then those that only follow a word for a seat, where they are no
-# article and no letter.
+# Numbers in words: cardinals and ordinals from 1; then those that count only after a word for a seat, since elsewhere
+# they are articles or letters.
 CARDINALS = """
     one, two, three, four, five, six, seven, eight, nine, ten, eleven, twelve
     一, 二, 三, 四, 五, 六, 七, 八, 九, 十
@@ -188,5 +189,5 @@ AFTER_SEAT = """
     -, 이
     i, ii, iii, iv
 """
-# Numbers beside these are no seats: "round 2, player 3".
+# The numbers after these are no seats: "round 2, player 3".
 COUNTED = "round, clue round, clue, turn, runde, manche, ronda, rodada, turno, раунд, 轮, 回合, 라운드, ラウンド"
