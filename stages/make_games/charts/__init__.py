@@ -1,8 +1,8 @@
 """Pairs of charts: a table drawn twice, the second time with two of its values exchanged.
 
-In the order of work: `csv_files`, `cells`, `times` and `tables` read; `planning` deals out tables; `parts` and `swap`
-choose what is shown and exchanged; `looks` draws a style; `composing` makes the chart that both pictures share;
-`layout`, `axis`, `labels`, `legend` and `text` say where its parts stand; `drawing`, `marks` and `pies` draw it.
+In the order of work: `reading` takes a file apart; `numbers`, `times` and `columns` say what its columns are; `tables`
+makes cubes of values of one unit; `planning` deals out tables; `cutting` and `swap` choose what is shown and exchanged;
+`looks` draws a style; `drawing` and `marks` draw the pictures.
 """
 
 from stages.make_games.charts.planning import plan

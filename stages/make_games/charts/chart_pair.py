@@ -1,9 +1,12 @@
-"""One pair of charts: a table, and the same with two values exchanged."""
+"""One pair of charts: a part of a table, and the same with two values exchanged."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,23 +17,38 @@ from stages.core.errors import MissingExtra
 from stages.core.pictures import png
 from stages.core.recipe.charts import Kind
 from stages.core.seeds import rng
+from stages.make_games.charts.cutting import cut
 from stages.make_games.charts.looks import Style, draw_style
-from stages.make_games.charts.parts import Part, cut
-from stages.make_games.charts.swap import changes, draw_swap, exchange
-from stages.make_games.charts.tables import ChartTable, words_of
-from stages.make_games.charts.words import NoRoom
+from stages.make_games.charts.swap import ChartTable, changes, draw_swap
+from stages.make_games.charts.tables import read_table
 from stages.make_games.pair import Made, Pair, Skipped
 
 if TYPE_CHECKING:
-    from stages.make_games.charts.chart import Chart
+    from stages.make_games.charts.drawing import Chart
 
 EXTRA, PACKAGE = "charts", "matplotlib"
 PLAIN = 32  # difference of a channel, of 255, above which two pixels differ plainly
-MIN_PIXELS = 100  # that differ plainly between pictures of 480 by 320; half of what CLEVR wants of an object
-MEASURED_AT = 480 * 320 * 3  # numbers in such a picture
-TRIES = 3  # parts of the table with which a kind is tried
-NO_KIND, NO_SWAP, NO_LETTERS, BAD_TABLE = "no kind of chart fits", "no visible swap", "letters missing", "bad table"
+MEASURED_AT = 480 * 320 * 3  # numbers in the picture that games.charts.min_pixels speaks of
+TRIES = 6  # parts of the table with which a kind is tried
+LONGEST_TITLE = 100  # letters
+MOST_NUMBERS = 12  # at the points of a line
+NO_SWAP, NO_LETTERS = "no visible swap", "letters missing"
 NO_ROOM = "no room for its labels"
+_NAMELESS = {
+    "",
+    "value",
+    "values",
+    "number",
+    "amount",
+    "data",
+    "table",
+    "dataset",
+    "train",
+    "test",
+    "chart",
+    "output",
+    "sheet",
+}
 
 Picture = NDArray[np.uint8]  # (height, width, 3) sRGB
 
@@ -47,96 +65,116 @@ class ChartPair(Pair):
     often than half the time on average, however well it knows what tables look like.
     """
 
-    table: ChartTable
+    path: Path
     kinds: tuple[Kind, ...]  # that fit the table, in the order in which they are tried
 
     def make(self) -> Made | Skipped:
-        if not self.kinds:
-            wanted = ", ".join(self.games.charts.kinds)
-            return Skipped(NO_KIND, f"{self.table.name}: has not the rows, numbers or units for {wanted}")
-        from stages.make_games.charts.drawing import own_settings
-
-        with own_settings():
-            return self._first_visible()
+        tried: Skipped | None = None
+        for kind in self.kinds:
+            for attempt in range(TRIES):
+                made = self._try(kind, attempt)
+                if isinstance(made, Made):
+                    return made
+                tried = made or tried
+        why = "values are equal, or nearer or further apart than games.charts.min_difference and most_ratio allow"
+        return tried or Skipped(NO_SWAP, f"{self.path.name}: {why}")
 
     def check_installed(self) -> None:
         check_installed()
 
-    def _first_visible(self) -> Made | Skipped:
-        tried: Made | Skipped | None = None
-        for kind in self.kinds:
-            for attempt in range(TRIES):
-                tried = self._try(kind, attempt) or tried
-                if isinstance(tried, Made):
-                    return tried
-        return tried or Skipped(
-            NO_SWAP,
-            f"{self.table.name}: values are equal, or nearer than games.charts.min_difference allows",
-        )
-
     def _try(self, kind: Kind, attempt: int) -> Made | Skipped | None:
         """Both pictures with one part of the table, or None if no swap in it can be seen."""
         settings = self.games.charts
-        part = cut(self.table, kind, rng(self.seed, "part", kind, attempt))
+        part = cut(read_table(self.path, settings), kind, settings, rng(self.seed, "part", kind, attempt))
+        if part is None:
+            return None
         style = draw_style(rng(self.seed, "style"))
         if self.blank:
-            return self._made(part, (part.table,), style)
-        swap = draw_swap(kind, part.table, settings, style.from_zero, rng(self.seed, "swap", kind, attempt))
-        if swap is None:
+            return self._made(kind, (part,), style)
+        swapped = draw_swap(kind, part, settings, style.from_zero, rng(self.seed, "swap", kind, attempt))
+        if swapped is None:
             return None
-        versions = (part.table, exchange(part.table, swap))
-        return self._made(part, versions if as_given(self.seed) else versions[::-1], style)
+        return self._made(kind, (part, swapped) if as_given(self.seed) else (swapped, part), style)
 
-    def _made(self, part: Part, versions: tuple[ChartTable, ...], style: Style) -> Made | Skipped | None:
+    def _made(self, kind: Kind, versions: Sequence[ChartTable], style: Style) -> Made | Skipped | None:
         """The pictures of these tables, the original's first; None if they hardly differ."""
-        from stages.make_games.charts.text import missing_letters
+        from stages.make_games.charts.drawing import LEAST_TEXT, Chart, NoRoom, draw, families_of, missing_letters
 
-        games = self.games
-        letters = missing_letters(words_of(part.table), style.font)
+        games, size = self.games, (self.games.width, self.games.height)
+        fonts = tuple(name for font in games.charts.fonts for name in families_of(font))
+        title = _title(self.path, versions[0], read_table(self.path, games.charts).title)
+        letters = missing_letters(_words(versions[0]) + title, [style.font, *fonts])
         if letters:
-            return Skipped(NO_LETTERS, f"{self.table.name}: the font {style.font} has no {letters[:10]!r}")
-        try:
-            chart, pictures = self._drawn(part, versions, style)
-        except NoRoom:
-            size = f"{games.width}x{games.height}"
-            remedy = "make pictures larger"
-            return Skipped(NO_ROOM, f"{self.table.name}: {NO_ROOM} at {size}; {remedy}")
-        if len(pictures) > 1 and differing(*pictures) < MIN_PIXELS * pictures[0].size / MEASURED_AT:
-            return None
-        files = [png(Image.fromarray(picture)) for picture in pictures]
-        scenes = [self._scene(part, chart, table) for table in versions]
-        counts = {f"{part.kind} charts": 1}
+            why = f"the font {style.font} has no {letters[:10]!r}; name one that has them by games.charts.fonts"
+            return Skipped(NO_LETTERS, f"{self.path.name}: {why}")
+        text = max(games.charts.text_size * (size[0] * size[1]) ** 0.5, LEAST_TEXT) * style.text_scale
+        note = f"Source: {self.path.name}" if style.note and len(self.path.name) < 50 else ""
+        for look, horizontal, value_labels in _attempts(kind, style, versions[0]):
+            chart = Chart(kind, title, note, *size, text, look, fonts, horizontal, value_labels)
+            try:
+                pictures = draw(chart, versions)
+            except NoRoom:
+                continue
+            if len(pictures) > 1 and differing(*pictures) < games.charts.min_pixels * pictures[0].size / MEASURED_AT:
+                return None
+            return self._pair(chart, versions, [png(Image.fromarray(picture)) for picture in pictures])
+        why = f"{NO_ROOM} at {size[0]}x{size[1]}; make pictures larger, or games.charts.text_size smaller"
+        return Skipped(NO_ROOM, f"{self.path.name}: {why}")
+
+    def _pair(self, chart: Chart, versions: Sequence[ChartTable], pictures: Sequence[bytes]) -> Made:
+        scenes = [{**_scene(chart, table), "source": {"file": self.path.name}} for table in versions]
+        counts = {f"{chart.kind} charts": 1}
         if len(versions) == 1:
-            return Made(files[0], None, scene=scenes[0], counts=counts)
-        return Made(files[0], files[1], changes(*versions), scenes[0], scenes[1], counts)
-
-    def _drawn(self, part: Part, versions: tuple[ChartTable, ...], style: Style) -> tuple[Chart, list[Picture]]:
-        """The chart and its picture with each table. `NoRoom` if the words of one do not fit."""
-        from stages.make_games.charts.composing import compose
-        from stages.make_games.charts.drawing import draw
-
-        games = self.games
-        chart = compose(part, versions, style, (games.width, games.height))
-        return chart, [draw(chart, table) for table in versions]
-
-    def _scene(self, part: Part, chart: Chart, table: ChartTable) -> dict[str, Any]:
-        """The chart as JSON, and where its numbers come from: how many rows and series of how many, as they stand or
-        turned, and whether the values are the table's own."""
-        from stages.make_games.charts.chart import to_json
-
-        drawn = {"rows": [len(table.labels), part.whole_rows], "series": [len(table.series), part.whole_series]}
-        source = {"file": f"{table.name}.csv", **drawn, "turned": part.turned, "as_given": table == part.table}
-        return {**to_json(chart, table), "source": source}
+            return Made(pictures[0], None, scene=scenes[0], counts=counts)
+        for scene, given in zip(scenes, (as_given(self.seed), not as_given(self.seed)), strict=True):
+            scene["source"]["as_given"] = given
+        return Made(pictures[0], pictures[1], changes(*versions), scenes[0], scenes[1], counts)
 
 
-@dataclass(frozen=True)
-class BadTable(Pair):
-    """A table that cannot be read, where such are skipped."""
+def _attempts(kind: Kind, style: Style, table: ChartTable) -> list[tuple[Style, bool, bool]]:
+    """The style, whether bars are horizontal, and whether marks have numbers: as wished, then as may have more room."""
+    if kind == "pie":
+        besides, shares = dict.fromkeys([style.outside, False]), dict.fromkeys([style.share_labels, True])
+        looks = [replace(style, outside=beside, share_labels=share) for beside in besides for share in shares]
+        return [(look, False, True) for look in looks]
+    numbers = style.value_labels and (kind != "line" or (len(table.series) == 1 and len(table.labels) <= MOST_NUMBERS))
+    ways = (style.horizontal, not style.horizontal) if kind in ("bar", "grouped", "stacked") else (False,)
+    return [(style, way, label) for way in ways for label in dict.fromkeys([numbers, False])]
 
-    error: str
 
-    def make(self) -> Skipped:
-        return Skipped(BAD_TABLE, self.error)
+def _title(path: Path, table: ChartTable, given: str) -> str:
+    """From the lines above the table, the file's name if it is words, or what is measured; and what holds for all."""
+    name = given or re.sub(r"[-_.\s]+", " ", path.stem).strip()
+    if not given and not set(re.findall(r"[^\W\d_]{3,}", name.casefold())) - _NAMELESS:
+        name = ""
+    measure = table.measure if table.measure.casefold() not in _NAMELESS else ""
+    if measure and (not name or len(measure) > 25 or len(name) + len(table.title) > LONGEST_TITLE):
+        name = measure
+    if not name:
+        name = " and ".join(series.name for series in table.series) if len(table.series) < 3 else table.heading
+    said = table.title if table.title not in name and len(name) + len(table.title) <= LONGEST_TITLE else ""
+    return ", ".join(part[:1].upper() + part[1:] for part in (name, said or ("" if name else table.title)) if part)
+
+
+def _words(table: ChartTable) -> str:
+    """All words of the table in one string."""
+    return "".join(
+        [table.title, table.heading, table.measure, *table.labels, *(series.name for series in table.series)]
+    )
+
+
+def _scene(chart: Chart, table: ChartTable) -> dict[str, Any]:
+    """The chart and what it shows as JSON values."""
+    units = {series.name: (series.unit.before + series.unit.after).strip() for series in table.series}
+    shown = {
+        "labels": list(table.labels),
+        "series": {series.name: list(series.values) for series in table.series},
+        "heading": table.heading,
+        "measure": table.measure,
+        "units": units,
+        "ordered": bool(table.places),
+    }
+    return {"kind": chart.kind, "title": chart.title, "table": shown, "chart": asdict(chart)}
 
 
 def as_given(seed: int) -> bool:

@@ -1,174 +1,316 @@
-"""The picture of a chart, by matplotlib's Agg renderer: same chart and table, same pixels."""
+"""The pictures of a chart, by matplotlib: one frame for both, so that only the marks and their numbers differ."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
+from itertools import combinations, pairwise
+from pathlib import Path
 from typing import Any
 
 import matplotlib
+import matplotlib.style
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib import font_manager
+from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
-from matplotlib.transforms import IdentityTransform
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from stages.make_games.charts.axis import tick_texts
-from stages.make_games.charts.chart import Chart
-from stages.make_games.charts.layout import Layout, lay_out
-from stages.make_games.charts.legend import SWATCH
-from stages.make_games.charts.marks import draw_bars, draw_lines
-from stages.make_games.charts.pies import draw_pie
-from stages.make_games.charts.tables import ChartTable
-from stages.make_games.charts.text import DOTS_PER_INCH
-from stages.make_games.charts.times import along_time
-from stages.make_games.charts.words import GAP, NoRoom, Words
+from stages.core.errors import InputError
+from stages.core.recipe.charts import Kind
+from stages.make_games.charts.looks import Style
+from stages.make_games.charts.marks import BARS, Marks, draw_marks, numbers_fit
+from stages.make_games.charts.numbers import Format, format_for
+from stages.make_games.charts.swap import ChartTable, value_range
 
-_OUTSIDE = 0.5 / DOTS_PER_INCH  # inches; less is not seen
-_GRID = {"solid": "-", "dashed": (0, (4, 3)), "dotted": (0, (1, 2))}
-_LINES = "#c9ccd1"  # of the grid
-_SPINES = {"none": (), "corner": ("left", "bottom"), "box": ("left", "bottom", "right", "top")}
+Picture = NDArray[np.uint8]  # (height, width, 3) sRGB
+
+DPI = 72  # so that a point is a pixel
+LEAST_TEXT = 9.0  # pixels, below which digits cannot be read
+TITLE, SMALL, LINE = 1.2, 0.9, 1.25  # sizes of titles and notes, and from line to line, times the text's
+_LEAST_PLOT = 0.33  # of the picture's width and height
+_BESIDE = 0.36  # of the width, for labels beside horizontal bars
 
 
-def draw(chart: Chart, table: ChartTable) -> NDArray[np.uint8]:
-    """The picture, (height, width, 3) uint8 sRGB. `NoRoom` if some of it would lie outside."""
-    names = table.labels if chart.kind == "pie" else tuple(series.name for series in table.series)
-    with own_settings(), matplotlib.rc_context({"font.family": chart.style.font}):
-        layout = lay_out(chart, table.labels, names)
-        figure = Figure((chart.width / DOTS_PER_INCH, chart.height / DOTS_PER_INCH), dpi=DOTS_PER_INCH)
-        figure.set_facecolor(chart.style.background)
+class NoRoom(Exception):
+    """The picture is too small for its words: another kind or part of the table must be tried."""
+
+
+@dataclass(frozen=True)
+class Chart:
+    """How a table is drawn, whatever its values are."""
+
+    kind: Kind
+    title: str
+    note: str
+    width: int  # pixels
+    height: int
+    text: float  # height of the small words, pixels
+    style: Style
+    fonts: tuple[str, ...]
+    horizontal: bool
+    value_labels: bool
+
+    @property
+    def has_axis(self) -> bool:
+        """Whether the value axis has numbers: it must, where the values have none."""
+        return self.style.value_axis or not self.value_labels or self.kind not in ("bar", "grouped")
+
+
+def draw(chart: Chart, versions: Sequence[ChartTable]) -> list[Picture]:
+    """A picture of each version of the table. `NoRoom` if some words would overlap or lie outside."""
+    with _settings(chart):
+        figure = Figure((chart.width / DPI, chart.height / DPI), dpi=DPI, layout=(engine := ConstrainedLayoutEngine()))
         canvas = FigureCanvasAgg(figure)
-        axes = _axes(figure, chart, layout)
+        axes = figure.add_subplot()
+        colours = matplotlib.color_sequences[chart.style.palette]
+        marks = Marks(
+            chart.kind, chart.style, chart.text, chart.horizontal, chart.value_labels, _format(versions, chart), colours
+        )
         if chart.kind == "pie":
-            draw_pie(axes, chart, table, layout.names, layout.plot)
-            axes.set(xlim=(-1.02, 1.02), ylim=(-1.02, 1.02))
+            side = (2.6, 1.12) if chart.style.outside else (1.02, 1.02)
+            axes.set(xlim=(-side[0], side[0]), ylim=(-side[1], side[1]), aspect="equal")
             axes.set_axis_off()
         else:
-            _draw_with_axes(axes, chart, table, layout)
-        _draw_words(figure, chart, layout)
-        canvas.draw()
-        _check_inside(figure, canvas.get_renderer())
-        return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+            _draw_axes(axes, chart, versions, marks)
+        _write_around(figure, chart, versions[0], colours)
+        engine.execute(figure)
+        figure.set_layout_engine("none")
+        _check_frame(figure, axes, chart, canvas.get_renderer())
+        return [_picture(canvas, axes, marks, version) for version in versions]
 
 
-def _check_inside(figure: Any, renderer: Any) -> None:
-    """`NoRoom` unless all that is drawn lies inside the picture: words measured by matplotlib, not by our layout."""
-    drawn, picture = figure.get_tightbbox(renderer), figure.bbox_inches
-    if min(drawn.x0, drawn.y0) < -_OUTSIDE or drawn.x1 > picture.x1 + _OUTSIDE or drawn.y1 > picture.y1 + _OUTSIDE:
+def _picture(canvas: Any, axes: Any, marks: Marks, table: ChartTable) -> Picture:
+    artists, labels = draw_marks(axes, marks, table)
+    canvas.draw()
+    boxes = [label.get_window_extent().padded(-0.5) for label in labels]
+    inside = canvas.figure.bbox
+    outside = [box for box in boxes if not (inside.containsx(box.x0) and inside.containsx(box.x1) and box.y0 >= 0)]
+    above = [box for box in boxes if box.y1 > axes.bbox.y1 + 3]
+    touching = any(one.overlaps(other) for one, other in combinations(boxes, 2))
+    if outside or above or touching or (marks.kind == "pie" and not numbers_fit(artists, labels)):
         raise NoRoom
+    picture: Picture = np.asarray(canvas.buffer_rgba())[..., :3].copy()
+    for artist in artists:
+        artist.remove()
+    return picture
 
 
 @contextmanager
-def own_settings() -> Iterator[None]:
-    """Matplotlib's own defaults, whatever the user's are, for words that are measured as for what is drawn; a dollar
-    sign is a dollar, not a formula."""
+def _settings(chart: Chart) -> Iterator[None]:
+    """The style sheet on matplotlib's own defaults, whatever the user's are. A dollar sign starts no formula."""
+    style, size = chart.style, round(chart.text, 1)
+    sizes = ("font.size", "axes.labelsize", "xtick.labelsize", "ytick.labelsize", "legend.fontsize")
+    lines = {f"axes.spines.{side}": style.box for side in ("top", "right")}
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
-        matplotlib.rcParams.update({"text.parse_math": False})
+        matplotlib.style.use(style.sheet)
+        matplotlib.rcParams.update(
+            {
+                **dict.fromkeys(sizes, size),
+                **lines,
+                "text.parse_math": False,
+                "font.family": [style.font, *chart.fonts],
+                "axes.grid": style.grid,
+                "axes.grid.axis": "both" if chart.kind == "scatter" else "x" if chart.horizontal else "y",
+                "axes.axisbelow": True,
+                "legend.frameon": False,
+            }
+        )
         yield
 
 
-def _axes(figure: Any, chart: Chart, layout: Layout) -> Any:
-    plot = layout.plot
-    place = (plot.left / chart.width, plot.bottom / chart.height, plot.width / chart.width, plot.height / chart.height)
-    axes = figure.add_axes(place)
-    axes.set_facecolor("none")
-    return axes
+def _format(versions: Sequence[ChartTable], chart: Chart) -> Format:
+    values = [value for series in versions[0].series for value in series.values if value is not None]
+    return format_for(values, versions[0].series[-1].unit, chart.style.separator)
 
 
-def _draw_with_axes(axes: Any, chart: Chart, table: ChartTable, layout: Layout) -> None:
-    if chart.kind == "line":
-        draw_lines(axes, chart, table)
-        _name_ends(axes, chart, table, layout)
-    else:
-        draw_bars(axes, chart, table, layout.plot, layout.axis)
-    count, low, high = len(table.labels), layout.axis.low, layout.axis.high
-    places = along_time(table.labels) if chart.kind == "line" else [float(row) for row in range(count)]
-    ticks = [place for place, text in zip(places, layout.labels.texts, strict=True) if text]
-    texts = [text for text in layout.labels.texts if text]
-    if chart.horizontal:
-        axes.set(xlim=(low, high), ylim=(count - 0.5, -0.5))
-        axes.set_yticks(ticks, texts)
-        axes.set_xticks(layout.axis.ticks, tick_texts(chart, layout.axis.ticks))
-    else:
-        axes.set(xlim=(-0.5, count - 0.5), ylim=(low, high))
-        axes.set_xticks(ticks, texts, **_turn(layout.labels.turned))
-        axes.set_yticks(layout.axis.ticks, tick_texts(chart, layout.axis.ticks))
-    _draw_frame(axes, chart, low)
-
-
-def _turn(degrees: int) -> dict[str, Any]:
-    if not degrees:
-        return {}
-    slanted = {"ha": "right", "va": "top", "rotation_mode": "anchor"} if degrees == 45 else {}
-    return {"rotation": degrees, **slanted}
-
-
-def _draw_frame(axes: Any, chart: Chart, low: float) -> None:
-    """Ticks, grid, spines, and the line at zero where values lie on both sides of it."""
+def _write_around(figure: Any, chart: Chart, table: ChartTable, colours: Sequence[Any]) -> None:
+    """Title, legend and source, outside the plot."""
     style = chart.style
-    size = round(chart.text, 1)
-    length = 3.0 if style.tick_marks else 0.0
-    axes.tick_params(
-        length=length, width=0.8, pad=6.0 - length, labelsize=size, labelcolor=style.soft_ink, color=style.soft_ink
-    )
-    values, rows = ("x", "y") if chart.horizontal else ("y", "x")
-    axes.set_axisbelow(True)
-    if style.grid != "none" and chart.has_axis:
-        axes.grid(True, axis=values, color=_LINES, linewidth=0.8, linestyle=_GRID[style.grid])
-    base = "left" if chart.horizontal else "bottom"
-    shown = (base,) if style.spines == "base" else _SPINES[style.spines]
-    for side, spine in axes.spines.items():
-        spine.set(visible=side in shown, color=style.soft_ink, linewidth=0.8)
-    if not style.tick_marks or base not in shown:
-        axes.tick_params(axis=rows, length=0.0, pad=6.0)
-    if low < 0 < axes.viewLim.max.max() and chart.kind != "line":
-        line = axes.axvline if chart.horizontal else axes.axhline
-        line(0.0, color=style.soft_ink, linewidth=0.8)
+    if chart.title:
+        x, align = (0.02, "left") if style.title == "left" else (0.5, "center")
+        weight = "bold" if style.bold_title else "normal"
+        figure.suptitle(chart.title, x=x, ha=align, wrap=True, fontsize=round(TITLE * chart.text, 1), fontweight=weight)
+    names = [series.name for series in table.series] if len(table.series) > 1 and chart.kind != "scatter" else []
+    if chart.kind == "pie" and not style.outside:
+        names = list(table.labels)
+    if names:
+        wide = max(text_width(name, chart.text) for name in names)
+        right = style.legend == "right" and wide < 0.26 * chart.width
+        columns = 1 if right else max(min(int(0.96 * chart.width / (wide + 4.5 * chart.text)), len(names)), 1)
+        handles = [Patch(facecolor=colours[number % len(colours)]) for number in range(len(names))]
+        place = "outside center right" if right else "outside lower center"
+        figure.legend(handles, names, loc=place, ncols=columns, handlelength=1.1, handleheight=0.8)
+    if chart.note and (not names or right):
+        figure.supxlabel(chart.note, x=0.02, ha="left", fontsize=round(SMALL * chart.text, 1))
 
 
-def _name_ends(axes: Any, chart: Chart, table: ChartTable, layout: Layout) -> None:
-    """Names of the lines right of their last points."""
-    last = along_time(table.labels)[-1]
-    for number, (series, name) in enumerate(zip(table.series, layout.names, strict=False)):
-        value = series.cells[-1].value
-        if value is not None:
-            axes.annotate(
-                name,
-                (last, value),
-                xytext=(GAP * chart.text, 0),
-                textcoords="offset points",
-                va="center_baseline",
-                fontsize=round(chart.text, 1),
-                color=chart.style.palette[number],
-                annotation_clip=False,
-            )
+def _draw_axes(axes: Any, chart: Chart, versions: Sequence[ChartTable], marks: Marks) -> None:
+    """Limits, ticks and the words along both axes."""
+    values, rows = (axes.xaxis, axes.yaxis) if chart.horizontal else (axes.yaxis, axes.xaxis)
+    if chart.kind == "scatter":
+        _value_axis(axes, values, chart, versions, 1)
+        _value_axis(axes, rows, chart, versions, 0)
+        return
+    _value_axis(axes, values, chart, versions, None)
+    if chart.value_labels and chart.kind in ("bar", "grouped", "line"):
+        _leave_room(axes, chart, versions, marks)
+    (_beside if chart.horizontal else _below)(axes, chart, versions[0])
+    if not chart.has_axis:
+        values.set_visible(False)
+        axes.spines["bottom" if chart.horizontal else "left"].set_visible(False)
+    if chart.kind in BARS and value_range(chart.kind, versions, chart.style.from_zero)[0] < 0:
+        (axes.axvline if chart.horizontal else axes.axhline)(0.0, color="#555555", linewidth=0.8)
 
 
-def _draw_words(figure: Any, chart: Chart, layout: Layout) -> None:
-    """Title, note, legend and what stands along the axes, at the places of the layout."""
-    pixels = IdentityTransform()
-    for words in layout.words:
-        _put(figure, chart, words, pixels)
-    for swatch in layout.swatches:
-        wide = SWATCH * chart.text
-        high = 0.3 * chart.text if chart.kind == "line" else 0.85 * chart.text
-        colour = chart.style.palette[swatch.number % len(chart.style.palette)]
-        patch = Rectangle((swatch.x, swatch.y - high / 2), wide, high, facecolor=colour, transform=pixels)
-        figure.add_artist(patch)
+def _value_axis(axes: Any, axis: Any, chart: Chart, versions: Sequence[ChartTable], column: int | None) -> None:
+    low, high = value_range(chart.kind, versions, chart.style.from_zero, column)
+    lying = axis is axes.xaxis
+    if chart.kind == "scatter":
+        margin = (0.22 if lying else 0.12) * (high - low)
+        low, high = (max(low - margin, 0.0) if low >= 0 else low - margin), high + margin
+    steps = min(chart.style.ticks, 4 if lying else 6 if chart.height < 400 else 8)
+    ticks = MaxNLocator(steps, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
+    written = format_for(ticks, versions[0].series[-1 if column is None else column].unit, chart.style.separator, 9)
+    axis.set_ticks(ticks, [written.write(tick) for tick in ticks])
+    (axes.set_xlim if lying else axes.set_ylim)(ticks[0], ticks[-1])
+    measure = versions[0].measure if column is None else versions[0].series[column].name
+    if measure and not f"{chart.title}, ".startswith(f"{measure}, "):
+        axis.set_label_text("\n".join(_fitting(measure, 0.62 * (chart.width if lying else chart.height), 2, chart)))
 
 
-def _put(figure: Any, chart: Chart, words: Words, pixels: Any) -> None:
-    figure.text(
-        words.x,
-        words.y,
-        words.text,
-        transform=pixels,
-        ha=words.align,
-        va="center" if words.upright else "center_baseline",
-        rotation=90 if words.upright else 0,
-        fontsize=words.font.size,
-        fontweight="bold" if words.font.bold else "normal",
-        color=chart.style.ink if words.strong else chart.style.soft_ink,
-    )
+def _leave_room(axes: Any, chart: Chart, versions: Sequence[ChartTable], marks: Marks) -> None:
+    """Make the value axis longer, for the numbers at the marks. `NoRoom` where they are wider than their place."""
+    table, grouped = versions[0], chart.kind == "grouped"
+    widest = max(text_width(marks.format.write(v), chart.text) for s in table.series for v in s.values if v is not None)
+    slot = (0.72 * chart.height if chart.horizontal else 0.8 * chart.width) / len(table.labels)
+    slot *= chart.style.bar_width / len(table.series) if grouped else 1.0
+    if slot < (0.9 * chart.text if chart.horizontal else widest - 2):
+        raise NoRoom
+    share = (widest + 8) / (0.55 * chart.width) if chart.horizontal else 1.9 * chart.text / (0.6 * chart.height)
+    low, high = axes.get_xlim() if chart.horizontal else axes.get_ylim()
+    span = (high - low) / (1 - min(share, 0.4))
+    least, most = value_range(chart.kind, versions, chart.style.from_zero)
+    high = max(high, most + share * span) if most > 0 or chart.kind == "line" else high
+    low = min(low, least - share * span) if least < 0 and chart.kind != "line" else low
+    (axes.set_xlim if chart.horizontal else axes.set_ylim)(low, high)
+
+
+def _beside(axes: Any, chart: Chart, table: ChartTable) -> None:
+    """Whole labels left of horizontal bars."""
+    count = len(table.labels)
+    slot = 0.72 * chart.height / count
+    if slot < 0.95 * chart.text:
+        raise NoRoom
+    lines = 2 if slot >= 2 * LINE * chart.text else 1
+    texts = ["\n".join(_fitting(label, _BESIDE * chart.width, lines, chart)) for label in table.labels]
+    axes.set_yticks(range(count), texts)
+    axes.set_ylim(count - 0.5, -0.5)
+
+
+def _below(axes: Any, chart: Chart, table: ChartTable) -> None:
+    """Whole labels under bars, or under lines as many as have room."""
+    count, room = len(table.labels), 0.84 * chart.width
+    if chart.kind in BARS:
+        axes.set_xticks(
+            range(count), ["\n".join(_fitting(label, room / count - 5, 3, chart)) for label in table.labels]
+        )
+        axes.set_xlim(-0.5, count - 0.5)
+    else:
+        first, span = table.places[0], table.places[-1] - table.places[0]
+        if span <= 0:
+            raise NoRoom
+        ends = [(0.9 * room * (place - first) / span, text_width(label, chart.text) / 2 + 4)
+                for place, label in zip(table.places, table.labels, strict=True)]  # fmt: skip
+        apart = (n for n in range(1, count + 1) if all(a + b <= y - x for (x, a), (y, b) in pairwise(ends[::n])))
+        every = next(apart)
+        axes.set_xticks(table.places[::every], table.labels[::every])
+        axes.set_xlim(first - 0.04 * span, table.places[-1] + 0.04 * span)
+    plain = table.labels[0].isdigit() and max(map(len, table.labels)) < 4  # numbers of months, not years
+    if table.heading and (not table.places or plain):
+        axes.set_xlabel(table.heading)
+
+
+def _check_frame(figure: Any, axes: Any, chart: Chart, renderer: Any) -> None:
+    """`NoRoom` unless the plot is large enough, all words lie in the picture, and no neighbours touch."""
+    box, around = axes.get_window_extent(renderer), figure.get_tightbbox(renderer)
+    small = box.width < _LEAST_PLOT * chart.width or box.height < _LEAST_PLOT * chart.height
+    if (
+        small
+        or min(around.x0, around.y0) < -0.01
+        or around.x1 > chart.width / DPI + 0.01
+        or around.y1 > chart.height / DPI + 0.01
+    ):
+        raise NoRoom
+    for axis in (axes.xaxis, axes.yaxis) if chart.kind != "pie" else ():
+        boxes = [label.get_window_extent(renderer) for label in axis.get_ticklabels() if label.get_text()]
+        if any(one.overlaps(other) for one, other in pairwise(boxes)):
+            raise NoRoom
+
+
+def _fitting(text: str, room: float, most: int, chart: Chart) -> list[str]:
+    """The text on at most so many lines. `NoRoom` if it does not fit."""
+    lines = _lines(text, room, chart.text, tuple(matplotlib.rcParams["font.family"]))
+    if len(lines) > most or any(text_width(line, chart.text) > room for line in lines):
+        raise NoRoom
+    return lines
+
+
+@cache
+def _lines(text: str, room: float, size: float, families: tuple[str, ...], weight: str = "normal") -> list[str]:
+    """The text broken at blanks, so that each line fits into `room` pixels if its words do."""
+    lines: list[str] = []
+    for word in text.split():
+        longer = f"{lines[-1]} {word}" if lines else word
+        if lines and _width(longer, size, families, weight) <= room:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return lines or [""]
+
+
+def text_width(text: str, size: float) -> float:
+    """How wide the text is on one line, in pixels."""
+    return _width(text, size, tuple(matplotlib.rcParams["font.family"]))
+
+
+@cache
+def _width(text: str, size: float, families: tuple[str, ...], weight: str = "normal") -> float:
+    font = font_manager.FontProperties(family=list(families), size=round(size, 1), weight=weight)
+    return float(RendererAgg(8, 8, DPI).get_text_width_height_descent(text, font, ismath=False)[0])
+
+
+@cache
+def families_of(font: str) -> tuple[str, ...]:
+    """The names under which matplotlib knows a font file, the fonts of a Python package, or an installed font."""
+    files = [Path(font)] if Path(font).is_file() else []
+    if not files and re.fullmatch(r"\w+", font) and (spec := find_spec(font)) and spec.origin:
+        files = sorted(
+            path for path in Path(spec.origin).parent.rglob("*") if path.suffix.lower() in (".ttf", ".otf", ".ttc")
+        )
+    for file in files:
+        font_manager.fontManager.addfont(file)
+    names = [font_manager.get_font(file).family_name for file in files] or [font]
+    if not files and font not in font_manager.get_font_names():
+        raise InputError(f"games.charts.fonts: '{font}' is no font file, no package with fonts, and no installed font")
+    return tuple(dict.fromkeys(names))
+
+
+def missing_letters(text: str, families: Sequence[str]) -> str:
+    """The signs of the text that none of the fonts can draw."""
+    known = frozenset[int]().union(*(_letters(family) for family in families))
+    return "".join(dict.fromkeys(sign for sign in text if not sign.isspace() and ord(sign) not in known))
+
+
+@cache
+def _letters(family: str) -> frozenset[int]:
+    path = font_manager.findfont(font_manager.FontProperties(family=family))
+    return frozenset(font_manager.get_font(path).get_charmap())

@@ -1,92 +1,198 @@
-"""The marks of a chart with axes: bars, stacks and lines, and the numbers at them."""
+"""The marks of a chart and the numbers at them: bars, stacks, lines, areas, points and slices."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
+from math import cos, radians, sin
 from typing import Any
 
 import numpy as np
+from matplotlib.colors import to_hex
+from matplotlib.patches import Wedge
+from matplotlib.patheffects import withStroke
 
-from stages.make_games.charts.axis import Axis
-from stages.make_games.charts.chart import Chart
-from stages.make_games.charts.tables import ChartTable
-from stages.make_games.charts.text import Font, width
-from stages.make_games.charts.times import along_time
-from stages.make_games.charts.words import Box
+from stages.core.recipe.charts import Kind
+from stages.make_games.charts.looks import Style
+from stages.make_games.charts.numbers import Format, Unit
+from stages.make_games.charts.swap import ChartTable
 
-EDGES = {"none": ("none", 0.0), "light": ("#ffffff", 1.0), "dark": ("#222222", 0.7)}
-_LABEL_GAP = 3.0  # pixels between a mark and its number
+BARS = ("bar", "grouped", "stacked")
+INK = "#222222"
+_GAP = 3.0  # pixels between a mark and its number
+
+Drawn = tuple[list[Any], list[Any]]  # all artists, and those of them that are words which must keep apart
 
 
 @dataclass(frozen=True)
-class Bar:
-    """A bar across `place` (rows are at 0, 1, …), `thick` wide, that goes from `base` by `value`."""
+class Marks:
+    """How marks are drawn, whatever the values are."""
 
-    series: int
-    row: int
-    place: float
-    thick: float
-    base: float
-    value: float
+    kind: Kind
+    style: Style
+    text: float
+    horizontal: bool
+    value_labels: bool
+    format: Format
+    palette: Sequence[Any]
 
-
-def bars(chart: Chart, table: ChartTable) -> Iterator[Bar]:
-    """All bars, row by row. Missing values have none."""
-    count = len(table.series) if chart.kind == "grouped" else 1
-    thick = chart.style.bar_width / count
-    for row in range(len(table.labels)):
-        base = 0.0
-        for number, series in enumerate(table.series):
-            value = series.cells[row].value
-            if value is None:
-                continue
-            aside = (number - (count - 1) / 2) * thick if count > 1 else 0.0
-            yield Bar(number, row, row + aside, thick, base, value)
-            base += value if chart.kind == "stacked" else 0.0
+    def colour(self, number: int) -> str:
+        return to_hex(self.palette[number % len(self.palette)])
 
 
-def draw_bars(axes: Any, chart: Chart, table: ChartTable, plot: Box, axis: Axis) -> None:
-    """Bars and stacks on matplotlib's `axes`, with their numbers."""
-    edge, line = EDGES[chart.style.bar_edge]
-    for bar in bars(chart, table):
-        fill = bar_colour(chart, table, bar)
-        look: dict[str, Any] = {"color": fill, "edgecolor": edge, "linewidth": line}
-        if chart.horizontal:
-            axes.barh(bar.place, bar.value, bar.thick, left=bar.base, **look)
-        else:
-            axes.bar(bar.place, bar.value, bar.thick, bottom=bar.base, **look)
-        if chart.value_labels:
-            _number_at(axes, chart, bar, fill, plot, axis)
+def draw_marks(axes: Any, marks: Marks, table: ChartTable) -> Drawn:
+    """Draw the table's marks. None of them takes part in the layout."""
+    draw = {"line": _lines, "area": _areas, "pie": _slices, "scatter": _points}.get(marks.kind, _bars)
+    artists, labels = draw(axes, marks, table)
+    return [*artists, *labels], labels
 
 
-def bar_colour(chart: Chart, table: ChartTable, bar: Bar) -> str:
-    """By series; bars of a single one are alike, or each its own where the style wants that."""
-    alone = len(table.series) == 1
-    number = bar.row if alone and not chart.style.one_colour else bar.series
-    return chart.style.palette[number % len(chart.style.palette)]
-
-
-def draw_lines(axes: Any, chart: Chart, table: ChartTable) -> None:
-    """A line a series, with gaps where values are missing; a lone point is a dot."""
-    style = chart.style
-    places = along_time(table.labels)
+def _bars(axes: Any, marks: Marks, table: ChartTable) -> Drawn:
+    count = len(table.series) if marks.kind == "grouped" else 1
+    thick = marks.style.bar_width / count
+    base = np.zeros(len(table.labels))
+    artists, labels = [], []
     for number, series in enumerate(table.series):
-        values = np.array([np.nan if cell.value is None else cell.value for cell in series.cells])
-        marker = style.marker or ("o" if np.isnan(values).any() else "")
-        axes.plot(
-            places,
-            values,
-            color=style.palette[number],
-            linewidth=style.line_width * chart.text / 5,
-            marker=marker,
-            markersize=0.5 * chart.text,
-            clip_on=False,
-        )
-        if chart.value_labels:
-            for place, value in zip(places, values, strict=True):
+        values = np.array([np.nan if value is None else value for value in series.values])
+        places = np.arange(len(values)) + ((number - (count - 1) / 2) * thick if count > 1 else 0.0)
+        alone = len(table.series) == 1 and not marks.style.one_colour
+        colours = [marks.colour(row if alone else number) for row in range(len(values))]
+        edge = {"edgecolor": marks.style.bar_edge, "linewidth": 0.0 if marks.style.bar_edge == "none" else 0.8}
+        if marks.horizontal:
+            artists.append(axes.barh(places, values, thick, left=base, color=colours, **edge))
+        else:
+            artists.append(axes.bar(places, values, thick, bottom=base, color=colours, **edge))
+        if marks.value_labels:
+            for place, value, low, colour in zip(places, values, base, colours, strict=True):
                 if np.isfinite(value):
-                    _write(axes, chart, chart.numbers.write(value), (place, value), (0, _LABEL_GAP + 0.3 * chart.text))
+                    labels += _number_at_bar(axes, marks, (place, value, low), thick, colour)
+        if marks.kind == "stacked":
+            base = base + values
+    return artists, labels
+
+
+def _number_at_bar(axes: Any, marks: Marks, bar: tuple[float, float, float], thick: float, colour: str) -> list[Any]:
+    place, value, low = bar
+    text = marks.format.write(value)
+    if marks.kind == "stacked":
+        corner, other = (
+            axes.transData.transform(each)
+            for each in ((0, 0), (thick, value) if not marks.horizontal else (value, thick))
+        )
+        wide, high = abs(other - corner)
+        if wide < 0.62 * marks.text * len(text) + 3 or high < 1.15 * marks.text:
+            return []
+        at = (low + value / 2, place) if marks.horizontal else (place, low + value / 2)
+        return [_write(axes, text, at, (0, 0), "center", "center_baseline", inside_colour(colour))]
+    gap = -_GAP if value < 0 else _GAP
+    if marks.horizontal:
+        return [
+            _write(
+                axes,
+                text,
+                (value, place),
+                (gap, 0),
+                "right" if value < 0 else "left",
+                "center_baseline",
+                INK,
+            )
+        ]
+    return [_write(axes, text, (place, value), (0, gap), "center", "top" if value < 0 else "bottom", INK)]
+
+
+def _lines(axes: Any, marks: Marks, table: ChartTable) -> Drawn:
+    """A line a series, with gaps where values are missing; a lone point is a dot."""
+    artists, labels = [], []
+    for number, series in enumerate(table.series):
+        values = np.array([np.nan if value is None else value for value in series.values])
+        marker = marks.style.marker or ("o" if np.isnan(values).any() else "")
+        artists += axes.plot(
+            table.places, values, color=marks.colour(number), linewidth=marks.style.line_width * marks.text / 5,
+            marker=marker, markersize=0.5 * marks.text, clip_on=False,
+        )  # fmt: skip
+        if marks.value_labels:
+            for place, value in zip(table.places, values, strict=True):
+                if np.isfinite(value):
+                    offset = (0.0, _GAP + 0.3 * marks.text)
+                    labels.append(
+                        _write(
+                            axes,
+                            marks.format.write(value),
+                            (place, value),
+                            offset,
+                            "center",
+                            "bottom",
+                            INK,
+                            True,
+                        )
+                    )
+    return artists, labels
+
+
+def _areas(axes: Any, marks: Marks, table: ChartTable) -> Drawn:
+    values = np.array([series.values for series in table.series], dtype=float)
+    colours = [marks.colour(number) for number in range(len(values))]
+    return axes.stackplot(table.places, values, colors=colours, linewidth=0), []
+
+
+def _points(axes: Any, marks: Marks, table: ChartTable) -> Drawn:
+    """Points with their labels, to the right of them or, near the right edge, to the left."""
+    across, up = (np.array(series.values, dtype=float) for series in table.series)
+    artists = axes.plot(across, up, "o", color=marks.colour(0), markersize=0.6 * marks.text, clip_on=False)
+    low, high = axes.get_xlim()
+    labels = []
+    for label, x, y in zip(table.labels, across, up, strict=True):
+        left = x > low + 0.6 * (high - low)
+        labels.append(
+            _write(
+                axes,
+                label,
+                (x, y),
+                (-5 if left else 5, 0),
+                "right" if left else "left",
+                "center_baseline",
+                INK,
+                True,
+            )
+        )
+    return artists, labels
+
+
+def _slices(axes: Any, marks: Marks, table: ChartTable) -> Drawn:
+    style, values = marks.style, [value or 0.0 for value in table.series[0].values]
+    edge = "#ffffff" if style.bar_edge == "none" else style.bar_edge
+    colours = [marks.colour(number) for number in range(len(values))]
+    wedges = axes.pie(
+        values, colors=colours, startangle=style.start, counterclock=not style.clockwise,
+        wedgeprops={"width": 1 - style.hole, "edgecolor": edge, "linewidth": 1.0},
+    )[0]  # fmt: skip
+    if style.outside:
+        axes.set(xlim=(-2.6, 2.6), ylim=(-1.12, 1.12))
+    labels = []
+    for wedge, value, name, colour in zip(wedges, values, table.labels, colours, strict=True):
+        middle = radians((wedge.theta1 + wedge.theta2) / 2)
+        x, y = cos(middle), sin(middle)
+        percent = Format(0, Unit(after="%")).write(100 * value / sum(values))
+        text = percent if style.share_labels else marks.format.write(value)
+        inner = (1 + style.hole) / 2 if style.hole else 0.72
+        labels.append(
+            _write(axes, text, (inner * x, inner * y), (0, 0), "center", "center_baseline", inside_colour(colour))
+        )
+        if style.outside:
+            side = "center" if abs(x) < 0.1 else "left" if x > 0 else "right"
+            labels.append(_write(axes, name, (1.08 * x, 1.08 * y), (0, 0.4 * y * marks.text), side, "center", INK))
+    return list(wedges), labels
+
+
+def numbers_fit(artists: Sequence[Any], words: Sequence[Any]) -> bool:
+    """Whether the number of each slice lies in it. `words`: numbers, and after each its name if that is beside it."""
+    wedges = [artist for artist in artists if isinstance(artist, Wedge)]
+    numbers = words[:: len(words) // len(wedges)]
+    paths = [wedge.get_path().transformed(wedge.get_transform()) for wedge in wedges]
+    return all(
+        path.contains_points(number.get_window_extent().corners()).all()
+        for path, number in zip(paths, numbers, strict=True)
+    )
 
 
 def inside_colour(fill: str) -> str:
@@ -95,48 +201,20 @@ def inside_colour(fill: str) -> str:
     return "#ffffff" if 0.299 * red + 0.587 * green + 0.114 * blue < 0.6 else "#1c1c1c"
 
 
-def _number_at(axes: Any, chart: Chart, bar: Bar, fill: str, plot: Box, axis: Axis) -> None:
-    text = chart.numbers.write(bar.value)
-    if chart.kind == "stacked":
-        if _fits_inside(chart, bar, text, plot, axis):
-            middle = (bar.base + bar.value / 2, bar.place)
-            at = middle if chart.horizontal else middle[::-1]
-            _write(axes, chart, text, at, (0, 0), "center", "center_baseline", inside_colour(fill))
-        return
-    gap = -_LABEL_GAP if bar.value < 0 else _LABEL_GAP
-    if chart.horizontal:
-        side = "right" if bar.value < 0 else "left"
-        _write(axes, chart, text, (bar.value, bar.place), (gap, 0), side, "center_baseline")
-    else:
-        side = "top" if bar.value < 0 else "bottom"
-        _write(axes, chart, text, (bar.place, bar.value), (0, gap), "center", side)
-
-
-def _fits_inside(chart: Chart, bar: Bar, text: str, plot: Box, axis: Axis) -> bool:
-    length = plot.width if chart.horizontal else plot.height
-    room = length * bar.value / (axis.high - axis.low)
-    wide = width(text, Font(chart.style.font, round(chart.text, 1)))
-    return room >= (wide + 4 if chart.horizontal else 1.1 * chart.text)
-
-
 def _write(
     axes: Any,
-    chart: Chart,
     text: str,
-    at: tuple[float, float],
+    at: Sequence[float],
     offset: tuple[float, float],
-    side: str = "center",
-    level: str = "bottom",
-    colour: str | None = None,
-) -> None:
-    axes.annotate(
-        text,
-        at,
-        xytext=offset,
-        textcoords="offset points",
-        ha=side,
-        va=level,
-        fontsize=round(chart.text, 1),
-        color=colour or chart.style.ink,
-        annotation_clip=False,
+    side: str,
+    level: str,
+    colour: str,
+    halo: bool = False,
+) -> Any:
+    words = axes.annotate(
+        text, at, xytext=offset, textcoords="offset points", ha=side, va=level, color=colour, annotation_clip=False
     )
+    words.set_in_layout(False)
+    if halo:
+        words.set_path_effects([withStroke(linewidth=2.5, foreground=axes.get_facecolor())])
+    return words

@@ -1,56 +1,151 @@
-"""Writing the numbers of a chart: few digits, the table's unit, millions as M."""
+"""Numbers as people write them, read by the column; and numbers as charts write them."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+import polars as pl
+
+MISSING = (
+    "",
+    "-",
+    "–",
+    "—",
+    "nan",
+    "na",
+    "n/a",
+    "n.a.",
+    "null",
+    "none",
+    ".",
+    "..",
+    "…",
+    "x",
+    "#n/a",
+    "(na)",
+    "inf",
+    "-inf",
+)
+CURRENCY = r"(?:US\$|A\$|C\$|R\$|[$€£¥₹₽₩₺]|USD|EUR|GBP|CHF|Rs\.?)"
+MARKS = r"(?:\s*(?:[*†‡¹²³⁴-⁹⁰]|\[\w{1,3}\]))*"  # of footnotes, behind a number or a label
+_SCALES = {
+    "k": 1e3,
+    "thousand": 1e3,
+    "mn": 1e6,
+    "mio": 1e6,
+    "million": 1e6,
+    "bn": 1e9,
+    "billion": 1e9,
+    "trillion": 1e12,
+}
+_LETTERS = {"K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}
+_SHORT = {1e12: "T", 1e9: "B", 1e6: "M"}
+_FROM = {1e12: 1e12, 1e9: 1e9, 1e6: 1e7}  # a million is still written out
 DIGITS = 4  # that a number on a chart has at most, beside those of a whole number
-_LETTERS = {1e12: "T", 1e9: "B", 1e6: "M"}
+LARGEST = 1e16  # of charts: beyond it numbers are codes, or nobody could read them
+
+
+def _pattern(decimal: str, group: str) -> str:
+    whole = rf"(?:[1-9]\d{{0,2}}(?:{group}\d{{3}})+|[1-9]\d?(?:,\d\d)+,\d{{3}}|\d+)"  # nobody writes 0,123 for 123
+    scales = "|".join([*_SCALES, *_LETTERS])
+    return (
+        rf"^(?P<open>\()?\s*(?P<sign>[-−–+])?\s*(?P<before>{CURRENCY})?\s*(?P<inner>[-−–+])?"
+        rf"(?P<digits>{whole}(?:{decimal}\d+)?|{decimal}\d+)(?P<power>[eE][-+]?\d+)?"
+        rf"\s*(?P<scale>(?:{scales})\b)?\s*(?P<after>%|‰|{CURRENCY}|°?[\p{{L}}µ°][\p{{L}}²³/·]{{0,11}})?"
+        rf"\s*(?P<close>\))?{MARKS}$"
+    )
+
+
+_PATTERNS = {".": _pattern(r"\.", r"[,\s'’]"), ",": _pattern(",", r"[.\s'’]")}
+_NO_UNITS = ("st", "nd", "rd", "th", "am", "pm", "s", "d", "x", "e", "o", "ers", "er", "nde", "jährig")
+
+
+@dataclass(frozen=True)
+class Unit:
+    """What stands before and after a number, e.g. `$` or ` km`."""
+
+    before: str = ""
+    after: str = ""
+
+
+NO_UNIT = Unit()
 
 
 @dataclass(frozen=True)
 class Numbers:
-    """How a chart writes its numbers: divided, rounded, in groups of three, between what stands around them."""
+    """A column read as numbers: a value a row (null: missing), its unit, and the share of cells that are numbers."""
+
+    values: pl.Series
+    unit: Unit
+    share: float
+    mixed: bool  # more than one unit
+
+
+def is_missing(texts: pl.Series) -> pl.Series:
+    return texts.str.to_lowercase().is_in(MISSING)
+
+
+def read_numbers(texts: pl.Series, decimal: str) -> Numbers:
+    """The numbers in cells without outer blanks, with groups of thousands, a sign or accountants' brackets, a currency,
+    a unit, a scale such as `k` or `million`, and footnote marks. `decimal`: the decimal mark."""
+    cells = texts.set(is_missing(texts), None)
+    parts = cells.str.extract_groups(_PATTERNS[decimal]).struct.unnest()
+    digits = parts["digits"].str.replace_all(r"[.\s'’]" if decimal == "," else r"[,\s'’]", "").str.replace(",", ".")
+    scales = pl.Series([_SCALES.get(each, _LETTERS.get(each, 1.0)) if each else 1.0 for each in parts["scale"]])
+    negative = (parts["sign"].fill_null(parts["inner"]).is_in(["-", "−", "–"])) | parts["close"].is_not_null()
+    odd = parts["after"].str.to_lowercase().is_in(_NO_UNITS) | (parts["open"].is_null() != parts["close"].is_null())
+    odd |= parts["sign"].is_not_null() & parts["inner"].is_not_null()
+    values = (digits + parts["power"].fill_null("")).cast(pl.Float64, strict=False) * scales
+    values = values.set(odd.fill_null(value=False) | values.is_infinite().fill_null(value=False), None)
+    values = values.zip_with(~negative.fill_null(value=False), -values)
+    before, after = (
+        parts[name].set(values.is_null(), None).drop_nulls().unique().sort() for name in ("before", "after")
+    )
+    unit = Unit(before[0] if len(before) else "", _spaced(after[0]) if len(after) else "")
+    given = len(cells) - cells.null_count()
+    share = (given - (cells.is_not_null() & values.is_null()).sum()) / max(given, 1)
+    return Numbers(values.alias(texts.name), unit, float(share), len(before) > 1 or len(after) > 1)
+
+
+def decimal_mark(columns: Iterable[pl.Series]) -> str | None:
+    """The decimal mark that some number in the columns needs; None where every number fits both."""
+    for column in columns:
+        by = {mark: column.str.contains(_PATTERNS[mark]).sum() for mark in _PATTERNS}
+        if by["."] != by[","]:
+            return max(by, key=lambda mark: by[mark])
+    return None
+
+
+def _spaced(unit: str) -> str:
+    return f" {unit}" if unit[0].isalpha() else unit
+
+
+@dataclass(frozen=True)
+class Format:
+    """How a chart writes its numbers: divided, rounded, in groups of three, with their unit."""
 
     decimals: int
-    before: str = ""
-    after: str = ""
+    unit: Unit = NO_UNIT
     separator: str = ","
     divisor: float = 1.0
 
     def write(self, value: float) -> str:
         text = f"{abs(value) / self.divisor:,.{self.decimals}f}".replace(",", self.separator)
         sign = "−" if value < 0 and any(digit in text for digit in "123456789") else ""
-        return f"{sign}{self.before}{text}{_LETTERS.get(self.divisor, '')}{self.after}"
+        return f"{sign}{self.unit.before}{text}{_SHORT.get(self.divisor, '')}{self.unit.after}"
 
 
-def numbers_for(values: Iterable[float], before: str, after: str, separator: str) -> Numbers:
-    """As many decimals as the values have, but no more than tell them apart at `DIGITS` digits."""
+def format_for(values: Iterable[float], unit: Unit, separator: str = ",", digits: int = DIGITS) -> Format:
+    """As many decimals as the values have, but no more than tell them apart at so many digits."""
     shown = [abs(value) for value in values]
     largest = max(shown, default=0.0)
-    divisor = next((step for step in _LETTERS if largest >= 10 * step), 1.0)
+    divisor = next((step for step, least in _FROM.items() if largest >= least), 1.0)
     whole = math.floor(math.log10(largest / divisor)) + 1 if largest > 0 else 1
-    most = min(max(DIGITS - whole, 0), 8)
-    decimals = _decimals([value / divisor for value in shown], most)
-    return Numbers(_of_money(decimals, before), before, after, separator, divisor)
-
-
-def for_ticks(numbers: Numbers, ticks: Iterable[float]) -> Numbers:
-    """The same for the values along an axis: as many decimals as their steps need."""
-    decimals = _decimals([tick / numbers.divisor for tick in ticks], 9)
-    return replace(numbers, decimals=_of_money(decimals, numbers.before))
-
-
-def _of_money(decimals: int, before: str) -> int:
-    """Prices have two decimals or none: $6.40, not $6.4."""
-    return 2 if before and decimals == 1 else decimals
-
-
-def _decimals(values: list[float], most: int) -> int:
-    scale = max((abs(value) for value in values), default=1.0) or 1.0
-    for decimals in range(most):
-        if all(abs(round(value, decimals) - value) <= 1e-9 * scale for value in values):
-            return decimals
-    return most
+    most = min(max(digits - whole, 0), 8)
+    scaled = [value / divisor for value in shown]
+    decimals = next(
+        (n for n in range(most) if all(abs(round(v, n) - v) <= 1e-9 * largest / divisor for v in scaled)), most
+    )
+    return Format(2 if unit.before and decimals == 1 else decimals, unit, separator, divisor)

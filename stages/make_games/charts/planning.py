@@ -11,12 +11,14 @@ from stages.core.recipe import Recipe
 from stages.core.recipe.charts import Kind
 from stages.core.recipe.load import shared_folder
 from stages.core.seeds import rng
-from stages.make_games.charts.chart_pair import PACKAGE, BadTable, ChartPair, check_installed
-from stages.make_games.charts.parts import fitting
-from stages.make_games.charts.tables import ChartTable, read_table
-from stages.make_games.pair import Pair, Plan, common, safe_id, splits_of
+from stages.make_games.charts.chart_pair import PACKAGE, ChartPair, check_installed
+from stages.make_games.charts.cutting import cut
+from stages.make_games.charts.tables import read_table
+from stages.make_games.pair import Pair, Plan, common, safe_id, split_of
 
 LEAST = (240, 180)  # width and height in pixels, below which a chart has no room beside its words
+TRIES = 6  # parts of a table that are drawn to see whether a kind fits it
+BAD_TABLE = "table skipped"
 
 
 def plan(recipe: Recipe, path: Path | None) -> Plan:
@@ -24,31 +26,35 @@ def plan(recipe: Recipe, path: Path | None) -> Plan:
 
     The tables, in order of their names, are gone through again and again: pair `chart-<table>-<n>` is the n-th, from
     0, of its table, with a style and a swap of its own, and begins with another kind of chart than the one before.
-    All pairs of a table are in one split, so that the tables of dev and test are new. Every table is read here.
-    `InputError` names the file, line and column that are off; with `games.charts.bad_tables: skip` those tables come
-    first, as pairs that are skipped.
+    All pairs of a table are in one split, so that the tables of dev and test are new. Every table is read here: those
+    that no chart can be made of are skipped with the reason.
     """
     check_installed()
     source = shared_folder("data") / "tables" if path is None else path
     files = _files(source)
     _check_size(recipe)
-    tables, bad = _read(files, source, recipe.games.charts.bad_tables == "skip")
-    pairs: list[Pair] = [BadTable(**_common(recipe, name, 0, source), error=error) for name, error in bad.items()]
-    splits = splits_of(recipe, [_base(name) for name in tables])
-    kinds = {name: _kinds(recipe, name, table) for name, table in tables.items()}
-    names = list(tables)
+    kinds: dict[str, tuple[Kind, ...]] = {}
+    bad: dict[str, str] = {}
+    for name, file in files.items():
+        try:
+            kinds[name] = _kinds(recipe, name, file)
+        except InputError as error:
+            bad[name] = str(error)
+    if not kinds:
+        raise InputError(f"{source}: no chart can be made of any table; the first: {next(iter(bad.values()))}")
+    pairs: list[Pair] = []
+    names = list(kinds)
     for number in range(recipe.games.pairs):
         turn, at = divmod(number, len(names))
         name = names[at]
         order = rotated(kinds[name], turn)
-        fields = _common(recipe, name, turn, source, splits[_base(name)])
-        pairs.append(ChartPair(**fields, table=tables[name], kinds=order))
+        pairs.append(ChartPair(**_common(recipe, name, turn, source), path=files[name], kinds=order))
     return Plan(pairs, {"tables": source}, packages=(PACKAGE,), more=len(names) > recipe.games.pairs)
 
 
 def rotated(kinds: tuple[Kind, ...], turn: int) -> tuple[Kind, ...]:
     """The kinds, beginning with the one whose turn it is."""
-    start = turn % len(kinds) if kinds else 0
+    start = turn % len(kinds)
     return kinds[start:] + kinds[:start]
 
 
@@ -62,21 +68,26 @@ def _check_size(recipe: Recipe) -> None:
 
 
 def _files(source: Path) -> dict[str, Path]:
-    """The CSV files by the tables' names: their paths below the folder, with `-` between its parts."""
+    """The CSV and TSV files by the tables' names: their paths below the folder, with `-` between its parts."""
     if source.is_file():
-        return {safe_id(source.stem): source}
+        return {_name(source.stem, source): source}
     if not source.is_dir():
         raise InputError(f"{source}: no such file or folder of tables")
     files: dict[str, Path] = {}
-    found = [place / name for place, names in walk(source) for name in names if name.lower().endswith(".csv")]
+    found = [place / name for place, names in walk(source) for name in names if name.lower().endswith((".csv", ".tsv"))]
     for file in sorted(path for path in found if path.is_file()):
-        name = safe_id("-".join(file.relative_to(source).with_suffix("").parts))
+        name = _name("-".join(file.relative_to(source).with_suffix("").parts), file)
         if name in files:
             raise InputError(f"{file}: {files[name]} would have the same name in the games, '{name}'; rename one")
         files[name] = file
     if not files:
-        raise InputError(f"{source}: holds no file named *.csv")
+        raise InputError(f"{source}: holds no file named *.csv or *.tsv")
     return files
+
+
+def _name(name: str, file: Path) -> str:
+    safe_id(_base(name), str(file))
+    return name
 
 
 def _base(name: str) -> str:
@@ -84,29 +95,21 @@ def _base(name: str) -> str:
     return f"chart-{name}"
 
 
-def _read(files: dict[str, Path], source: Path, skip: bool) -> tuple[dict[str, ChartTable], dict[str, str]]:
-    """The tables by name; and, where such are skipped, what is wrong with those that cannot be read."""
-    tables: dict[str, ChartTable] = {}
-    bad: dict[str, str] = {}
-    for name, file in files.items():
-        try:
-            tables[name] = read_table(file)
-        except InputError as error:
-            if not skip:
-                rest = "" if source.is_file() else "; or leave such tables out with games.charts.bad_tables=skip"
-                raise InputError(f"{error}{rest}") from error
-            bad[name] = str(error)
-    if not tables:
-        raise InputError(f"{source}: no table can be read; the first: {next(iter(bad.values()))}")
-    return tables, bad
-
-
-def _kinds(recipe: Recipe, name: str, table: ChartTable) -> tuple[Kind, ...]:
+def _kinds(recipe: Recipe, name: str, file: Path) -> tuple[Kind, ...]:
     """The kinds that fit the table, in an order drawn for it, so that not all tables begin with bars."""
-    fit = fitting(table, recipe.games.charts.kinds)
+    settings = recipe.games.charts
+    table = read_table(file, settings)
+    fit = [
+        kind
+        for kind in settings.kinds
+        if any(cut(table, kind, settings, rng("fits", name, kind, attempt)) for attempt in range(TRIES))
+    ]
+    if not fit:
+        raise InputError(f"{file}: has not the rows, numbers or units for {', '.join(settings.kinds)}")
     return tuple(rng(recipe.seed, "chart kinds", name).sample(fit, len(fit)))
 
 
-def _common(recipe: Recipe, name: str, turn: int, source: Path, split: str | None = None) -> dict[str, Any]:
+def _common(recipe: Recipe, name: str, turn: int, source: Path) -> dict[str, Any]:
     """The fields of every pair. The split is the table's."""
-    return common(recipe, f"{_base(name)}-{turn}", f"tables:{source.resolve().name}", "chart", split)
+    given = common(recipe, f"{_base(name)}-{turn}", f"tables:{source.resolve().name}", "chart")
+    return {**given, "split": split_of(recipe, _base(name))}

@@ -1,105 +1,106 @@
-"""Exchanging two values of a table so that it can be seen."""
+"""Exchanging two values of a table so that it can be seen, but not guessed."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from random import Random
 
 from stages.core.changes import Change
 from stages.core.recipe.charts import ChartSettings, Kind
-from stages.make_games.charts.tables import ChartTable
+from stages.make_games.charts.numbers import NO_UNIT, Unit
 
-MIN_SHARE = 0.05  # of the whole, by which two slices that are swapped differ at least: 18 degrees
-
-
-@dataclass(frozen=True)
-class Place:
-    """A cell: row and series, both from 0."""
-
-    row: int
-    series: int
+Place = tuple[int, int]  # row and series, both from 0
 
 
 @dataclass(frozen=True)
-class Swap:
-    """Two cells that exchange their values."""
+class Series:
+    """A named row of numbers of one unit."""
 
-    first: Place
-    second: Place
-
-    @property
-    def sort(self) -> str:
-        """What the two have in common."""
-        if self.first.series == self.second.series:
-            return "series"
-        return "row" if self.first.row == self.second.row else "neither"
+    name: str
+    values: tuple[float | None, ...]
+    unit: Unit = NO_UNIT
 
 
-def exchange(table: ChartTable, swap: Swap) -> ChartTable:
-    """The table with the two cells in each other's place."""
-    columns = [list(series.cells) for series in table.series]
-    a, b = swap.first, swap.second
-    columns[a.series][a.row], columns[b.series][b.row] = columns[b.series][b.row], columns[a.series][a.row]
-    series = (replace(old, cells=tuple(new)) for old, new in zip(table.series, columns, strict=True))
+@dataclass(frozen=True)
+class ChartTable:
+    """What one chart shows: series of one length over labels. `places`: where the labels stand in time, if they do."""
+
+    title: str
+    heading: str  # of the labels
+    measure: str  # what the values are
+    labels: tuple[str, ...]
+    series: tuple[Series, ...]
+    places: tuple[float, ...] = ()
+
+
+def exchange(table: ChartTable, first: Place, second: Place) -> ChartTable:
+    """The table with the values at the two places exchanged."""
+    columns = [list(series.values) for series in table.series]
+    (row, one), (other_row, other) = first, second
+    columns[one][row], columns[other][other_row] = columns[other][other_row], columns[one][row]
+    series = (replace(old, values=tuple(new)) for old, new in zip(table.series, columns, strict=True))
     return replace(table, series=tuple(series))
 
 
 def changes(before: ChartTable, after: ChartTable) -> list[Change]:
-    """The cells that differ: the row's number, the series' name, and both texts."""
+    """The values that differ: the row's number, the series' name, and both numbers."""
     return [
-        Change(row, old.name, old.cells[row].text, new.cells[row].text)
+        Change(row, old.name, f"{one:.10g}", f"{other:.10g}")
         for row in range(len(before.labels))
         for old, new in zip(before.series, after.series, strict=True)
-        if old.cells[row] != new.cells[row]
+        if (one := old.values[row]) != (other := new.values[row])
     ]
 
 
-def draw_swap(kind: Kind, table: ChartTable, settings: ChartSettings, from_zero: bool, draw: Random) -> Swap | None:
-    """A swap that can be seen, or None if there is none.
+def draw_swap(
+    kind: Kind, table: ChartTable, settings: ChartSettings, from_zero: bool, draw: Random
+) -> ChartTable | None:
+    """The table with a swap that can be seen, or None if there is none.
 
-    First it is drawn what the two cells share (a series, a row, neither), then which they are, since most pairs of
-    cells share neither. That can be seen and what cannot is the same either way round: from the table to the swapped
-    one and back. `from_zero`: whether the axis of a line begins at 0.
+    First it is drawn what the two values share (a series, a row, neither), then which they are, since most pairs share
+    neither. What can be seen is the same either way round. `from_zero`: whether the axis of a line begins at 0.
     """
-    found: dict[str, list[Swap]] = {}
-    cells = [Place(row, column) for row in range(len(table.labels)) for column in range(len(table.series))]
-    present = [cell for cell in cells if _value(table, cell) is not None]
-    for swap in (Swap(*both) for both in combinations(present, 2)):
-        if _visible(kind, table, swap, settings, from_zero):
-            found.setdefault(swap.sort, []).append(swap)
-    return draw.choice(found[draw.choice(sorted(found))]) if found else None
+    found: dict[tuple[bool, bool], list[tuple[Place, Place]]] = {}
+    cells = [(row, column) for row in range(len(table.labels)) for column in range(len(table.series))]
+    present = [(row, column) for row, column in cells if table.series[column].values[row] is not None]
+    for one, other in combinations(present, 2):
+        if (kind != "scatter" or one[1] == other[1]) and _fits(kind, table, one, other, settings, from_zero):
+            found.setdefault((one[0] == other[0], one[1] == other[1]), []).append((one, other))
+    return exchange(table, *draw.choice(found[draw.choice(sorted(found))])) if found else None
 
 
-def value_range(kind: Kind, tables: tuple[ChartTable, ...], from_zero: bool) -> tuple[float, float]:
+def value_range(
+    kind: Kind, tables: Sequence[ChartTable], from_zero: bool, column: int | None = None
+) -> tuple[float, float]:
     """Lowest and highest value that charts of these tables show; zero is one of them but for lines without it.
 
     A line's axis begins at 0 at most if its values lie so far apart that they are told apart then.
     """
-    values = [value for table in tables for value in _heights(kind, table)]
+    values = [value for table in tables for value in _heights(kind, table, column)]
     low, high = min(values), max(values)
-    if kind != "line" or (from_zero and high - low > max(abs(low), abs(high)) / 2):
-        return min(low, 0.0), max(high, 0.0)
-    return low, high
+    free = kind == "scatter" or (kind == "line" and not (from_zero and high - low > max(abs(low), abs(high)) / 2))
+    return (low, high) if free else (min(low, 0.0), max(high, 0.0))
 
 
-def _visible(kind: Kind, table: ChartTable, swap: Swap, settings: ChartSettings, from_zero: bool) -> bool:
-    first, second = _value(table, swap.first), _value(table, swap.second)
-    if first is None or second is None or first == second:
-        return False
+def _fits(kind: Kind, table: ChartTable, one: Place, other: Place, settings: ChartSettings, from_zero: bool) -> bool:
+    """Whether two values lie far enough apart to be seen, and near enough to be exchanged unsuspected."""
+    first, second = (table.series[column].values[row] or 0.0 for row, column in (one, other))
+    smaller, larger = sorted((abs(first), abs(second)))
     if kind == "pie":
-        return abs(first - second) >= MIN_SHARE * sum(_heights(kind, table))
-    both = (table, exchange(table, swap)) if kind == "stacked" else (table,)
-    low, high = value_range(kind, both, from_zero)
-    return abs(first - second) >= settings.min_difference * (high - low)
+        whole = sum(_heights(kind, table, None))
+        return abs(first - second) >= settings.min_share * whole and larger <= settings.most_ratio * smaller
+    both = (table, exchange(table, one, other)) if kind in ("stacked", "area") else (table,)
+    low, high = value_range(kind, both, from_zero, one[1] if kind == "scatter" else None)
+    apart = abs(first - second)
+    near = larger <= settings.most_ratio * smaller if low >= 0 or high <= 0 else 2 * apart <= high - low
+    return near and apart >= settings.min_difference * (high - low) and apart > 0
 
 
-def _heights(kind: Kind, table: ChartTable) -> list[float]:
-    """The values as the axis must hold them: of a stacked chart the rows' sums."""
-    if kind == "stacked":
-        return [sum(series.cells[row].value or 0.0 for series in table.series) for row in range(len(table.labels))]
-    return [cell.value for series in table.series for cell in series.cells if cell.value is not None]
-
-
-def _value(table: ChartTable, place: Place) -> float | None:
-    return table.series[place.series].cells[place.row].value
+def _heights(kind: Kind, table: ChartTable, column: int | None) -> list[float]:
+    """The values as the axis must hold them: of stacks the rows' sums."""
+    series = table.series if column is None else table.series[column : column + 1]
+    if kind in ("stacked", "area"):
+        return [sum(each.values[row] or 0.0 for each in series) for row in range(len(table.labels))]
+    return [value for each in series for value in each.values if value is not None]

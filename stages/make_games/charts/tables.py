@@ -1,184 +1,305 @@
-"""Tables as charts need them: labels, and one or more series of numbers. Read from wide and long CSV."""
+"""A table as an analyst sees it: measured values, each of one unit, over the columns that name them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from itertools import combinations
 from pathlib import Path
-from typing import NoReturn
+
+import polars as pl
 
 from stages.core.errors import InputError
-from stages.make_games.charts.cells import Cell, read_cell
-from stages.make_games.charts.csv_files import Grid, read_grid
-from stages.make_games.charts.times import time_order
+from stages.core.recipe.charts import ChartSettings
+from stages.make_games.charts.columns import Column, Sums, columns_of, words_of
+from stages.make_games.charts.numbers import Unit, is_missing
+from stages.make_games.charts.reading import read_grid
+from stages.make_games.charts.times import time_places, without_marks
 
-_TIME_HEADINGS = {"year", "month", "date", "day", "week", "quarter", "time", "period"}
+VALUE, COLUMN = "\x00value", "\x00column"  # no heading has such a name
+MOST_NAMED = 300  # rows that are shown by their names; more are put into groups if there are some
+UNIQUE = 0.9  # of the rows must have labels of their own; what is repeated is left out
+ALIKE, NEAR = 10.0, 4.0  # times, at most, between the means of columns that share an axis; of fractions without a word
+MOST_PLAIN = 12  # columns whose headings name no quantity: more are statistics of many sorts
+MOST_GROUPS, LEAST_ROWS = 15, 3  # categories of rows that are aggregated, and rows of each
+_TOTAL = re.compile(
+    r"(?:grand |sub)?totals?|all(?: .*)?|overall|sum|both|world|average|mean|median|insgesamt|gesamt|summe|alle",
+    re.IGNORECASE,
+)
+_MIDNIGHT = re.compile(r"[T\s]00?:00(?::00(?:\.0+)?)?\s?(?:Z|UTC|[+-]00:?00)?$")
+_CLOCK = re.compile(r"[T\s](\d\d?:\d\d)(?::00(?:\.0+)?)?\s?(?:Z|UTC|[+-]00:?00)?$")
+_WHOLE = 0.01  # of a whole, by which its parts may miss it
 
 
 @dataclass(frozen=True)
-class Series:
-    """A named column of numbers."""
+class Dimension:
+    """What names values: a column, or the headings of several. `places`: where its members stand in time, if so."""
+
+    column: str
+    heading: str
+    places: Mapping[str, float] = field(default_factory=dict)
+    whole: bool = False  # its members are all the parts of a total that the table names
+
+
+@dataclass(frozen=True)
+class Cube:
+    """Values of one unit by their dimensions: a frame with a column each, and `VALUE`."""
+
+    frame: pl.DataFrame
+    dimensions: tuple[Dimension, ...]
+    measure: str
+    unit: Unit
+    sums: Sums = "no"
+    pair: tuple[Column, Column] | None = None  # of a scatter, which need not share a unit
+
+
+@dataclass(frozen=True)
+class Table:
+    """A file's cubes. `context`: a time that holds for all rows. `left_out`: rows whose labels are repeated."""
 
     name: str
-    cells: tuple[Cell, ...]
-
-    @property
-    def unit(self) -> str:
-        """What stands around its numbers, e.g. `%`."""
-        return next((cell.unit for cell in self.cells if cell.unit), "")
+    title: str
+    context: str
+    cubes: tuple[Cube, ...]
+    left_out: int = 0
 
 
-@dataclass(frozen=True)
-class ChartTable:
-    """Series of one length over labels, which are unique. `ordered`: the labels are times, in order of time."""
-
-    name: str  # of the file, without suffix
-    heading: str  # of the labels
-    labels: tuple[str, ...]
-    series: tuple[Series, ...]
-    measure: str = ""  # what the numbers are, where the table has a word for it
-    ordered: bool = False
-
-    def rows(self, kept: Iterable[int]) -> ChartTable:
-        """The table with these rows only, in this order."""
-        places = list(kept)
-        series = tuple(replace(column, cells=tuple(column.cells[place] for place in places)) for column in self.series)
-        return replace(self, labels=tuple(self.labels[place] for place in places), series=series)
-
-
-def read_table(path: Path) -> ChartTable:
-    """The table in a CSV file; rows whose labels are times are put in order of time.
-
-    Wide: labels, then a column a series. Long: three columns, of which the first two name what the third measures, so
-    that a label may come again: taken for long if the middle column holds words, of whose combinations with the first
-    column most have a number, or times under a heading such as Year or below labels that come again. Times become the
-    rows, or else the first column does. `InputError` names file, line, column and remedy.
-    """
-    grid = read_grid(path)
-    decimal = _decimal_mark(grid)
-    table = _from_long(grid, decimal) if _is_long(grid, decimal) else _from_wide(grid, decimal)
-    if not any(cell.value is not None for series in table.series for cell in series.cells):
-        raise InputError(f"{path}: holds no number; a chart needs at least one column of them")
-    order = time_order(table.labels)
-    return table if order is None else replace(table.rows(order), ordered=True)
-
-
-def turned(table: ChartTable) -> ChartTable:
-    """Rows as series and series as rows."""
-    labels = tuple(series.name for series in table.series)
-    series = tuple(
-        Series(label, tuple(column.cells[row] for column in table.series)) for row, label in enumerate(table.labels)
+@lru_cache(maxsize=64)
+def read_table(path: Path, settings: ChartSettings) -> Table:
+    """The table in a CSV file. `InputError` says why no chart can be made of it."""
+    grid = read_grid(path, settings)
+    columns = columns_of(path, grid, settings)
+    values = [column for column in columns if column.role == "value"]
+    names = _names(columns, settings)
+    frame = _frame(names, values)
+    key = _key(path, frame, names, settings)
+    if (
+        key
+        and len(key) == 1
+        and not key[0].places
+        and len(frame) > MOST_NAMED
+        and not settings.label
+        and _small(frame, names)
+    ):
+        key = None
+    context = ", ".join(
+        said for n, c in enumerate(columns) if c.role == "constant" and (said := _said(c, first=n == 0))
     )
-    flipped = replace(table, heading="", labels=labels, series=series, ordered=False)
-    order = time_order(labels)
-    return flipped if order is None else replace(flipped.rows(order), ordered=True)
+    title = grid.title if 0 < len(grid.title) <= 120 else ""
+    if key is None:
+        return Table(path.stem, title, context, tuple(_aggregated(path, frame, names, values, settings)))
+    if not values:
+        raise InputError(f"{path}: has no column of numbers that a chart could show; name some by games.charts.values")
+    repeated = frame.select(pl.struct(c.name for c in key).is_duplicated()).to_series() if key else None
+    kept = frame.filter(~repeated) if repeated is not None else frame
+    cubes = [cube for group in _groups(values) for cube in _cubes(kept, key, group)]
+    cubes += _scatters(kept, key, values)
+    return Table(path.stem, title, context, tuple(cubes), len(frame) - len(kept))
 
 
-def words_of(table: ChartTable) -> str:
-    """All words of the table in one string."""
-    names = [series.name for series in table.series]
-    cells = [cell.text for series in table.series for cell in series.cells]
-    return "".join([table.name, table.heading, table.measure, *table.labels, *names, *cells])
+def _names(columns: Sequence[Column], settings: ChartSettings) -> list[Column]:
+    """The columns that may name values, without codes where there are words."""
+    names = [c for c in columns if c.role in ("text", "time")]
+    chosen = [name for name in (settings.label, settings.series, settings.time) if name]
+    if settings.label:
+        return [c for name in chosen for c in names if c.name == name]
+    texts = [c for c in names if c.role == "text"]
+    codes = [
+        c for c in texts if re.search(r"\b(code|id|abbr\w*|iso\d?|key|symbol)\b", words_of(c.name)) or _all_codes(c)
+    ]
+    return [c for c in names if c not in codes or len(codes) == len(texts)]
 
 
-def _decimal_mark(grid: Grid) -> str:
-    """A comma where some number makes sense with no other decimal mark, such as 0,123 or 3,5; else a point.
-
-    The file decides as a whole. A number that fits a point alone leaves the point, so that what does not fit is named.
-    """
-    cells = [cell for line in grid.lines for cell in line.cells[1:]]
-    by_point, by_comma = (
-        any(read_cell(cell, other) is None and read_cell(cell, mark) is not None for cell in cells)
-        for mark, other in ((".", ","), (",", "."))
-    )
-    return "," if by_comma and not by_point else "."
+def _said(column: Column, *, first: bool) -> str:
+    """What a column says that holds for all rows, if that is a time or, in the first column, what the table is of."""
+    text = next(text for text in column.texts if text)
+    return text if column.places or (first and len(text) <= 40 and re.search(r"[^\W\d_]{3}", text)) else ""
 
 
-def _is_long(grid: Grid, decimal: str) -> bool:
-    if len(grid.header) != 3:
+def _all_codes(column: Column) -> bool:
+    return bool(column.texts.drop_nulls().str.contains(r"^[A-Z\d._-]{0,12}$").all())
+
+
+def _frame(names: Sequence[Column], values: Sequence[Column]) -> pl.DataFrame:
+    """Names without footnote marks, of times one for each, and values; without rows that lack a name."""
+    frame = pl.DataFrame([_cleaned(column) for column in names] + [c.values for c in values if c.values is not None])
+    for column in names:
+        frame = frame.filter(~is_missing(frame[column.name]))
+    return frame
+
+
+def _cleaned(column: Column) -> pl.Series:
+    distinct = column.texts.unique(maintain_order=True).to_list()
+    at = {place: label for label, place in _times(column).items()}
+    new = {text: at[column.places[text]] if text in column.places else without_marks(text) for text in distinct}
+    return column.texts.replace_strict(new, return_dtype=pl.String)
+
+
+def _times(column: Column) -> dict[str, float]:
+    """One label for each time, without footnote marks, and without the time of day where that is midnight."""
+    first: dict[float, str] = {}
+    for text, place in column.places.items():
+        first.setdefault(place, _CLOCK.sub(r" \1", _MIDNIGHT.sub("", without_marks(text))))
+    return {label: place for place, label in first.items()}
+
+
+def _dimension(column: Column) -> Dimension:
+    return Dimension(column.name, column.label, _times(column))
+
+
+def _key(path: Path, frame: pl.DataFrame, names: Sequence[Column], settings: ChartSettings) -> list[Column] | None:
+    """The fewest columns that name each row; None where none do, so that rows must be put together."""
+    if settings.aggregate not in ("auto", "none"):
+        return None
+    sizes = [len(names)] if settings.label else range(1, 4)
+    for count in sizes:
+        for some in combinations(names, count):
+            different = frame.select(pl.struct(c.name for c in some)).n_unique() if some else 0
+            if different >= max(UNIQUE * len(frame), 2) and different >= len(frame) - 0.02 * (count > 1) * len(
+                frame
+            ) - 10 * (count == 1):
+                return list(some)
+    if settings.aggregate == "none":
+        raise InputError(
+            f"{path}: rows have the same labels; name the right column by games.charts.label, or aggregate"
+        )
+    return None
+
+
+def _groups(values: Sequence[Column]) -> Iterator[list[Column]]:
+    """The columns that may share an axis: of one unit, and of comparable size unless a unit is named."""
+    if len(values) > 2 and time_places([column.name for column in values]):
+        yield list(values)
+        return
+    left = list(values)
+    plain = len(values) <= MOST_PLAIN and all(column.kind == "|" for column in values)
+    while left:
+        first = left[0]
+        group = [column for column in left if column is first or _alike(first, column, plain)]
+        left = [column for column in left if column not in group]
+        yield group
+
+
+def _alike(one: Column, other: Column, plain: bool) -> bool:
+    if one.kind != other.kind:
         return False
-    firsts, middles = ([line.cells[column].strip() for line in grid.lines] for column in (0, 1))
-    if not all(middles):
-        return False
-    combinations = len(set(firsts)) * len(set(middles))
-    times = time_order(middles) is not None
-    if not times and not any(read_cell(cell, decimal) for cell in middles):
-        # A player's team says something else of him: of players and two teams, half of the combinations have a number.
-        if 2 * len(grid.lines) <= combinations:
-            _refuse_words(grid, combinations)
+    written, what = one.kind.split("|")
+    if written and written != "%":
         return True
-    if not times:
+    if not _comparable(one, other):
         return False
-    # Below a heading such as Year may also stand when something was founded: then hardly any year comes twice.
-    full = 2 * len(grid.lines) >= combinations
-    return len(set(firsts)) < len(firsts) or (grid.header[1].casefold() in _TIME_HEADINGS and full)
+    if written or what not in ("rate", "score", "count", ""):
+        return True
+    return _siblings(one, other) or (plain and not what)
 
 
-def _refuse_words(grid: Grid, combinations: int) -> NoReturn:
-    line, (first, middle, _) = grid.lines[0], grid.header
-    raise InputError(
-        f"{grid.path}: line {line.number}, column '{middle}': '{line.cells[1].strip()}' is not a number; nor does the "
-        f"column name series, since of {combinations} combinations of '{first}' and '{middle}' only {len(grid.lines)} "
-        "have a number; leave the column out, or list the others with an empty number"
-    )
+def _comparable(one: Column, other: Column) -> bool:
+    sizes = [float(c.values.abs().mean() or 0) for c in (one, other) if c.values is not None]  # type: ignore[arg-type]
+    whole = [bool((c.values.drop_nulls() % 1 == 0).all()) for c in (one, other) if c.values is not None]
+    most = ALIKE if one.kind != "|" or all(whole) else NEAR
+    return max(sizes) <= most * min(sizes) and (one.kind != "|" or whole[0] == whole[1])
 
 
-def _from_wide(grid: Grid, decimal: str) -> ChartTable:
-    labels = tuple(key[0] for key in _keys(grid, columns=1))
-    series = tuple(_series(grid, column, decimal) for column in range(1, len(grid.header)))
-    measure = series[0].name if len(series) == 1 else ""
-    return ChartTable(grid.path.stem, grid.header[0], labels, series, measure)
+def _siblings(one: Column, other: Column) -> bool:
+    """Whether headings differ in all but their first or last word: `actual mean temp` and `actual min temp`."""
+    first, second = (re.sub("^(?:number|count|total|no)(?: of)? ", "", words_of(c.name)).split() for c in (one, other))
+    return len(first) > 1 and len(second) > 1 and (first[0] == second[0] or first[-1] == second[-1])
 
 
-def _from_long(grid: Grid, decimal: str) -> ChartTable:
-    keys, cells = _keys(grid, columns=2), _series(grid, 2, decimal).cells
-    firsts, seconds = (list(dict.fromkeys(key[column] for key in keys)) for column in (0, 1))
-    times_second = time_order(firsts) is None and time_order(seconds) is not None
-    across, down = (0, 1) if times_second else (1, 0)  # columns that name series and rows
-    labels, names = (seconds, firsts) if times_second else (firsts, seconds)
-    by_names = {(key[across], key[down]): cell for key, cell in zip(keys, cells, strict=True)}
-    missing = Cell("", None)
-    series = tuple(Series(name, tuple(by_names.get((name, label), missing) for label in labels)) for name in names)
-    return ChartTable(grid.path.stem, grid.header[down], tuple(labels), series, grid.header[2])
+def _cubes(frame: pl.DataFrame, key: Sequence[Column], group: Sequence[Column]) -> Iterator[Cube]:
+    keys = [_dimension(c) for c in key]
+    alone = group[0].label if len(group) == 1 else ""
+    names = {column.name: column.label for column in group}
+    long = frame.unpivot(list(names), index=[c.name for c in key], variable_name=COLUMN, value_name=VALUE)
+    dimensions = list(keys)
+    if len(group) > 1:
+        places = time_places(list(names))
+        dimensions.append(Dimension(COLUMN, "", dict(zip(names.values(), places, strict=True)) if places else {}))
+        long = long.with_columns(pl.col(COLUMN).replace(names))
+    if not key:
+        return
+    long = long.drop_nulls(VALUE)
+    first = group[0]
+    sums = first.sums if all(c.sums == first.sums for c in group) else "no"
+    yield _without_totals(Cube(long, tuple(dimensions), alone, first.unit, sums))
 
 
-def _keys(grid: Grid, columns: int) -> list[tuple[str, ...]]:
-    """What names each line: its first cells, of which none may be empty and no line may have another's."""
-    seen: dict[tuple[str, ...], int] = {}
-    for line in grid.lines:
-        key = tuple(cell.strip() for cell in line.cells[:columns])
-        if not all(key):
-            raise InputError(f"{grid.path}: line {line.number}: has no label; give it one, or leave the line out")
-        if key in seen:
-            name = ", ".join(f"'{part}'" for part in key)
-            raise InputError(
-                f"{grid.path}: lines {seen[key]} and {line.number} have the same label {name}; rename one of them"
+def _without_totals(cube: Cube) -> Cube:
+    """The cube without members such as Total; whether these were the sums of the others is noted."""
+    for number, dimension in enumerate(cube.dimensions):
+        total = pl.col(dimension.column).str.contains(rf"(?i)^(?:{_TOTAL.pattern})$")
+        totals, parts = cube.frame.filter(total), cube.frame.filter(~total)
+        if dimension.places or not len(totals) or parts[dimension.column].n_unique() < 2:
+            continue
+        others = [d.column for d in cube.dimensions if d is not dimension]
+        sums = parts.group_by(others or pl.lit(1)).agg(pl.col(VALUE).sum().alias("sum"), pl.len())
+        both = sums.join(totals, on=others) if others else sums.with_columns(totals[VALUE].head(1))
+        off = both.select(((pl.col("sum") - pl.col(VALUE)).abs() > _WHOLE * pl.col("sum").abs()).sum()).item()
+        whole = replace(dimension, whole=len(both) > 0 and not off)
+        cube = replace(cube, frame=parts, dimensions=(*cube.dimensions[:number], whole, *cube.dimensions[number + 1 :]))
+    return cube
+
+
+def _scatters(frame: pl.DataFrame, key: Sequence[Column], values: Sequence[Column]) -> Iterator[Cube]:
+    """Every two columns of values that measure something else, over labels that are no times."""
+    if not key or any(column.role == "time" for column in key[:1]):
+        return
+    dimensions = tuple(_dimension(c) for c in key)
+    for one, other in combinations(values[:6], 2):
+        if _alike(one, other, plain=True) or not all(re.search(r"[^\W\d_]{2}", c.name) for c in (one, other)):
+            continue
+        both = frame.select([c.name for c in key] + [one.name, other.name]).drop_nulls()
+        if len(both) >= 4:
+            yield Cube(both, dimensions, other.label, other.unit, pair=(one, other))
+
+
+def _aggregated(
+    path: Path, frame: pl.DataFrame, names: Sequence[Column], values: Sequence[Column], settings: ChartSettings
+) -> Iterator[Cube]:
+    """Rows of the same labels put together: sums of what adds up, means of the rest, and how many rows there are."""
+    small = names if settings.label else _small(frame, names)
+    if not small:
+        raise InputError(
+            f"{path}: labels are repeated, and no column puts the rows into few groups; name columns by "
+            "games.charts.label and games.charts.values"
+        )
+    for some in [each for count in (1, 2) for each in combinations(small, count)]:
+        keys = [c.name for c in some]
+        members = [set(frame[name]) for name in keys]
+        if len(some) == 2 and members[0] & members[1]:
+            continue  # the same question twice
+        dimensions = tuple(_dimension(c) for c in some)
+        groups = frame.group_by(keys, maintain_order=True)
+        least = 1 if settings.aggregate not in ("auto", "none") else LEAST_ROWS
+        if settings.aggregate in ("auto", "count"):
+            counted = groups.agg(pl.len().cast(pl.Float64).alias(VALUE)).filter(pl.col(VALUE) >= least)
+            yield Cube(counted, dimensions, "Number of entries", Unit(), "whole")
+        for column in values if settings.aggregate != "count" else ():
+            how = (
+                settings.aggregate
+                if settings.aggregate != "auto"
+                else "sum"
+                if column.sums in ("yes", "whole")
+                else "mean"
             )
-        seen[key] = line.number
-    return list(seen)
-
-
-def _series(grid: Grid, column: int, decimal: str) -> Series:
-    name, unit = grid.header[column], ""
-    cells: list[Cell] = []
-    for line in grid.lines:
-        where = f"{grid.path}: line {line.number}, column '{name}'"
-        text = line.cells[column].strip()
-        cell = read_cell(text, decimal)
-        if cell is None:
-            raise InputError(f"{where}: '{text}' is not a number; write one, or leave the cell empty")
-        if cell.unit and unit and cell.unit != unit:
-            raise InputError(
-                f"{where}: '{text}' is in {cell.unit}, but cells above are in {unit}; give each unit its own column"
+            put = {"sum": pl.Expr.sum, "mean": pl.Expr.mean, "median": pl.Expr.median}[how](pl.col(column.name))
+            each = groups.agg(put.alias(VALUE), pl.col(column.name).count().alias("rows"))
+            each = each.filter(pl.col("rows") >= least).drop("rows").drop_nulls(VALUE)
+            word = {"sum": "Total", "mean": "Average", "median": "Median"}[how]
+            name = (
+                column.label
+                if column.label.casefold().startswith(word.casefold())
+                else f"{word} {_lowered(column.label)}"
             )
-        unit = unit or cell.unit
-        cells.append(cell)
-    return Series(name, _with_unit(cells))
+            yield Cube(each, dimensions, name, column.unit, "yes" if how == "sum" else "no")
 
 
-def _with_unit(cells: list[Cell]) -> tuple[Cell, ...]:
-    """The column's cells; numbers without a unit take the column's, since turned they stand in other company."""
-    of = next((cell for cell in cells if cell.unit), Cell("", None))
-    return tuple(
-        cell if cell.unit or cell.value is None else replace(cell, before=of.before, after=of.after) for cell in cells
-    )
+def _small(frame: pl.DataFrame, names: Sequence[Column]) -> list[Column]:
+    """The first columns that put the rows into few groups."""
+    return [c for c in names if 2 <= frame[c.name].n_unique() <= (60 if c.places else MOST_GROUPS)][:3]
+
+
+def _lowered(text: str) -> str:
+    return text if text[1:2].isupper() else text[:1].lower() + text[1:]

@@ -1,85 +1,105 @@
-"""Which labels are times, and in which order they come."""
+"""Which labels are times, and where they stand on an axis of time."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from itertools import pairwise
+from datetime import UTC, datetime
 
-from stages.make_games.charts.cells import without_marks
-
-Key = tuple[int, ...]
+from dateutil import parser  # type: ignore[import-untyped]
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-_YEAR = r"(?P<year>1[5-9]\d\d|2[01]\d\d)"
+_YEAR = r"(?P<year>1[5-9]\d\d|20\d\d|2100)"
 _MONTH = (
-    r"(?P<month>jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|"
-    r"oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\.?"
+    r"(?P<month>jan|feb|mar|apr|may|june?|july?|aug|sept?|oct|nov|dec)(?:uary|ruary|ch|il|ust|ember|tember|ober)?\.?"
 )
-_NUMBER = r"(?P<number>0[1-9]|1[0-2])"  # of a month
-_DAY = r"(?P<day>0?[1-9]|[12]\d|3[01])"
-_QUARTER = r"q(?P<quarter>[1-4])"
-_WEEKDAY = r"(?P<weekday>mon|tues?|wed(?:nes)?|thu(?:rs?)?|fri|sat(?:ur)?|sun)(?:day)?\.?"
+_DAY = r"(?P<day>\d\d?)(?:st|nd|rd|th|\.)?"
+_FORMS = {
+    "year": [rf"(?:fy|cy)?\s?{_YEAR}(?:\.0)?"],
+    "quarter of a year": [rf"q(?P<quarter>[1-4])[\s/-]?{_YEAR}", rf"{_YEAR}[\s/-]?q(?P<quarter>[1-4])"],
+    "month of a year": [
+        rf"{_MONTH}[\s/,-]+{_YEAR}",
+        rf"{_YEAR}[\s/-]{_MONTH}",
+        rf"{_YEAR}[-/.](?P<number>0[1-9]|1[0-2])",
+    ],
+    "span of years": [rf"{_YEAR}\s?[/–-]\s?(?:\d\d){{1,2}}"],
+    "day": [rf"{_MONTH}\s{_DAY}", rf"{_DAY}\s{_MONTH}"],
+    "month": [_MONTH],
+    "quarter": [r"q(?P<quarter>[1-4])"],
+    "weekday": [r"(?P<weekday>mon|tues?|wed(?:nes)?|thu(?:rs?)?|fri|sat(?:ur)?|sun)(?:day)?\.?"],
+}
+_COMPILED = {form: [re.compile(each) for each in patterns] for form, patterns in _FORMS.items()}
+_WITHOUT_YEAR = ("day", "month", "quarter", "weekday")
+_NAMED = (
+    r"(?:\d\d?(?:st|nd|rd|th)?[\s./-]*)?(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*[\s.,/-]*[\d\s.,/-]*\d"
+)
+_DATE = re.compile(rf"(?:\d{{1,4}}[-/.]\d\d?[-/.]\d{{1,4}}|{_NAMED})(?:[t\s,].{{0,40}})?", re.IGNORECASE)
+LAST_YEAR = 2150
+_COUNTED = {"month": 12, "quarter": 4, "week": 53, "day": 366, "hour": 24, "weekday": 7}  # headings of plain numbers
 
-_FORMS = [
-    ("year", _YEAR),
-    ("span of years", rf"{_YEAR}\s?[/–-]\s?(?:\d\d){{1,2}}"),
-    ("quarter of a year", rf"{_QUARTER}[\s-]{_YEAR}"),
-    ("quarter of a year", rf"{_YEAR}[\s-]?{_QUARTER}"),
-    ("month of a year", rf"{_MONTH}[\s-]{_YEAR}"),
-    ("month of a year", rf"{_YEAR}-{_NUMBER}"),
-    ("date", rf"{_YEAR}-{_NUMBER}-{_DAY}"),
-    ("day", rf"{_MONTH}\s{_DAY}"),
-    ("day", rf"{_DAY}\.?\s{_MONTH}"),
-    ("month", _MONTH),
-    ("quarter", _QUARTER),
-    ("weekday", _WEEKDAY),
-]
-_COMPILED = [(form, re.compile(pattern)) for form, pattern in _FORMS]
-_WITHOUT_YEAR = {"day", "month", "quarter", "weekday"}  # where they begin is the table's own choice
+
+def without_marks(label: str) -> str:
+    """The label without footnote marks at its end: `2014*`, `2014¹` and `2014 [1]` are 2014."""
+    return re.sub(r"\s?\[\w{1,3}\]$", "", label.strip()).rstrip("*†‡¹²³⁴⁵⁶⁷⁸⁹⁰ ")
 
 
-def time_order(labels: Sequence[str]) -> list[int] | None:
-    """The places of the labels in order of time, or None unless all are times of one form.
+def time_places(labels: Sequence[str], heading: str = "") -> list[float] | None:
+    """Where each label stands in time, or None unless all are times of one form.
 
-    Times without a year stay as they stand, since a season may run from November to March; but from the latest to
-    the earliest they are turned round.
+    Years, and what is within years, count in years; times without a year by their rows, in whose order they stay, since
+    a season may run from November to March.
     """
-    read = [_time(label) for label in labels]
-    times = [time for time in read if time is not None]
-    if not times or len(times) < len(read) or len({form for form, _ in times}) > 1:
+    plain = [without_marks(label).casefold() for label in labels]
+    if not plain:
         return None
-    form, keys = times[0][0], [key for _, key in times]
-    places = list(range(len(keys)))
-    if form not in _WITHOUT_YEAR:
-        return sorted(places, key=lambda place: keys[place])
-    falling = len(keys) > 1 and all(later < earlier for earlier, later in pairwise(keys))
-    return places[::-1] if falling else places
+    most = _COUNTED.get(heading.casefold().strip())
+    if most and all(re.fullmatch(r"\d{1,3}", label) and int(label) <= most for label in plain):
+        return [float(label) for label in plain]
+    if re.search(r"\byears?\b", heading.casefold()) and all(re.fullmatch(r"-?\d{1,4}", label) for label in plain):
+        return [float(label) for label in plain] if all(int(label) <= LAST_YEAR for label in plain) else None
+    for form, patterns in _COMPILED.items():
+        if not any(pattern.fullmatch(plain[0]) for pattern in patterns):
+            continue
+        found = [next((hit for each in patterns if (hit := each.fullmatch(label))), None) for label in plain]
+        keys = [_place(hit.groupdict()) for hit in found if hit is not None]
+        if len(keys) < len(plain):
+            continue
+        return _by_rows(keys) if form in _WITHOUT_YEAR else keys
+    return _dates(plain)
 
 
-def along_time(labels: Sequence[str]) -> list[float]:
-    """Where rows stand along a line, from 0 to rows − 1: by their years where all are years, else evenly."""
-    read = [_time(label) for label in labels]
-    years = [time[1][0] for time in read if time is not None and time[0] == "year"]
-    last = len(labels) - 1
-    if len(years) <= last or years[0] == years[-1]:
-        return [float(row) for row in range(len(labels))]
-    return [last * (year - years[0]) / (years[-1] - years[0]) for year in years]
+def _place(parts: dict[str, str | None]) -> float:
+    if weekday := parts.get("weekday"):
+        return float(_DAYS.index(weekday[:3]))
+    month = _MONTHS.index(parts["month"][:3]) if parts.get("month") else int(parts.get("number") or 1) - 1  # type: ignore[index]
+    quarter, day = int(parts.get("quarter") or 1) - 1, int(parts.get("day") or 1) - 1
+    return int(parts.get("year") or 0) + (month + 3 * quarter) / 12 + day / 372
 
 
-def _time(label: str) -> tuple[str, Key] | None:
-    """The form of a time and a key that sorts it among its like. Footnote marks do not count: `2014*` is 2014."""
-    plain = without_marks(label).casefold()
-    for form, pattern in _COMPILED:
-        found = pattern.fullmatch(plain)
-        if found:
-            return form, _key(found.groupdict())
-    return None
+def _by_rows(keys: list[float]) -> list[float]:
+    """Rows in their order if it is that of time, wherever it starts, or backwards; else from the first to the last.
+
+    Repeated ones share a place.
+    """
+    rows, order = list(dict.fromkeys(keys)), sorted(set(keys))
+    turns = [order[start:] + order[:start] for start in range(len(order))]
+    if rows in turns:
+        order = rows
+    elif rows[::-1] in turns:
+        order = rows[::-1]
+    return [float(order.index(key)) for key in keys]
 
 
-def _key(parts: dict[str, str]) -> Key:
-    if "weekday" in parts:
-        return (_DAYS.index(parts["weekday"][:3]),)
-    month = _MONTHS.index(parts["month"][:3]) + 1 if "month" in parts else int(parts.get("number", 0))
-    return (int(parts.get("year", 0)), int(parts.get("quarter", 0)), month, int(parts.get("day", 0)))
+def _dates(plain: Sequence[str]) -> list[float] | None:
+    """Dates, with or without a time of day and a zone, in years. The column decides whether the day comes first."""
+    if not all(_DATE.fullmatch(label) for label in plain):
+        return None
+    firsts = [int(hit[1]) for label in plain if (hit := re.match(r"(\d\d?)[-/.]\d\d?[-/.]\d", label))]
+    day_first = any(first > 12 for first in firsts) or ("." in plain[0][:3])
+    try:
+        read = [parser.parse(label, dayfirst=day_first, default=datetime(2000, 1, 1)) for label in plain]
+    except (ValueError, OverflowError):
+        return None
+    naive = [time.astimezone(UTC).replace(tzinfo=None) if time.tzinfo else time for time in read]
+    return [(time - datetime(1, 1, 1)).total_seconds() / 86400 / 365.2425 + 1 for time in naive]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 
@@ -10,18 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.core.recipe import Recipe, load
-from stages.core.recipe.charts import Kind
-from stages.make_games.charts.cells import Cell
+from stages.core.recipe.charts import ChartSettings, Kind
+from stages.core.seeds import rng
+from stages.make_games.charts.cutting import cut
 from stages.make_games.charts.looks import Style, draw_style
-from stages.make_games.charts.parts import Part
-from stages.make_games.charts.tables import ChartTable, Series
+from stages.make_games.charts.numbers import Unit
+from stages.make_games.charts.swap import ChartTable, Series
+from stages.make_games.charts.tables import Table, read_table
 
-SIZE = ["games.width=480", "games.height=320"]
-RED, BLUE, GREEN, YELLOW = "#ff0000", "#0000ff", "#00c000", "#ffff00"
+RED, BLUE, GREEN, YELLOW = "#e41a1c", "#377eb8", "#4daf4a", "#984ea3"  # the first colours of Set1
 
 
 def recipe(*overrides: str) -> Recipe:
-    return load("tiny", [*SIZE, *overrides])
+    return load("tiny", ["games.width=480", "games.height=320", *overrides])
 
 
 def write(folder: Path, name: str, text: str) -> Path:
@@ -31,29 +32,33 @@ def write(folder: Path, name: str, text: str) -> Path:
     return path
 
 
-def table(labels: Sequence[str], ordered: bool = False, **series: Sequence[float | None]) -> ChartTable:
-    columns = (
-        Series(name, tuple(Cell("" if value is None else f"{value:g}", value) for value in values))
-        for name, values in series.items()
-    )
-    return ChartTable("things", "Thing", tuple(labels), tuple(columns), "", ordered)
+def read(folder: Path, text: str, **settings: object) -> Table:
+    """The table in a CSV file with this text."""
+    return read_table(write(folder, f"table-{abs(hash(text))}.csv", text), ChartSettings(**settings))
 
 
-def part(kind: Kind, shown: ChartTable) -> Part:
-    return Part(kind, shown, False, len(shown.labels), len(shown.series))
+def charts(table: Table, *kinds: Kind, **settings: object) -> list[ChartTable]:
+    """What many draws make of the table."""
+    given = ChartSettings(**settings)
+    drawn = (cut(table, kind, given, rng(kind, number)) for kind in kinds or given.kinds for number in range(12))
+    return [chart for chart in drawn if chart is not None]
+
+
+def shown(labels: Sequence[str], *, times: bool = False, unit: Unit = Unit(), **series: Sequence[float | None]) -> ChartTable:  # noqa: B008
+    columns = tuple(Series(name, tuple(values), unit) for name, values in series.items())
+    return ChartTable("", "Thing", "", tuple(labels), columns, tuple(float(label) for label in labels) if times else ())
 
 
 def style(**fields: object) -> Style:
-    """Upright, no frills, pure colours; `fields` are as given."""
-    drawn = draw_style(Random(0)).__dict__
-    plain: Mapping[str, object] = {
-        "palette": (RED, BLUE, GREEN, YELLOW), "background": "#ffffff", "font": "DejaVu Sans", "text_scale": 1.0,
-        "title": "left", "legend": "right", "note": False, "horizontal": False, "value_axis": True,
-        "value_labels": False, "grid": "none", "spines": "none", "tick_marks": False, "ticks": 5, "bar_width": 0.5,
-        "bar_edge": "none", "one_colour": True, "marker": "", "line_width": 1.0, "from_zero": True,
-        "end_labels": False, "hole": 0.0, "start": 90.0, "clockwise": True, "outside": False, "share_labels": False,
+    """Upright, no frills; `fields` are as given."""
+    plain: dict[str, object] = {
+        "sheet": "default", "palette": "Set1", "font": "DejaVu Sans", "text_scale": 1.0, "title": "left",
+        "legend": "right", "note": False, "horizontal": False, "value_axis": True, "value_labels": False, "grid": False,
+        "box": False, "ticks": 5, "separator": ",", "bar_width": 0.5, "bar_edge": "none", "one_colour": True,
+        "marker": "", "line_width": 1.0, "from_zero": True, "hole": 0.0, "start": 90.0, "clockwise": True,
+        "outside": False, "share_labels": False,
     }  # fmt: skip
-    return Style(**{**drawn, **plain, **fields})
+    return Style(**{**draw_style(Random(0)).__dict__, **plain, **fields})
 
 
 def mask(picture: NDArray[np.uint8], colour: str) -> NDArray[np.bool_]:

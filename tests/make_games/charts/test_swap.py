@@ -1,83 +1,75 @@
-"""Swaps that can be seen."""
+"""Which two values are exchanged."""
 
 from __future__ import annotations
 
+from collections import Counter
 from random import Random
 
 import pytest
 
-from stages.core.changes import Change
-from stages.core.recipe.charts import ChartSettings
-from stages.make_games.charts.swap import Place, Swap, changes, draw_swap, exchange, value_range
-from tests.make_games.charts.plain import table
+from stages.core.recipe.charts import ChartSettings, Kind
+from stages.make_games.charts.swap import ChartTable, changes, draw_swap, exchange, value_range
+from tests.make_games.charts.plain import shown
 
-SETTINGS = ChartSettings(min_difference=0.2)
-
-
-def swapped_values(kind, shown, from_zero=True, seeds=40):
-    """All pairs of values that are swapped over many seeds."""
-    found = set()
-    for seed in range(seeds):
-        swap = draw_swap(kind, shown, SETTINGS, from_zero, Random(seed))
-        assert swap is not None
-        found.add(tuple(sorted(shown.series[at.series].cells[at.row].value for at in (swap.first, swap.second))))
-    return found
+SETTINGS = ChartSettings()
 
 
-def test_exchange_moves_two_cells_and_no_other() -> None:
-    before = table("abc", s=[1, 2, 3], t=[4, 5, 6])
-    after = exchange(before, Swap(Place(0, 0), Place(2, 1)))
-    assert [[cell.value for cell in series.cells] for series in after.series] == [[6, 2, 3], [4, 5, 1]]
-    assert exchange(after, Swap(Place(0, 0), Place(2, 1))) == before
+def pairs(kind: Kind, table: ChartTable, **settings: object) -> set[frozenset[float]]:
+    """The values that many draws exchange."""
+    drawn = (draw_swap(kind, table, ChartSettings(**settings), True, Random(seed)) for seed in range(60))
+    return {frozenset(float(change.before) for change in changes(table, swapped)) for swapped in drawn if swapped}
 
 
-def test_changes_name_row_series_and_texts() -> None:
-    before = table("abc", s=[1, 2, 3], t=[4, 5, 6])
-    after = exchange(before, Swap(Place(2, 1), Place(0, 0)))
-    assert changes(before, after) == [Change(0, "s", "1", "6"), Change(2, "t", "6", "1")]
+def test_two_values_are_exchanged_and_nothing_else() -> None:
+    table = shown("abc", s=[1, 2, 3], t=[4, 5, 6])
+    swapped = exchange(table, (0, 0), (2, 1))
+    assert [series.values for series in swapped.series] == [(6, 2, 3), (4, 5, 1)]
+    assert [(c.object, c.attribute, c.before, c.after) for c in changes(table, swapped)] == [(0, "s", "1", "6"), (2, "t", "6", "1")]
+    assert exchange(swapped, (0, 0), (2, 1)) == table
 
 
-@pytest.mark.parametrize("kind", ["bar", "grouped", "stacked", "line", "pie"])
-def test_equal_values_cannot_be_swapped(kind) -> None:
-    assert draw_swap(kind, table("abc", s=[5, 5, 5]), SETTINGS, True, Random(0)) is None
+def test_values_too_near_or_too_far_apart_are_not_exchanged() -> None:
+    table = shown("abcd", s=[100, 95, 60, 5])
+    assert pairs("bar", table) == {frozenset({100, 60}), frozenset({95, 60})}
+    assert frozenset({100, 5}) in pairs("bar", table, most_ratio=50)
+    assert not pairs("bar", table, min_difference=0.5)
 
 
-def test_a_bar_chart_swaps_what_differs_by_a_share_of_its_height() -> None:
-    # From 0 to 100: at least 20 apart.
-    assert swapped_values("bar", table("abcd", s=[100, 81, 79, 60])) == {(79, 100), (60, 100), (60, 81)}
+def test_around_zero_values_are_near_within_half_of_the_span() -> None:
+    assert pairs("bar", shown("abc", s=[10, -2, -10])) == {frozenset({-2, -10})}
 
 
-def test_a_line_swaps_what_differs_by_a_share_of_its_span() -> None:
-    # From 100 to 110: at least 2 apart.
-    shown = table("abcd", ordered=True, s=[100, 101, 104, 110])
-    assert swapped_values("line", shown, False) == {(100, 104), (100, 110), (101, 104), (101, 110), (104, 110)}
+def test_slices_differ_by_a_share_of_the_whole() -> None:
+    table = shown("abc", s=[40, 37, 23])
+    assert pairs("pie", table) == {frozenset({40, 23}), frozenset({37, 23})}
+    assert not pairs("pie", table, min_share=0.2)
 
 
-def test_a_pie_swaps_what_differs_by_a_share_of_the_whole() -> None:
-    # Of 100: at least 5 apart.
-    assert swapped_values("pie", table("abcd", s=[40, 36, 14, 10])) == {(14, 40), (10, 40), (14, 36), (10, 36)}
+def test_points_keep_to_their_axis() -> None:
+    table = shown("abcd", x=[10, 20, 30, 40], y=[11, 21, 31, 41])
+    assert all(len({value % 10 for value in pair}) == 1 for pair in pairs("scatter", table))
 
 
-def test_a_stack_is_measured_by_the_height_of_both_pictures() -> None:
-    # As given both stacks are 60 high; with 50 in place of 10 one is 100.
-    shown = table("ab", s=[50, 10], t=[10, 50])
-    assert value_range("stacked", (shown, exchange(shown, Swap(Place(0, 1), Place(1, 1)))), True) == (0, 100)
+def test_missing_and_equal_values_are_left_alone() -> None:
+    assert pairs("grouped", shown("ab", s=[5, None], t=[5, 9])) == {frozenset({5, 9})}
+    assert draw_swap("bar", shown("ab", s=[5, 5]), SETTINGS, True, Random(0)) is None
 
 
-def test_missing_values_are_never_swapped() -> None:
-    shown = table("abc", s=[None, 2, 9], t=[1, None, 5])
-    assert all(None not in pair for pair in swapped_values("grouped", shown))
+def test_what_the_two_share_is_drawn_first() -> None:
+    table = shown("abcdefgh", s=range(20, 28), t=range(30, 38))
+    sorts: Counter[tuple[bool, bool]] = Counter()
+    for seed in range(300):
+        swapped = draw_swap("grouped", table, ChartSettings(min_difference=0.01), True, Random(seed))
+        assert swapped is not None
+        one, other = changes(table, swapped)
+        sorts[(one.object == other.object, one.attribute == other.attribute)] += 1
+    assert all(sorts[sort] > 60 for sort in ((True, False), (False, True), (False, False)))
 
 
-def test_swaps_share_a_series_a_row_or_neither() -> None:
-    shown = table("abcd", s=[1, 20, 40, 60], t=[80, 100, 120, 140])
-    sorts = {draw_swap("grouped", shown, SETTINGS, True, Random(seed)).sort for seed in range(30)}
-    assert sorts == {"series", "row", "neither"}
-
-
-def test_bars_always_begin_at_zero_and_lines_only_where_that_shows_their_differences() -> None:
-    assert value_range("bar", (table("ab", s=[90, 100]),), False) == (0, 100)
-    assert value_range("bar", (table("ab", s=[-3, 5]),), False) == (-3, 5)
-    assert value_range("line", (table("ab", s=[90, 100]),), True) == (90, 100)
-    assert value_range("line", (table("ab", s=[20, 100]),), True) == (0, 100)
-    assert value_range("line", (table("ab", s=[20, 100]),), False) == (20, 100)
+@pytest.mark.parametrize(
+    ("kind", "from_zero", "ends"),
+    [("bar", False, (0, 6)), ("line", True, (0, 6)), ("line", False, (2, 6)), ("stacked", False, (0, 9))],
+)
+def test_the_range_of_values(kind: Kind, from_zero: bool, ends: tuple[float, float]) -> None:
+    table = shown(["2001", "2002"], times=True, s=[2, 6], t=[5, 3])
+    assert value_range(kind, [table], from_zero) == ends

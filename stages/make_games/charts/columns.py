@@ -1,0 +1,208 @@
+"""What each column of a table is: labels, times, values with a unit, or something that no chart shows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import polars as pl
+
+from stages.core.errors import InputError
+from stages.core.recipe.charts import ChartSettings
+from stages.make_games.charts.numbers import LARGEST, NO_UNIT, Unit, decimal_mark, is_missing, read_numbers
+from stages.make_games.charts.reading import UNNAMED, Grid
+from stages.make_games.charts.times import time_places, without_marks
+
+Role = Literal["text", "time", "value", "constant", "none"]
+
+# Whether sums of values make sense: of votes, which are parts of one whole; of what words say; of counts without words.
+Sums = Literal["whole", "yes", "maybe", "no"]
+
+LEAST_NUMBERS = 0.9  # of a column's cells, for a column of values
+MOST_CODES = 7  # different whole numbers in many rows, which are then no measurements
+LONGEST_LABEL = 60  # letters, on average; longer texts are prose
+_NO_VALUES = re.compile(
+    r"\b(id|ids|uuid|key|code|codes|fips|zip|zipcode|postcode|postal|isbn|phone|unnamed|no|nr|row|rank|ranking|position|pos|"
+    r"place|placing|seed|standing|order|fp|ce|geo|geoid|lat|latitude|lon|lng|long|longitude|year|yr|date|month|week|day|hour|x|y|flag)\b|^(?:#|index|)$"
+)
+_TIME = re.compile(
+    r"\b(years?|yrs?|dates?|seasons?|time|periods?|quarters?|months?|decade|day|week|since|founded|born|built|fy)\b|^$"
+)
+_RATES = re.compile(
+    r"\b(average|avg|mean|median|rate|ratio|per|index|score|price|max|min|temp\w*|age|speed|change|growth)\b|%"
+)
+_SUMS = re.compile(
+    r"\b(count|number|total|amount|sales|sold|production|output|emissions|passengers|visitors|visits|votes|seats|deaths|births|"
+    r"cases|loans|members\w*|tonnes|tons|[kmgt]wh|students|pupils|children|spending|expenditure|budget|exports|imports|"
+    r"generation|consumption|revenue|population|people|persons|households|respondents|answers|arrivals|departures|goals|"
+    r"wins|medals|trees|harvest|yield|electricity|energy|tickets|orders|users|downloads|employees|jobs|accidents|crimes)\b"
+)
+_VOTES = re.compile(r"\b(votes|seats|respondents|answers|responses)\b")
+_QUANTITIES = {
+    "count": r"^(?:number|count|total|no)(?: of)?",
+    "%": r"percent\w*|pct|share|shares|proportion|fraction|prob\w*|likelihood",
+    "rate": r"rate|rates|ratio|per|density",
+    "temperature": r"temp|temps|temperature|temperatures",
+    "water": r"precipitation|rain|rainfall|snow|snowfall",
+    "speed": r"speed|wind|velocity|mph",
+    "pressure": r"pressure",
+    "age": r"age|ages",
+    "mass": r"weight|mass|body mass",
+    "length": r"height|length|width|depth|distance|altitude|elevation|radius|diameter|thickness|size",
+    "time": r"duration|minutes?|mins?|hours?|seconds?|runtime|days|years|months|weeks|time",
+    "people": r"population|people|persons|inhabitants|residents",
+    "area": r"area",
+    "score": r"score|scores|rating|ratings|index|points|grade|stars|gpa|elo|rank|level",
+    "volume": r"volume|capacity",
+    "energy": r"horsepower|power|energy|electricity|generation|calories|[kmgt]wh",
+    "money": r"prices?|costs?|income|salary|wages?|gdp|gni|revenue|profit|budget|spending|expenditure|fares?|rent|"
+    r"earnings|fees?|bill|tip|tax|dollars?|usd|eur|gross|debt|fund|close|open|high|low|adjclose|adj close",
+}
+_COMPILED = {name: re.compile(rf"\b({words})\b") for name, words in _QUANTITIES.items()}
+_IN_HEADING = re.compile(
+    r"[(\[,]\s*([^()\[\],]{1,25})[)\]]?\s*$|\b(?:in|_)\s?(mm|cm|m|km|g|kg|mg|l|ml|ha|mph|usd|eur|ft|lbs?|kwh|twh)$"
+)
+_UNIT_WORD = re.compile(
+    r"(?:[%‰$€£¥]|us\$|[°µ]|(?:[kmcµ]?m|[kmµ]?g|m?l|t|ha|c|f|in|ft|lbs?|mi|mph|ppm|[kmgt]?wh?|usd|eur|gbp|tonnes?|tons|kilo\w*|"
+    r"million\w*|thousands?|billions?|hours?|minutes?|seconds?|days?|years?|miles|metres|meters|litres|persons|people|points|"
+    r"percent|index)\b|.*\bper\b|.*/)", re.IGNORECASE,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column and what it is. `kind` names the unit for comparing: columns share an axis only if theirs are equal."""
+
+    name: str
+    role: Role
+    texts: pl.Series
+    values: pl.Series | None = None
+    unit: Unit = NO_UNIT
+    kind: str = ""
+    sums: Sums = "no"
+    places: dict[str, float] = field(default_factory=dict)  # of times, by their texts
+
+    @property
+    def label(self) -> str:
+        """The heading as a chart writes it: `body_mass` is Body mass; sources in brackets are left out."""
+        if self.name == UNNAMED:
+            return ""
+        text = re.sub(r"\s*\((?:[^()]|\([^()]*\))*\b(?:19|20)\d\d\b(?:[^()]|\([^()]*\))*\)", "", self.name)
+        text = without_marks(text)
+        text = " ".join(re.sub(r"[_\s]+|(?<=[a-z])(?=[A-Z][a-z])", " ", text).split())
+        return text[:1].upper() + text[1:]
+
+
+def columns_of(path: Path, grid: Grid, settings: ChartSettings) -> list[Column]:
+    """All columns of the table. `InputError` if the settings name one that is not there or cannot be what they say."""
+    chosen = [settings.label, settings.series, settings.time, *settings.values]
+    for name in chosen:
+        if name and name not in grid.frame.columns:
+            raise InputError(f"{path}: has no column '{name}'; its columns are {', '.join(grid.frame.columns)[:200]}")
+    texts = grid.frame.get_columns()
+    common = (
+        {"point": ".", "comma": ","}.get(settings.decimal)
+        or decimal_mark(texts)
+        or ("," if grid.separator == ";" else ".")
+    )
+    columns = [_column(each, common, number, settings) for number, each in enumerate(texts)]
+    for column in columns:
+        if column.name == settings.time and column.role != "time":
+            raise InputError(f"{path}: column '{column.name}' holds no times of one form")
+        if column.name in settings.values and column.role != "value":
+            raise InputError(f"{path}: column '{column.name}' holds no numbers of one unit")
+    return columns
+
+
+def _column(texts: pl.Series, common: str, number: int, settings: ChartSettings) -> Column:
+    name, words = texts.name, words_of(texts.name)
+    given = texts.filter(~is_missing(texts))
+    distinct = given.unique(maintain_order=True)
+    if name in (settings.label, settings.series):
+        return Column(name, "text", texts, places=_places(distinct.to_list(), words))
+    if not settings.values or name not in settings.values:
+        if name == settings.time or _may_be_time(words, distinct, number):
+            places = _places(distinct.to_list(), words)
+            if places:
+                return Column(name, "time" if len(distinct) > 1 else "constant", texts, places=places)
+        if len(distinct) < 2 or name == settings.time:
+            return Column(name, "constant" if len(distinct) else "none", texts)
+    own = common if settings.decimal != "auto" else decimal_mark([texts]) or common
+    read = read_numbers(texts, own)
+    if read.share < LEAST_NUMBERS or read.mixed or read.values.null_count() == len(texts):
+        prose = sum(map(len, distinct)) > LONGEST_LABEL * len(distinct) or bool(
+            distinct.str.contains("https?://|@").any()
+        )
+        return Column(name, "none" if prose else "text", texts)
+    if name in settings.values or (not settings.values and _is_value(read.values, words, number)):
+        unit, kind = _unit(name, words, read.unit, read.values)
+        unit, kind = (Unit(after=f" {settings.unit}"), f"{settings.unit}|") if settings.unit else (unit, kind)
+        return Column(name, "value", texts, read.values, unit, kind, _sums(words, kind, read.values))
+    return Column(name, "none", texts)
+
+
+def words_of(name: str) -> str:
+    """A heading as lower-case words: `recordMinTemp_year` is `record min temp year`."""
+    return " ".join(re.sub(r"[_\s.]+|(?<=[a-z])(?=[A-Z])", " ", name).casefold().split())
+
+
+def quantity(words: str) -> str:
+    """What the words measure, as one of a few names; empty where they do not say."""
+    found = {hit.end(): name for name, pattern in _COMPILED.items() for hit in pattern.finditer(words)}
+    return "%" if "%" in found.values() else found[max(found)] if found else ""
+
+
+def _sums(words: str, kind: str, values: pl.Series) -> Sums:
+    if _RATES.search(words) or re.search("%|/| per ", kind) or float(values.min()) < 0:  # type: ignore[arg-type]
+        return "no"
+    if _VOTES.search(words):
+        return "whole"
+    counts = kind in ("|", "|people") and bool((values.drop_nulls() % 1 == 0).all())
+    return "yes" if _SUMS.search(words) else "maybe" if counts or kind.endswith("|money") else "no"
+
+
+def _may_be_time(words: str, distinct: pl.Series, number: int) -> bool:
+    """Whether times are to be looked for: whole numbers are years only in the first column, or where it says so."""
+    whole = distinct.str.contains(r"^\d+(\.0)?$").all()
+    return len(distinct) > 0 and (not whole or bool(_TIME.search(words)) or number == 0)
+
+
+def _places(distinct: Sequence[str], words: str) -> dict[str, float]:
+    places = time_places(distinct, words)
+    return dict(zip(distinct, places, strict=True)) if places else {}
+
+
+def _is_value(values: pl.Series, words: str, number: int) -> bool:
+    """Whether numbers are measured, not names, ranks, codes, places on a map, flags, or the rows' own numbers."""
+    if _NO_VALUES.search(words) and not _RATES.search(words) and quantity(words) not in ("money", "%"):
+        return False
+    given = values.drop_nulls()
+    rows = given.to_list()
+    counts_rows = number == 0 and rows in (
+        list(map(float, range(len(rows)))),
+        list(map(float, range(1, len(rows) + 1))),
+    )
+    few = given.n_unique()
+    flags = set(rows[:1000]) <= {0.0, 1.0, 2.0} or (
+        few <= MOST_CODES and len(rows) >= 30 and all(r % 1 == 0 for r in rows)
+    )
+    return not (counts_rows or flags or few < 2 or max(map(abs, rows)) >= LARGEST)
+
+
+def _unit(name: str, words: str, unit: Unit, values: pl.Series) -> tuple[Unit, str]:
+    """The unit from the cells or the heading, and the name by which columns are compared."""
+    hit = _IN_HEADING.search(name) or _IN_HEADING.search(words)
+    said = (hit[1] or hit[2]).strip() if hit else ""
+    said = said if _UNIT_WORD.match(said) else ""
+    what = quantity(words)
+    highest = float(values.abs().max())  # type: ignore[arg-type]
+    per_cent = "%" in said or "percent" in said.casefold() or (what == "%" and not said and 1.5 < highest <= 100)
+    if per_cent and not unit.before and not unit.after:
+        unit = Unit(after="%")
+    written = (unit.before + unit.after).strip() or said.casefold()
+    if not written and not what and highest <= 1:
+        what = "fraction"
+    return unit, f"{written}|{'' if unit.after == '%' else what}"

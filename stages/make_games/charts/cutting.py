@@ -1,0 +1,213 @@
+"""What of a table one chart shows: its rows and series, and what holds for all of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from math import ceil
+from random import Random
+
+import polars as pl
+
+from stages.core.recipe.charts import ChartSettings, Kind
+from stages.make_games.charts.swap import ChartTable, Series
+from stages.make_games.charts.tables import COLUMN, VALUE, Cube, Dimension, Table
+
+FEWEST = {"bar": 2, "grouped": 2, "stacked": 2, "line": 3, "area": 3, "pie": 3, "scatter": 4}  # rows
+WHOLE_WITHIN = 1.5  # per cent: rounded shares seldom make 100
+SMALLEST_SLICE = 0.04  # of a pie, so that its number has room
+LONGEST_POINT = 24  # letters of a label beside a point
+LEAST_FILLED = 0.7  # of the places of a chart
+VISIBLE = 8.0  # times, at most, between the medians of series that are drawn together
+_SEVERAL = ("grouped", "stacked")
+
+_BARE = ("yes", "no", "true", "false", "y", "n", "m", "f")  # members that say nothing without their heading
+_OTHERS = r"(?i)(?:all )?others?\b|elsewhere|rest\b|sonstige|andere|autres|miscellaneous"
+_CLASSES = (
+    r"\b(answer|cause|reason|item|categor|kind|type|source|opinion|response|party|mode|purpose|sector|use|expense|"
+    r"material|how|why)"
+)
+
+View = tuple[Cube, Dimension, Dimension | None]  # what the rows and the series are
+
+
+def views(table: Table, kind: Kind) -> list[View]:
+    """The ways in which the table's columns could make such a chart, whatever its numbers are."""
+    found: list[View] = []
+    for cube in table.cubes:
+        if (cube.pair is not None) != (kind == "scatter"):
+            continue
+        for rows in cube.dimensions:
+            if kind not in _SEVERAL:
+                found.append((cube, rows, None))
+            if kind in ("grouped", "stacked", "line", "area"):
+                found += [(cube, rows, series) for series in cube.dimensions if series is not rows]
+    timed = {"line": True, "area": True, "pie": False, "scatter": False}.get(kind)
+    return [view for view in found if timed is None or bool(view[1].places) == timed]
+
+
+def cut(table: Table, kind: Kind, settings: ChartSettings, draw: Random) -> ChartTable | None:
+    """One chart's part of the table, drawn where there is a choice; None where what is drawn makes no such chart."""
+    fitting = views(table, kind)
+    if not fitting:
+        return None
+    cube, rows, series = draw.choice(fitting)
+    fixed = [each for each in cube.dimensions if each not in (rows, series)]
+    frame, said = cube.frame, [table.context] if table.context else []
+    for dimension in fixed:
+        counts = frame.group_by(dimension.column, maintain_order=True).len()
+        full = counts.filter(pl.col("len") >= max(0.7 * counts["len"].max(), FEWEST[kind]))[dimension.column].to_list()  # type: ignore[operator]
+        if not full:
+            return None
+        member = draw.choice(full)
+        if dimension.column == COLUMN:
+            cube = replace(cube, measure=member)
+        else:
+            said.append(named(member, dimension))
+        frame = frame.filter(pl.col(dimension.column) == member)
+    title = ", ".join(said)
+    if kind == "scatter":
+        return _scatter(cube, rows, frame, title, settings, draw)
+    grid = _grid(frame, rows, series)
+    return _shown(grid, (cube, rows, series), kind, title, settings, draw)
+
+
+def named(member: str, dimension: Dimension) -> str:
+    """A member as it is understood without its axis: month 9 is not just 9."""
+    if member.casefold() in _BARE or (dimension.places and len(member) < 4 and member.isdigit()):
+        return f"{dimension.heading} {member}"
+    return member
+
+
+Grid = dict[str, dict[str, float]]  # values by the names of the series and the rows
+
+
+def _grid(frame: pl.DataFrame, rows: Dimension, series: Dimension | None) -> Grid:
+    grid: Grid = {}
+    names = frame[series.column].to_list() if series else [""] * len(frame)
+    for name, label, value in zip(names, frame[rows.column].to_list(), frame[VALUE].to_list(), strict=True):
+        grid.setdefault(name, {})[label] = value
+    return grid
+
+
+def _shown(grid: Grid, view: View, kind: Kind, title: str, settings: ChartSettings, draw: Random) -> ChartTable | None:
+    cube, rows, series = view
+    names = _some_series(grid, kind, series, settings, draw) if series else list(grid)
+    if not names or (series and len(names) < 2):
+        return None
+    labels = _some_rows({name: grid[name] for name in names}, rows, kind, settings, draw)
+    if len(labels) < FEWEST[kind] or (
+        kind in ("pie", "stacked", "area") and not _are_parts(grid, names, labels, view, kind)
+    ):
+        return None
+    columns = tuple(
+        Series(named(name, series) if series else name, tuple(grid[name].get(label) for label in labels), cube.unit)
+        for name in names
+    )
+    if not _vary([[grid[name].get(label) for label in labels] for name in names], kind):
+        return None
+    measure = cube.measure
+    if not series and rows.column != COLUMN and len(names) == 1:
+        columns = (replace(columns[0], name=measure or title),)
+    places = tuple(rows.places[label] for label in labels) if rows.places else ()
+    return ChartTable(title, rows.heading, measure, tuple(labels), columns, places)
+
+
+def _vary(columns: Sequence[Sequence[float | None]], kind: Kind) -> bool:
+    """Whether there are few gaps, and enough different values that a chart is worth looking at."""
+    given = [[value for value in column if value is not None] for column in columns]
+    every = [value for column in given for value in column]
+    if len(every) < LEAST_FILLED * sum(map(len, columns)):
+        return False
+    if kind in ("line", "area"):
+        return all(len(set(column)) >= max(len(column) / 3, 3) for column in given)
+    return len(set(every)) >= max(min(len(every) / 2, 6), 2)
+
+
+def _some_series(grid: Grid, kind: Kind, series: Dimension, settings: ChartSettings, draw: Random) -> list[str]:
+    """Some series that have most of the rows and are of comparable size, in the table's order or by time."""
+    most = max((len(column) for column in grid.values()), default=0)
+    full = [name for name, column in grid.items() if len(column) >= 0.8 * most]
+    if kind in ("stacked", "area"):
+        return full if len(full) <= settings.most_series + 2 and len(full) == len(grid) else []
+    sizes = {name: sorted(abs(value) for value in grid[name].values())[len(grid[name]) // 2] for name in full}
+    ranked = sorted(full, key=lambda name: -sizes[name])
+    anchor = draw.choice(ranked[: ceil(len(ranked) / 2)]) if ranked else ""
+    near = [
+        name for name in ranked if sizes[anchor] <= VISIBLE * sizes[name] and sizes[name] <= VISIBLE * sizes[anchor]
+    ]
+    count = min(draw.randint(2, 3 if series.places and kind == "grouped" else settings.most_series), len(near))
+    first = max(min(near.index(anchor), len(near) - count), 0) if near else 0
+    chosen = set(near[first : first + count])
+    names = [name for name in grid if name in chosen]
+    return sorted(names, key=lambda name: series.places[name]) if series.places else names
+
+
+def _some_rows(grid: Grid, rows: Dimension, kind: Kind, settings: ChartSettings, draw: Random) -> list[str]:
+    """A stretch of time, or the largest rows or a stretch of them by size; rows that lack a value are left out."""
+    every = list(dict.fromkeys(label for column in grid.values() for label in column))
+    needed = 1 if kind in ("line", "grouped") and len(grid) > 1 else len(grid)
+    labels = [label for label in every if sum(label in column for column in grid.values()) >= needed]
+    most = {"line": settings.most_points, "area": settings.most_points, "pie": settings.most_slices}.get(
+        kind, settings.most_rows
+    )
+    if kind == "grouped":
+        most = max(min(most, settings.most_bars // len(grid)), FEWEST[kind])
+    if rows.places:
+        labels.sort(key=lambda label: rows.places[label])
+    if len(labels) <= most:
+        return labels
+    if kind == "pie":
+        return []
+    if rows.places or sum(bool(re.match(r"\D{0,6}\d", label)) for label in labels) > 0.7 * len(labels):
+        start = draw.randrange(len(labels) - most + 1)
+        return labels[start : start + most]
+    first = next(iter(grid.values()))
+    labels.sort(key=lambda label: -first.get(label, 0.0))
+    count = draw.randint(min(5, most), most)
+    start = draw.choice([0, draw.randrange(len(labels) - count + 1)])
+    return labels[start : start + count]
+
+
+def _are_parts(grid: Grid, names: Sequence[str], labels: Sequence[str], view: View, kind: Kind) -> bool:
+    """Whether slices or stacks are all the parts of a whole, as far as the numbers or the words show it."""
+    cube, rows, series = view
+    if any(value < 0 for name in names for value in grid[name].values()):
+        return False
+    across = rows if kind == "pie" else series
+    if kind == "pie":
+        sums = [[grid[names[0]][label] for label in labels]]
+        if len(labels) < len(grid[names[0]]) or min(sums[0]) < SMALLEST_SLICE * sum(sums[0]):
+            return False
+    elif series is None:
+        return cube.sums in ("yes", "whole")  # an area over time, of one series
+    else:
+        sums = [[grid[name][label] for name in names] for label in labels]
+    if cube.unit.after == "%":
+        return all(abs(sum(parts) - 100) <= WHOLE_WITHIN for parts in sums)
+    if across and across.places:
+        return False
+    if cube.sums == "whole" or (across and across.whole):
+        return True
+    other = any(re.match(_OTHERS, part) for part in (labels if kind == "pie" else names))
+    classes = other or bool(across and re.search(_CLASSES, across.heading, re.IGNORECASE))
+    return cube.sums != "no" and (classes or (kind != "pie" and cube.sums == "yes"))
+
+
+def _scatter(
+    cube: Cube, rows: Dimension, frame: pl.DataFrame, title: str, settings: ChartSettings, draw: Random
+) -> ChartTable | None:
+    """Some labelled points, as far apart as may be: a number along each axis."""
+    assert cube.pair is not None
+    points = list(zip(*(frame[name].to_list() for name in (rows.column, *(c.name for c in cube.pair))), strict=True))
+    points = [point for point in points if len(point[0]) <= LONGEST_POINT]
+    draw.shuffle(points)
+    points = points[: min(draw.randint(5, 10), settings.most_rows)]
+    if len(points) < FEWEST["scatter"]:
+        return None
+    columns = tuple(
+        Series(column.label, tuple(point[number] for point in points), column.unit)
+        for number, column in enumerate(cube.pair, 1)
+    )
+    return ChartTable(title, rows.heading, cube.measure, tuple(point[0] for point in points), columns)

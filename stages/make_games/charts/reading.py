@@ -1,0 +1,133 @@
+"""Reading a CSV file as a frame of texts: its encoding, separator, headings, and the lines around the table."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import charset_normalizer
+import polars as pl
+
+from stages.core.errors import InputError
+from stages.core.recipe.charts import ChartSettings
+
+SEPARATORS = ("\t", ";", "|", ",")  # a comma may stand in any label, but hardly ever a semicolon in every line
+UNNAMED = "unnamed"  # the first column, where it has no heading
+MOST_LINES = 100_000
+_NOTE = re.compile(r"(?:source|notes?|\*|†|©|last updated|data from|quelle|anmerkung)\b", re.IGNORECASE)
+_NUMBER = re.compile(r"[-−(]?[$€£]?\d[\d.,']*(?:[eE][-+]?\d+)?%?\)?")
+_YEAR = re.compile(r"(?:1[5-9]|20)\d\d")
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table's columns as texts without outer blanks. `title`: what stands in lines above the headings."""
+
+    frame: pl.DataFrame
+    separator: str
+    title: str
+
+
+def read_grid(path: Path, settings: ChartSettings) -> Grid:
+    """The table in the file. `InputError` names the file, the line and the remedy."""
+    text = _read_text(path, settings.encoding)
+    separator = settings.separator
+    first, _, rest = text.partition("\n")
+    if named := re.fullmatch(r"\s*sep=(.)\s*", first):
+        separator, text = separator or named[1], rest
+    separator = separator or _separator(text)
+    rows = [[cell.strip() for cell in row] for row in _parse(path, text, separator)]
+    if len(rows) > MOST_LINES:
+        raise InputError(f"{path}: has more than {MOST_LINES:,} lines; a chart shows few: make an excerpt")
+    width = Counter(map(len, rows)).most_common(1)[0][0] if rows else 0
+    if width < 2:
+        raise InputError(f"{path}: has one column; give labels and at least one column of numbers")
+    title, rows = _table_only(rows, width)
+    _check_lines(path, rows, width)
+    if _is_headless(rows):
+        raise InputError(f"{path}: its first line looks like data, not like headings; add a line of headings")
+    columns: dict[str, list[str]] = {}
+    for column, name in enumerate(rows[0] + [""] * (width - len(rows[0]))):
+        name = name or (UNNAMED if column == 0 else "")
+        if name and name not in columns:  # others, and repeated ones, cannot be named in a chart
+            columns[name] = [row[column] if column < len(row) else "" for row in rows[1:]]
+    return Grid(pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String)), separator, title)
+
+
+def _read_text(path: Path, encoding: str | None) -> str:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+    if encoding is None:
+        encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+        try:
+            return data.decode(encoding)
+        except UnicodeDecodeError:
+            best = charset_normalizer.from_bytes(data[:200_000]).best()
+            encoding = best.encoding if best else "utf-8"
+    try:
+        return data.decode(encoding)
+    except (UnicodeDecodeError, LookupError) as error:
+        raise InputError(f"{path}: is no text in {encoding}; name its encoding by games.charts.encoding") from error
+
+
+def _separator(text: str) -> str:
+    """The first of the separators by which nearly all lines have one width above 1."""
+    sample = text[:50_000].splitlines()[:200]
+    for separator in SEPARATORS[:-1]:
+        widths = Counter(len(row) for row in csv.reader(sample, delimiter=separator) if any(row))
+        width, count = max(widths.items(), key=lambda item: item[1], default=(1, 0))
+        if width > 1 and count >= 0.9 * sum(widths.values()):
+            return separator
+    return ","
+
+
+def _parse(path: Path, text: str, separator: str) -> list[list[str]]:
+    reader = csv.reader(io.StringIO(text.replace("\0", ""), newline=""), delimiter=separator)
+    try:
+        return [row for row in reader if any(cell.strip() for cell in row)]
+    except csv.Error as error:
+        raise InputError(f"{path}: line {reader.line_num}: is not CSV ({error}); mend its quotes") from error
+
+
+def _table_only(rows: list[list[str]], width: int) -> tuple[str, list[list[str]]]:
+    """The title, and the rows without lines above the headings and notes below the table."""
+    first = next((n for n, row in enumerate(rows) if sum(map(bool, row)) > max(width // 2, 1)), 0)
+    last = len(rows)
+    while last > first + 3 and (len(rows[last - 1]) == 1 or _NOTE.match(rows[last - 1][0])):
+        last -= 1
+    title = " ".join(cell for row in rows[:first] for cell in row if cell)
+    return title, rows[first:last]
+
+
+def _check_lines(path: Path, rows: Sequence[Sequence[str]], width: int) -> None:
+    if len(rows) < 3:
+        raise InputError(f"{path}: has {max(len(rows) - 1, 0)} rows below its headings; a chart needs at least two")
+    for number, row in enumerate(rows[1:], 1):
+        if any(row[width:]):
+            raise InputError(
+                f"{path}: row {number} below the headings has {len(row)} cells, but there are {width} columns; a cell "
+                "with the separator in it needs quotes"
+            )
+
+
+def _is_headless(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether the first line has numbers, other than years, above columns of numbers, and no name above any of them."""
+    numeric = [
+        column
+        for column in range(len(rows[0]))
+        if sum(bool(_NUMBER.fullmatch(row[column])) for row in rows[1:] if column < len(row)) >= 0.8 * len(rows[1:])
+    ]
+    heads = [rows[0][column] for column in numeric]
+    years = [bool(_YEAR.fullmatch(head)) for head in heads]
+    return (
+        bool(heads)
+        and all(_NUMBER.fullmatch(head) for head in heads)
+        and not (all(years) and len(set(heads)) == len(heads))
+    )
