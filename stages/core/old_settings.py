@@ -17,7 +17,7 @@ REMOVED: dict[str, Any] = {
         "light_jitter": 1.0, "min_changed_pixels": 100, "picture_format": "png",
         "charts": {
             "min_share": 0.05, "min_pixels": 100, "most_rows": 12, "most_points": 24, "most_slices": 7,
-            "most_series": 4, "most_bars": 28, "text_size": 0.027,
+            "most_series": 4, "most_bars": 28, "text_size": 0.027, "bad_tables": ("refuse", "skip"),
         },
         "ready": {"min_side": 28, "most_group_bytes": 384 * 2**20, "min_likeness": 0.15, "unusable": ("drop", "error")},
     },

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 EXTRA, PACKAGE = "charts", "matplotlib"
 PLAIN = 32  # difference of a channel, of 255, above which two pixels differ plainly
-MEASURED_AT = 480 * 320 * 3  # numbers in the picture that games.charts.min_pixels speaks of
+MIN_PIXELS = 100  # that differ plainly between pictures of 480 by 320; half of what CLEVR wants of an object
+MEASURED_AT = 480 * 320 * 3  # numbers in such a picture
 TRIES = 6  # parts of the table with which a kind is tried
 LONGEST_TITLE = 100  # letters
 MOST_NUMBERS = 12  # at the points of a line
@@ -76,7 +77,7 @@ class ChartPair(Pair):
                 if isinstance(made, Made):
                     return made
                 tried = made or tried
-        why = "values are equal, or nearer or further apart than games.charts.min_difference and most_ratio allow"
+        why = "values are equal, nearer than games.charts.min_difference allows, or too far apart"
         return tried or Skipped(NO_SWAP, f"{self.path.name}: {why}")
 
     def check_installed(self) -> None:
@@ -85,7 +86,7 @@ class ChartPair(Pair):
     def _try(self, kind: Kind, attempt: int) -> Made | Skipped | None:
         """Both pictures with one part of the table, or None if no swap in it can be seen."""
         settings = self.games.charts
-        part = cut(read_table(self.path, settings), kind, settings, rng(self.seed, "part", kind, attempt))
+        part = cut(read_table(self.path, settings), kind, rng(self.seed, "part", kind, attempt))
         if part is None:
             return None
         style = draw_style(rng(self.seed, "style"))
@@ -98,7 +99,15 @@ class ChartPair(Pair):
 
     def _made(self, kind: Kind, versions: Sequence[ChartTable], style: Style) -> Made | Skipped | None:
         """The pictures of these tables, the original's first; None if they hardly differ."""
-        from stages.make_games.charts.drawing import LEAST_TEXT, Chart, NoRoom, draw, families_of, missing_letters
+        from stages.make_games.charts.drawing import (
+            LEAST_TEXT,
+            TEXT_SIZE,
+            Chart,
+            NoRoom,
+            draw,
+            families_of,
+            missing_letters,
+        )
 
         games, size = self.games, (self.games.width, self.games.height)
         fonts = tuple(name for font in games.charts.fonts for name in families_of(font))
@@ -107,7 +116,7 @@ class ChartPair(Pair):
         if letters:
             why = f"the font {style.font} has no {letters[:10]!r}; name one that has them by games.charts.fonts"
             return Skipped(NO_LETTERS, f"{self.path.name}: {why}")
-        text = max(games.charts.text_size * (size[0] * size[1]) ** 0.5, LEAST_TEXT) * style.text_scale
+        text = max(TEXT_SIZE * (size[0] * size[1]) ** 0.5, LEAST_TEXT) * style.text_scale
         note = f"Source: {self.path.name}" if style.note and len(self.path.name) < 50 else ""
         for look, horizontal, value_labels in _attempts(kind, style, versions[0]):
             chart = Chart(kind, title, note, *size, text, look, fonts, horizontal, value_labels)
@@ -115,26 +124,28 @@ class ChartPair(Pair):
                 pictures = draw(chart, versions)
             except NoRoom:
                 continue
-            if len(pictures) > 1 and differing(*pictures) < games.charts.min_pixels * pictures[0].size / MEASURED_AT:
+            if len(pictures) > 1 and differing(*pictures) < MIN_PIXELS * pictures[0].size / MEASURED_AT:
                 return None
             return self._pair(chart, versions, [png(Image.fromarray(picture)) for picture in pictures])
-        why = f"{NO_ROOM} at {size[0]}x{size[1]}; make pictures larger, or games.charts.text_size smaller"
+        why = f"{NO_ROOM} at {size[0]}x{size[1]}; make pictures larger"
         return Skipped(NO_ROOM, f"{self.path.name}: {why}")
 
     def _pair(self, chart: Chart, versions: Sequence[ChartTable], pictures: Sequence[bytes]) -> Made:
-        scenes = [{**_scene(chart, table), "source": {"file": self.path.name}} for table in versions]
+        given = (True,) if len(versions) == 1 else (as_given(self.seed), not as_given(self.seed))
+        scenes = [
+            {**_scene(chart, table), "source": {"file": self.path.name, "as_given": own}}
+            for table, own in zip(versions, given, strict=True)
+        ]
         counts = {f"{chart.kind} charts": 1}
         if len(versions) == 1:
             return Made(pictures[0], None, scene=scenes[0], counts=counts)
-        for scene, given in zip(scenes, (as_given(self.seed), not as_given(self.seed)), strict=True):
-            scene["source"]["as_given"] = given
         return Made(pictures[0], pictures[1], changes(*versions), scenes[0], scenes[1], counts)
 
 
 def _attempts(kind: Kind, style: Style, table: ChartTable) -> list[tuple[Style, bool, bool]]:
     """The style, whether bars are horizontal, and whether marks have numbers: as wished, then as may have more room."""
     if kind == "pie":
-        besides, shares = dict.fromkeys([style.outside, False]), dict.fromkeys([style.share_labels, True])
+        besides, shares = (style.outside, not style.outside), dict.fromkeys([style.share_labels, True])
         looks = [replace(style, outside=beside, share_labels=share) for beside in besides for share in shares]
         return [(look, False, True) for look in looks]
     numbers = style.value_labels and (kind != "line" or (len(table.series) == 1 and len(table.labels) <= MOST_NUMBERS))

@@ -47,7 +47,7 @@ _QUANTITIES = {
     "rate": r"rate|rates|ratio|per|density",
     "temperature": r"temp|temps|temperature|temperatures",
     "water": r"precipitation|rain|rainfall|snow|snowfall",
-    "speed": r"speed|wind|velocity|mph",
+    "speed": r"speed|velocity|mph",
     "pressure": r"pressure",
     "age": r"age|ages",
     "mass": r"weight|mass|body mass",

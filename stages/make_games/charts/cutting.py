@@ -10,11 +10,14 @@ from random import Random
 
 import polars as pl
 
-from stages.core.recipe.charts import ChartSettings, Kind
+from stages.core.recipe.charts import Kind
 from stages.make_games.charts.swap import ChartTable, Series
 from stages.make_games.charts.tables import COLUMN, VALUE, Cube, Dimension, Table
 
 FEWEST = {"bar": 2, "grouped": 2, "stacked": 2, "line": 3, "area": 3, "pie": 3, "scatter": 4}  # rows
+MOST_ROWS, MOST_POINTS = 12, 24  # drawn as bars (a year's months), and along a line
+MOST_SLICES, MOST_SERIES = 7, 4  # so that colours are told apart
+MOST_BARS = 28  # of a grouped chart, so that one is 10 pixels wide at 480
 WHOLE_WITHIN = 1.5  # per cent: rounded shares seldom make 100
 SMALLEST_SLICE = 0.04  # of a pie, so that its number has room
 LONGEST_POINT = 24  # letters of a label beside a point
@@ -47,7 +50,7 @@ def views(table: Table, kind: Kind) -> list[View]:
     return [view for view in found if timed is None or bool(view[1].places) == timed]
 
 
-def cut(table: Table, kind: Kind, settings: ChartSettings, draw: Random) -> ChartTable | None:
+def cut(table: Table, kind: Kind, draw: Random) -> ChartTable | None:
     """One chart's part of the table, drawn where there is a choice; None where what is drawn makes no such chart."""
     fitting = views(table, kind)
     if not fitting:
@@ -68,9 +71,9 @@ def cut(table: Table, kind: Kind, settings: ChartSettings, draw: Random) -> Char
         frame = frame.filter(pl.col(dimension.column) == member)
     title = ", ".join(said)
     if kind == "scatter":
-        return _scatter(cube, rows, frame, title, settings, draw)
+        return _scatter(cube, rows, frame, title, draw)
     grid = _grid(frame, rows, series)
-    return _shown(grid, (cube, rows, series), kind, title, settings, draw)
+    return _shown(grid, (cube, rows, series), kind, title, draw)
 
 
 def named(member: str, dimension: Dimension) -> str:
@@ -91,12 +94,12 @@ def _grid(frame: pl.DataFrame, rows: Dimension, series: Dimension | None) -> Gri
     return grid
 
 
-def _shown(grid: Grid, view: View, kind: Kind, title: str, settings: ChartSettings, draw: Random) -> ChartTable | None:
+def _shown(grid: Grid, view: View, kind: Kind, title: str, draw: Random) -> ChartTable | None:
     cube, rows, series = view
-    names = _some_series(grid, kind, series, settings, draw) if series else list(grid)
+    names = _some_series(grid, kind, series, draw) if series else list(grid)
     if not names or (series and len(names) < 2):
         return None
-    labels = _some_rows({name: grid[name] for name in names}, rows, kind, settings, draw)
+    labels = _some_rows({name: grid[name] for name in names}, rows, kind, draw)
     if len(labels) < FEWEST[kind] or (
         kind in ("pie", "stacked", "area") and not _are_parts(grid, names, labels, view, kind)
     ):
@@ -125,35 +128,33 @@ def _vary(columns: Sequence[Sequence[float | None]], kind: Kind) -> bool:
     return len(set(every)) >= max(min(len(every) / 2, 6), 2)
 
 
-def _some_series(grid: Grid, kind: Kind, series: Dimension, settings: ChartSettings, draw: Random) -> list[str]:
+def _some_series(grid: Grid, kind: Kind, series: Dimension, draw: Random) -> list[str]:
     """Some series that have most of the rows and are of comparable size, in the table's order or by time."""
     most = max((len(column) for column in grid.values()), default=0)
     full = [name for name, column in grid.items() if len(column) >= 0.8 * most]
     if kind in ("stacked", "area"):
-        return full if len(full) <= settings.most_series + 2 and len(full) == len(grid) else []
+        return full if len(full) <= MOST_SERIES + 2 and len(full) == len(grid) else []
     sizes = {name: sorted(abs(value) for value in grid[name].values())[len(grid[name]) // 2] for name in full}
     ranked = sorted(full, key=lambda name: -sizes[name])
     anchor = draw.choice(ranked[: ceil(len(ranked) / 2)]) if ranked else ""
     near = [
         name for name in ranked if sizes[anchor] <= VISIBLE * sizes[name] and sizes[name] <= VISIBLE * sizes[anchor]
     ]
-    count = min(draw.randint(2, 3 if series.places and kind == "grouped" else settings.most_series), len(near))
+    count = min(draw.randint(2, 3 if series.places and kind == "grouped" else MOST_SERIES), len(near))
     first = max(min(near.index(anchor), len(near) - count), 0) if near else 0
     chosen = set(near[first : first + count])
     names = [name for name in grid if name in chosen]
     return sorted(names, key=lambda name: series.places[name]) if series.places else names
 
 
-def _some_rows(grid: Grid, rows: Dimension, kind: Kind, settings: ChartSettings, draw: Random) -> list[str]:
+def _some_rows(grid: Grid, rows: Dimension, kind: Kind, draw: Random) -> list[str]:
     """A stretch of time, or the largest rows or a stretch of them by size; rows that lack a value are left out."""
     every = list(dict.fromkeys(label for column in grid.values() for label in column))
     needed = 1 if kind in ("line", "grouped") and len(grid) > 1 else len(grid)
     labels = [label for label in every if sum(label in column for column in grid.values()) >= needed]
-    most = {"line": settings.most_points, "area": settings.most_points, "pie": settings.most_slices}.get(
-        kind, settings.most_rows
-    )
+    most = {"line": MOST_POINTS, "area": MOST_POINTS, "pie": MOST_SLICES}.get(kind, MOST_ROWS)
     if kind == "grouped":
-        most = max(min(most, settings.most_bars // len(grid)), FEWEST[kind])
+        most = max(min(most, MOST_BARS // len(grid)), FEWEST[kind])
     if rows.places:
         labels.sort(key=lambda label: rows.places[label])
     if len(labels) <= most:
@@ -195,15 +196,13 @@ def _are_parts(grid: Grid, names: Sequence[str], labels: Sequence[str], view: Vi
     return cube.sums != "no" and (classes or (kind != "pie" and cube.sums == "yes"))
 
 
-def _scatter(
-    cube: Cube, rows: Dimension, frame: pl.DataFrame, title: str, settings: ChartSettings, draw: Random
-) -> ChartTable | None:
+def _scatter(cube: Cube, rows: Dimension, frame: pl.DataFrame, title: str, draw: Random) -> ChartTable | None:
     """Some labelled points, as far apart as may be: a number along each axis."""
     assert cube.pair is not None
     points = list(zip(*(frame[name].to_list() for name in (rows.column, *(c.name for c in cube.pair))), strict=True))
     points = [point for point in points if len(point[0]) <= LONGEST_POINT]
     draw.shuffle(points)
-    points = points[: min(draw.randint(5, 10), settings.most_rows)]
+    points = points[: min(draw.randint(5, 10), MOST_ROWS)]
     if len(points) < FEWEST["scatter"]:
         return None
     columns = tuple(

@@ -33,6 +33,7 @@ from stages.make_games.charts.swap import ChartTable, value_range
 Picture = NDArray[np.uint8]  # (height, width, 3) sRGB
 
 DPI = 72  # so that a point is a pixel
+TEXT_SIZE = 0.027  # of the side of a square as large as the picture: 10.6 pixels at 480 by 320
 LEAST_TEXT = 9.0  # pixels, below which digits cannot be read
 TITLE, SMALL, LINE = 1.2, 0.9, 1.25  # sizes of titles and notes, and from line to line, times the text's
 _LEAST_PLOT = 0.33  # of the picture's width and height
@@ -94,8 +95,9 @@ def _picture(canvas: Any, axes: Any, marks: Marks, table: ChartTable) -> Picture
     inside = canvas.figure.bbox
     outside = [box for box in boxes if not (inside.containsx(box.x0) and inside.containsx(box.x1) and box.y0 >= 0)]
     above = [box for box in boxes if box.y1 > axes.bbox.y1 + 3]
+    inside_slices = marks.kind == "pie" and not marks.style.outside
     touching = any(one.overlaps(other) for one, other in combinations(boxes, 2))
-    if outside or above or touching or (marks.kind == "pie" and not numbers_fit(artists, labels)):
+    if outside or above or touching or (inside_slices and not numbers_fit(artists, labels)):
         raise NoRoom
     picture: Picture = np.asarray(canvas.buffer_rgba())[..., :3].copy()
     for artist in artists:
@@ -242,7 +244,7 @@ def _below(axes: Any, chart: Chart, table: ChartTable) -> None:
 def _check_frame(figure: Any, axes: Any, chart: Chart, renderer: Any) -> None:
     """`NoRoom` unless the plot is large enough, all words lie in the picture, and no neighbours touch."""
     box, around = axes.get_window_extent(renderer), figure.get_tightbbox(renderer)
-    small = box.width < _LEAST_PLOT * chart.width or box.height < _LEAST_PLOT * chart.height
+    small = box.width < _LEAST_PLOT * min(chart.width, chart.height) or box.height < _LEAST_PLOT * chart.height
     if (
         small
         or min(around.x0, around.y0) < -0.01

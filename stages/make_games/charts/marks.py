@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import cos, radians, sin
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from stages.make_games.charts.swap import ChartTable
 
 BARS = ("bar", "grouped", "stacked")
 INK = "#222222"
+LONGEST_NAME = 22  # letters of a line beside a slice
 _GAP = 3.0  # pixels between a mark and its number
 
 Drawn = tuple[list[Any], list[Any]]  # all artists, and those of them that are words which must keep apart
@@ -174,24 +176,24 @@ def _slices(axes: Any, marks: Marks, table: ChartTable) -> Drawn:
         x, y = cos(middle), sin(middle)
         percent = Format(0, Unit(after="%")).write(100 * value / sum(values))
         text = percent if style.share_labels else marks.format.write(value)
-        inner = (1 + style.hole) / 2 if style.hole else 0.72
-        labels.append(
-            _write(axes, text, (inner * x, inner * y), (0, 0), "center", "center_baseline", inside_colour(colour))
-        )
         if style.outside:
             side = "center" if abs(x) < 0.1 else "left" if x > 0 else "right"
-            labels.append(_write(axes, name, (1.08 * x, 1.08 * y), (0, 0.4 * y * marks.text), side, "center", INK))
+            offset = (0.0, 0.4 * y * marks.text)
+            labels.append(_write(axes, fill(f"{name}: {text}", LONGEST_NAME), (1.08 * x, 1.08 * y), offset, side, "center", INK))
+            continue
+        inner = (1 + style.hole) / 2 if style.hole else 0.72
+        at = (inner * x, inner * y)
+        labels.append(_write(axes, text, at, (0, 0), "center", "center_baseline", inside_colour(colour)))
     return list(wedges), labels
 
 
 def numbers_fit(artists: Sequence[Any], words: Sequence[Any]) -> bool:
-    """Whether the number of each slice lies in it. `words`: numbers, and after each its name if that is beside it."""
+    """Whether the number of each slice lies in it."""
     wedges = [artist for artist in artists if isinstance(artist, Wedge)]
-    numbers = words[:: len(words) // len(wedges)]
     paths = [wedge.get_path().transformed(wedge.get_transform()) for wedge in wedges]
     return all(
         path.contains_points(number.get_window_extent().corners()).all()
-        for path, number in zip(paths, numbers, strict=True)
+        for path, number in zip(paths, words, strict=True)
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from stages.core.errors import InputError
 from stages.core.folder.files import walk
@@ -14,7 +13,7 @@ from stages.core.seeds import rng
 from stages.make_games.charts.chart_pair import PACKAGE, ChartPair, check_installed
 from stages.make_games.charts.cutting import cut
 from stages.make_games.charts.tables import read_table
-from stages.make_games.pair import Pair, Plan, common, safe_id, split_of
+from stages.make_games.pair import Pair, Plan, Skipped, common, safe_id, splits_of
 
 LEAST = (240, 180)  # width and height in pixels, below which a chart has no room beside its words
 TRIES = 6  # parts of a table that are drawn to see whether a kind fits it
@@ -42,14 +41,16 @@ def plan(recipe: Recipe, path: Path | None) -> Plan:
             bad[name] = str(error)
     if not kinds:
         raise InputError(f"{source}: no chart can be made of any table; the first: {next(iter(bad.values()))}")
-    pairs: list[Pair] = []
+    splits = splits_of(recipe, [_base(name) for name in kinds])
     names = list(kinds)
+    pairs: list[Pair] = []
     for number in range(recipe.games.pairs):
         turn, at = divmod(number, len(names))
-        name = names[at]
-        order = rotated(kinds[name], turn)
-        pairs.append(ChartPair(**_common(recipe, name, turn, source), path=files[name], kinds=order))
-    return Plan(pairs, {"tables": source}, packages=(PACKAGE,), more=len(names) > recipe.games.pairs)
+        name, base = names[at], _base(names[at])
+        given = common(recipe, f"{base}-{turn}", f"tables:{source.resolve().name}", "chart", splits[base])
+        pairs.append(ChartPair(**given, path=files[name], kinds=rotated(kinds[name], turn)))
+    skipped = {_base(name): Skipped(BAD_TABLE, why) for name, why in bad.items()}
+    return Plan(pairs, {"tables": source}, packages=(PACKAGE,), skipped=skipped, more=len(names) > recipe.games.pairs)
 
 
 def rotated(kinds: tuple[Kind, ...], turn: int) -> tuple[Kind, ...]:
@@ -70,24 +71,19 @@ def _check_size(recipe: Recipe) -> None:
 def _files(source: Path) -> dict[str, Path]:
     """The CSV and TSV files by the tables' names: their paths below the folder, with `-` between its parts."""
     if source.is_file():
-        return {_name(source.stem, source): source}
+        return {safe_id(source.stem): source}
     if not source.is_dir():
         raise InputError(f"{source}: no such file or folder of tables")
     files: dict[str, Path] = {}
     found = [place / name for place, names in walk(source) for name in names if name.lower().endswith((".csv", ".tsv"))]
     for file in sorted(path for path in found if path.is_file()):
-        name = _name("-".join(file.relative_to(source).with_suffix("").parts), file)
+        name = safe_id("-".join(file.relative_to(source).with_suffix("").parts))
         if name in files:
             raise InputError(f"{file}: {files[name]} would have the same name in the games, '{name}'; rename one")
         files[name] = file
     if not files:
         raise InputError(f"{source}: holds no file named *.csv or *.tsv")
     return files
-
-
-def _name(name: str, file: Path) -> str:
-    safe_id(_base(name), str(file))
-    return name
 
 
 def _base(name: str) -> str:
@@ -102,14 +98,8 @@ def _kinds(recipe: Recipe, name: str, file: Path) -> tuple[Kind, ...]:
     fit = [
         kind
         for kind in settings.kinds
-        if any(cut(table, kind, settings, rng("fits", name, kind, attempt)) for attempt in range(TRIES))
+        if any(cut(table, kind, rng("fits", name, kind, attempt)) for attempt in range(TRIES))
     ]
     if not fit:
         raise InputError(f"{file}: has not the rows, numbers or units for {', '.join(settings.kinds)}")
     return tuple(rng(recipe.seed, "chart kinds", name).sample(fit, len(fit)))
-
-
-def _common(recipe: Recipe, name: str, turn: int, source: Path) -> dict[str, Any]:
-    """The fields of every pair. The split is the table's."""
-    given = common(recipe, f"{_base(name)}-{turn}", f"tables:{source.resolve().name}", "chart")
-    return {**given, "split": split_of(recipe, _base(name))}

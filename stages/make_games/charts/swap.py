@@ -11,6 +11,9 @@ from stages.core.changes import Change
 from stages.core.recipe.charts import ChartSettings, Kind
 from stages.make_games.charts.numbers import NO_UNIT, Unit
 
+MIN_SHARE = 0.05  # of the whole, by which two slices that are swapped differ at least: 18 degrees
+MOST_RATIO = 4.0  # of two swapped values: else knowledge of the world would give the swap away
+
 Place = tuple[int, int]  # row and series, both from 0
 
 
@@ -90,11 +93,11 @@ def _fits(kind: Kind, table: ChartTable, one: Place, other: Place, settings: Cha
     smaller, larger = sorted((abs(first), abs(second)))
     if kind == "pie":
         whole = sum(_heights(kind, table, None))
-        return abs(first - second) >= settings.min_share * whole and larger <= settings.most_ratio * smaller
+        return abs(first - second) >= MIN_SHARE * whole and larger <= MOST_RATIO * smaller
     both = (table, exchange(table, one, other)) if kind in ("stacked", "area") else (table,)
     low, high = value_range(kind, both, from_zero, one[1] if kind == "scatter" else None)
     apart = abs(first - second)
-    near = larger <= settings.most_ratio * smaller if low >= 0 or high <= 0 else 2 * apart <= high - low
+    near = larger <= MOST_RATIO * smaller if low >= 0 or high <= 0 else 2 * apart <= high - low
     return near and apart >= settings.min_difference * (high - low) and apart > 0
 
 

@@ -23,7 +23,7 @@ from stages.core.recipe import load
         ("rollout.unplayable=skip", False),
         ("train.learning_rate=2", True),
         ("games.processes=3", False),
-        ("games.charts.bad_tables=skip", False),
+        ("games.charts.label=Town", True),
         ("games.strict=true", False),
         ("games.ready.max_side=290", True),
         ("iterate.rounds=7", False),

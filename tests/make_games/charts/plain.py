@@ -14,7 +14,7 @@ from stages.core.recipe.charts import ChartSettings, Kind
 from stages.core.seeds import rng
 from stages.make_games.charts.cutting import cut
 from stages.make_games.charts.looks import Style, draw_style
-from stages.make_games.charts.numbers import Unit
+from stages.make_games.charts.numbers import NO_UNIT, Unit
 from stages.make_games.charts.swap import ChartTable, Series
 from stages.make_games.charts.tables import Table, read_table
 
@@ -37,14 +37,15 @@ def read(folder: Path, text: str, **settings: object) -> Table:
     return read_table(write(folder, f"table-{abs(hash(text))}.csv", text), ChartSettings(**settings))
 
 
-def charts(table: Table, *kinds: Kind, **settings: object) -> list[ChartTable]:
+def charts(table: Table, *kinds: Kind) -> list[ChartTable]:
     """What many draws make of the table."""
-    given = ChartSettings(**settings)
-    drawn = (cut(table, kind, given, rng(kind, number)) for kind in kinds or given.kinds for number in range(12))
+    drawn = (cut(table, kind, rng(kind, number)) for kind in kinds or ChartSettings().kinds for number in range(12))
     return [chart for chart in drawn if chart is not None]
 
 
-def shown(labels: Sequence[str], *, times: bool = False, unit: Unit = Unit(), **series: Sequence[float | None]) -> ChartTable:  # noqa: B008
+def shown(
+    labels: Sequence[str], *, times: bool = False, unit: Unit = NO_UNIT, **series: Sequence[float | None]
+) -> ChartTable:
     columns = tuple(Series(name, tuple(values), unit) for name, values in series.items())
     return ChartTable("", "Thing", "", tuple(labels), columns, tuple(float(label) for label in labels) if times else ())
 

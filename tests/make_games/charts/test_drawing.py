@@ -165,7 +165,6 @@ def test_title_legend_and_axes_are_the_same_in_both_pictures(kind: Kind) -> None
     assert columns.max() < swatches[0]
 
 
-
 @pytest.mark.parametrize("kind", ["bar", "grouped", "stacked", "line", "area", "scatter"])
 def test_whatever_the_style_only_marks_and_their_numbers_differ(kind: Kind) -> None:
     table = shown(YEARS, times=True, s=[20, 60, 100, 70], t=[90, 40, 70, 55])
@@ -194,7 +193,11 @@ def test_words_lie_inside_and_neighbours_apart_in_every_style(seed: int) -> None
 
 @pytest.mark.parametrize(
     ("labels", "kind"),
-    [([f"A rather long name of place {n}" for n in range(12)], "grouped"), (["x" * 90, "b"], "bar"), (["a" * 40, "b", "c" * 60], "pie")],
+    [
+        ([f"A rather long name of place {n}" for n in range(12)], "grouped"),
+        (["x" * 90, "b"], "bar"),
+        (["a" * 40, "b", "c" * 60], "pie"),
+    ],
 )
 def test_words_that_do_not_fit_are_never_cut(labels: list[str], kind: Kind) -> None:
     values = {name: [float(10 + n) for n in range(len(labels))] for name in ("s", "t")}

@@ -37,7 +37,9 @@ def test_what_is_no_number_is_missing(text: str) -> None:
     assert number(text) is None
 
 
-@pytest.mark.parametrize(("text", "value"), [("3,5", 3.5), ("1.234,5", 1234.5), ("-0,9", -0.9), ("7", 7), ("0,123", 0.123)])
+@pytest.mark.parametrize(
+    ("text", "value"), [("3,5", 3.5), ("1.234,5", 1234.5), ("-0,9", -0.9), ("7", 7), ("0,123", 0.123)]
+)
 def test_decimal_commas_are_read(text: str, value: float) -> None:
     assert number(text, ",") == pytest.approx(value)
     assert number("3.5", ",") is None

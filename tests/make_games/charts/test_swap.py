@@ -24,14 +24,16 @@ def test_two_values_are_exchanged_and_nothing_else() -> None:
     table = shown("abc", s=[1, 2, 3], t=[4, 5, 6])
     swapped = exchange(table, (0, 0), (2, 1))
     assert [series.values for series in swapped.series] == [(6, 2, 3), (4, 5, 1)]
-    assert [(c.object, c.attribute, c.before, c.after) for c in changes(table, swapped)] == [(0, "s", "1", "6"), (2, "t", "6", "1")]
+    assert [(c.object, c.attribute, c.before, c.after) for c in changes(table, swapped)] == [
+        (0, "s", "1", "6"),
+        (2, "t", "6", "1"),
+    ]
     assert exchange(swapped, (0, 0), (2, 1)) == table
 
 
 def test_values_too_near_or_too_far_apart_are_not_exchanged() -> None:
     table = shown("abcd", s=[100, 95, 60, 5])
     assert pairs("bar", table) == {frozenset({100, 60}), frozenset({95, 60})}
-    assert frozenset({100, 5}) in pairs("bar", table, most_ratio=50)
     assert not pairs("bar", table, min_difference=0.5)
 
 
@@ -42,7 +44,6 @@ def test_around_zero_values_are_near_within_half_of_the_span() -> None:
 def test_slices_differ_by_a_share_of_the_whole() -> None:
     table = shown("abc", s=[40, 37, 23])
     assert pairs("pie", table) == {frozenset({40, 23}), frozenset({37, 23})}
-    assert not pairs("pie", table, min_share=0.2)
 
 
 def test_points_keep_to_their_axis() -> None:

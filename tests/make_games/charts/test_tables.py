@@ -9,7 +9,7 @@ import pytest
 from stages.core.errors import InputError
 from stages.core.recipe.charts import ChartSettings
 from stages.make_games.charts.tables import COLUMN, read_table
-from tests.make_games.charts.plain import charts, read, write
+from tests.make_games.charts.plain import charts, read
 
 WEATHER = "date,mean_temp,min_temp,max_temp,record_min_temp_year,rain\n" + "".join(
     f"2014-7-{day},{60 + day % 5},{50 + day % 4},{70 + day % 7},{1880 + day},{day / 100}\n" for day in range(1, 30)
@@ -66,7 +66,11 @@ def test_headings_that_are_years_become_an_axis_of_time(tmp_path: Path) -> None:
 
 
 def test_repeated_labels_are_put_together_only_where_that_is_right(tmp_path: Path) -> None:
-    rows = "".join(f"{day},{smoker},{10 + n},{n % 9}.5\n" for n in range(30) for day, smoker in [("Sat Sun Fri".split()[n % 3], "yes no".split()[n % 2])])
+    rows = "".join(
+        f"{day},{smoker},{10 + n},{n % 9}.5\n"
+        for n in range(30)
+        for day, smoker in [(["Sat", "Sun", "Fri"][n % 3], ["yes", "no"][n % 2])]
+    )
     table = read(tmp_path, f"day,smoker,age,sales\n{rows}")
     assert {cube.measure for cube in table.cubes} == {"Number of entries", "Average age", "Total sales"}
     with pytest.raises(InputError, match="rows have the same labels"):
@@ -148,7 +152,11 @@ def test_a_wrong_decision_is_named(tmp_path: Path, settings: dict[str, object], 
 
 
 def test_decimal_commas_in_every_kind_of_file(tmp_path: Path) -> None:
-    for text in ('Land,Quote\nA,"0,123"\nB,"0,456"\n', "Land;Quote\nA;0,123\nB;0,456\n", "Land\tQuote\nA\t0,123\nB\t0,456\n"):
+    for text in (
+        'Land,Quote\nA,"0,123"\nB,"0,456"\n',
+        "Land;Quote\nA;0,123\nB;0,456\n",
+        "Land\tQuote\nA\t0,123\nB\t0,456\n",
+    ):
         assert charts(read(tmp_path, text), "bar")[0].series[0].values == (0.123, 0.456)
     ambiguous = "Land;Quote\nA;1,234\nB;5,678\n"
     assert charts(read(tmp_path, ambiguous), "bar")[0].series[0].values == (1.234, 5.678)
