@@ -178,8 +178,8 @@ def _slices(axes: Any, marks: Marks, table: ChartTable) -> Drawn:
         text = percent if style.share_labels else marks.format.write(value)
         if style.outside:
             side = "center" if abs(x) < 0.1 else "left" if x > 0 else "right"
-            offset = (0.0, 0.4 * y * marks.text)
-            labels.append(_write(axes, fill(f"{name}: {text}", LONGEST_NAME), (1.08 * x, 1.08 * y), offset, side, "center", INK))
+            offset, name = (0.0, 0.4 * y * marks.text), fill(f"{name}: {text}", LONGEST_NAME)
+            labels.append(_write(axes, name, (1.08 * x, 1.08 * y), offset, side, "center", INK))
             continue
         inner = (1 + style.hole) / 2 if style.hole else 0.72
         at = (inner * x, inner * y)
