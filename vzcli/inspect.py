@@ -60,7 +60,7 @@ def _verify(folder: Path, as_json: bool) -> None:
 
     report = verify(folder)
     opt.print_report(report, as_json)
-    if bad := report.counts["spoilt"]:
+    if bad := report.counts["damaged"]:
         raise VzError(
             f"{bad[0]}{f' and {len(bad) - 1} more' if len(bad) > 1 else ''}: changed since it was written; repeat the "
             "command that made it with --overwrite (vz iterate resumes from the run's last whole round by itself)"

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-DESCRIBED_BY = ("size", "color", "material", "shape")  # in the order of English
+DESCRIBED_BY = ("size", "color", "material", "shape")  # in the order of English adjectives
 
 
 @dataclass(frozen=True)
 class Change:
-    """One attribute of one thing (its number in the scene or table, from 0) that differs between the two pictures."""
+    """An attribute of an object that differs between the two pictures. `object` is its number in the scene or table."""
 
     object: int
     attribute: str
@@ -22,27 +22,27 @@ class Change:
 
 @dataclass(frozen=True)
 class Line:
-    """What was changed in one thing: its number, what it was (empty if nobody knows), and the changes."""
+    """All changes of one object, in words: its number, what it is (empty if unknown), and what changed."""
 
     number: int
-    thing: str
+    description: str
     changes: str
 
     @property
     def text(self) -> str:
-        return f"object {self.number}{f' ({self.thing})' if self.thing else ''}: {self.changes}"
+        return f"object {self.number}{f' ({self.description})' if self.description else ''}: {self.changes}"
 
 
 def change_lines(changes: Sequence[Mapping[str, Any]] | None, scene: Mapping[str, Any]) -> list[Line]:
-    """The rows of a pair's change log, a line for each thing that changed, in the order of their numbers."""
-    by_thing: dict[int, list[str]] = {}
+    """A pair's change log, with one line for each object that changed, in the order of their numbers."""
+    by_object: dict[int, list[str]] = {}
     for change in changes or ():
-        by_thing.setdefault(change["object"], []).append(_in_words(change))
-    return [Line(number, _thing(scene, number), ", ".join(what)) for number, what in sorted(by_thing.items())]
+        by_object.setdefault(change["object"], []).append(_in_words(change))
+    return [Line(number, _description(scene, number), ", ".join(what)) for number, what in sorted(by_object.items())]
 
 
 def scene_of(text: str | None) -> Mapping[str, Any]:
-    """A scene's JSON; empty where there is none or it is of no use for looking."""
+    """A scene's JSON; empty if there is none or it cannot be read."""
     try:
         scene = json.loads(text or "{}")
     except (ValueError, RecursionError):
@@ -51,18 +51,18 @@ def scene_of(text: str | None) -> Mapping[str, Any]:
 
 
 def item_of(values: Any, number: int) -> Any:
-    """The list's item of that number, None where there is none."""
+    """The item of a list; None if it is not a list, or too short."""
     return values[number] if isinstance(values, list) and 0 <= number < len(values) else None
 
 
 def _in_words(change: Mapping[str, Any]) -> str:
-    if not change["before"]:  # what was asked of whoever edited the picture
+    if not change["before"]:  # `after` is the instruction that the editor of the picture got
         return f"{change['attribute']}: {change['after']}"
     return f"{change['attribute']} {change['before']} → {change['after']}"
 
 
-def _thing(scene: Mapping[str, Any], number: int) -> str:
-    """What a scene or table says of its thing of that number: "large red metal cube", or a row's label."""
+def _description(scene: Mapping[str, Any], number: int) -> str:
+    """An object as a scene or table describes it: "large red metal cube", or the label of a row."""
     table = scene.get("table")
     if isinstance(table, dict):
         return str(item_of(table.get("labels"), number) or "")

@@ -1,50 +1,44 @@
-"""Reading every byte of what was written: are the files still those that manifests and training states record?"""
+"""Verify an output: are its files still those that manifests and training states record?"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from stages.core.errors import InputError
 from stages.core.folder.artifact import MANIFEST, Report
 from stages.core.folder.content import Files, spoilt
 from stages.core.folder.files import read_json
 
-RECORDS = {MANIFEST: "outputs", "state.json": "files"}  # by what names files: a stage's output, a training state
+RECORDS = {MANIFEST: "outputs", "state.json": "files"}  # the files of a stage's output, and of a training state
 
 
 def verify(folder: Path) -> Report:
-    """Compare each recorded file in and below `folder` with its hash. `counts["spoilt"]` names those that differ.
+    """Compare each recorded file in and below `folder` with its hash. `counts["damaged"]` names those that differ.
 
     `InputError` if there is no such folder, or nothing in it records any file.
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder")
     folder = folder.resolve()
-    recorded, bad, unhashed, size = 0, [], 0, 0
-    for place, files in _recorded(folder):
-        recorded += len(files)
-        size += sum(what["bytes"] for what in files.values())
-        unhashed += sum("sha256" not in what for what in files.values())
-        bad += spoilt(place, files, full=True)
-    if not recorded:
+    recorded = list(_recorded(folder))
+    files = [described for _, known in recorded for described in known.values()]
+    if not files:
         raise InputError(f"{folder}: no hashes are on record here; give an output folder of vz")
-    counts: dict[str, Any] = {"files": recorded, "bytes": size, "spoilt": [str(path) for path in bad]}
-    note = [f"{unhashed} files were written by an earlier version of vz, which recorded their sizes only"]
-    return Report("verify", folder, "spoilt" if bad else "whole", counts, note if unhashed else [], {})
+    damaged = [str(path) for place, known in recorded for path in spoilt(place, known, full=True)]
+    counts = {"files": len(files), "bytes": sum(file["bytes"] for file in files), "damaged": damaged}
+    unhashed = sum("sha256" not in file for file in files)
+    notes = [f"{unhashed} files are from an earlier version of vz, which recorded only their sizes"] if unhashed else []
+    return Report("verify", folder, "damaged" if damaged else "whole", counts, notes, {})
 
 
 def _recorded(folder: Path) -> Iterator[tuple[Path, Files]]:
-    for name, what in RECORDS.items():
+    """Each place that records files, with what it records; records of other programs are skipped."""
+    for name, key in RECORDS.items():
         for record in sorted(folder.rglob(name)):
-            if not any(part.startswith(".") for part in record.relative_to(folder).parts):
-                yield record.parent, _files(record, what)
-
-
-def _files(record: Path, what: str) -> Files:
-    """The files that a manifest or state names; none where it is a run's, or another program's."""
-    body = read_json(record)
-    files = body.get(what) if isinstance(body, dict) else None
-    ours = isinstance(files, dict) and all(isinstance(each, dict) and "bytes" in each for each in files.values())
-    return files if ours and files is not None else {}
+            if any(part.startswith(".") for part in record.relative_to(folder).parts):
+                continue
+            body = read_json(record)
+            files = body.get(key) if isinstance(body, dict) else None
+            if isinstance(files, dict) and all(isinstance(file, dict) and "bytes" in file for file in files.values()):
+                yield record.parent, files

@@ -130,9 +130,9 @@ def _rows(chart: Chart) -> list[Json]:
 
 def _tooltips(chart: Chart, x: Json) -> Json:
     """An invisible bar for each round, which names the values of all curves there."""
-    shown = chart.rounds[:: math.ceil(len(chart.rounds) / MAX_TOOLTIPS) or 1]
-    values = [{"round": round, "text": _tooltip(chart, round)} for round in shown]
-    width = min(24.0, WIDTH / (chart.x_range[1] - chart.x_range[0] + 1))
+    step = math.ceil(len(chart.rounds) / MAX_TOOLTIPS) or 1
+    values = [{"round": round, "text": _tooltip(chart, round)} for round in chart.rounds[::step]]
+    width = min(24.0, step * WIDTH / (chart.x_range[1] - chart.x_range[0] + 1))
     encoding = {"x": x, "description": {"field": "text"}}
     return _layer("rule", encoding, values, aria=True, color="var(--soft)", opacity=0, strokeWidth=width)
 
@@ -154,6 +154,6 @@ def _config() -> Json:
         "font": "system-ui, sans-serif",
         "view": {"stroke": None},
         "axis": {**colors, "labelFontSize": 11, "title": None},
-        "axisX": {"grid": False, "ticks": False, "labelExpr": WHOLE_TICK, "tickCount": 7},
+        "axisX": {"grid": False, "ticks": False, "labelPadding": 6, "labelExpr": WHOLE_TICK, "tickCount": 7},
         "axisY": {"domain": False, "ticks": False, "labelExpr": TICK, "tickCount": 5},
     }

@@ -46,7 +46,7 @@ def round_charts(run: RunFiles) -> list[Chart]:
         chart("Accuracy", "share", accuracies, SHARE, chance),
         chart("Moving averages that switch the phase", "EMA", averages, SHARE, switch),
         chart("Mean reward", "", rewards, {}, (0.0, "zero")),
-        chart("KL divergence from the base model", "nats per token", {"KL": "train.kl"}, FROM_ZERO),
+        chart("KL from the base model", "nats per token", {"KL": "train.kl"}, FROM_ZERO),
         chart("Policy entropy", "nats per token", {"entropy": "train.entropy"}, FROM_ZERO),
         chart("Gradient norm", "", {"gradient norm": "train.grad_norm"}, FROM_ZERO),
         chart("Training loss", "", {"loss": "train.loss"}, {}),
@@ -67,7 +67,7 @@ def evaluation_charts(run: RunFiles) -> list[Chart]:
         chances = [row[f"{group}.{CHANCE}"] for row in run.evaluations if f"{group}.{CHANCE}" in row]
         line = (chances[-1], CHANCE) if chances else EVEN.get(group)
         x_range = min(run.x_range[0], run.evaluations[0]["iteration"]), run.x_range[1]
-        scale, unit = (SHARE, "share") if is_share else ({}, "value")
+        scale, unit = (SHARE, "share") if is_share else ({}, "")
         title = group.replace("_", " ").capitalize()
         charts.append(Chart(title, unit, curves, x_range, scale, line, clue_phases(run.rounds)))
     return charts

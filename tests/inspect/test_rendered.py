@@ -22,7 +22,7 @@ def test_every_changed_object_of_rendered_pairs_is_outlined(tmp_path: Path):
         for x, y in seen.places.values():
             assert [1 for left, top, right, bottom in seen.difference.boxes if left <= x < right and top <= y < bottom]
         assert all(box.area < 72 * 72 / 2 for box in seen.difference.boxes)
-        description, changed = seen.lines[0].thing, seen.row["changes"][0]
+        description, changed = seen.lines[0].description, seen.row["changes"][0]
         assert changed["before"] in description and description.startswith("large ")
     for name in ("page.html", "sheet.png"):
         report = show(games, tmp_path / name, sheet=name == "sheet.png")

@@ -1,4 +1,4 @@
-"""`vz inspect --verify`: every byte is compared, and the remedy that it names works."""
+"""`vz inspect --verify` compares every byte, and the remedy that it names works."""
 
 import json
 import shutil
@@ -18,8 +18,8 @@ from tests.iterate.test_kills import fingerprint
 RECIPE = fake_recipe("iterate.games=4", "iterate.rounds=2", "rollout.concurrent_games=2")
 
 
-def changed_in_the_middle(path: Path) -> None:
-    """As a failing disk leaves a file: size, beginning and end are right."""
+def flip_a_bit(path: Path) -> None:
+    """Damage a file as a failing disk does: size, beginning and end stay right."""
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
@@ -34,25 +34,25 @@ def make(out: Path, **options: bool) -> str:
     return produce(out, stage="test", settings={}, inputs={}, make=large, **options).status
 
 
-def test_a_changed_byte_is_found_and_overwriting_mends_it(tmp_path: Path):
+def test_a_changed_byte_is_found_and_overwrite_repairs_it(tmp_path: Path):
     make(tmp_path / "out")
-    assert verify(tmp_path / "out").counts == {"files": 1, "bytes": 25600, "spoilt": []}
-    changed_in_the_middle(tmp_path / "out/data")
+    assert verify(tmp_path / "out").counts == {"files": 1, "bytes": 25600, "damaged": []}
+    flip_a_bit(tmp_path / "out/data")
     assert make(tmp_path / "out") == "up to date"  # the quick check does not see it
-    assert verify(tmp_path / "out").counts["spoilt"] == [str(tmp_path / "out/data")]
+    assert verify(tmp_path / "out").counts["damaged"] == [str(tmp_path / "out/data")]
     assert make(tmp_path / "out", overwrite=True) == "done"
     assert verify(tmp_path / "out").status == "whole"
     assert make(tmp_path / "out", overwrite=True) == "up to date"
 
 
-def test_a_run_is_verified_and_mended(games: Path, tmp_path: Path):
+def test_a_run_is_verified_and_repaired(games: Path, tmp_path: Path):
     run = tmp_path / "run"
     iterate.run(RECIPE, run, games=games)
     expected = fingerprint(run)
     whole = vz(run, "--verify", "--json")
-    assert whole.returncode == 0 and json.loads(whole.stdout)["counts"]["spoilt"] == []
+    assert whole.returncode == 0 and json.loads(whole.stdout)["counts"]["damaged"] == []
     part = run / "round-0002/scored/scored.parquet"
-    changed_in_the_middle(part)
+    flip_a_bit(part)
     bad = vz(run, "--verify")
     assert bad.returncode == 1 and f"{part}: changed since it was written; repeat the command" in bad.stderr
     engine = FakeEngine()
@@ -66,11 +66,11 @@ def test_a_picture_and_a_training_state_are_verified(games: Path, tmp_path: Path
     iterate.run(RECIPE, tmp_path / "run", games=games)
     shutil.copytree(games, tmp_path / "run/games")
     for name in ("training-state/a/weights.json", "games/images/pair-000_original.png"):
-        changed_in_the_middle(tmp_path / "run" / name)
-    assert len(verify(tmp_path / "run").counts["spoilt"]) == 2
+        flip_a_bit(tmp_path / "run" / name)
+    assert len(verify(tmp_path / "run").counts["damaged"]) == 2
 
 
-def test_a_folder_that_records_nothing_is_refused(tmp_path: Path):
+def test_a_folder_without_records_is_refused(tmp_path: Path):
     with pytest.raises(InputError, match="no hashes are on record here"):
         verify(tmp_path)
 

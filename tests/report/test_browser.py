@@ -143,7 +143,7 @@ def test_the_arrow_keys_step_the_game_last_touched(tab: Tab, pages: Path):
     assert [count.inner_text() for count in counts] == ["1 / 5", "1 / 5", "0 / 5"]
 
 
-def test_play_runs_to_the_end_and_can_be_stopped(tab: Tab, pages: Path):
+def test_play_runs_to_the_end_and_can_be_paused(tab: Tab, pages: Path):
     tab.page.clock.install()
     tab.open(pages / "report.html")
     game = tab.page.locator(".game").first
@@ -156,7 +156,7 @@ def test_play_runs_to_the_end_and_can_be_stopped(tab: Tab, pages: Path):
     assert (count.inner_text(), button.inner_text()) == ("2 / 5", "Play")
     button.click()
     tab.page.clock.run_for(9000)
-    assert (count.inner_text(), button.inner_text()) == ("5 / 5", "Again") and not tab.said
+    assert (count.inner_text(), button.inner_text()) == ("5 / 5", "Replay") and not tab.said
 
 
 def test_what_a_model_wrote_does_not_run(tab: Tab, evil_run: Path):

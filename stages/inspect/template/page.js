@@ -1,8 +1,8 @@
 "use strict";
-// Filters the pairs of the page, hides their outlines, and lets a pair's pictures change places. Everything is in the
-// page already: a reader without scripts sees all pairs with their outlines.
+// Filters the pairs, toggles their outlines, and flickers between a pair's pictures. The page itself holds everything,
+// so a reader without JavaScript sees all pairs with their outlines.
 (() => {
-  const PAUSE = 700; // milliseconds a picture while flickering; far from a rate that could harm anyone
+  const PAUSE = 700; // milliseconds per picture; slow enough to be harmless
   const form = document.querySelector(".filters");
   const none = document.querySelector(".none");
   const still = window.matchMedia("(prefers-reduced-motion: reduce)");
@@ -30,7 +30,7 @@
       this.pictures.classList.toggle("swapped", to);
     }
 
-    // Over and over; or, where motion is not wanted, once a press.
+    // Repeatedly, or once per press if the reader prefers reduced motion.
     flicker() {
       if (!this.button) return;
       if (still.matches) {
@@ -69,7 +69,7 @@
     return text.replace(/\s+/g, " ").trim().toLowerCase();
   }
 
-  // Every word of the search, and every choice that is not "all"; a choice's value stands behind a "=".
+  // A pair must match every word of the search and every choice except "all". Values of choices begin with "=".
   function filter() {
     const given = new FormData(form);
     const words = fold(given.get("text")).split(" ");
@@ -109,7 +109,7 @@
   });
   filter();
 
-  // "o" hides or shows outlines; "f" flickers the pair last touched, or else the first in view; Escape ends it.
+  // "o" toggles outlines; "f" flickers the pair used last, or the first in view; Escape stops it.
   document.addEventListener("keydown", (event) => {
     const elsewhere = event.target.closest("input, select, textarea");
     if (elsewhere || event.altKey || event.ctrlKey || event.metaKey) return;

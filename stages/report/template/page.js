@@ -1,8 +1,8 @@
 "use strict";
-// Replays the games of the page. Everything is in the page already; this only shows it turn by turn, so that a reader
-// without scripts sees whole games. Turns are the elements with data-turn, in their order.
+// Replays games turn by turn. The page itself holds everything, so a reader without JavaScript sees whole games. Turns
+// are the elements with data-turn, in their order.
 (() => {
-  const PAUSE = 1300; // milliseconds a turn while playing
+  const PAUSE = 1300; // milliseconds per turn while playing
 
   class Replay {
     constructor(root) {
@@ -47,7 +47,7 @@
       });
       this.button("prev").disabled = this.at === 0;
       this.button("next").disabled = this.at === this.turns.length;
-      this.button("play").textContent = this.timer ? "Pause" : this.at === this.turns.length ? "Again" : "Play";
+      this.button("play").textContent = this.timer ? "Pause" : this.at === this.turns.length ? "Replay" : "Play";
       this.root.querySelector("output").textContent = `${this.at} / ${this.turns.length}`;
     }
   }
@@ -56,7 +56,7 @@
   const games = [...document.querySelectorAll(".game")].map((root) => new Replay(root));
   document.querySelectorAll(".hint").forEach((hint) => { hint.hidden = false; });
 
-  // The arrows belong to the game last touched, or else to the first that is in view.
+  // The arrow keys step the game used last, or the first in view.
   document.addEventListener("keydown", (event) => {
     const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     const elsewhere = event.target.closest(".scroll, input, select, textarea");
