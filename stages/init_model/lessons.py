@@ -13,12 +13,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from stages.core.clevr.questions import KINDS, ask
-from stages.core.game.prompting import Message, render_aside
-from stages.core.game.rules import Clue
+from stages.core.game.prompting import Message, render_aside, render_prompt
+from stages.core.game.rules import Clue, Deal, Turn
+from stages.core.game.subject import Subject
 from stages.core.recipe.game import Game
 from stages.init_model.plan import Lessons
-from stages.init_model.prompts import PROMPT_SET, check_prompt, clue_prompt, list_prompt, vote_prompt
 from stages.init_model.tokenizer import BOX, BOX_END, COLOURS, NOT_APPLICABLE, SHAPES
+
+PROMPT_SET = "compact"
+SUBJECT = Subject("clevr")
 
 THINGS = tuple(f"{colour} {shape}" for colour in COLOURS for shape in SHAPES)
 """Every `colour shape` that a cell may hold."""
@@ -141,3 +144,34 @@ def _claim(view: View, dice: random.Random) -> str:
 def _new_thing(view: View, said: Sequence[str], dice: random.Random) -> str:
     new = [thing for thing in view.things if thing not in said]
     return dice.choice(new or view.things)
+
+
+def clue_prompt(rules: Game, spy: int, clues: Sequence[Clue]) -> list[Message]:
+    """The prompt of the turn after `clues`, from the game's own renderer."""
+    game, said = _deal(rules, spy), len(clues)
+    player = said % rules.players + 1
+    turn = Turn(said, "clue", game.role(player), player, said // rules.players + 1, 1)
+    return render_prompt(game, SUBJECT, rules, turn, list(clues))
+
+
+def vote_prompt(rules: Game, spy: int, clues: Sequence[Clue]) -> list[Message]:
+    """The analyst's prompt after all `clues`; `spy` does not show in it."""
+    turn = Turn(len(clues), "decision", "analyst", None, None, rules.votes)
+    return render_prompt(_deal(rules, spy), SUBJECT, rules, turn, list(clues))
+
+
+def check_prompt(rules: Game, clues: Sequence[Clue]) -> list[Message]:
+    """The analyst's prompt with another last word. It is no turn of the game; it only teaches to see."""
+    (message,) = vote_prompt(rules, 1, clues)
+    *parts, last = message["content"]
+    text = last["text"].rsplit(maxsplit=1)[0] + " check"
+    return [{"role": "user", "content": [*parts, {"type": "text", "text": text}]}]
+
+
+def list_prompt() -> list[Message]:
+    """It only teaches to see."""
+    return [{"role": "user", "content": [{"type": "image", "text": None}, {"type": "text", "text": "list"}]}]
+
+
+def _deal(rules: Game, spy: int) -> Deal:
+    return Deal("lesson", "lesson", 0, rules.players, rules.clue_rounds, spy, rules.spy_view, 0)

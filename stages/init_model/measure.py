@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -16,8 +16,7 @@ from stages.core.game.votes import Vote
 from stages.core.recipe.game import Game
 from stages.core.seeds import derive, rng
 from stages.init_model.batches import pad_left, prompt_ids
-from stages.init_model.lessons import Pair, View, ask_lesson
-from stages.init_model.prompts import clue_prompt, vote_prompt
+from stages.init_model.lessons import Pair, View, ask_lesson, clue_prompt, vote_prompt
 
 if TYPE_CHECKING:
     from transformers import LlavaForConditionalGeneration, LlavaProcessor
@@ -25,21 +24,25 @@ if TYPE_CHECKING:
 _ANSWER_TOKENS = 12  # an answer of the game has five
 
 
+def _share_of(meaning: str) -> Any:
+    return field(metadata={"meaning": meaning})
+
+
 @dataclass(frozen=True)
 class Quality:
-    """Shares from 0 to 1, sampled at temperature 1 unless said otherwise."""
+    """Shares from 0 to 1, sampled at temperature 1 unless the meaning says otherwise."""
 
     games: int
-    vote_accuracy: float  # sampled votes that name the spy; chance is 1 / players
-    vote_accuracy_greedy: float  # the same for the likeliest vote
-    vote_na: float
-    vote_readable: float  # N/A is readable
-    clue_readable: float
-    clue_true_civilian: float  # names a thing of the speaker's own picture
-    clue_true_spy: float
-    clue_new: float  # not said before in the game
-    spy_exposed: float  # games in which the spy said something untrue of the civilians' picture
-    answers_right: float  # questions about a picture, likeliest answer; see stages/core/clevr/questions.py
+    vote_accuracy: float = _share_of("sampled votes that name the spy")  # chance is 1 / players
+    vote_accuracy_greedy: float = _share_of("the likeliest vote names the spy")
+    vote_na: float = _share_of("sampled votes that abstain (N/A)")
+    vote_readable: float = _share_of("sampled votes that can be read")  # N/A is readable
+    clue_readable: float = _share_of("clues that can be read")
+    clue_true_civilian: float = _share_of("civilians' clues that are true of their picture")
+    clue_true_spy: float = _share_of("the spy's clues that are true of its picture")
+    clue_new: float = _share_of("clues not said before in the game")
+    spy_exposed: float = _share_of("games in which the spy says something untrue of the civilians' picture")
+    answers_right: float = _share_of("questions about a picture (exist, count, query, compare) answered right")
 
     def as_dict(self) -> dict[str, float]:
         return {name: round(value, 4) for name, value in asdict(self).items()}
@@ -79,8 +82,8 @@ class Voice:
 
 
 @dataclass
-class _Table:
-    """One game while it is played."""
+class _Game:
+    """A game while it is played."""
 
     pair: Pair
     spy: int
@@ -94,14 +97,14 @@ def play(voice: Voice, pairs: Sequence[Pair], rules: Game, *, seed: int) -> Qual
     """One game a pair, all at once, turn by turn. Draws from torch's generator, which it seeds."""
     torch.manual_seed(derive(seed, "init-model", "measure"))
     dice = rng(seed, "init-model", "measure", "spies")
-    tables = [_Table(pair, dice.randint(1, rules.players), []) for pair in pairs]
+    games = [_Game(pair, dice.randint(1, rules.players), []) for pair in pairs]
     for turn in range(rules.players * rules.clue_rounds):
-        _everyone_speaks(voice, tables, rules, turn)
-    prompts = [vote_prompt(rules, table.spy, table.clues) for table in tables]
-    pictures = [table.pair.original.picture for table in tables]
+        _play_turn(voice, games, rules, turn)
+    prompts = [vote_prompt(rules, game.spy, game.clues) for game in games]
+    pictures = [game.pair.original.picture for game in games]
     sampled = voice.say(prompts, pictures, samples=rules.votes)
     likeliest = voice.say(prompts, pictures, greedy=True)
-    return _judge(tables, rules, sampled, likeliest, _answers(voice, pairs, seed))
+    return _judge(games, rules, sampled, likeliest, _answers(voice, pairs, seed))
 
 
 def _answers(voice: Voice, pairs: Sequence[Pair], seed: int) -> list[bool]:
@@ -112,36 +115,36 @@ def _answers(voice: Voice, pairs: Sequence[Pair], seed: int) -> list[bool]:
     return [answer.text.strip() == lesson.answer for (answer,), lesson in zip(said, lessons, strict=True)]
 
 
-def _everyone_speaks(voice: Voice, tables: Sequence[_Table], rules: Game, turn: int) -> None:
+def _play_turn(voice: Voice, games: Sequence[_Game], rules: Game, turn: int) -> None:
     player = turn % rules.players + 1
-    prompts = [clue_prompt(rules, table.spy, table.clues) for table in tables]
-    said = voice.say(prompts, [table.view(player).picture for table in tables])
-    for table, (answer,) in zip(tables, said, strict=True):
+    prompts = [clue_prompt(rules, game.spy, game.clues) for game in games]
+    said = voice.say(prompts, [game.view(player).picture for game in games])
+    for game, (answer,) in zip(games, said, strict=True):
         clue = read_clue(answer.text, rules.clue_chars, answer.truncated) or UNREADABLE_CLUE
-        table.clues.append(Clue(player, turn // rules.players + 1, clue))
+        game.clues.append(Clue(player, turn // rules.players + 1, clue))
 
 
 def _judge(
-    tables: Sequence[_Table],
+    games: Sequence[_Game],
     rules: Game,
     sampled: list[list[Said]],
     likeliest: list[list[Said]],
     answers: Sequence[bool],
 ) -> Quality:
-    votes, best = _votes(tables, rules, sampled), _votes(tables, rules, likeliest)
-    clues = [(table, clue) for table in tables for clue in table.clues]
-    true = [(clue.player == table.spy, clue.text in table.view(clue.player).things) for table, clue in clues]
+    votes, best = _votes(games, rules, sampled), _votes(games, rules, likeliest)
+    clues = [(game, clue) for game in games for clue in game.clues]
+    true = [(clue.player == game.spy, clue.text in game.view(clue.player).things) for game, clue in clues]
     exposed = [
-        any(clue.player == table.spy and clue.text not in table.pair.original.things for clue in table.clues)
-        for table in tables
+        any(clue.player == game.spy and clue.text not in game.pair.original.things for clue in game.clues)
+        for game in games
     ]
     new = [
-        clue.text not in {before.text for before in table.clues[:place]}
-        for table in tables
-        for place, clue in enumerate(table.clues)
+        clue.text not in {before.text for before in game.clues[:place]}
+        for game in games
+        for place, clue in enumerate(game.clues)
     ]
     return Quality(
-        games=len(tables),
+        games=len(games),
         vote_accuracy=_share([_names(spy, vote) for spy, vote in votes]),
         vote_accuracy_greedy=_share([_names(spy, vote) for spy, vote in best]),
         vote_na=_share([vote.kind == "na" for _, vote in votes]),
@@ -155,11 +158,11 @@ def _judge(
     )
 
 
-def _votes(tables: Sequence[_Table], rules: Game, said: list[list[Said]]) -> list[tuple[int, Vote]]:
+def _votes(games: Sequence[_Game], rules: Game, said: list[list[Said]]) -> list[tuple[int, Vote]]:
     """The spy of the game beside each vote."""
     return [
-        (table.spy, read_vote(answer.text, rules.players, answer.truncated))
-        for table, answers in zip(tables, said, strict=True)
+        (game.spy, read_vote(answer.text, rules.players, answer.truncated))
+        for game, answers in zip(games, said, strict=True)
         for answer in answers
     ]
 

@@ -37,18 +37,6 @@ class Album:
         """One a picture, in the pictures' order."""
         return [view for pair in self.pairs for view in (pair.original, pair.modified)]
 
-    def split(self, count: int) -> tuple[Album, Album]:
-        """The first `count` pairs, and the others."""
-        return self._part(self.pairs[:count]), self._part(self.pairs[count:])
-
-    def _part(self, pairs: Sequence[Pair]) -> Album:
-        rows = [row for pair in pairs for row in (pair.original.picture, pair.modified.picture)]
-        renumbered = [
-            Pair(View(2 * number, pair.original.cells), View(2 * number + 1, pair.modified.cells))
-            for number, pair in enumerate(pairs)
-        ]
-        return Album(renumbered, self.pictures[rows])
-
 
 def check_games(games: Games, body: Body) -> None:
     """`InputError` unless every visual token shows one cell: the tiny model learns to see nothing else in minutes."""
@@ -64,18 +52,18 @@ def check_games(games: Games, body: Body) -> None:
         )
 
 
-def draw_album(games: Games, count: int, *, seed: int, processes: int, progress: Progress | None = None) -> Album:
-    """`count` pairs drawn and rendered; the same whatever the number of processes."""
+def draw_album(games: Games, numbers: range, *, seed: int, processes: int, progress: Progress | None = None) -> Album:
+    """The pairs with these numbers, drawn and rendered; the same whatever the number of processes."""
     drawn: dict[int, tuple[Drawn, Drawn]] = {}
 
-    def on_done(numbers: Sequence[int], both: Sequence[tuple[Drawn, Drawn]]) -> None:
-        drawn.update(zip(numbers, both, strict=True))
-        (progress or Silent()).advance(len(numbers))
+    def on_done(chunk: Sequence[int], both: Sequence[tuple[Drawn, Drawn]]) -> None:
+        drawn.update(zip(chunk, both, strict=True))
+        (progress or Silent()).advance(len(chunk))
 
-    chunks = [range(first, min(first + _CHUNK, count)) for first in range(0, count, _CHUNK)]
+    chunks = [numbers[first : first + _CHUNK] for first in range(0, len(numbers), _CHUNK)]
     work_through(partial(_draw_pair, settled(games), seed), chunks, processes, on_done)
-    both = [drawn[number] for number in range(count)]
-    pairs = [Pair(View(2 * number, one[1]), View(2 * number + 1, other[1])) for number, (one, other) in enumerate(both)]
+    both = [drawn[number] for number in numbers]
+    pairs = [Pair(View(2 * row, one[1]), View(2 * row + 1, other[1])) for row, (one, other) in enumerate(both)]
     return Album(pairs, np.stack([picture for pair in both for picture, _ in pair]))
 
 

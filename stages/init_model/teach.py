@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -26,10 +24,10 @@ from stages.init_model.lessons import (
     list_lesson,
     scripted_game,
     vote_lesson,
+    vote_prompt,
 )
 from stages.init_model.pictures import Album
 from stages.init_model.plan import Course, Teaching
-from stages.init_model.prompts import vote_prompt
 from stages.init_model.tokenizer import COLOURS, SHAPES
 
 if TYPE_CHECKING:
@@ -59,76 +57,63 @@ class CellHeads(nn.Module):
         )
 
 
-@dataclass
-class Classroom:
-    """All that teaching needs. `pixels` [pictures, 3, side, side] and `cells` belong to `album`."""
+class Teacher:
+    """Teaches a model on an album of pictures. Draws the cell heads from torch's generator, which `seed` sets."""
 
-    plan: Teaching
-    rules: Game
-    model: LlavaForConditionalGeneration
-    processor: LlavaProcessor
-    album: Album
-    pixels: Tensor
-    cells: Tensor
-    heads: CellHeads
-    dice: random.Random
-
-    @classmethod
-    def open(
-        cls,
+    def __init__(
+        self,
         plan: Teaching,
         rules: Game,
         model: LlavaForConditionalGeneration,
         processor: LlavaProcessor,
         album: Album,
         seed: int,
-    ) -> Classroom:
-        """Draws the heads from torch's generator, which `seed` sets."""
+    ) -> None:
         torch.manual_seed(seed)
-        pixels = to_pixels(processor, list(album.pictures))
-        heads = CellHeads(plan.body.text_width)
-        dice = rng(seed, "init-model", "lessons")
-        return cls(plan, rules, model, processor, album, pixels, cell_labels(album.views), heads, dice)
+        self.plan, self.rules, self.model, self.processor, self.album = plan, rules, model, processor, album
+        self.pixels = to_pixels(processor, list(album.pictures))
+        self.cells = cell_labels(album.views)
+        self.heads = CellHeads(plan.body.text_width)
+        self.dice = rng(seed, "init-model", "lessons")
 
     def look(self, progress: Progress | None = None) -> float:
-        """Teach vision tower and projector what is in each cell. Returns the last step's loss."""
-        losses = (self._look_loss() for _ in range(self.plan.look.steps))
-        return self._learn(self.plan.look, losses, progress or Silent())
+        """Teach the vision tower and the projector what is in each cell. Returns the last step's loss."""
+        return self._learn(self.plan.look, self._look_loss, progress)
 
     def see(self, progress: Progress | None = None) -> float:
         """Teach the language model to list, check, answer and give clues. Returns the last step's loss."""
-        losses = (self._lesson_loss(partial(self._lesson, _SEE_MIX)) for _ in range(self.plan.see.steps))
-        return self._learn(self.plan.see, losses, progress or Silent())
+        return self._learn(self.plan.see, partial(self._lesson_loss, _SEE_MIX), progress)
 
     def vote(self, enough: Callable[[], bool], progress: Progress | None = None) -> float:
-        """Teach votes until `enough`, asked every `measure_every` steps. Returns the last step's loss."""
-
-        def losses() -> Iterator[Tensor]:
-            for step in range(self.plan.vote.steps):
-                if step % self.plan.measure_every == 0 and enough():
-                    return
-                yield self._lesson_loss(partial(self._lesson, _VOTE_MIX))
-
-        return self._learn(self.plan.vote, losses(), progress or Silent())
+        """Teach votes until `enough`, which is asked every `measure_every` steps. Returns the last step's loss."""
+        return self._learn(self.plan.vote, partial(self._lesson_loss, _VOTE_MIX), progress, enough)
 
     def settle(self, progress: Progress | None = None) -> float:
         """The lessons of `see` again, at a falling rate. Returns the last step's loss."""
-        losses = (self._lesson_loss(partial(self._lesson, _SEE_MIX)) for _ in range(self.plan.settle.steps))
-        return self._learn(self.plan.settle, losses, progress or Silent())
+        return self._learn(self.plan.settle, partial(self._lesson_loss, _SEE_MIX), progress)
 
-    def _learn(self, course: Course, losses: Iterator[Tensor], progress: Progress) -> float:
+    def _learn(
+        self,
+        course: Course,
+        loss_of_step: Callable[[], Tensor],
+        progress: Progress | None,
+        enough: Callable[[], bool] = lambda: False,
+    ) -> float:
         weights = [*self.model.parameters(), *self.heads.parameters()]
         optimizer = torch.optim.AdamW(weights, lr=course.rate, betas=(0.9, 0.98), weight_decay=self.plan.weight_decay)
         self.model.train()
         loss = torch.tensor(0.0)
-        for step, loss in enumerate(losses):
+        for step in range(course.steps):
+            if step % self.plan.measure_every == 0 and enough():
+                break
+            loss = loss_of_step()
             for group in optimizer.param_groups:
                 group["lr"] = course.rate * _schedule(step, course)
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(weights, self.plan.clip)
             optimizer.step()
-            progress.advance(1, f"loss {loss.item():.3f}")
+            (progress or Silent()).advance(1, f"loss {loss.item():.3f}")
         self.model.eval()
         return float(loss.detach())
 
@@ -138,8 +123,8 @@ class Classroom:
         seen = torch.stack(list(self.model.get_image_features(self.pixels[rows]).pooler_output))
         return self.heads.loss(seen, self.cells[rows])
 
-    def _lesson_loss(self, draw: Callable[[], Lesson]) -> Tensor:
-        lessons = [draw() for _ in range(self.plan.batch)]
+    def _lesson_loss(self, mix: dict[str, float]) -> Tensor:
+        lessons = [self._lesson(mix) for _ in range(self.plan.batch)]
         batch = collate(self.processor, lessons, self.plan.body.visual_tokens)
         out = self.model(input_ids=batch.ids, attention_mask=batch.mask, pixel_values=self.pixels[batch.rows])
         answers = functional.cross_entropy(
@@ -149,7 +134,7 @@ class Classroom:
         return answers + self.plan.look_weight * self.heads.loss(seen, self.cells[batch.rows])
 
     def _lesson(self, mix: dict[str, float]) -> Lesson:
-        """A lesson of a kind drawn from `mix`; games of fewer clue rounds than the recipe's are met too."""
+        """A lesson of a kind drawn from `mix`; games have up to as many clue rounds as the recipe's."""
         kind = self.dice.choices(list(mix), list(mix.values()))[0]
         pair = self.dice.choice(self.album.pairs)
         view = self.dice.choice((pair.original, pair.modified))
@@ -182,34 +167,25 @@ def cell_labels(views: list[View]) -> Tensor:
     return torch.tensor([[label(thing) for thing in view.cells] for view in views])
 
 
-@dataclass
 class Exam:
-    """Held-out scripted games: the probability that the model gives to the spy, exactly, without sampling."""
+    """Held-out scripted games, one a pair: the exact probability that the model gives to the spy."""
 
-    room: Classroom
-    lessons: list[Lesson]
-    pixels: Tensor
-
-    @classmethod
-    def prepare(cls, room: Classroom, held_out: Album, pixels: Tensor, seed: int) -> Exam:
-        """One vote a pair; every label is the true spy."""
-        dice, rules = rng(seed, "init-model", "exam"), room.rules
-        lessons = []
+    def __init__(self, teacher: Teacher, held_out: Album, pixels: Tensor, seed: int) -> None:
+        self.teacher, self.pixels, self.lessons = teacher, pixels, list[Lesson]()
+        dice, rules = rng(seed, "init-model", "exam"), teacher.rules
         for pair in held_out.pairs:
-            game = scripted_game(pair, rules, room.plan.lessons, dice)
+            game = scripted_game(pair, rules, teacher.plan.lessons, dice)
             prompt = vote_prompt(rules, game.spy, game.clues)
-            lessons.append(Lesson(prompt, pair.original.picture, boxed(str(game.spy))))
-        return cls(room, lessons, pixels)
+            self.lessons.append(Lesson(prompt, pair.original.picture, boxed(str(game.spy))))
 
     @torch.no_grad()
-    def mark(self) -> float:
-        """Mean probability of the spy's seat, the box before it given."""
-        model = self.room.model
+    def score(self) -> float:
+        """Mean probability of the spy's seat, given the box before it."""
+        model = self.teacher.model
         training = model.training
         model.eval()
-        batch = collate(self.room.processor, self.lessons, self.room.plan.body.visual_tokens)
+        batch = collate(self.teacher.processor, self.lessons, self.teacher.plan.body.visual_tokens)
         out = model(input_ids=batch.ids, attention_mask=batch.mask, pixel_values=self.pixels[batch.rows])
         model.train(training)
         seats = out.logits[:, -_AFTER_SEAT - 1].softmax(-1)
-        mark = seats.gather(1, batch.ids[:, -_AFTER_SEAT].unsqueeze(1)).mean()
-        return float(mark)
+        return float(seats.gather(1, batch.ids[:, -_AFTER_SEAT].unsqueeze(1)).mean())

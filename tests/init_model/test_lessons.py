@@ -11,14 +11,15 @@ from stages.init_model.lessons import (
     ask_lesson,
     boxed,
     check_lesson,
+    check_prompt,
     clue_lesson,
     list_lesson,
     scripted_game,
     vote_lesson,
+    vote_prompt,
 )
 from stages.init_model.pictures import Album
 from stages.init_model.plan import Lessons
-from stages.init_model.prompts import check_prompt, vote_prompt
 
 EMPTY = (None,) * 6
 PAIR = Pair(

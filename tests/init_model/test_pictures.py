@@ -24,11 +24,11 @@ def test_render_processes_are_told_the_renderer(
 
     monkeypatch.setattr(effort, "usable_llvm", lambda: library)
     monkeypatch.setattr(pictures, "work_through", work_through)
-    assert len(pictures.draw_album(Games(renderer="auto"), 1, seed=0, processes=2).pairs) == 1
+    assert len(pictures.draw_album(Games(renderer="auto"), range(1), seed=0, processes=2).pairs) == 1
 
 
 def test_the_number_of_processes_changes_no_picture() -> None:
     games = Games(layout="grid", width=24, height=24, sizes=("large",), renderer="scalar", quality="draft")
-    one, two = (pictures.draw_album(games, 10, seed=3, processes=processes) for processes in (1, 2))
+    one, two = (pictures.draw_album(games, range(10), seed=3, processes=processes) for processes in (1, 2))
     assert one.pairs == two.pairs
     assert np.array_equal(one.pictures, two.pictures)

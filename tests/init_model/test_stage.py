@@ -54,7 +54,7 @@ def _play(folder: Path, pairs: int) -> Quality:
     from transformers import AutoModelForImageTextToText, AutoProcessor
 
     recipe = load("tiny")
-    album = draw_album(recipe.games, pairs, seed=SEED_OF_NO_LESSON, processes=1)
+    album = draw_album(recipe.games, range(pairs), seed=SEED_OF_NO_LESSON, processes=1)
     processor = AutoProcessor.from_pretrained(folder)
     model = AutoModelForImageTextToText.from_pretrained(folder).eval()
     voice = Voice(model, processor, to_pixels(processor, list(album.pictures)))
