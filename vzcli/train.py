@@ -11,20 +11,22 @@ from vzcli import options as opt
 
 
 def command(
-    kept: Annotated[Path, typer.Argument(help="A folder of vz filter.")] = Path("kept"),
+    kept: Annotated[Path, typer.Argument(help="A folder that vz filter made.")] = Path("kept"),
     out: Annotated[Path, typer.Option("--out", "-o", help="The checkpoint folder to write.")] = Path("checkpoint"),
-    rollouts: Annotated[Path | None, typer.Option("--rollouts", help="Where the rollouts lie, if they moved.")] = None,
-    games: Annotated[Path | None, typer.Option("--games", help="Where the games lie, if they moved.")] = None,
+    rollouts: Annotated[Path | None, typer.Option("--rollouts", help="Where the rollouts are, if they moved.")] = None,
+    games: Annotated[Path | None, typer.Option("--games", help="Where the games are, if they moved.")] = None,
     model: Annotated[
         str | None,
-        typer.Option("--model", "-m", help="Policy that trains (recipe: model.path; with --state its checkpoint)."),
+        typer.Option("--model", "-m", help="The policy that trains (recipe: model.path; with --state its checkpoint)."),
     ] = None,
-    base: Annotated[str | None, typer.Option("--base", help="Reference of the KL (recipe: model.path).")] = None,
-    state: Annotated[Path | None, typer.Option("--state", help="Training state to go on from.")] = None,
-    state_out: Annotated[Path | None, typer.Option("--state-out", help="Where to write the training state.")] = None,
-    processes: Annotated[
-        int | None, typer.Option("--processes", "-p", help="Processes, started through accelerate.")
+    base: Annotated[
+        str | None, typer.Option("--base", help="The reference of the KL term (recipe: model.path).")
     ] = None,
+    state: Annotated[Path | None, typer.Option("--state", help="The training state to continue from.")] = None,
+    state_out: Annotated[
+        Path | None, typer.Option("--state-out", help="Where to write the new training state.")
+    ] = None,
+    processes: Annotated[int | None, typer.Option("--processes", "-p", help="Training processes, one per GPU.")] = None,
     recipe: opt.RecipeName = "tiny",
     overrides: opt.Overrides = None,
     seed: opt.Seed = None,
@@ -32,7 +34,7 @@ def command(
     as_json: opt.AsJson = False,
     dry_run: opt.DryRun = False,
 ) -> None:
-    """Train on the kept rows with the advantages they carry."""
+    """Train on the kept rows with their advantages."""
     from stages import train
 
     extra = [] if processes is None else [f"train.processes={processes}"]

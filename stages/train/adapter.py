@@ -1,9 +1,8 @@
-"""The LoRA adapter that trains: a fresh one as the recipe says, or a saved one that is exactly that."""
+"""The LoRA adapter that trains: a fresh one as the recipe describes it, or a saved one that matches the recipe."""
 
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stages.core import vlm
@@ -15,39 +14,21 @@ from stages.core.recipe.model import Model as ModelRecipe
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-# PEFT's names of what the recipe says, and the recipe's.
-_SAID = {
-    "r": "rank",
-    "lora_alpha": "alpha",
-    "target_parameters": "target_parameters",
-}
-# Entries of adapter_config.json that do not change what a saved adapter computes in training.
+# Fields that the recipe sets, by their names in PEFT and in the recipe.
+_SET = {"r": "rank", "lora_alpha": "alpha", "target_parameters": "target_parameters"}
+# Fields of adapter_config.json that do not change what a saved adapter computes in training. Which modules have weights
+# (`target_modules`, `exclude_modules`) is compared weight by weight, and the dropout is the recipe's.
 _NEUTRAL = {
-    "auto_mapping",
-    "base_model_name_or_path",
-    "corda_config",
-    "eva_config",
-    "exclude_modules",  # as target_modules: which modules have weights is compared weight by weight
-    "inference_mode",
-    "init_lora_weights",
-    "loftq_config",
-    "lora_dropout",  # the recipe's holds
-    "lora_ga_config",
-    "megatron_core",
-    "peft_type",
-    "peft_version",
-    "qalora_group_size",
-    "revision",
-    "runtime_config",
-    "target_modules",
-    "task_type",
-}
-# Initialisations that change nothing but the adapter's first weights.
+    "auto_mapping", "base_model_name_or_path", "corda_config", "eva_config", "exclude_modules", "inference_mode",
+    "loftq_config", "lora_dropout", "lora_ga_config", "megatron_core", "peft_type", "peft_version",
+    "qalora_group_size", "revision", "runtime_config", "target_modules", "task_type",
+}  # fmt: skip
+# Initialisations that change only the adapter's first weights; others change the base's weights.
 _HARMLESS_INITS = {"gaussian", "eva", "orthogonal", "mica", "lora_ga"}
 
 
 def with_adapter(model: PreTrainedModel, lora: Lora, seed: int) -> PreTrainedModel:
-    """`model` with a fresh adapter of the model's own dtype; the same random A matrices wherever it is made."""
+    """`model` with a fresh adapter of the model's dtype. Its random A matrices depend only on `seed`."""
     import torch
     from peft import LoraConfig, get_peft_model
 
@@ -63,31 +44,30 @@ def with_adapter(model: PreTrainedModel, lora: Lora, seed: int) -> PreTrainedMod
         torch.manual_seed(seed)
         try:
             adapted: Any = get_peft_model(model, config, autocast_adapter_dtype=False)
-        except (ValueError, TypeError) as error:  # PEFT says which targets are not there or cannot have an adapter
+        except (ValueError, TypeError) as error:  # PEFT names targets that are missing or unfit
             raise InputError(f"model.lora: {error}") from error
     return adapted
 
 
 def check_adapter(folder: str, lora: Lora) -> None:
-    """`InputError` unless the adapter in `folder` is of the kind, rank and scale that `model.lora` trains.
+    """`InputError` unless the adapter in `folder` has the kind, rank and scale that `model.lora` trains.
 
-    Whether it sits on the same modules shows when its weights are loaded.
+    Loading its weights shows whether it belongs on the same modules.
     """
     config = vlm.adapter_config(folder)
     if config.get("peft_type") != "LORA":
         raise InputError(f"{folder}: is a PEFT adapter of type {config.get('peft_type')}, but vz trains LoRA adapters")
-    for theirs, ours in _SAID.items():
+    for theirs, ours in _SET.items():
         saved, wanted = config.get(theirs) or None, getattr(lora, ours) or None
         if _sorted(saved) != _sorted(wanted):
             raise InputError(
                 f"{folder}: the adapter's {ours} is {saved}, but model.lora.{ours} is {wanted}: "
                 f"set model.lora.{ours}={saved or []}"
             )
-    init = config.get("init_lora_weights", True)
-    foreign = {name: value for name, value in config.items() if name not in {*_SAID, *_NEUTRAL} and _says(value)}
-    if isinstance(init, str) and init.lower() not in _HARMLESS_INITS:
-        foreign["init_lora_weights"] = init  # these change the base's weights
-    for name, value in foreign.items():
+    for name, value in config.items():
+        is_harmless = not isinstance(value, str) or value.lower() in _HARMLESS_INITS
+        if name in {*_SET, *_NEUTRAL} or (is_harmless if name == "init_lora_weights" else _is_default(value)):
+            continue
         raise InputError(
             f"{folder}: the adapter has {name}={value!r}, which model.lora cannot express, so it would train as "
             "another function than it played; merge it into its base with PEFT's merge_and_unload, save that as "
@@ -96,9 +76,9 @@ def check_adapter(folder: str, lora: Lora) -> None:
 
 
 def check_base(folder: str, base: str, recipe: ModelRecipe) -> None:
-    """`InputError` if the adapter in `folder` belongs to another model than `base`."""
+    """`InputError` if the adapter in `folder` belongs to a model other than `base`."""
     own = vlm.base_of_adapter(folder, recipe)
-    if content_hash(_place(own)) != content_hash(_place(base)):
+    if content_hash(own) != content_hash(base):
         raise InputError(
             f"{folder}: is an adapter of {own}, but the base here is {base}; give the adapter's own base as "
             "model.path (or --base)"
@@ -114,7 +94,7 @@ def fill_adapter(policy: PreTrainedModel, folder: str, lora: Lora) -> None:
 
 
 def described(lora: Lora) -> dict[str, Any]:
-    """What a training state records of its adapter: all but the dropout decides what its weights compute."""
+    """What a training state records of its adapter: all settings that change what its weights compute."""
     return lora.model_dump(mode="json", exclude={"dropout"})
 
 
@@ -130,7 +110,7 @@ def check_state(place: str, recorded: dict[str, Any], lora: Lora) -> None:
 
 
 def _targets(model: PreTrainedModel, lora: Lora) -> list[str] | str:
-    """`all-linear` means the language model's layers: engines cannot serve adapters of vision towers."""
+    """`all-linear` selects the language model's layers, because engines cannot serve adapters of vision towers."""
     import torch
 
     if lora.target_modules != "all-linear":
@@ -143,13 +123,9 @@ def _targets(model: PreTrainedModel, lora: Lora) -> list[str] | str:
     return rf".*{re.escape(prefix.split('.')[-1])}\..*\.({'|'.join(sorted(linear))})"
 
 
-def _says(value: object) -> bool:
-    return value not in (None, False, "none", [], {}, ())
+def _is_default(value: object) -> bool:
+    return value in (None, False, "none", [], {}, ())
 
 
 def _sorted(value: object) -> object:
     return sorted(value) if isinstance(value, list | tuple) else value
-
-
-def _place(base: str) -> Path | str:
-    return Path(base) if Path(base).exists() else base

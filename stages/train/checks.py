@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stages.core import vlm
 from stages.core.errors import InputError
-from stages.core.recipe import Recipe
 from stages.core.recipe.model import Lora
-from stages.core.vlm.model_files import is_quantized, local_folder, own_files
-from stages.core.vlm.saving import check_savable
+from stages.core.vlm.saving import check_savable, is_quantized, local_folder
 from stages.train.adapter import check_adapter, check_base, check_state, fill_adapter, with_adapter
 from stages.train.job import Job
 from stages.train.state import read_info
@@ -19,25 +18,22 @@ from stages.train.state import read_info
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-REACH = 0.5  # share of the language model's weights below which an adapter's user is warned
+REACH = 0.5  # share of the language model's weights; an adapter that reaches less gets a warning
 
 
 def check(job: Job) -> list[str]:
     """Refuse what would fail at loading or at export, without loading weights. Returns warnings."""
     lora = job.recipe.model.lora
-    if lora is None:
-        _check_full_weights(job)
-        found = []
-    else:
-        found = _check_lora(job, lora)
-    _check_readable(source_of(job.recipe, job.model))
-    return found
+    if lora is not None:
+        return _check_lora(job, lora)
+    _check_full_weights(job)
+    return []
 
 
-def source_of(recipe: Recipe, model: str) -> Path:
-    """The folder whose files a checkpoint of `model` carries."""
-    place = vlm.processor_place(model, recipe.model)
-    return local_folder(place, vlm.revision_of(place, recipe.model))
+def source_of(job: Job) -> Path:
+    """The folder whose configs and processor the checkpoint carries."""
+    place = vlm.processor_place(job.model, job.recipe.model)
+    return local_folder(place, vlm.revision_of(place, job.recipe.model))
 
 
 def _check_full_weights(job: Job) -> None:
@@ -73,24 +69,14 @@ def _check_lora(job: Job, lora: Lora) -> list[str]:
     policy = with_adapter(vlm.load_skeleton(job.base, job.recipe.model), lora, job.recipe.seed)
     if vlm.is_adapter(job.model):
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that a skeleton takes no values
+            warnings.simplefilter("ignore")  # about a skeleton, which takes no values
             fill_adapter(policy, job.model, lora)
     return _reach_warnings(policy)
 
 
-def _check_readable(folder: Path) -> None:
-    """`InputError` for a file that export would copy and cannot."""
-    for path in own_files(folder):
-        try:
-            path.open("rb").close()
-        except OSError as error:
-            raise InputError(f"{path}: cannot be read ({error.strerror}), but a checkpoint carries it") from error
-
-
 def _reach_warnings(policy: PreTrainedModel) -> list[str]:
-    """Say so when most of the language model's weights are out of the adapter's reach."""
-    weights = _matrices(policy)
-    reached = _reached(policy)
+    """A warning if the adapter does not reach most of the language model's weights."""
+    weights, reached = _matrices(policy), _reached(policy)
     missed = {name: weight for name, weight in weights.items() if id(weight) not in reached}
     total = sum(weight.numel() for weight in weights.values())
     share = sum(weight.numel() for weight in missed.values()) / max(1, total)
@@ -132,7 +118,5 @@ def _reached(policy: PreTrainedModel) -> set[int]:
 
 
 def _in_its_layer(name: str) -> str:
-    """A weight's name without what leads to its layer: `layers.3.mlp.experts.down_proj` as `mlp.experts.down_proj`."""
-    steps = name.split(".")
-    numbers = [place for place, step in enumerate(steps) if step.isdigit()]
-    return ".".join(steps[numbers[0] + 1 :]) if numbers else name
+    """A weight's name inside its layer: `mlp.experts.down_proj` for `layers.3.mlp.experts.down_proj`."""
+    return re.sub(r"^.*?\b\d+\.", "", name)

@@ -32,7 +32,7 @@ class Batch:
     sampled: torch.Tensor  # [B, T], the sampler's log-probs
     is_anchor: torch.Tensor  # [B], true for a row that has only a KL term
     is_corrected: torch.Tensor  # [B], true for a row that gets importance weights
-    old: torch.Tensor | None = None  # [B, T], log π_old; None where it is the policy itself
+    old: torch.Tensor | None = None  # [B, T], log π_old; None for the policy itself
     reference: torch.Tensor | None = None  # [B, T], log π_ref
     anchor_reference: torch.Tensor | None = None  # [B, T], log-probs of the model that anchors hold to
 

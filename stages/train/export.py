@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from stages.core import vlm
 from stages.core.folder.files import read_json, write_json, write_text
 from stages.core.recipe import Recipe
-from stages.core.vlm.model_files import CONFIG, copy_own_files, local_folder, set_dtype
-from stages.core.vlm.saving import save_like
+from stages.core.vlm.saving import CONFIG, copy_own_files, local_folder, save_like, set_dtype
 from stages.train.adapter import with_adapter
 from stages.train.checks import source_of
+from stages.train.job import Job
 from stages.train.policy import trainable, unfrozen
 from stages.train.state import load_weights
 
@@ -34,16 +34,17 @@ Configuration, processor and tokenizer are the base's own files. {options}
 """
 
 
-def export(recipe: Recipe, state: Path, model: str, base: str, out: Path, updates: int) -> None:
-    """Write the weights of `state` to `out`, with the files that lie beside the weights in the model that trained.
+def export(job: Job, out: Path, updates: int) -> None:
+    """Write the weights of the job's state to `out`, with the other files of the model that trained.
 
-    All weights in `recipe.model.dtype`, or a PEFT adapter of `base` in it. What read the base reads the checkpoint:
-    names, files and configs are the base's, and nothing of the run's own processor options is in them.
+    These are all weights, or a PEFT adapter of the base, in `model.dtype`. What reads the base reads the checkpoint:
+    names, files and configs are the base's, without the run's processor options.
     """
+    recipe, state, model, base = job.recipe, Path(job.state_out), job.model, job.base
     on_cpu = recipe.model.model_copy(update={"device": "cpu"})
     lora = recipe.model.lora
-    # transformers would take a folder with a config.json for full weights, and miss the adapter.
-    copy_own_files(source_of(recipe, model), out, config=lora is None)
+    # With a config.json, transformers would expect full weights and miss the adapter.
+    copy_own_files(source_of(job), out, config=lora is None)
     if lora is not None:
         policy = with_adapter(vlm.load_model(base, on_cpu).requires_grad_(False), lora, recipe.seed)
         load_weights(state, trainable(policy))
@@ -62,8 +63,8 @@ def _card(recipe: Recipe, base: str, updates: int) -> str:
     fields = ("min_pixels", "max_pixels", "chat_template", "chat_template_options")
     named = {name: getattr(recipe.model, name) for name in fields}
     named = {name: value for name, value in {**named, **recipe.model.processor}.items() if value not in (None, {})}
-    said = ", ".join(f"`{name}`: `{value}`" for name, value in named.items())
-    options = f"Training set these options of the processor: {said}." if said else ""
+    listed = ", ".join(f"`{name}`: `{value}`" for name, value in named.items())
+    options = f"Training set these options of the processor: {listed}." if listed else ""
     library = "transformers" if full else "peft"
     return _CARD.format(base=_name(base), library=library, updates=updates, form=form, options=options).rstrip() + "\n"
 
@@ -77,13 +78,13 @@ def _save_adapter(policy: PreTrainedModel, base: str, recipe: Recipe, out: Path)
     config = read_json(path)
     for name, value in config.items():
         if isinstance(value, list):
-            config[name] = sorted(value)  # PEFT keeps sets, whose order changes from process to process
+            config[name] = sorted(value)  # PEFT has sets, whose order changes between processes
     write_json(path, config)
 
 
 def _name(base: str) -> str:
-    """How the checkpoint names its base: by hub name, or by an absolute path so that PEFT finds it from anywhere.
+    """How the checkpoint names its base: a hub name, or an absolute path so that PEFT finds it from anywhere.
 
-    vz finds a base that moved with its adapter as well (`vlm.base_of_adapter`).
+    vz also finds a base that moved with its adapter (`vlm.base_of_adapter`).
     """
     return os.path.abspath(base) if Path(base).exists() else base

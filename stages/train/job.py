@@ -1,4 +1,4 @@
-"""What one call of the stage asks for, as plain data that can be handed to other processes."""
+"""What one call of the stage works on, as plain data that can be handed to other processes."""
 
 from __future__ import annotations
 
@@ -13,23 +13,22 @@ from stages.core.recipe.load import parse
 
 @dataclass(frozen=True)
 class Job:
-    """Places are folders, or hub names for `model` and `base`. `out` and `state_out` are working folders."""
+    """Places are absolute paths of folders, or hub names for models."""
 
     recipe: Recipe
     kept: str
     rollouts: str
     games: str
-    model: str  # the policy that played: where training starts without a state
+    model: str  # the policy that played; training starts from it if there is no state
     base: str  # the KL reference, and what a LoRA adapter belongs to
     anchor: str  # what anchor rows hold to
     state_in: str | None
-    state_out: str
-    out: str
-    done: int  # updates of the run before this call
-    total: int  # updates that the schedule spans
-    rate_share: float  # of the schedule's learning rate
-    state_id: str  # of the state after
-    off_policy: int  # rows played by other weights than those that train
+    state_out: str  # a working folder, which the stage renames
+    done: int = 0  # updates of the run before this call
+    total: int = 0  # updates that the schedule spans
+    rate_share: float = 1.0  # of the schedule's learning rate
+    state_id: str = ""  # of the state after
+    off_policy: int = 0  # rows played by other weights than those that train
 
     def ratio_is_to_start(self, updates: int) -> bool:
         """Whether the importance ratio divides by log-probs of before the first of the call's updates."""

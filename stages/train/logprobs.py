@@ -121,13 +121,13 @@ class _Head:
         self._never, self._stop = sorted(tokens.never), sorted(tokens.stop)
 
     def __call__(self, completions: Completions, inputs: dict[str, Any]) -> torch.Tensor:
-        given = {name: value for name, value in inputs.items() if value is not None}  # PEFT adds options of its own
+        given = {name: value for name, value in inputs.items() if value is not None}  # PEFT adds its own options
         hidden = self._model.base_model(**given, use_cache=False).last_hidden_state
         weight, bias = self._weights()
         mask = completions.mask.bool()
         before = hidden[:, -completions.ids.shape[1] - 1 : -1][mask]  # [N, H]: the states before each of the N tokens
         score = self._by_rules if completions.has_rules else self._by_kernel
-        # `masked_scatter` keeps the weights in the graph even where all rows are filler.
+        # `masked_scatter` keeps the weights in the graph even if all rows are filler.
         found = score(before, weight, bias, completions)
         return torch.stack([value.new_zeros(mask.shape).masked_scatter(mask, value) for value in found])
 

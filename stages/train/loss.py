@@ -9,7 +9,7 @@ completion adds
 
 - ρ = π / π_old is the importance ratio of PPO. In the only update of a round π_old is π itself: ρ is 1, and its
   gradient is that of log π.
-- w corrects rows whose sampler computes other probabilities than the trainer. It is 1 where both agree.
+- w corrects rows whose sampler computes other probabilities than the trainer. It is 1 if both agree.
 - k3 estimates the KL divergence to the reference.
 
 Rows of the phase that does not train now are anchors: they add only `train.anchor_kl` times their mean KL.

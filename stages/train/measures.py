@@ -146,7 +146,7 @@ def _cause(recipe: Recipe, rows: Sequence[Row], sampler: str, off_policy: int) -
         )
     return (
         "The rows are of these weights and this arithmetic, so they were sampled by other rules than their manifest "
-        "says. Older versions did so if a model's generation_config.json had rules of its own: play again."
+        "says. Older versions did so if a model's generation_config.json had its own rules: play again."
     )
 
 

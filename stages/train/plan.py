@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from stages.core.errors import InputError
+from stages.core.recipe.train import Train
 
 if TYPE_CHECKING:
     from stages.train.rows import Row
@@ -67,31 +68,31 @@ def total_updates(recipe: int | None, planned: int | None, carried: int | None, 
     return recipe or planned or carried or done + now
 
 
-def check_within_schedule(total: int, done: int, now: int, schedule: str, *, planned: bool, where: str) -> list[str]:
+def check_within_schedule(total: int, done: int, now: int, train: Train, *, planned: bool, where: str) -> list[str]:
     """Warnings about updates beyond a falling schedule; `InputError` if the recipe fixes the schedule's length.
 
     A run's own estimate (`planned`) may be too short, since it counts rows not yet played. Then the last rate is held.
     """
-    if schedule == "constant" or done + now <= total:
+    if train.schedule == "constant" or done + now <= total:
         return []
     if planned:
         return [f"update {done + now} is beyond the {total} planned; the schedule's last learning rate is held"]
     raise InputError(
-        f"{where}: {done} updates are done and {now} more are asked for, but the {schedule} schedule ends after "
+        f"{where}: {done} updates are done and {now} more are asked for, but the {train.schedule} schedule ends after "
         f"{total}; raise train.total_updates (the schedule is then computed anew from here)"
     )
 
 
-def rate(update: int, total: int, warmup: float, schedule: str) -> float:
+def rate(update: int, total: int, train: Train) -> float:
     """Share of the peak learning rate in update number `update` (from 0) of `total`; never 0.
 
     Warm-up: (k + 1) / W for the first W = ceil(warmup × total) updates. Then, with x = (k − W) / (total − W):
     cosine (1 + cos πx) / 2, linear 1 − x, constant 1. Beyond the end the last value is held.
     """
-    warm = math.ceil(round(warmup * total, 9))
+    warm = math.ceil(round(train.warmup * total, 9))
     if update < warm:
         return (update + 1) / warm
-    if schedule == "constant" or total <= warm:
+    if train.schedule == "constant" or total <= warm:
         return 1.0
     share = (min(update, total - 1) - warm) / (total - warm)
-    return 0.5 * (1 + math.cos(math.pi * share)) if schedule == "cosine" else 1 - share
+    return 0.5 * (1 + math.cos(math.pi * share)) if train.schedule == "cosine" else 1 - share

@@ -23,24 +23,18 @@ POLICY = "current"  # the policy in training, as seats name it
 _KEPT = [*tables.KEY, "phase", "advantage"]
 _ROLLOUTS = [
     *tables.KEY,
-    "phase",
-    "policy",
-    "policy_version",
-    "prompt",
-    "images",
-    "prompt_tokens",
-    "prompt_sha256",
-    "completion_ids",
-    "completion_logprobs",
-    "sampler",
+    *("phase", "policy", "policy_version", "prompt", "images", "prompt_tokens", "prompt_sha256"),
+    *("completion_ids", "completion_logprobs", "sampler"),
 ]
+# Columns that are fields of a row under the same name.
+_SAME = [*tables.KEY, "phase", "policy_version", "prompt", "prompt_tokens", "prompt_sha256", "completion_ids"]
 
 
 @dataclass(frozen=True)
 class Rules:
     """What the sampler did to the logits of a phase before it divided them by the temperature."""
 
-    min_tokens: int  # no answer ends before it has as many
+    min_tokens: int  # the minimum length of an answer
     repetition_penalty: float  # on tokens of the prompt and of the answer so far; 1 for none
 
 
@@ -60,18 +54,18 @@ class Row:
     prompt_sha256: str
     completion_ids: list[int]  # T tokens, the stop token included
     logprobs: list[float]  # T, of the sampler at its temperature, nats
-    is_anchor: bool  # of the phase that does not train now: it has a KL term and nothing else
+    is_anchor: bool  # of the phase that does not train now: it adds only a KL term
     rules: Rules
-    sampler: str | None  # what computed it; None where nobody noted it down
+    sampler: str | None  # what computed it; None if unknown
 
     @property
     def key(self) -> str:
-        return f"game '{self.game_id}', turn {self.turn}, sample {self.sample}"
+        return _key(vars(self))
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """How the rows were sampled, as the rollouts' manifest has it."""
+    """How the rows were sampled, from the rollouts' manifest."""
 
     temperature: float
     max_tokens: int  # the longest answer allowed, which dr_grpo divides by
@@ -82,34 +76,52 @@ class Sampling:
 def read_rows(kept: Path, rollouts: Path, games: Path, loss: str) -> list[Row]:
     """The kept rows in their stored order, each joined with its rollout and its pictures. `loss` is `train.loss`.
 
-    Raises `InputError` naming file and row when a kept row is not in the rollouts exactly once, was played by another
+    Raises `InputError` naming file and row if a kept row is not in the rollouts exactly once, was played by another
     policy than the one in training, or holds something that cannot train.
     """
     table = kept / "kept.parquet"
     chosen = tables.unique_key(tables.read(table, tables.KEPT, _KEPT), tables.KEY, table)
     played = tables.unique_key(tables.read_parts(rollouts, tables.ROLLOUTS, _ROLLOUTS), tables.KEY, rollouts)
-    active = _active_phase(kept)
+    active, hashes, sampling = _active_phase(kept), picture_hashes(games), sampling_of(rollouts)
+    share = _policy_share(chosen, played, kept, active, loss)
     joined = chosen.join(
         played.with_columns(found=pl.lit(True)), on=tables.KEY, how="left", suffix="_played", maintain_order="left"
     )
-    share = _policy_share(chosen, played, kept, active, loss)
-    joined = joined.with_columns(pl.col("advantage") * share)
-    hashes, sampling = picture_hashes(games), sampling_of(rollouts)
-    return [_row(row, games, hashes, table, rollouts, active, sampling) for row in joined.iter_rows(named=True)]
+    found = []
+    for row in joined.iter_rows(named=True):
+        _check(row, table, rollouts)
+        for ref in row["images"]:
+            if ref not in hashes and not ref.startswith("blank:"):
+                raise InputError(
+                    f"{games / 'pairs.parquet'}: has no picture '{ref}', which {_key(row)} shows; wrong --games?"
+                )
+        same = {name: row[name] for name in _SAME}
+        found.append(
+            Row(
+                **same,
+                advantage=row["advantage"] * share,
+                pictures=tuple(Picture(games, ref, hashes.get(ref)) for ref in row["images"]),
+                logprobs=row["completion_logprobs"],
+                is_anchor=active is not None and row["phase"] != active,
+                rules=sampling.rules[row["phase"]],
+                sampler=row["sampler"] or sampling.sampler,
+            )
+        )
+    return found
 
 
 def _active_phase(kept: Path) -> str | None:
-    """The phase beside which rows of the other are anchors; None where all kept rows train."""
+    """The phase that trains while rows of the other are anchors; None if all kept rows train."""
     settings = artifact.manifest_of(kept, "filter").get("settings", {})
     anchored = settings.get("filter", {}).get("inactive_phase") == "anchor" and settings.get("phase") != "both"
     return settings["phase"] if anchored else None
 
 
 def _policy_share(chosen: pl.DataFrame, played: pl.DataFrame, kept: Path, active: str | None, loss: str) -> float:
-    """What the policy term of the kept rows is worth where rows without an advantage were left out.
+    """The share of the rows (or tokens, if `loss` averages tokens) that is kept, to multiply advantages by.
 
-    Its mean is over those rows too, whose terms are 0, while the KL term is a mean over the rows at hand. So the
-    advantages are multiplied by the share of the rows that are kept (of their tokens, where `loss` averages tokens).
+    The mean of the policy term includes rows that were left out for lack of an advantage, since their terms are 0. The
+    KL term is a mean over the rows at hand.
     """
     rejected = tables.read(kept / "rejected.parquet", tables.REJECTED, [*tables.KEY, "reason"])
     left_out = rejected.filter(pl.col("reason").is_in([tables.NO_VARIANCE, tables.SMALL_ADVANTAGE]))
@@ -120,13 +132,13 @@ def _policy_share(chosen: pl.DataFrame, played: pl.DataFrame, kept: Path, active
 
 
 def sampling_of(rollouts: Path) -> Sampling:
-    """The rollouts' own sampling: what training must divide the logits by is never taken from the recipe."""
+    """The rollouts' own sampling. Training never takes the temperature from the recipe."""
     manifest = rollouts / artifact.MANIFEST
     settings = artifact.manifest_of(rollouts).get("settings", {})
     rollout = settings.get("rollout", {})
     temperature = rollout.get("temperature")
     if not isinstance(temperature, int | float):
-        raise InputError(f"{manifest}: names no settings.rollout.temperature; play the games again with this vz")
+        raise InputError(f"{manifest}: names no settings.rollout.temperature; play the games again with this version")
     if temperature <= 0:
         raise InputError(
             f"{manifest}: the rows were sampled greedily (temperature {temperature}), which teaches nothing; "
@@ -154,40 +166,12 @@ def sampling_of(rollouts: Path) -> Sampling:
     return Sampling(float(temperature), longest, rules, sampler_name(engine, dtype) if engine else None)
 
 
-def _row(
-    row: dict[str, Any],
-    games: Path,
-    hashes: dict[str, str],
-    kept: Path,
-    rollouts: Path,
-    active: str | None,
-    sampling: Sampling,
-) -> Row:
-    key = f"game '{row['game_id']}', turn {row['turn']}, sample {row['sample']}"
-    _check(row, key, kept, rollouts)
-    for ref in row["images"]:
-        if ref not in hashes and not ref.startswith("blank:"):
-            raise InputError(f"{games / 'pairs.parquet'}: has no picture '{ref}', which {key} shows; wrong --games?")
-    return Row(
-        row["game_id"],
-        row["turn"],
-        row["sample"],
-        row["phase"],
-        row["advantage"],
-        row["policy_version"],
-        row["prompt"],
-        tuple(Picture(games, ref, hashes.get(ref)) for ref in row["images"]),
-        row["prompt_tokens"],
-        row["prompt_sha256"],
-        row["completion_ids"],
-        row["completion_logprobs"],
-        active is not None and row["phase"] != active,
-        sampling.rules[row["phase"]],
-        row["sampler"] or sampling.sampler,
-    )
+def _key(row: Mapping[str, Any]) -> str:
+    return f"game '{row['game_id']}', turn {row['turn']}, sample {row['sample']}"
 
 
-def _check(row: dict[str, Any], key: str, kept: Path, rollouts: Path) -> None:
+def _check(row: dict[str, Any], kept: Path, rollouts: Path) -> None:
+    key = _key(row)
     if row["found"] is None:
         raise InputError(f"{kept}: {key} is not in {rollouts}; give the rollouts these rows were scored from")
     if row["phase"] != row["phase_played"]:
@@ -195,7 +179,7 @@ def _check(row: dict[str, Any], key: str, kept: Path, rollouts: Path) -> None:
     if row["policy"] != POLICY:
         raise InputError(
             f"{rollouts}: {key} was played by the policy '{row['policy']}', not by the one in training ('{POLICY}'): "
-            "drop such rows from kept, or seat 'current' for what shall train"
+            "drop such rows from kept, or seat 'current' where you want to train"
         )
     ids, logprobs = row["completion_ids"], row["completion_logprobs"]
     if not ids and not logprobs and row["prompt_sha256"] is None:

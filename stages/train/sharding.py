@@ -1,15 +1,14 @@
-"""Splitting a model's weights among the processes of a training, with torch's FSDP 2.
+"""Splits a model's weights among the processes of a training, with torch's FSDP 2.
 
 A unit is one layer, as transformers marks them. Its weights are gathered while its forward or backward pass runs. All
-other weights (embeddings, head, projector, norms) belong to the root, which is gathered during the whole pass; so the
-head may be read from anywhere in it, tied or not, and its gradient is reduced like every other.
+other weights (embeddings, head, projector, norms) belong to the root, which is gathered during the whole pass. So the
+head can be read anywhere in the pass, tied or not, and its gradient is reduced like all others.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -23,33 +22,26 @@ from stages.train.accelerate_file import Spread
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-_ONLY_FIRST_LOADS = {"ACCELERATE_USE_FSDP": "true", "FSDP_CPU_RAM_EFFICIENT_LOADING": "true"}
 
-
-@contextmanager
-def loaded_once() -> Iterator[None]:
+def loaded_once() -> AbstractContextManager[None]:
     """Inside, only the first process reads weights from disk; the others hold zeros until `shard`."""
-    before = {name: os.environ.get(name) for name in _ONLY_FIRST_LOADS}
-    os.environ.update(_ONLY_FIRST_LOADS)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+    from accelerate.utils import patch_environment
+
+    found: AbstractContextManager[None] = patch_environment(
+        ACCELERATE_USE_FSDP="true", FSDP_CPU_RAM_EFFICIENT_LOADING="true"
+    )
+    return found
 
 
 def is_first() -> bool:
-    """Whether this process reads the weights that the others get."""
+    """Whether this process reads the weights for all."""
     return dist.get_rank() == 0
 
 
 def shard(model: PreTrainedModel, spread: Spread, device: torch.device, *, bf16: bool) -> None:
-    """Give every process its part of the first process' weights, on `device`. All processes must call this.
+    """Give every process its part of the first process's weights, on `device`. All processes must call this.
 
-    With `bf16`, weights are gathered in bf16 and gradients added up in fp32.
+    With `bf16`, weights are gathered in bf16 and gradients are added up in fp32.
     """
     from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
 
@@ -58,20 +50,20 @@ def shard(model: PreTrainedModel, spread: Spread, device: torch.device, *, bf16:
     if bf16 and trains:
         policy = MixedPrecisionPolicy(torch.bfloat16, torch.float32, cast_forward_inputs=False)
     mesh = init_device_mesh(device.type, (dist.get_world_size(),))
-    reshard = spread.reshard_after_forward or not trains  # a reference has no backward pass to give its weights back
+    reshard = spread.reshard_after_forward or not trains  # a reference has no backward pass to release its weights
     for layer in layers(model):
         _take_from_first(layer, device)
         fully_shard(layer, mesh=mesh, mp_policy=policy, reshard_after_forward=reshard)
     _take_from_first(model, device)
-    # The backward pass begins at the root's weights; a reference has none, and gives them back.
+    # The backward pass begins with the root's weights. A reference has none, and releases them.
     fully_shard(model, mesh=mesh, mp_policy=policy, reshard_after_forward=not trains)
     _watch_gradients(model)
     unwrapped: Any = getattr(model, "get_base_model", lambda: model)()
-    unwrapped._is_distributed_loading_by_transformers = True  # transformers' Trainer then leaves its weights alone
+    unwrapped._is_distributed_loading_by_transformers = True  # so that transformers' Trainer does not wrap it
 
 
 def scatter_again(model: torch.nn.Module) -> None:
-    """Give back the weights that a pass without a backward pass left gathered; `model` names its shards again."""
+    """Release weights that a forward pass without a backward pass left gathered, so that `model` has its shards."""
     from torch.distributed.fsdp import FSDPModule
 
     for module in model.modules():
@@ -94,7 +86,7 @@ def layers(model: torch.nn.Module) -> list[torch.nn.Module]:
 
 
 def _take_from_first(module: torch.nn.Module, device: torch.device) -> None:
-    """Weights and buffers of the first process, on the device, where they are not sharded yet."""
+    """Copy weights and buffers of the first process to the device, unless they are sharded already."""
     from torch.distributed.tensor import DTensor
 
     for tensor in chain(module.parameters(), module.buffers()):
@@ -104,21 +96,18 @@ def _take_from_first(module: torch.nn.Module, device: torch.device) -> None:
 
 
 def _watch_gradients(model: torch.nn.Module) -> None:
-    """Fail where a gradient reaches a shard directly.
+    """Fail if a gradient reaches a shard directly.
 
-    FSDP hands gradients over after adding them up over the processes. Autograd itself reaches a shard only where a
-    weight was used outside the pass of its unit; such a gradient is that of one process.
+    FSDP adds gradients up over the processes before it hands them to the shards. Autograd itself reaches a shard only
+    if the model uses a weight outside the pass of its unit; such a gradient is that of one process.
     """
     for name, weight in model.named_parameters():
         if weight.requires_grad:
-            weight.register_hook(_refusal(name))  # type: ignore[no-untyped-call]
+            weight.register_hook(partial(_refuse, name))  # type: ignore[no-untyped-call]
 
 
-def _refusal(name: str) -> Callable[[torch.Tensor], None]:
-    def refuse(_: torch.Tensor) -> None:
-        raise VzError(
-            f"the gradient of '{name}' would be that of one process only, because the model uses this weight outside "
-            "the layer it belongs to: train this model without FSDP"
-        )
-
-    return refuse
+def _refuse(name: str, _: torch.Tensor) -> None:
+    raise VzError(
+        f"the gradient of '{name}' would be that of one process only, because the model uses this weight outside the "
+        "layer it belongs to: train this model without FSDP"
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
 from collections import Counter
@@ -60,26 +59,27 @@ def run(
     Without rows nothing is trained: the state is carried on and its weights are exported. Raises `InputError` for rows
     that do not belong together or to the model, before any update.
     """
-    out = Path(out)
+    out, state_out = Path(out), state_out or Path(f"{out}-state")
     artifact.manifest_of(Path(kept), "filter")
-    call = _Call(
-        recipe,
-        Path(kept),
-        rollouts or artifact.input_of(artifact.input_of(kept, "scored", "--rollouts"), "rollouts", "--rollouts"),
-        games,
-        place_of(_policy_of(state_in, recipe) if model is None else model),
-        place_of(recipe.model.path if base is None else base),
-        place_of(anchor or base or recipe.model.path),
-        state_in,
-        state_out or out.with_name(f"{out.name}-state"),
-        planned_updates,
+    rollouts = rollouts or artifact.input_of(artifact.input_of(kept, "scored", "--rollouts"), "rollouts", "--rollouts")
+    job = Job(
+        recipe=recipe,
+        kept=str(Path(kept).resolve()),
+        rollouts=str(rollouts.resolve()),
+        games=str((games or artifact.input_of(rollouts, "games", "--games")).resolve()),
+        model=str(place_of(_policy_of(state_in, recipe) if model is None else model)),
+        base=str(place_of(recipe.model.path if base is None else base)),
+        anchor=str(place_of(anchor or base or recipe.model.path)),
+        state_in=str(state_in.resolve()) if state_in else None,
+        state_out=str(state_out.absolute().with_name(f".{state_out.name}.partial")),
     )
+    call = _Call(job, state_out, {**recipe.settings("model", "train"), "planned_updates": planned_updates})
     call.check_state_places()
     return artifact.produce(
         out,
         stage="train",
         settings=call.settings,
-        inputs=call.inputs,
+        inputs=call.inputs(),
         make=call.make,
         overwrite=overwrite,
         lost_beside=call.lost_state,
@@ -103,45 +103,27 @@ def _policy_of(state: Path | None, recipe: Recipe) -> str | Path:
 
 @dataclass(frozen=True)
 class _Call:
-    """One call of the stage, its defaults resolved."""
+    """One call of the stage."""
 
-    recipe: Recipe
-    kept: Path
-    rollouts: Path
-    given_games: Path | None
-    model: str | Path
-    base: str | Path
-    anchor: str | Path
-    state_in: Path | None
+    job: Job  # without what depends on the rows
     state_out: Path
-    planned: int | None
+    settings: dict[str, Any]
 
-    @property
-    def games(self) -> Path:
-        return self.given_games or artifact.input_of(self.rollouts, "games", "--games")
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        return {**self.recipe.settings("model", "train"), "planned_updates": self.planned}
-
-    @property
     def inputs(self) -> dict[str, Path | str]:
-        found: dict[str, Path | str] = {
-            "kept": self.kept,
-            "rollouts": self.rollouts,
-            "games": self.games,
-            "model": self.model,
-            "base": self.base,
-        } | ({"anchor": self.anchor} if self.anchor != self.base else {})
-        if self.recipe.model.chat_template is not None:
-            found["chat template"] = Path(self.recipe.model.chat_template)
-        # A state is large; the identity in its state.json covers all that it was made from.
-        return found if self.state_in is None else {**found, "state": self.state_in / STATE}
+        job, template = self.job, self.job.recipe.model.chat_template
+        found = {name: getattr(job, name) for name in ("kept", "rollouts", "games", "model", "base")}
+        if job.anchor != job.base:
+            found["anchor"] = job.anchor
+        if template is not None:
+            found["chat template"] = template
+        if job.state_in is not None:  # a state is large; the identity in its state.json covers all it was made from
+            found["state"] = f"{job.state_in}/{STATE}"
+        return {name: Path(place) if Path(place).exists() else place for name, place in found.items()}
 
     def check_state_places(self) -> None:
-        if self.state_in is not None:
-            read_info(self.state_in)
-            if os.path.abspath(self.state_in) == os.path.abspath(self.state_out):
+        if self.job.state_in is not None:
+            read_info(Path(self.job.state_in))
+            if self.state_out.resolve() == Path(self.job.state_in):
                 raise InputError(
                     f"{self.state_out}: is the state to continue from, and where the state after would go; a kill in "
                     "between would train the same rows twice: give another --state-out"
@@ -156,68 +138,61 @@ class _Call:
             return None
         return f"{self.state_out}: the training state that belongs to the checkpoint ({wanted}) is no longer whole"
 
-    def make(self, work: Path) -> Outcome:
-        """Train into `work`. An error leaves no half-written state; a whole one stays for the next call."""
+    def make(self, out: Path) -> Outcome:
+        """Train, and export to `out`. An error leaves no half-written state; a whole one stays for the next call."""
         try:
-            return self._make(work)
+            return self._make(out)
         except BaseException:
-            if not (self._state_work / STATE).is_file():
-                shutil.rmtree(self._state_work, ignore_errors=True)
+            if not Path(self.job.state_out, STATE).is_file():
+                shutil.rmtree(self.job.state_out, ignore_errors=True)
             raise
 
-    @property
-    def _state_work(self) -> Path:
-        return self.state_out.absolute().with_name(f".{self.state_out.name}.partial")
-
-    def _make(self, work: Path) -> Outcome:
-        rows = read_rows(self.kept, self.rollouts, self.games, self.recipe.train.loss)
-        version = artifact.content_hash(self.model)[:12]
-        foreign = [row for row in rows if row.policy_version != version]
-        job, warnings = self._job(len(rows), len(foreign), work)
+    def _make(self, out: Path) -> Outcome:
+        recipe, state = self.job.recipe, Path(self.job.state_out)
+        rows = read_rows(Path(self.job.kept), Path(self.job.rollouts), Path(self.job.games), recipe.train.loss)
+        version = artifact.content_hash(self.job.model)[:12]
+        foreign = [row.policy_version for row in rows if row.policy_version != version]
+        job, warnings = self._with_schedule(len(rows), len(foreign))
         if foreign:
             warnings.append(
-                f"{len(foreign)} of {len(rows)} rows were played by policy version {foreign[0].policy_version}, but "
-                f"{self.model} is version {version}: if that is wrong, give the policy that played them as --model"
+                f"{len(foreign)} of {len(rows)} rows were played by policy version {foreign[0]}, but {job.model} is "
+                f"version {version}: if that is wrong, give the policy that played them as --model"
             )
-        if self.recipe.train.trainer != "stub":
+        if recipe.train.trainer != "stub":
             from stages.train.checks import check
 
-            check_ready(self.recipe)
+            check_ready(recipe)
             warnings += check(job)
         started = time.monotonic()
-        self._train(job, rows)
+        _train(job, rows)
         seconds = round(time.monotonic() - started, 3)
-        after = read_info(self._state_work)
-        updates = read_json(self._state_work / UPDATES)["updates"] if rows else []
-        self._export(job, after)
-        write_json(work / UPDATES, {"updates": updates})
-        publish(self._state_work, self.state_out)
-        return Outcome(self._counts(rows, len(foreign), updates, after), warnings, {"training_seconds": seconds})
+        after, updates = read_info(state), read_json(state / UPDATES)["updates"] if rows else []
+        _export(job, out, after.updates)
+        write_json(out / UPDATES, {"updates": updates})
+        publish(state, self.state_out)
+        return Outcome(_counts(job, rows, updates, after), warnings, {"training_seconds": seconds})
 
-    def _job(self, rows: int, off_policy: int, work: Path) -> tuple[Job, list[str]]:
-        train, before = self.recipe.train, self._state_before()
+    def _with_schedule(self, rows: int, off_policy: int) -> tuple[Job, list[str]]:
+        """The job with what depends on the rows and on the state before, and warnings about the schedule."""
+        job, train, planned = self.job, self.job.recipe.train, self.settings["planned_updates"]
+        before = _state_before(job)
         updates = len(plan.updates_of(rows, train.rows_per_update))
         done = before.updates if before else 0
         carried = before.total_updates if before else None
-        total = plan.total_updates(train.total_updates, self.planned, carried, done, updates)
-        estimated = train.total_updates is None and self.planned is not None
+        total = plan.total_updates(train.total_updates, planned, carried, done, updates)
         warnings = plan.check_within_schedule(
-            total, done, updates, train.schedule, planned=estimated, where=str(self.state_in or self.kept)
+            total,
+            done,
+            updates,
+            train,
+            planned=train.total_updates is None and planned is not None,
+            where=job.state_in or job.kept,
         )
-        phase = artifact.manifest_of(self.kept).get("settings", {}).get("phase")
-        start = before.id if before else artifact.content_hash(self.model)
-        made_from = [start, artifact.content_hash(self.kept), artifact.content_hash(self.rollouts), self.settings]
-        job = Job(
-            recipe=self.recipe,
-            kept=str(self.kept.resolve()),
-            rollouts=str(self.rollouts.resolve()),
-            games=str(self.games.resolve()),
-            model=str(self.model),
-            base=str(self.base),
-            anchor=str(self.anchor),
-            state_in=str(self.state_in.resolve()) if self.state_in else None,
-            state_out=str(self._state_work),
-            out=str(work),
+        start = before.id if before else artifact.content_hash(job.model)
+        made_from = [start, artifact.content_hash(job.kept), artifact.content_hash(job.rollouts), self.settings]
+        phase = artifact.manifest_of(Path(job.kept)).get("settings", {}).get("phase")
+        job = replace(
+            job,
             done=done,
             total=total,
             rate_share=train.clue_rate if phase == "clue" else 1.0,
@@ -226,79 +201,76 @@ class _Call:
         )
         return job, warnings
 
-    def _state_before(self) -> StateInfo | None:
-        if self.state_in is None:
-            return None
-        before = read_info(self.state_in)
-        full = "full" if self.recipe.model.lora is None else "lora"
-        kind = "stub" if self.recipe.train.trainer == "stub" else full
-        if before.kind != kind:
-            raise InputError(
-                f"{self.state_in}: is the state of a '{before.kind}' training, but the recipe trains '{kind}' "
-                "(model.lora, train.trainer); continue with the recipe it was made with"
-            )
-        return before
 
-    def _train(self, job: Job, rows: list[Row]) -> None:
-        """Write the state after to `job.state_out`. If an earlier call wrote it and could not export it, use that one.
-
-        A power cut may have damaged that state, since nothing has synced it: every byte is checked.
-        """
-        if is_whole(self._state_work, job.state_id, full=True):
-            return
-        shutil.rmtree(self._state_work, ignore_errors=True)
-        train = self.recipe.train
-        if not rows and job.state_in is not None:
-            shutil.copytree(job.state_in, job.state_out)
-        elif train.trainer == "stub":
-            from stages.train.stub import train_stub
-
-            train_stub(job, rows)
-        elif rows and (train.processes > 1 or train.accelerate_config is not None):
-            launch(job)
-        else:
-            from stages.core.processes.inherited import without_launcher
-            from stages.train.training import train as train_here
-
-            with without_launcher():
-                train_here(job if rows else replace(job, recipe=_one_process(job.recipe)))
-
-    def _export(self, job: Job, after: StateInfo) -> None:
-        if self.recipe.train.trainer == "stub":
-            from stages.train.stub import export_stub
-
-            export_stub(self._state_work, Path(job.out))
-            return
-        from stages.train.export import export
-        from stages.train.training import library_settings
-
-        with library_settings(self.recipe):
-            export(self.recipe, self._state_work, job.model, job.base, Path(job.out), after.updates)
-
-    def _counts(
-        self, rows: list[Row], off_policy: int, updates: list[dict[str, Any]], after: StateInfo
-    ) -> dict[str, Any]:
-        """Rows, updates, and what was measured: means over the updates, None if there were none."""
-        phases = Counter(row.phase for row in rows if not row.is_anchor)
-        means = {name: sum(each[name] for each in updates) / len(updates) if updates else None for name in _MEANS}
-        return {
-            "rows": phases.total(),
-            "clue_rows": phases["clue"],
-            "decision_rows": phases["decision"],
-            "anchor_rows": len(rows) - phases.total(),
-            "off_policy_rows": off_policy,
-            "tokens": sum(each["tokens"] for each in updates),
-            "updates": len(updates),
-            "run_updates": after.updates,
-            "schedule_updates": after.total_updates,
-            **means,
-            "learning_rate": updates[-1]["learning_rate"] if updates else None,
-            **{name: updates[0].get(name) if updates else None for name in _AT_START},
-            "processes": self.recipe.train.processes,
-            "state": after.id,
-        }
+def _state_before(job: Job) -> StateInfo | None:
+    if job.state_in is None:
+        return None
+    before, recipe = read_info(Path(job.state_in)), job.recipe
+    kind = "full" if recipe.model.lora is None else "lora"
+    kind = "stub" if recipe.train.trainer == "stub" else kind
+    if before.kind != kind:
+        raise InputError(
+            f"{job.state_in}: is the state of a '{before.kind}' training, but the recipe trains '{kind}' "
+            "(model.lora, train.trainer); continue with the recipe it was made with"
+        )
+    return before
 
 
-def _one_process(recipe: Recipe) -> Recipe:
-    train = recipe.train.model_copy(update={"processes": 1, "accelerate_config": None})
-    return recipe.model_copy(update={"train": train})
+def _train(job: Job, rows: list[Row]) -> None:
+    """Write the state after to `job.state_out`. If an earlier call wrote it and could not export it, use that one.
+
+    A power cut may have damaged that state, since nothing has synced it: every byte is checked.
+    """
+    if is_whole(Path(job.state_out), job.state_id, full=True):
+        return
+    shutil.rmtree(job.state_out, ignore_errors=True)
+    train = job.recipe.train
+    if not rows and job.state_in is not None:
+        shutil.copytree(job.state_in, job.state_out)
+    elif train.trainer == "stub":
+        from stages.train.stub import train_stub
+
+        train_stub(job, rows)
+    elif rows and (train.processes > 1 or train.accelerate_config is not None):
+        launch(job)
+    else:
+        from stages.core.processes.inherited import without_launcher
+        from stages.train import training
+
+        with without_launcher():
+            training.train(job)
+
+
+def _export(job: Job, out: Path, updates: int) -> None:
+    if job.recipe.train.trainer == "stub":
+        from stages.train.stub import export_stub
+
+        export_stub(Path(job.state_out), out)
+        return
+    from stages.train.export import export
+    from stages.train.training import library_settings
+
+    with library_settings(job.recipe):
+        export(job, out, updates)
+
+
+def _counts(job: Job, rows: list[Row], updates: list[dict[str, Any]], after: StateInfo) -> dict[str, Any]:
+    """Rows, updates, and what was measured: means over the updates, None if there were none."""
+    phases = Counter(row.phase for row in rows if not row.is_anchor)
+    means = {name: sum(each[name] for each in updates) / len(updates) if updates else None for name in _MEANS}
+    return {
+        "rows": phases.total(),
+        "clue_rows": phases["clue"],
+        "decision_rows": phases["decision"],
+        "anchor_rows": len(rows) - phases.total(),
+        "off_policy_rows": job.off_policy,
+        "tokens": sum(each["tokens"] for each in updates),
+        "updates": len(updates),
+        "run_updates": after.updates,
+        "schedule_updates": after.total_updates,
+        **means,
+        "learning_rate": updates[-1]["learning_rate"] if updates else None,
+        **{name: updates[0].get(name) if updates else None for name in _AT_START},
+        "processes": job.recipe.train.processes,
+        "state": after.id,
+    }

@@ -79,7 +79,9 @@ def read_state(folder: Path) -> Named:
                 for name in file.keys():  # noqa: SIM118  (not a dictionary)
                     yield name, file.get_tensor(name)
         except (SafetensorError, OSError) as error:
-            raise InputError(f"{part}: not a readable safetensors file ({error}); go on from another state") from error
+            raise InputError(
+                f"{part}: not a readable safetensors file ({error}); continue from another state"
+            ) from error
 
 
 def snapshot(weights: dict[str, torch.nn.Parameter], optimizer: torch.optim.Optimizer | None) -> Named:
@@ -131,7 +133,9 @@ def load_weights(folder: Path, weights: dict[str, torch.nn.Parameter]) -> None:
             if kind != "weight":
                 continue
             if name not in weights or weights[name].shape != value.shape:
-                raise InputError(f"{folder}: its weight '{name}' does not fit the model; is it another model's state?")
+                raise InputError(
+                    f"{folder}: its weight '{name}' does not fit the model; is it the state of another model?"
+                )
             weights[name].copy_(value)
             missing.discard(name)
     if missing:

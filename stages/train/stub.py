@@ -33,7 +33,7 @@ def export_stub(state: Path, out: Path) -> None:
 
 def _record(job: Job, rows: list[Row], number: int, update: range) -> dict[str, float]:
     train = job.recipe.train
-    share = job.rate_share * rate(job.done + number, job.total, train.warmup, train.schedule)
+    share = job.rate_share * rate(job.done + number, job.total, train)
     zeros = dict.fromkeys(
         ("loss", "kl", "entropy", "clip_ratio", "logprob_gap_mean", "logprob_gap_max", "grad_norm"), 0.0
     )

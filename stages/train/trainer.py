@@ -40,10 +40,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Models:
-    """The policy, and the frozen models that KL is measured to: None where the policy without its adapter is meant."""
+    """The policy, and the frozen models that KL is measured to."""
 
     policy: PreTrainedModel
-    reference: PreTrainedModel | None
+    reference: PreTrainedModel | None  # None for the policy without its adapter, or if there is no KL
     anchor: PreTrainedModel | None  # what anchors hold to; None for the reference
     tokens: Tokens
     temperature: float  # the sampler's
@@ -211,7 +211,7 @@ class ReplayTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no annotation
         if self.lr_scheduler is None:
             inner: Any = getattr(self.optimizer, "optimizer", self.optimizer)
             self.lr_scheduler: LambdaLR = LambdaLR(
-                inner, lambda step: job.rate_share * rate(job.done + step, job.total, train.warmup, train.schedule)
+                inner, lambda step: job.rate_share * rate(job.done + step, job.total, train)
             )
             self._created_lr_scheduler = True
         return self.lr_scheduler

@@ -129,7 +129,7 @@ def _loading(recipe: Recipe, spread: Spread) -> Iterator[Recipe]:
 
 
 def _start(job: Job, *, gets_weights: bool = False) -> PreTrainedModel:
-    """The policy where this call begins; `gets_weights` if another process will hand over its weights."""
+    """The policy at the start of this call; `gets_weights` if it will receive its weights from another process."""
     policy = load_policy(job.recipe, job.model, job.base)
     if job.state_in is not None and not gets_weights:
         load_weights(Path(job.state_in), trainable(policy))
@@ -137,7 +137,7 @@ def _start(job: Job, *, gets_weights: bool = False) -> PreTrainedModel:
 
 
 def configured(recipe: Recipe, updates: list[range], scratch: str) -> GRPOConfig:
-    """TRL's settings. `InputError` if another number of processes was started than the recipe says."""
+    """TRL's settings. `InputError` if the number of processes differs from the recipe's."""
     from trl import GRPOConfig
 
     train = recipe.train

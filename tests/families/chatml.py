@@ -1,4 +1,4 @@
-"""Families that talk in ChatML: Qwen2.5-VL and Qwen3-VL with grids of a picture's own size, InternVL with tiles."""
+"""Families that use ChatML: Qwen2.5-VL and Qwen3-VL with a grid for each picture's size, InternVL with tiles."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far the sampler's log-probs lie from those of a plain forward pass: `python -m tests.families.gap`."""
+"""How far the sampler's log-probs differ from those of a plain forward pass: `python -m tests.families.gap`."""
 
 from __future__ import annotations
 

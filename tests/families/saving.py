@@ -1,4 +1,4 @@
-"""What the families' tiny models have in common: their widths, and how they are written."""
+"""What the families' tiny models share: their widths, and how they are saved."""
 
 from __future__ import annotations
 

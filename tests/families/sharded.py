@@ -1,4 +1,4 @@
-"""Trainings of every family on one process and on two, to be compared: which there are, and the process that runs them.
+"""The trainings of every family that are compared on one process and on two, and the process that runs them.
 
 `python -m tests.families.sharded jobs.json` is one of the launched processes. It runs job after job, because starting
 processes costs more than a training.
@@ -71,7 +71,6 @@ class Case:
             anchor=str(rows.model.with_name(ANCHOR)) if self.anchored else model,
             state_in=str(folder / f"state{number - 1}") if number else None,
             state_out=str(folder / f"state{number}"),
-            out=str(folder / "out"),
             done=number,
             total=self.rounds,
             rate_share=1.0,

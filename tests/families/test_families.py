@@ -1,4 +1,4 @@
-"""Each family with a tiny random model: what it says, that batching is right, and that it trains as it was played."""
+"""Each family with a tiny random model: its special tokens, correct batching, and training as it was played."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def answers(built: Built, asked: list[Request], shares: bool = True, size: int =
         return engine.run(ask(engine))
 
 
-def test_what_ends_an_answer_and_what_none_may_hold(built: Built):
+def test_stop_tokens_and_suppressed_tokens_of_each_family(built: Built):
     model, processor = built.model(), built.processor()
     ids = processor.tokenizer.convert_tokens_to_ids
     assert vlm.stop_tokens(model, processor) == sorted(ids(list(built.family.stop)))
@@ -88,7 +88,7 @@ def test_what_ends_an_answer_and_what_none_may_hold(built: Built):
     assert vlm.placeholder_tokens(model.config, processor) == vlm.placeholder_tokens(model, processor)
 
 
-def test_samples_that_share_their_prompts_computation_say_what_they_say_without(built: Built, pictures: list[Picture]):
+def test_sharing_a_prompts_computation_does_not_change_answers(built: Built, pictures: list[Picture]):
     asked = requests(pictures, samples=3)
     together, apart = answers(built, asked), answers(built, asked, shares=False, size=5)
     lengths = {len(one.token_ids) for given in together for one in given}
@@ -98,7 +98,7 @@ def test_samples_that_share_their_prompts_computation_say_what_they_say_without(
         assert one.logprobs == pytest.approx(other.logprobs, abs=1e-4)
 
 
-def test_logprobs_are_those_of_a_forward_pass_of_one_unpadded_prompt(built: Built, pictures: list[Picture]):
+def test_log_probs_equal_those_of_one_unpadded_prompt(built: Built, pictures: list[Picture]):
     asked = requests(pictures, samples=2)
     model, processor = built.model(), built.processor()
     never = vlm.placeholder_tokens(model, processor)
@@ -120,7 +120,7 @@ def rows_of(built: Built, folder: Path, rows: int = 7, rules: dict[str, world.Ru
                             rules=rules)  # fmt: skip
 
 
-def test_a_batch_of_pictures_of_several_sizes_trains_as_written_by_hand(built: Built, tmp_path: Path):
+def test_a_batch_with_pictures_of_several_sizes_trains_as_computed_by_hand(built: Built, tmp_path: Path):
     from transformers import AutoProcessor
 
     rows = rows_of(built, tmp_path)
@@ -141,7 +141,7 @@ def test_a_batch_of_pictures_of_several_sizes_trains_as_written_by_hand(built: B
     assert counts["logprob_gap_max"] < 1e-4
 
 
-def test_pictures_that_become_other_tokens_than_at_sampling_are_refused(built: Built, tmp_path: Path):
+def test_pictures_with_other_tokens_than_at_sampling_are_refused(built: Built, tmp_path: Path):
     rows = rows_of(built, tmp_path, rows=4)
     recipe = world.recipe(built.folder)
     other = Recipe.model_validate(

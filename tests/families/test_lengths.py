@@ -1,4 +1,4 @@
-"""Prompt lengths are known from the processor alone, for every family and shape of picture."""
+"""The processor alone gives prompt lengths, for every family and picture shape."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from stages.core import vlm
 from stages.core.errors import InputError
 from stages.core.play.playable import longest_prompts
 from stages.core.recipe import load
-from stages.core.vlm.lengths import PromptLengths
+from stages.core.vlm.prompts import PromptLengths
 from tests.families.builders import FAMILIES, Family
 
 # Ordinary ones, thin ones, and some that several families refuse.

@@ -1,4 +1,4 @@
-"""Families that vz was not written for: what it finds out about them by itself, and that they play."""
+"""Families that vz was not written for: what it detects about them, and that they play."""
 
 from __future__ import annotations
 
@@ -107,18 +107,18 @@ def pictures(tmp_path: Path) -> list[Picture]:
     return [Picture(tmp_path, f"{number}.png", sha256_file(tmp_path / f"{number}.png")) for number in range(3)]
 
 
-def test_llava_next_gets_everything_by_itself(tmp_path: Path):
+def test_llava_next_supports_joining_and_sharing(tmp_path: Path):
     assert check_fit(*parts(build_llava_next(tmp_path)), "here") == Fit(joins=True, shares=True)
 
 
-def test_mllama_is_computed_the_plain_way_and_that_is_told(tmp_path: Path):
+def test_mllama_falls_back_to_plain_computation_with_a_note(tmp_path: Path):
     fit = check_fit(*parts(build_mllama(tmp_path)), "here")
     assert (fit.joins, fit.shares) == (False, False)
     assert "pictures are prepared anew" in fit.notes[0] and "each sample computes its prompt anew" in fit.notes[1]
 
 
 @pytest.mark.parametrize("build", [build_llava_next, build_mllama])
-def test_what_is_said_in_a_batch_is_what_is_said_alone(build: Any, tmp_path: Path, pictures: list[Picture]):
+def test_answers_in_a_batch_equal_answers_alone(build: Any, tmp_path: Path, pictures: list[Picture]):
     policy = LocalPolicy(build(tmp_path / "model"), RECIPE)
     alone = [(policy.question(request, 900), 0) for request in requests(pictures, 1)]
     said = [policy.complete([row], torch.device("cpu"))[0] for row in alone]
@@ -129,7 +129,7 @@ def test_what_is_said_in_a_batch_is_what_is_said_alone(build: Any, tmp_path: Pat
         assert one.logprobs == pytest.approx(other.logprobs, abs=1e-4)
 
 
-def test_a_family_whose_inputs_belong_to_tokens_in_another_way_is_refused_for_training(tmp_path: Path, pictures: Any):
+def test_a_family_with_unknown_per_token_inputs_is_refused_for_training(tmp_path: Path, pictures: Any):
     from stages.train.rows import Row, Rules
 
     _, processor = parts(build_mllama(tmp_path / "model"))

@@ -1,4 +1,4 @@
-"""What trained nothing is the base: each family's checkpoint has its base's files, logits and visual tokens."""
+"""A checkpoint that trained nothing equals its base: files, logits and visual tokens of each family."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from PIL import Image
 from stages import train
 from stages.core.recipe import Recipe
 from stages.core.vlm import encode, encode_one, load_processor
-from stages.core.vlm.model_files import own_files
+from stages.core.vlm.saving import own_files
 from tests.families.builders import FAMILIES, Family
 from tests.train import world
 
@@ -74,7 +74,7 @@ def logits(folder: Path) -> tuple[list[int], torch.Tensor]:
         return inputs["input_ids"][0].tolist(), model(**inputs).logits
 
 
-def test_the_page_has_the_bases_visual_tokens_and_logits(saved: Saved) -> None:
+def test_a_checkpoint_gives_the_bases_visual_tokens_and_logits(saved: Saved) -> None:
     tokens, expected = logits(saved.base)
     for checkpoint in (saved.full, saved.adapter):
         ids, found = logits(checkpoint)
@@ -94,7 +94,7 @@ def test_the_files_are_the_bases(saved: Saved) -> None:
     assert all(torch.equal(weight, after[name]) for name, weight in before.items())
 
 
-def test_the_recipe_sets_its_limits_on_the_checkpoint_as_on_the_base(saved: Saved) -> None:
+def test_the_recipes_limits_apply_to_the_checkpoint_as_to_the_base(saved: Saved) -> None:
     page = Image.linear_gradient("L").resize(PAGE).convert("RGB")
     model = world.recipe(saved.base).model.model_copy(update=saved.limits)
     folders = (saved.base, saved.full, saved.adapter)

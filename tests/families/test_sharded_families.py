@@ -134,7 +134,7 @@ def apart(one: Path, two: Path) -> dict[str, float]:
 
 
 @pytest.mark.parametrize("name", ["llava", "qwen2_5_vl"])
-def test_vz_train_itself_goes_on_from_a_sharded_state(
+def test_vz_train_continues_from_a_sharded_state(
     name: str, rows: dict[str, world.World], trained: Path, tmp_path: Path
 ) -> None:
     case, each = CASES[0], rows[name]
@@ -151,7 +151,7 @@ def test_vz_train_itself_goes_on_from_a_sharded_state(
         assert {name: value for name, value in found.items() if value > limits[name]} == {}
 
 
-def test_the_untied_head_trains_by_a_gradient_of_its_own(rows: dict[str, world.World], trained: Path) -> None:
+def test_an_untied_head_has_its_own_gradient(rows: dict[str, world.World], trained: Path) -> None:
     for name, each in rows.items():
         moments = world.tensors(Path(CASES[0].jobs(each, trained / name, 2)[0].state_out))
         assert "exp_avg/lm_head.weight" in moments, name

@@ -1,4 +1,4 @@
-"""A word-level tokenizer with a family's own special tokens, as their processors look for them by name."""
+"""A word-level tokenizer with a family's special tokens, under the names that processors look for."""
 
 from __future__ import annotations
 

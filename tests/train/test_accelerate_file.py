@@ -54,14 +54,14 @@ def test_without_a_file_every_process_holds_all_weights() -> None:
     assert read_spread(recipe(Path("tiny"), processes=2), bf16=False, cuda=False) == WHOLE
 
 
-def test_files_come_with_vz_by_name() -> None:
+def test_files_that_come_with_vz_are_found_by_name() -> None:
     for name, sharded in (("ddp", False), ("fsdp2", True)):
         named = recipe(Path("tiny"), processes=8, accelerate_config=name)
         assert read_spread(named, bf16=True, cuda=True) == Spread(sharded)
         assert find_file(name).name == f"{name}.yaml"
 
 
-def test_what_accelerate_config_writes_is_followed(tmp_path: Path) -> None:
+def test_files_that_accelerate_config_writes_are_accepted(tmp_path: Path) -> None:
     assert spread(USUAL, tmp_path) == Spread(sharded=True)
     kept = {**FSDP, "fsdp_config": {"fsdp_version": 2, "fsdp_reshard_after_forward": False}, "gpu_ids": "0,1"}
     assert spread(kept, tmp_path) == Spread(True, False, "0,1")
@@ -98,7 +98,7 @@ def test_what_accelerate_config_writes_is_followed(tmp_path: Path) -> None:
         ({"fsdp": {"new_setting": 3}}, "fsdp_new_setting: vz does not support this"),
     ],
 )
-def test_what_vz_cannot_follow_is_refused_by_name(change: dict[str, Any], reason: str, tmp_path: Path) -> None:
+def test_unsupported_settings_are_refused_by_name(change: dict[str, Any], reason: str, tmp_path: Path) -> None:
     inside = {f"fsdp_{key}": value for key, value in change.pop("fsdp", {}).items()}
     body = {**USUAL, "fsdp_config": {**USUAL["fsdp_config"], **inside}, **change}  # type: ignore[dict-item]
     with pytest.raises(InputError, match=reason) as refused:
@@ -106,13 +106,13 @@ def test_what_vz_cannot_follow_is_refused_by_name(change: dict[str, Any], reason
     assert str(tmp_path / "accelerate.yaml") in str(refused.value)
 
 
-def test_bf16_is_refused_where_the_recipe_computes_in_fp32(tmp_path: Path) -> None:
+def test_bf16_is_refused_if_the_recipe_computes_in_fp32(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"mixed_precision: train\.precision resolves to fp32"):
         spread(USUAL, tmp_path, bf16=False)
 
 
 @pytest.mark.parametrize("text", ["- 1", "a: [", ""])
-def test_a_file_of_something_else_is_refused(text: str, tmp_path: Path) -> None:
+def test_files_of_another_kind_are_refused(text: str, tmp_path: Path) -> None:
     (tmp_path / "x.yaml").write_text(text)
     with pytest.raises(InputError, match=r"x\.yaml: not an? (YAML|accelerate) file"):
         read_spread(recipe(Path("tiny"), accelerate_config=str(tmp_path / "x.yaml")), bf16=False, cuda=False)

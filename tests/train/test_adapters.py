@@ -1,4 +1,4 @@
-"""An adapter trains as its own configuration says or is refused by name, on its own base, wherever it is now."""
+"""An adapter trains as its configuration says, or is refused by name, and finds its base wherever it is."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def lora(base: Path, **changes: Any) -> Recipe:
     ],
 )
 @pytest.mark.parametrize("start", ["model", "state_in"])
-def test_another_adapter_than_the_recipes_is_refused_with_both_values(
+def test_an_adapter_that_differs_from_the_recipe_is_refused_with_both_values(
     project: Path, tmp_path: Path, trains: Callable[..., Report], changes: Any, message: str, start: str
 ) -> None:
     place = project / {"model": "l1", "state_in": "l1-state"}[start]
@@ -111,7 +111,7 @@ def test_the_named_remedy_works(project: Path, tmp_path: Path, trains: Callable[
         ("peft_type", "IA3"),
     ],
 )
-def test_what_the_recipe_cannot_express_is_refused_by_name(
+def test_adapter_settings_without_a_recipe_field_are_refused_by_name(
     project: Path, tmp_path: Path, name: str, value: object
 ) -> None:
     adapter = Path(shutil.copytree(project / "l1", tmp_path / "l1"))
@@ -121,7 +121,7 @@ def test_what_the_recipe_cannot_express_is_refused_by_name(
         check_adapter(str(adapter), Lora(rank=4, alpha=8))
 
 
-def test_an_adapter_merged_into_its_base_is_a_base(
+def test_an_adapter_merged_into_its_base_works_as_a_base(
     project: Path, tmp_path: Path, trains: Callable[..., Report]
 ) -> None:
     settings = recipe(project / "base").model.model_copy(update={"dtype": "float32"})
@@ -133,7 +133,9 @@ def test_an_adapter_merged_into_its_base_is_a_base(
 
 
 @pytest.mark.usefixtures("untrained")
-def test_an_adapter_is_no_base_and_belongs_to_one(project: Path, tmp_path: Path, trains: Callable[..., Report]) -> None:
+def test_an_adapter_is_refused_as_a_base_and_on_another_base(
+    project: Path, tmp_path: Path, trains: Callable[..., Report]
+) -> None:
     with pytest.raises(InputError, match=r"l1: is an adapter, .* give its base .*base as model.path"):
         trains(project, tmp_path / "out", lora(project / "l1"), model=project / "l1")
     other = Path(shutil.copytree(project / "base", tmp_path / "other"))
@@ -142,7 +144,7 @@ def test_an_adapter_is_no_base_and_belongs_to_one(project: Path, tmp_path: Path,
         trains(project, tmp_path / "out", lora(other), model=project / "l1")
 
 
-def test_a_project_that_moved_goes_on(project: Path, tmp_path: Path, trains: Callable[..., Report]) -> None:
+def test_a_moved_project_continues(project: Path, tmp_path: Path, trains: Callable[..., Report]) -> None:
     old = Path(shutil.copytree(project, tmp_path / "old"))
     change(old / "l1" / CONFIG, lambda config: config.update(base_model_name_or_path=str(old / "base")))
     there = old.rename(tmp_path / "there")
@@ -152,7 +154,7 @@ def test_a_project_that_moved_goes_on(project: Path, tmp_path: Path, trains: Cal
     assert counts["run_updates"] == 2 and counts["logprob_gap_max"] < 1e-4
 
 
-def test_a_base_of_its_own_place_is_found_by_the_recipe_and_known_by_its_content(project: Path, tmp_path: Path) -> None:
+def test_a_base_is_found_through_the_recipe_and_verified_by_content(project: Path, tmp_path: Path) -> None:
     adapter = Path(shutil.copytree(project / "l1", tmp_path / "l1"))
     change(adapter / CONFIG, lambda config: config.update(base_model_name_or_path="/gone/base"))
     base = Path(shutil.copytree(project / "base", tmp_path / "elsewhere"))
@@ -180,7 +182,7 @@ def test_a_published_adapter_plays_on_the_recipes_model_with_its_processor(
     assert "published: its base model /home/others/base is missing" in capsys.readouterr().err
 
 
-def test_an_adapter_that_has_no_place_in_its_base_is_refused(project: Path, tmp_path: Path) -> None:
+def test_an_adapter_that_does_not_fit_its_base_is_refused(project: Path, tmp_path: Path) -> None:
     from safetensors.torch import load_file, save_file
 
     adapter = Path(shutil.copytree(project / "l1", tmp_path / "l1"))
@@ -191,7 +193,7 @@ def test_an_adapter_that_has_no_place_in_its_base_is_refused(project: Path, tmp_
         vlm.load_model(adapter, recipe(project / "base").model)
 
 
-def test_an_adapters_own_scale_is_played(project: Path, tmp_path: Path) -> None:
+def test_engines_play_an_adapters_own_scale(project: Path, tmp_path: Path) -> None:
     adapter = Path(shutil.copytree(project / "l1", tmp_path / "l1"))
     change(adapter / CONFIG, lambda config: config.update(lora_alpha=16, use_rslora=True))
     policy: Any = vlm.load_model(adapter, recipe(project / "base").model)

@@ -1,4 +1,4 @@
-"""What training leaves: a plain Hugging Face folder, and beside it the state."""
+"""The result of training: a plain Hugging Face folder, and the state beside it."""
 
 from __future__ import annotations
 
@@ -73,14 +73,14 @@ def test_an_adapter_loads_on_its_base_in_bf16(adapter: Report, played: World) ->
     assert any(weight.abs().max() > 0 for name, weight in weights.items() if "lora_B" in name)
 
 
-def test_an_adapter_is_of_the_language_model_only_and_names_its_base(adapter: Report, played: World) -> None:
+def test_an_adapter_covers_only_the_language_model_and_names_its_base(adapter: Report, played: World) -> None:
     config = json.loads((adapter.out / "adapter_config.json").read_text())
     assert config["base_model_name_or_path"] == str(played.model)
     names = [name for name in tensors(state_of(adapter)) if name.startswith("weight/")]
     assert names and all("language_model" in name for name in names)
 
 
-def test_vlm_loads_what_was_exported(adapter: Report, played: World) -> None:
+def test_vz_loads_an_exported_checkpoint(adapter: Report, played: World) -> None:
     from stages.core import vlm
 
     policy = vlm.load_model(adapter.out, recipe(played.model).model)
@@ -88,7 +88,7 @@ def test_vlm_loads_what_was_exported(adapter: Report, played: World) -> None:
     assert vlm.stop_tokens(policy, vlm.load_processor(adapter.out, recipe(played.model).model)) == [5]
 
 
-def test_the_folder_holds_a_card_the_updates_and_nothing_of_the_trainer(full: Report) -> None:
+def test_a_checkpoint_has_a_card_and_the_updates_and_no_trainer_files(full: Report) -> None:
     names = {path.name for path in full.out.iterdir()}
     assert {"README.md", "training.json", "manifest.json", "model.safetensors", "processor_config.json"} <= names
     assert not {"training_args.bin", "trainer_state.json", "optimizer.pt"} & names

@@ -1,4 +1,4 @@
-"""Rows of another implementation: their weights, their limits and what refusals say."""
+"""Rows that another implementation sampled: importance weights, limits and refusals."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.train import world
 from tests.train.world import World, hand, make_world, recipe
 
 CAP, CLOSE = 1.2, 1e-5
-MODES = ["token_truncate", "token_mask", "sequence_truncate", "sequence_mask"]
+MODES = ["token_truncate", "sequence_mask"]  # all four are compared with their definition in test_loss.py
 FOREIGN, OWN = "vllm bfloat16", "transformers float32"
 
 
@@ -70,7 +70,7 @@ def free(of: World, **train: Any) -> Recipe:
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_each_mode_weighs_as_its_definition_says(mode: str, vllm_rows: World, tmp_path: Path) -> None:
+def test_importance_weights_follow_their_definition(mode: str, vllm_rows: World, tmp_path: Path) -> None:
     counts = run(free(vllm_rows, correction=mode, kl=0.04), vllm_rows.kept, tmp_path / "out").counts
     model, processor = models(vllm_rows.model)
 
@@ -85,7 +85,7 @@ def test_each_mode_weighs_as_its_definition_says(mode: str, vllm_rows: World, tm
     assert plain.grad_norm != pytest.approx(by_hand.grad_norm, rel=1e-2)
 
 
-def test_by_default_only_rows_of_other_implementations_are_weighed(vllm_rows: World, tmp_path: Path) -> None:
+def test_by_default_only_rows_of_other_implementations_are_weighted(vllm_rows: World, tmp_path: Path) -> None:
     mixed = spread(tmp_path, vllm_rows, noise=0.0, every=2, sampler=OWN)
     assert {row["sampler"] for row in mixed.rows} == {FOREIGN, OWN}
     counts = run(free(mixed), mixed.kept, tmp_path / "out").counts
@@ -96,7 +96,7 @@ def test_by_default_only_rows_of_other_implementations_are_weighed(vllm_rows: Wo
     assert counts["grad_norm"] == pytest.approx(expected.grad_norm, rel=CLOSE)
 
 
-def test_rows_of_this_implementation_are_not_weighed_by_default(played: World, tmp_path: Path) -> None:
+def test_by_default_rows_of_this_implementation_are_not_weighted(played: World, tmp_path: Path) -> None:
     own = spread(tmp_path, played, sampler=OWN)
     one, other = (
         run(free(own, correction=mode), own.kept, tmp_path / mode).counts["grad_norm"] for mode in ("auto", "off")
@@ -105,7 +105,7 @@ def test_rows_of_this_implementation_are_not_weighed_by_default(played: World, t
 
 
 @pytest.mark.parametrize("mode", ["auto", "sequence_mask"])
-def test_in_later_updates_the_ratio_is_to_the_start_and_the_weight_from_the_start(
+def test_in_later_updates_ratio_and_weight_use_log_probs_of_the_start(
     mode: str, vllm_rows: World, tmp_path: Path
 ) -> None:
     settings = free(vllm_rows, rows_per_update=4, correction=mode, learning_rate=0.01)
@@ -134,7 +134,7 @@ def test_in_later_updates_the_ratio_is_to_the_start_and_the_weight_from_the_star
     assert second["clip_ratio"] > 0  # the policy has moved
 
 
-def test_what_is_reported_of_the_gap(vllm_rows: World, tmp_path: Path) -> None:
+def test_the_manifest_reports_the_log_prob_gap(vllm_rows: World, tmp_path: Path) -> None:
     counts = run(free(vllm_rows), vllm_rows.kept, tmp_path / "out").counts
     model, processor = models(vllm_rows.model)
     excess = [
@@ -155,7 +155,7 @@ def test_what_is_reported_of_the_gap(vllm_rows: World, tmp_path: Path) -> None:
         )
 
 
-def test_few_effective_tokens_are_refused_though_the_mean_is_small(played: World, tmp_path: Path) -> None:
+def test_few_effective_tokens_are_refused_even_if_the_mean_gap_is_small(played: World, tmp_path: Path) -> None:
     rows = spread(tmp_path, played, noise=0.0)
     rows.rows[0]["completion_logprobs"][0] -= 6.0
     world.write_rollouts(rows.rollouts, rows.rows, rows.games)
@@ -201,7 +201,7 @@ def test_a_refusal_names_dropout(played: World, tmp_path: Path) -> None:
         )
 
 
-def test_rollouts_without_the_column_are_read_and_count_as_their_recipes_engine(played: World, tmp_path: Path) -> None:
+def test_rollouts_without_the_sampler_column_use_their_recipes_engine(played: World, tmp_path: Path) -> None:
     from stages.train.rows import read_rows
 
     rows = spread(tmp_path, played, noise=0.0)
@@ -217,6 +217,6 @@ def test_rollouts_without_the_column_are_read_and_count_as_their_recipes_engine(
     assert {row.sampler for row in read_rows(rows.kept, rows.rollouts, rows.games, "grpo")} == {FOREIGN}
 
 
-def test_a_correction_beside_a_ratio_that_corrects_already_is_refused() -> None:
+def test_a_second_correction_beside_ratio_sampled_is_refused() -> None:
     with pytest.raises(ValueError, match="ratio: sampled divides by the stored log-probs already"):
         recipe(Path("tiny"), ratio="sampled", correction="token_mask")

@@ -1,4 +1,4 @@
-"""Launched training processes: they end with `vz`, and import nothing from the current folder."""
+"""Launched training processes end with `vz`, and import nothing from the current folder."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def trains(pid: int) -> bool:
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
-def test_training_processes_end_with_vz_however_it_ends(how: int, played: World, tmp_path: Path) -> None:
+def test_training_processes_end_when_vz_ends(how: int, played: World, tmp_path: Path) -> None:
     for name in ("fractions", "accelerate", "trl"):
         (tmp_path / f"{name}.py").write_text("open('imported', 'w').close()")
     command = [sys.executable, "-P", "-m", "vzcli.main", "train", str(played.kept), "--out", "out", "--processes", "2"]

@@ -1,4 +1,4 @@
-"""LoRA on a mixture of experts: what an adapter does not reach is told, and `target_parameters` reaches it."""
+"""LoRA on a mixture of experts: a warning names what an adapter does not reach; `target_parameters` reaches it."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def missed_share(folder: Path) -> float:
     return sum(missed) / sum(inside.values())
 
 
-def test_all_linear_warns_of_the_experts_and_the_remedy_trains_them(mixture: World, tmp_path: Path) -> None:
+def test_all_linear_warns_about_experts_and_the_remedy_trains_them(mixture: World, tmp_path: Path) -> None:
     first = run(adapted(mixture), mixture.kept, tmp_path / "one")
     (warning,) = [text for text in first.warnings if "does not reach" in text]
     found = re.search(REMEDY, warning)
@@ -79,7 +79,7 @@ def test_all_linear_warns_of_the_experts_and_the_remedy_trains_them(mixture: Wor
     assert any(name.endswith(".experts.lora_B.default.weight") for name in moved)
 
 
-def test_an_adapter_of_experts_plays_as_it_trained_and_goes_on(mixture: World, tmp_path: Path) -> None:
+def test_an_adapter_of_experts_plays_as_it_trained_and_continues(mixture: World, tmp_path: Path) -> None:
     settings = adapted(mixture, target_parameters=["mlp.experts.gate_up_proj", "mlp.experts.down_proj"])
     first = run(settings, mixture.kept, tmp_path / "one")
     policy: Any = vlm.load_model(first.out, settings.model)

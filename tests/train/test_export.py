@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from stages.core import vlm
 from stages.core.errors import InputError, VzError
-from stages.core.vlm.model_files import local_folder, own_files, set_dtype
+from stages.core.vlm.saving import local_folder, own_files, set_dtype
 from stages.train import export, run, training
 from tests.train.world import World, change, make_world, recipe
 
@@ -34,7 +34,7 @@ def bf16(folder: Path) -> None:
         change(folder / "config.json", lambda config, part=part: config[part].update(dtype="bfloat16"))
 
 
-def test_every_file_beside_the_weights_keeps_its_bytes(played: World, base: Path, tmp_path: Path) -> None:
+def test_all_files_except_weights_keep_their_bytes(played: World, base: Path, tmp_path: Path) -> None:
     bf16(base)
     (base / "LICENSE").write_text("a licence")
     (base / "merges.txt").write_text("#version: 0.2\n")
@@ -53,7 +53,7 @@ def test_every_file_beside_the_weights_keeps_its_bytes(played: World, base: Path
     assert not {"trainer_state.json", "figure.png"} & {path.name for path in out.iterdir()}
 
 
-def test_the_config_names_the_precision_of_the_weights_and_is_else_the_bases(played: World, tmp_path: Path) -> None:
+def test_the_config_differs_from_the_bases_only_in_the_precision(played: World, tmp_path: Path) -> None:
     out = run(recipe(played.model), played.kept, tmp_path / "out").out
     before, after = (json.loads((folder / "config.json").read_text()) for folder in (played.model, out))
     assert (before.pop("dtype"), after.pop("dtype")) == ("float32", "bfloat16")
@@ -89,7 +89,7 @@ def as_transformers_4(base: Path) -> None:
     change(base / "tokenizer_config.json", lambda config: config.update(extra_special_tokens={}))
 
 
-def test_a_base_of_transformers_4_stays_one(base: Path, pictures: Path, tmp_path: Path) -> None:
+def test_a_base_of_transformers_4_stays_readable_by_it(base: Path, pictures: Path, tmp_path: Path) -> None:
     from transformers import AutoConfig
 
     as_transformers_4(base)
@@ -101,9 +101,7 @@ def test_a_base_of_transformers_4_stays_one(base: Path, pictures: Path, tmp_path
     assert AutoConfig.from_pretrained(out).text_config.rope_parameters["rope_theta"] == 1e6
 
 
-def test_weights_lie_in_the_bases_files_and_those_that_nobody_loads_are_copied(
-    played: World, base: Path, tmp_path: Path
-) -> None:
+def test_weights_are_in_the_bases_files_and_unloaded_ones_are_copied(played: World, base: Path, tmp_path: Path) -> None:
     weights = load_file(base / "model.safetensors")
     (base / "model.safetensors").unlink()
     weights["mtp.layers.0.weight"] = torch.arange(6.0)
@@ -125,7 +123,7 @@ def test_weights_lie_in_the_bases_files_and_those_that_nobody_loads_are_copied(
     vlm.load_model(out, recipe(base).model)
 
 
-def test_a_base_in_torchs_format_becomes_safetensors_of_the_same_names(
+def test_a_base_in_torchs_format_becomes_safetensors_with_the_same_names(
     played: World, base: Path, tmp_path: Path
 ) -> None:
     weights = load_file(base / "model.safetensors")
@@ -150,7 +148,7 @@ def is_quantized(base: Path) -> None:
     ("spoil", "message"),
     [(lacks_a_weight, "its files lack the weight '.*projector"), (is_quantized, "its weights are quantized")],
 )
-def test_a_base_that_no_checkpoint_could_be_like_is_refused_before_training(
+def test_a_base_without_a_possible_checkpoint_is_refused_before_training(
     played: World,
     base: Path,
     tmp_path: Path,
@@ -187,7 +185,7 @@ def test_a_failed_export_is_repeated_without_training_again(
     assert (tmp_path / "out-state" / "state.json").is_file()
 
 
-def test_a_state_that_waits_for_its_export_is_not_taken_for_another(
+def test_a_state_that_waits_for_export_is_not_used_for_another_recipe(
     played: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as broken, pytest.raises(RuntimeError):
@@ -197,7 +195,7 @@ def test_a_state_that_waits_for_its_export_is_not_taken_for_another(
     assert other.counts["learning_rate"] == 3e-3
 
 
-def test_the_files_of_a_hub_name_are_those_in_its_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_of_a_hub_model_come_from_its_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from huggingface_hub import constants
 
     cached = tmp_path / "models--owner--name"

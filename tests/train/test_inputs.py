@@ -1,4 +1,4 @@
-"""What is refused before any update, and how it is said."""
+"""Inputs that are refused before any update, with clear messages; and how often pictures are read."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_a_picture_that_the_games_do_not_have(altered: Any) -> None:
         joined(altered(first(images=["images/else.png"])))
 
 
-def test_pictures_may_be_links_but_only_to_what_was_played(played: World, tmp_path: Path) -> None:
+def test_pictures_may_be_links_to_the_files_that_were_played(played: World, tmp_path: Path) -> None:
     games = Path(shutil.copytree(played.games, tmp_path / "games"))
     link_pictures(games)
     rows = read_rows(played.kept, played.rollouts, games, "grpo")
@@ -124,7 +124,7 @@ def test_temperature_missing_or_zero(altered: Any, temperature: float | None) ->
         ({"engine": "server", "server": {"extra_body": {"presence_penalty": 1}}}, r"extra_body\.presence_penalty 1"),
     ],
 )
-def test_rows_of_a_distribution_that_training_does_not_know(altered: Any, sampled: dict[str, Any], said: str) -> None:
+def test_rows_of_a_distribution_that_training_cannot_compute(altered: Any, sampled: dict[str, Any], said: str) -> None:
     world = altered(lambda rows: rows)
     change(world.rollouts / "manifest.json", lambda manifest: manifest["settings"]["rollout"].update(sampled))
     with pytest.raises(InputError, match=said):
@@ -134,7 +134,7 @@ def test_rows_of_a_distribution_that_training_does_not_know(altered: Any, sample
     assert read_rows(world.kept, world.rollouts, world.games, "grpo")
 
 
-def test_a_prompt_that_becomes_other_tokens(altered: Any, tmp_path: Path) -> None:
+def test_a_prompt_with_other_tokens_than_at_sampling(altered: Any, tmp_path: Path) -> None:
     world = altered(first(prompt_sha256="0" * 64))
     with pytest.raises(InputError, match=r"turn 0, sample 0: its prompt becomes other tokens.*play them again"):
         run(recipe(world.model), world.kept, tmp_path / "out")
@@ -153,20 +153,20 @@ def test_a_token_that_stands_for_a_picture(altered: Any, tmp_path: Path) -> None
         run(recipe(world.model), world.kept, tmp_path / "out")
 
 
-def test_rows_of_other_weights_are_counted_and_warned_of(altered: Any, tmp_path: Path) -> None:
+def test_rows_of_other_weights_are_counted_with_a_warning(altered: Any, tmp_path: Path) -> None:
     world = altered(first(policy_version="older"))
     report = run(recipe(world.model), world.kept, tmp_path / "out")
     assert report.counts["off_policy_rows"] == 1
     assert "1 of 11 rows were played by policy version older" in report.warnings[0]
 
 
-def test_a_lora_start_that_is_not_the_base(played: World, tmp_path: Path) -> None:
+def test_a_lora_start_other_than_the_base(played: World, tmp_path: Path) -> None:
     full = run(recipe(played.model), played.kept, tmp_path / "full")
     with pytest.raises(InputError, match="must be the base model"):
         run(recipe(played.model, lora=True), played.kept, tmp_path / "out", model=full.out)
 
 
-def test_the_state_of_another_kind_of_training(played: World, tmp_path: Path) -> None:
+def test_a_state_of_another_kind_of_training(played: World, tmp_path: Path) -> None:
     run(recipe(played.model), played.kept, tmp_path / "full")
     with pytest.raises(InputError, match="state of a 'full' training, but the recipe trains 'lora'"):
         run(recipe(played.model, lora=True), played.kept, tmp_path / "out", state_in=tmp_path / "full-state")

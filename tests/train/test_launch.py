@@ -1,4 +1,4 @@
-"""How training is started, and on what."""
+"""How training processes are started, and on which devices."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ def test_another_launchers_variables_do_not_reach_the_processes(monkeypatch: pyt
         assert name not in environment(recipe(Path("tiny"), processes=2), WHOLE)
 
 
-def test_an_accelerate_config_that_is_not_there(played: World, tmp_path: Path) -> None:
+def test_a_missing_accelerate_config(played: World, tmp_path: Path) -> None:
     with pytest.raises(
         InputError, match=r"accelerate_config: nowhere\.yaml: no such file; the files that come with vz are ddp, fsdp2"
     ):
         run(recipe(played.model, accelerate_config="nowhere.yaml"), played.kept, tmp_path / "out")
 
 
-def test_one_process_trains_whatever_a_launcher_left_in_the_environment(
+def test_one_process_ignores_variables_that_a_launcher_left(
     played: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     left = {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29511"}
@@ -71,7 +71,7 @@ def test_fewer_processes_than_asked_for_are_refused(tmp_path: Path) -> None:
         ("sampled", 1, False, True),
     ],
 )
-def test_what_the_importance_ratio_is_against(ratio: str, updates: int, off_policy: bool, sampled: bool) -> None:
+def test_the_importance_ratios_denominator(ratio: str, updates: int, off_policy: bool, sampled: bool) -> None:
     job: Any = SimpleNamespace(recipe=recipe(Path("tiny"), ratio=ratio), off_policy=off_policy)
     assert Job.ratio_is_to_start(job, updates) is sampled
 

@@ -1,4 +1,4 @@
-"""Votes without an advantage: the paper's recipes keep their KL term, and leaving them out changes no other term."""
+"""Votes without an advantage keep their KL term in the paper's recipes, and leaving them out changes no other term."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def trained(start: Start, voted: World, folder: Path, *overrides: str, recipe: s
 
 
 @pytest.mark.parametrize("recipe", ["paper", "released-code"])
-def test_at_an_accuracy_of_0_9_the_kl_term_has_the_weight_of_the_paper(
+def test_the_kl_term_keeps_the_papers_weight_at_an_accuracy_of_0_9(
     start: Start, voted: World, recipe: str, tmp_path: Path
 ) -> None:
     counts = trained(start, voted, tmp_path, recipe=recipe).counts
@@ -67,7 +67,7 @@ def test_at_an_accuracy_of_0_9_the_kl_term_has_the_weight_of_the_paper(
 
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("how", ["filter.no_variance=drop", "filter.min_abs_advantage=0.1"])
-def test_the_policy_term_is_a_mean_over_votes_that_were_left_out_too(
+def test_the_policy_terms_mean_includes_votes_that_were_left_out(
     start: Start, voted: World, how: str, loss: str, tmp_path: Path
 ) -> None:
     counts = trained(start, voted, tmp_path, how, loss=loss, kl=0.0).counts
@@ -78,7 +78,7 @@ def test_the_policy_term_is_a_mean_over_votes_that_were_left_out_too(
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-def test_the_kl_term_keeps_its_weight_beside_votes_that_were_left_out(
+def test_the_kl_term_keeps_its_weight_when_votes_are_left_out(
     start: Start, voted: World, loss: str, tmp_path: Path
 ) -> None:
     counts = trained(start, voted, tmp_path, "filter.no_variance=drop", loss=loss, kl=0.04).counts
@@ -91,7 +91,7 @@ def test_the_kl_term_keeps_its_weight_beside_votes_that_were_left_out(
     assert counts["grad_norm"] == pytest.approx(expected.grad_norm, rel=CLOSE)
 
 
-def test_votes_may_be_left_out_as_if_they_had_not_been_cast(start: Start, voted: World, tmp_path: Path) -> None:
+def test_renormalise_leaves_votes_out_as_if_nobody_had_cast_them(start: Start, voted: World, tmp_path: Path) -> None:
     counts = trained(start, voted, tmp_path, "filter.no_variance=renormalise").counts
     rows = [row for row in voted.rows if row["game_id"] == "g4"]
     only = World(voted.model, voted.games, voted.rollouts, voted.scored, voted.kept, rows)

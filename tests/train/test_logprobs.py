@@ -10,14 +10,14 @@ from stages.core.errors import InputError
 from stages.train.logprobs import Completions, Tokens, add_head
 
 
-def test_a_prompt_may_hold_tokens_that_the_head_has_no_logit_for() -> None:
+def test_a_prompt_may_contain_tokens_without_a_logit() -> None:
     one = torch.ones((1,))
     prompt, answer = torch.tensor([[3, 9, 1]]), torch.tensor([[2, 1]])
     completions = Completions(prompt, torch.tensor([[0, 1, 1]]), answer, torch.ones_like(answer), one, one)
     assert completions.first_seen(5).tolist() == [[2, -1, 0, 2, 2]]
 
 
-def test_a_model_whose_parts_do_not_end_before_its_head_is_refused() -> None:
+def test_a_model_without_a_separate_head_is_refused() -> None:
     with torch.device("meta"):
         model = Llama4ForConditionalGeneration(
             Llama4Config(

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.core.errors import InputError
-from stages.train.plan import check_within_schedule, micro_batches, rate, steps_per_update, total_updates, updates_of
+from stages.core.recipe.train import Train
+from stages.train import plan
+from stages.train.plan import check_within_schedule, micro_batches, steps_per_update, total_updates, updates_of
+
+
+def rate(update: int, total: int, warmup: float, schedule: Any) -> float:
+    return plan.rate(update, total, Train(warmup=warmup, schedule=schedule))
 
 
 def test_null_makes_one_update_of_all_rows() -> None:
@@ -68,9 +75,9 @@ def test_the_recipes_total_comes_before_the_planned_and_the_carried_one() -> Non
 
 def test_training_beyond_a_fixed_falling_schedule_is_refused() -> None:
     with pytest.raises(InputError, match=r"raise train\.total_updates"):
-        check_within_schedule(4, 4, 1, "cosine", planned=False, where="state")
+        check_within_schedule(4, 4, 1, Train(schedule="cosine"), planned=False, where="state")
 
 
-def test_training_beyond_an_estimate_is_warned_of() -> None:
-    assert check_within_schedule(4, 4, 1, "cosine", planned=True, where="state")
-    assert not check_within_schedule(4, 4, 1, "constant", planned=False, where="state")
+def test_training_beyond_an_estimate_gives_a_warning() -> None:
+    assert check_within_schedule(4, 4, 1, Train(schedule="cosine"), planned=True, where="state")
+    assert not check_within_schedule(4, 4, 1, Train(schedule="constant"), planned=False, where="state")

@@ -1,4 +1,4 @@
-"""Each remedy that the training stage names is carried out, and works."""
+"""Each remedy that a message of the training stage names works."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def trained(place: Path, out: str = "checkpoint", recipe: Recipe = RECIPE, **mor
 
 
 @pytest.mark.parametrize(("name", "option"), [("scored", "rollouts"), ("rollouts", "rollouts"), ("games", "games")])
-def test_an_input_that_is_gone_is_put_back_or_named(place: Path, name: str, option: str) -> None:
+def test_a_missing_input_can_be_restored_or_named(place: Path, name: str, option: str) -> None:
     (place / name).rename(place / "elsewhere")
     moved = {option: place / ("elsewhere" if name == option else option)}
     with pytest.raises(InputError, match=f"the {name} that .* put it back, or give its place with --{option}"):
@@ -49,7 +49,7 @@ def test_an_input_that_is_gone_is_put_back_or_named(place: Path, name: str, opti
     assert trained(place) == "done"
 
 
-def test_rollouts_of_scores_may_be_named_too(place: Path) -> None:
+def test_moved_rollouts_of_scores_can_be_named(place: Path) -> None:
     (place / "rollouts").rename(place / "elsewhere")
     with pytest.raises(InputError, match="put it back, or give its place with --rollouts"):
         filter_stage.run(RECIPE, place / "scored", place / "again", phase="decision")
@@ -57,14 +57,14 @@ def test_rollouts_of_scores_may_be_named_too(place: Path) -> None:
     assert done.status == "done"
 
 
-def test_a_state_goes_on_with_its_checkpoint_named(place: Path) -> None:
+def test_training_continues_from_a_state_whose_checkpoint_is_named(place: Path) -> None:
     trained(place, state_out=place / "far")
     with pytest.raises(InputError, match="is not beside it: name it with --model"):
         trained(place, "two", state_in=place / "far")
     assert trained(place, "two", state_in=place / "far", model=place / "checkpoint") == "done"
 
 
-def test_another_place_for_the_state_after_is_taken(place: Path) -> None:
+def test_the_state_can_go_to_another_place(place: Path) -> None:
     trained(place)
     state = place / "checkpoint-state"
     with pytest.raises(InputError, match="give another --state-out"):
@@ -77,7 +77,7 @@ def test_another_place_for_the_state_after_is_taken(place: Path) -> None:
 
 
 @pytest.mark.parametrize("change", ["train.learning_rate=1", "train.kl=1"])
-def test_another_recipe_overwrites_or_goes_elsewhere(place: Path, change: str) -> None:
+def test_another_recipe_needs_overwrite_or_another_out(place: Path, change: str) -> None:
     trained(place)
     other = fake_recipe("rollout.concurrent_games=4", "train.total_updates=9", change)
     with pytest.raises(InputError, match="use --overwrite to replace it, or another --out"):
@@ -86,7 +86,7 @@ def test_another_recipe_overwrites_or_goes_elsewhere(place: Path, change: str) -
     assert trained(place, recipe=other, overwrite=True) == "done"
 
 
-def test_a_run_that_was_begun_otherwise(place: Path) -> None:
+def test_a_run_that_began_with_another_recipe(place: Path) -> None:
     small = ["iterate.games=4", "iterate.rounds=1"]
     iterate.run(fake_recipe(*small), place / "run", games=place / "games")
     other = fake_recipe(*small, "game.votes=4")

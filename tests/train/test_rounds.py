@@ -1,4 +1,4 @@
-"""A run is one optimisation: rounds in processes of their own come to the same weights as one call."""
+"""A run is one optimisation: rounds in separate processes give the same weights as one call."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ def test_the_same_call_gives_the_same_bytes_in_another_process(model: Path, play
                 assert (tmp_path / here / name).read_bytes() == (tmp_path / there / name).read_bytes(), name
 
 
-def test_a_round_without_rows_trains_nothing_and_does_not_advance(model: Path, played: World, tmp_path: Path) -> None:
+def test_a_round_without_rows_trains_nothing(model: Path, played: World, tmp_path: Path) -> None:
     job_recipe = recipe(model, schedule="cosine", total_updates=4)
     first = run(job_recipe, played.kept, tmp_path / "one")
     empty = write_kept(tmp_path / "empty", [], played.scored)
@@ -176,7 +176,7 @@ def test_a_last_short_update_trains(model: Path, played: World, tmp_path: Path) 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("lora", [False, True])
-def test_two_processes_equal_one(lora: bool, model: Path, played: World, tmp_path: Path) -> None:
+def test_two_processes_train_as_one(lora: bool, model: Path, played: World, tmp_path: Path) -> None:
     """Eleven rows on two processes in micro-batches of 2: the second process has only padding in the last step."""
     made = {}
     for processes in (1, 2):
@@ -192,7 +192,7 @@ def test_two_processes_equal_one(lora: bool, model: Path, played: World, tmp_pat
 
 
 @pytest.mark.slow
-def test_an_error_in_a_launched_process_is_told_once(model: Path, played: World, tmp_path: Path) -> None:
+def test_an_error_in_a_launched_process_is_reported_once(model: Path, played: World, tmp_path: Path) -> None:
     from stages.core.errors import InputError
 
     job_recipe = recipe(model, processes=2, micro_batch=2, logprob_gap_limit=1e-12)
@@ -223,6 +223,6 @@ def test_frozen_parts_stay_as_they_are_round_after_round(model: Path, played: Wo
         assert torch.equal(weight.bfloat16(), after[name].bfloat16()) == (name in still), name
 
 
-def test_a_part_that_the_model_has_not_is_refused(model: Path, played: World, tmp_path: Path) -> None:
+def test_freezing_an_unknown_part_is_refused(model: Path, played: World, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"train\.freeze: the model has no module 'visual'; it has .*vision_tower"):
         run(recipe(model, freeze=("visual",)), played.kept, tmp_path / "out")

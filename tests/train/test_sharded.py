@@ -1,4 +1,4 @@
-"""Sharded weights: their training state is that of whole ones, and a gradient that FSDP 2 does not add up is noticed."""
+"""Sharded training gives the state of unsharded training, and gradients that FSDP 2 does not reduce are refused."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def on_rank(rank: int, port: int, folder: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_sharded_step_from_a_state_equals_a_whole_one(tmp_path: Path) -> None:
+def test_a_sharded_step_from_a_state_equals_an_unsharded_one(tmp_path: Path) -> None:
     from torch.distributed.elastic.utils.distributed import get_free_port
 
     from tests.train.world import tensors
@@ -103,7 +103,7 @@ def logits_by(weight: Callable[[torch.nn.Module], torch.Tensor], inside: bool, f
     return made if inside else made @ weight(model).T
 
 
-def test_a_head_that_is_used_inside_the_forward_pass_is_whole(alone: None, tmp_path: Path) -> None:
+def test_a_head_used_inside_the_forward_pass_is_gathered(alone: None, tmp_path: Path) -> None:
     logits_by(lambda model: model.get_output_embeddings().weight, True, tmp_path).sum().backward()
 
 
@@ -127,7 +127,7 @@ def names_of_gathered(model: torch.nn.Module) -> list[str]:
     return [name for name, weight in model.named_parameters() if not isinstance(weight, DTensor)]
 
 
-def test_a_reference_gives_its_weights_back_after_each_pass(alone: None, tmp_path: Path) -> None:
+def test_a_reference_releases_its_weights_after_each_pass(alone: None, tmp_path: Path) -> None:
     from transformers import LlavaForConditionalGeneration
 
     from tests.train.world import build_llava
@@ -139,9 +139,7 @@ def test_a_reference_gives_its_weights_back_after_each_pass(alone: None, tmp_pat
     assert names_of_gathered(model) == []
 
 
-def test_moments_go_on_where_log_probs_of_before_the_first_update_are_computed(
-    played: world.World, tmp_path: Path
-) -> None:
+def test_moments_are_kept_when_log_probs_of_the_start_are_computed(played: world.World, tmp_path: Path) -> None:
     file = tmp_path / "fsdp.yaml"
     file.write_text("distributed_type: FSDP\nfsdp_config: {fsdp_version: 2, fsdp_reshard_after_forward: false}\n")
     settings = {"correction": "token_truncate", "rows_per_update": 6, "adam_epsilon": 1e-2, **world.LIMITLESS}
@@ -170,7 +168,6 @@ def job_of(played: world.World, recipe: Recipe, folder: Path, before: Path | Non
         anchor=model,
         state_in=None if before is None else str(before),
         state_out=str(after),
-        out=str(folder / "out"),
         done=0 if before is None else 2,
         total=4,
         rate_share=1.0,

@@ -1,4 +1,4 @@
-"""The stub trainer, and what the stage itself promises about states; without torch."""
+"""The stub trainer, and what the stage guarantees about states, without torch."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_it_counts_updates_and_rows(played: World, tmp_path: Path) -> None:
     assert second.counts["run_updates"] == 4
 
 
-def test_rows_that_an_earlier_policy_played_are_told_when_a_state_goes_on(played: World, tmp_path: Path) -> None:
+def test_continuing_from_a_state_warns_about_rows_of_an_earlier_policy(played: World, tmp_path: Path) -> None:
     first = run(stub(played), played.kept, tmp_path / "one")
     assert first.counts["off_policy_rows"] == 0 and not first.warnings
     second = run(stub(played), played.kept, tmp_path / "two", state_in=tmp_path / "one-state")
@@ -37,7 +37,7 @@ def test_rows_that_an_earlier_policy_played_are_told_when_a_state_goes_on(played
     assert "rows were played by policy version" in second.warnings[0]
 
 
-def test_a_state_whose_checkpoint_is_elsewhere_needs_its_name(played: World, tmp_path: Path) -> None:
+def test_a_state_without_its_checkpoint_beside_it_needs_model(played: World, tmp_path: Path) -> None:
     run(stub(played), played.kept, tmp_path / "one", state_out=tmp_path / "elsewhere")
     with pytest.raises(InputError, match="elsewhere: the checkpoint that belongs to this state .* --model"):
         run(stub(played), played.kept, tmp_path / "two", state_in=tmp_path / "elsewhere")
@@ -48,7 +48,7 @@ def test_importing_the_stage_imports_no_torch() -> None:
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).resolve().parents[2])
 
 
-def test_the_slot_of_the_state_before_is_not_overwritten(played: World, tmp_path: Path) -> None:
+def test_the_state_before_is_not_overwritten(played: World, tmp_path: Path) -> None:
     run(stub(played), played.kept, tmp_path / "one")
     with pytest.raises(InputError, match="give another --state-out"):
         run(
@@ -60,13 +60,13 @@ def test_the_slot_of_the_state_before_is_not_overwritten(played: World, tmp_path
         )
 
 
-def test_a_folder_that_is_no_state_is_not_replaced(played: World, tmp_path: Path) -> None:
+def test_a_folder_that_is_not_a_state_is_not_replaced(played: World, tmp_path: Path) -> None:
     (tmp_path / "one-state").mkdir()
     with pytest.raises(InputError, match="is no training state"):
         run(stub(played), played.kept, tmp_path / "one")
 
 
-def test_an_older_state_in_the_slot_is_replaced(played: World, tmp_path: Path) -> None:
+def test_an_older_state_is_replaced(played: World, tmp_path: Path) -> None:
     slots = tmp_path / "a", tmp_path / "b"
     state = None
     for number in range(4):
@@ -78,7 +78,7 @@ def test_an_older_state_in_the_slot_is_replaced(played: World, tmp_path: Path) -
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
 
 
-def test_a_kill_between_state_and_checkpoint_is_mended_by_the_same_call(
+def test_the_same_call_recovers_from_a_kill_between_state_and_checkpoint(
     played: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run(stub(played), played.kept, tmp_path / "one")
@@ -88,7 +88,7 @@ def test_a_kill_between_state_and_checkpoint_is_mended_by_the_same_call(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(train_stage._Call, "_counts", killed)  # the state is published, the checkpoint is not
+        patch.setattr(train_stage, "_counts", killed)  # the state is published, the checkpoint is not
         with pytest.raises(KeyboardInterrupt):
             run(stub(played), played.kept, tmp_path / "two", **again)
     assert (tmp_path / "two-state").is_dir() and not (tmp_path / "two").exists()
@@ -104,7 +104,7 @@ def test_no_rows_make_no_update_and_no_error(played: World, tmp_path: Path) -> N
     assert (report.counts["rows"], report.counts["updates"], report.counts["learning_rate"]) == (0, 0, None)
 
 
-def test_a_falling_schedule_that_is_used_up(played: World, tmp_path: Path) -> None:
+def test_updates_beyond_a_falling_schedule(played: World, tmp_path: Path) -> None:
     fixed = stub(played, schedule="cosine", total_updates=1)
     run(fixed, played.kept, tmp_path / "one")
     with pytest.raises(InputError, match=r"1 updates are done and 1 more .* raise train\.total_updates"):

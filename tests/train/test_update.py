@@ -1,4 +1,4 @@
-"""One update against the equations in plain torch, from weights that have left the base."""
+"""One update against the equations in plain torch, from weights that differ from the base."""
 
 from __future__ import annotations
 
@@ -68,9 +68,7 @@ def rows(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 
 @pytest.mark.parametrize("kl", [0.0, 0.04])
-def test_loss_gradient_norm_and_kl_to_the_base_are_those_of_the_equations(
-    start: Start, rows: World, kl: float, tmp_path: Path
-) -> None:
+def test_loss_gradient_norm_and_kl_follow_the_equations(start: Start, rows: World, kl: float, tmp_path: Path) -> None:
     counts = start.train(rows, tmp_path / "out", kl=kl).counts
     expected = start.by_hand(rows, kl=kl)
     assert counts["loss"] == pytest.approx(expected.loss, rel=CLOSE)
@@ -109,13 +107,15 @@ def test_anchors_add_their_kl_and_nothing_else(start: Start, kl: float, hold_to:
 
 
 @pytest.mark.parametrize(("phase", "rate"), [("clue", 2.5e-4), ("decision", 1e-3), ("both", 1e-3)])
-def test_rounds_of_clues_may_take_smaller_steps(played: World, phase: str, rate: float, tmp_path: Path) -> None:
+def test_clue_rate_scales_the_learning_rate_of_clue_rounds(
+    played: World, phase: str, rate: float, tmp_path: Path
+) -> None:
     kept = world.write_kept(tmp_path / "kept", played.rows, played.scored, {"phase": phase})
     counts = run(recipe(played.model, clue_rate=0.25, schedule="linear"), kept, tmp_path / "out").counts
     assert counts["learning_rate"] == pytest.approx(rate)
 
 
-def test_ratio_to_stored_logprobs(start: Start, rows: World, tmp_path: Path) -> None:
+def test_the_ratio_can_divide_by_stored_log_probs(start: Start, rows: World, tmp_path: Path) -> None:
     loss = "dapo" if rows.rows[0]["phase"] == "clue" else "grpo"
     noisy = _with_noise(rows, tmp_path)
     counts = start.train(noisy, tmp_path / "out", kl=0.04, ratio="sampled", loss=loss, **world.LIMITLESS).counts
@@ -128,7 +128,7 @@ def test_ratio_to_stored_logprobs(start: Start, rows: World, tmp_path: Path) -> 
     assert counts["logprob_gap_max"] == pytest.approx(gaps.max().item(), rel=1e-3)
 
 
-def test_too_large_a_gap_of_logprobs_is_refused_before_the_update(start: Start, rows: World, tmp_path: Path) -> None:
+def test_too_large_a_log_prob_gap_is_refused_before_the_update(start: Start, rows: World, tmp_path: Path) -> None:
     from stages.core.errors import InputError
 
     noisy = _with_noise(rows, tmp_path)
@@ -138,7 +138,7 @@ def test_too_large_a_gap_of_logprobs_is_refused_before_the_update(start: Start, 
     assert not (tmp_path / "out-state").exists()
 
 
-def test_another_temperature_in_the_rollouts_is_used_and_noticed(start: Start, rows: World, tmp_path: Path) -> None:
+def test_the_rollouts_temperature_is_used(start: Start, rows: World, tmp_path: Path) -> None:
     def hotter(manifest: dict[str, Any]) -> None:
         manifest["settings"]["rollout"]["temperature"] = 1.4
 
@@ -172,7 +172,7 @@ def _with_noise(rows: World, folder: Path) -> World:
     return World(rows.model, rows.games, folder / "rollouts", scored, kept, noisy)
 
 
-def test_least_lengths_and_repetition_penalties_shape_the_distribution_that_trains(
+def test_minimum_lengths_and_repetition_penalties_are_part_of_the_trained_distribution(
     start: Start, tmp_path: Path
 ) -> None:
     rules = {"clue": Rules(min_tokens=3), "decision": Rules(min_tokens=2, penalty=1.4)}
@@ -197,7 +197,7 @@ def test_an_answer_that_ends_too_early_is_refused(start: Start, tmp_path: Path) 
         start.train(rows, tmp_path / "out")
 
 
-def test_logits_are_computed_in_parts_to_the_same_end(
+def test_logits_computed_in_parts_give_the_same_gradient(
     start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rules = {"clue": Rules(min_tokens=2, penalty=1.2), "decision": Rules(penalty=0.8)}

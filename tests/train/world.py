@@ -1,7 +1,7 @@
-"""A small world to train in: a tiny random LLaVA, pictures, and rows sampled by nobody but with true log-probs.
+"""Small inputs for training: a tiny random LLaVA, pictures, and rows of random tokens with true log-probs.
 
-The figures that tests compare with come from `logprobs` and `hand`: plain torch, one unpadded row at a time, plain
-logits. They share no code with the stage.
+Tests compare with figures from `logprobs` and `hand`, which use plain torch on one unpadded row at a time. They share no
+code with the stage.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ TEMPERATURE = 0.7
 WORDS = ["clue", "vote", "list", "check", "players", "rounds", "seat", "civilian", "spy", "changed", "red", "cube"]
 
 
-# Trains on rows of which it is known that they are other weights'.
+# To train on rows that other weights played.
 LIMITLESS = {"logprob_gap_limit": 100.0, "effective_tokens_limit": 0.0}
 
 
@@ -81,7 +81,7 @@ def make_games(folder: Path, sizes: Sequence[tuple[int, int]] = ((40, 52), (49, 
 
 @dataclass(frozen=True)
 class Rules:
-    """What a sampler does to logits, in words of its own."""
+    """What a sampler does to logits, written independently of the stage."""
 
     min_tokens: int = 0
     penalty: float = 1.0
@@ -89,7 +89,7 @@ class Rules:
     never: tuple[int, ...] = ()
 
     def applied(self, logits: torch.Tensor, before: list[int], said: int) -> torch.Tensor:
-        """The logits [V] of one token, with all tokens before it, `said` of them in the answer."""
+        """The logits [V] of one token under the rules; `before` are all earlier tokens, `said` of them in the answer."""
         changed = logits.clone()
         for token in set(before):
             changed[token] = logits[token] / self.penalty if logits[token] > 0 else logits[token] * self.penalty
@@ -102,7 +102,7 @@ class Rules:
 
 @dataclass
 class World:
-    """The folders of one set of rows."""
+    """The folders of a set of rows."""
 
     model: Path
     games: Path
@@ -131,7 +131,7 @@ def make_world(
 ) -> World:
     """`rows` completions of random tokens with the policy's own log-probs (fp32, at TEMPERATURE) and advantages.
 
-    They are drawn from `tokens`, and end with `stop`; `rules` are those of a phase.
+    Tokens are drawn from `tokens`, and each completion ends with `stop`. `rules` are the sampler's, by phase.
     """
     given = rules or {}
     by_phase = {phase: replace(given.get(phase, Rules()), stop=(stop,)) for phase in ("clue", "decision")}
@@ -163,7 +163,7 @@ def write_rollouts(
 
 
 def write_scored(folder: Path, rollouts: Path) -> Path:
-    """A scored folder: training only asks it where the rollouts are."""
+    """A scored folder. Training reads only the place of the rollouts from it."""
     folder.mkdir(parents=True)
     _manifest(folder, "score", {}, {"rollouts": rollouts})
     return folder
@@ -189,7 +189,7 @@ def tensors(state: Path) -> dict[str, torch.Tensor]:
 
 
 def moved(one: Path, other: Path, start: dict[str, torch.Tensor]) -> float:
-    """‖a − b‖ / ‖a − start‖ over master weights: how far two trainings differ, relative to how far they went."""
+    """‖a − b‖ / ‖a − start‖ over master weights: how far two trainings differ, relative to how far they moved."""
     a, b = tensors(one), tensors(other)
     assert a.keys() == b.keys()
     assert {f"weight/{name}" for name in start} == {name for name in a if name.startswith("weight/")}
@@ -261,8 +261,9 @@ def hand(
 ) -> Hand:
     """Eq. 3 and 6: the mean over completions (or tokens) of −min(ρA, clip(ρ)A) + τ·k3, and its gradient's norm.
 
-    `start` gives what the ratio divides by, where that is neither the policy itself nor (`sampled`) the stored
-    log-probs; `weigh` gives the policy's terms weights from it. Plus, with `anchors`, anchor_kl times the mean over them of their mean k3 to `anchor` (default: the reference).
+    The ratio divides by `start` if given, else by the stored log-probs (`sampled`) or the policy itself. `weigh` gives
+    weights of the policy's terms. `anchors` add anchor_kl times the mean of their mean k3 to `anchor` (default: the
+    reference).
     """
     model.zero_grad()
     each, kls = [], []

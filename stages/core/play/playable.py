@@ -21,7 +21,7 @@ from stages.core.recipe import Recipe
 from stages.core.recipe.served import is_served
 
 if TYPE_CHECKING:
-    from stages.core.vlm.lengths import PromptLengths
+    from stages.core.vlm.prompts import PromptLengths
 
 LIST = "unplayable.parquet"
 NAMED = 5  # pairs that a message names
@@ -121,7 +121,7 @@ def _unplayable(recipe: Recipe, games: Path, pairs: pl.DataFrame, models: Iterab
     if not recipe.rollout.reads_prompts_here or not local or pairs.is_empty():
         return []
     from stages.core import vlm
-    from stages.core.vlm.lengths import PromptLengths
+    from stages.core.vlm.prompts import PromptLengths
 
     lengths = [PromptLengths(vlm.load_processor(model, recipe.model)) for model in local]
     rows, size_of = [], cache(Picture.size)  # several prompts show one picture

@@ -1,4 +1,4 @@
-"""The `model` section: which policy plays and learns, and how it is loaded."""
+"""The `model` section: the policy that plays and learns, and how to load it."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from stages.core.recipe.base import ContentField, NumericField, Section
 class Lora(Section):
     """A low-rank adapter (PEFT); only its weights train."""
 
-    rank: int = Field(64, ge=1, description="Rank of the update. A common choice for 7B policies.")
+    rank: int = Field(64, ge=1, description="Rank of the update (a common choice for 7B policies).")
     alpha: int = Field(128, ge=1, description="Scale of the update is alpha / rank.")
     dropout: float = Field(
-        0.0, ge=0, lt=1, description="Dropout on the adapter's input; 0 keeps sampler and trainer alike."
+        0.0, ge=0, lt=1, description="Dropout on the adapter's input; with 0 sampler and trainer compute the same."
     )
     target_modules: list[str] | str = Field(
         "all-linear", description="Modules that get an adapter: names, or PEFT's 'all-linear' (language model only)."
     )
     target_parameters: list[str] = Field(
         [],
-        description="Weights outside modules that also get an adapter, by the ends of their names: the fused "
-        "experts of a mixture of experts, e.g. [mlp.experts.gate_up_proj, mlp.experts.down_proj]. 'all-linear' does "
-        "not reach them. Needs dropout 0 (PEFT).",
+        description="Weights that are no modules and get an adapter too, by the ends of their names. The fused experts "
+        "of a mixture of experts need this, e.g. [mlp.experts.gate_up_proj, mlp.experts.down_proj]. PEFT requires "
+        "dropout 0.",
     )
 
     @model_validator(mode="after")
@@ -34,7 +34,7 @@ class Lora(Section):
         return self
 
 
-# Arguments of `apply_chat_template` that vz gives itself.
+# Arguments of `apply_chat_template` that vz sets.
 SET_BY_VZ = {
     "messages", "conversation", "chat_template", "tools", "documents", "add_generation_prompt",
     "continue_final_message", "return_assistant_tokens_mask", "tokenize", "return_tensors", "return_dict",
@@ -54,9 +54,11 @@ class Model(Section):
         "bfloat16", description="Precision of sampling and of exported checkpoints (paper: bf16)."
     )
     device: Literal["auto", "cpu", "cuda"] = NumericField(
-        "auto", description="Device; auto takes a GPU if there is one."
+        "auto", description="Device; auto uses a GPU if there is one."
     )
-    min_pixels: int | None = Field(None, ge=1, description="Least picture area in pixels, for processors that resize.")
+    min_pixels: int | None = Field(
+        None, ge=1, description="Smallest picture area in pixels, for processors that resize."
+    )
     max_pixels: int | None = Field(
         None, ge=1, description="Largest picture area in pixels, for processors that resize."
     )
@@ -71,8 +73,8 @@ class Model(Section):
     )
     thinking_tags: tuple[str, str] | None = Field(
         None,
-        description="The texts that open and close a model's private thought. null: <think> with </think>, and the "
-        "tags of the other published thinking models that vz knows (docs/engines.md).",
+        description="The tags that open and close a model's private thought. null: <think> and </think>, and the tags "
+        "of other published thinking models (docs/engines.md).",
     )
     processor: dict[str, Any] = Field(default_factory=dict, description="Further options of the processor, by name.")
     attention: str | None = NumericField(

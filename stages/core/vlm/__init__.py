@@ -1,6 +1,6 @@
-"""One way to load a policy and to turn messages and pictures into its inputs, shared by sampler and trainer.
+"""Loads a policy and turns messages and pictures into its inputs, for the sampler and the trainer alike.
 
-That both go through `encode` is what makes `prompt_sha256` a check of the versions and options, not of two code paths.
+Both use this code, so `prompt_sha256` compares versions and options, not two implementations.
 """
 
 from stages.core.vlm.adapters import (
@@ -10,17 +10,16 @@ from stages.core.vlm.adapters import (
     is_adapter,
     load_adapter_weights,
 )
-from stages.core.vlm.answers import AnswerText
 from stages.core.vlm.loading import (
+    device_of,
+    free_accelerator,
     load_model,
     load_processor,
     load_skeleton,
     processor_place,
-    refuse_own_code,
     revision_of,
+    set_threads,
 )
-from stages.core.vlm.machine import device_of, free_accelerator, set_threads
-from stages.core.vlm.packages import remedy
 from stages.core.vlm.prompts import (
     Prompt,
     batch,
@@ -29,9 +28,8 @@ from stages.core.vlm.prompts import (
     plain_messages,
     prompt_hash,
     prompt_ids,
-    prompt_text,
-    unpadded,
 )
+from stages.core.vlm.template import AnswerText
 from stages.core.vlm.tokens import generation_config, placeholder_tokens, stop_tokens
 
 __all__ = [
@@ -56,11 +54,7 @@ __all__ = [
     "processor_place",
     "prompt_hash",
     "prompt_ids",
-    "prompt_text",
-    "refuse_own_code",
-    "remedy",
     "revision_of",
     "set_threads",
     "stop_tokens",
-    "unpadded",
 ]

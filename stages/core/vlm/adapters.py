@@ -1,4 +1,4 @@
-"""A PEFT adapter's folder: its configuration, the model that it belongs to, and its weights on that model."""
+"""The folder of a PEFT adapter: its configuration, its base model, and its weights."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ ADAPTER_CONFIG = "adapter_config.json"
 
 
 def is_adapter(place: str | Path) -> bool:
-    """Whether a model's place is the folder of a PEFT adapter rather than of full weights."""
+    """Whether a model's folder holds a PEFT adapter instead of full weights."""
     return (Path(place) / ADAPTER_CONFIG).is_file()
 
 
 def adapter_config(place: str | Path) -> dict[str, Any]:
-    """What `adapter_config.json` says."""
+    """The content of `adapter_config.json`."""
     config: dict[str, Any] = read_json(Path(place) / ADAPTER_CONFIG)
     return config
 
@@ -32,8 +32,8 @@ def adapter_config(place: str | Path) -> dict[str, Any]:
 def base_of_adapter(place: str | Path, recipe: ModelRecipe) -> str:
     """The folder or hub name of an adapter's base model.
 
-    Looks where the adapter says, then at the path relative to an adapter made by vz, then at the recipe's model. An
-    adapter made by vz records its base's content, so another model is never mistaken for it.
+    vz looks where the adapter says, then at the path relative to an adapter that vz made, then at the recipe's model.
+    Its own adapters record the content of their base, so another model is never mistaken for it.
     """
     named = adapter_config(place).get("base_model_name_or_path")
     if not named:
@@ -55,7 +55,7 @@ def base_of_adapter(place: str | Path, recipe: ModelRecipe) -> str:
 
 
 def load_adapter_weights(model: PreTrainedModel, place: str | Path) -> None:
-    """Fill the adapter of a PEFT model with the weights in `place`. `InputError` unless each has its place."""
+    """Fill the adapter of a PEFT model with the weights in `place`. `InputError` unless they match one to one."""
     peft = require("peft", "train")
     try:
         result = peft.set_peft_model_state_dict(model, peft.load_peft_weights(str(place), device="cpu"))
@@ -70,7 +70,7 @@ def load_adapter_weights(model: PreTrainedModel, place: str | Path) -> None:
 
 
 def _unverified(place: str, named: str, found: list[str | Path]) -> str:
-    """The base of an adapter that was not made by vz, which does not record what its base held."""
+    """The base of an adapter that vz did not make, so the content of its base is unknown."""
     base = found[0] if found else None
     if base is None:
         raise InputError(f"{place}: its base model {named} is missing; set model.path to its current location")
@@ -87,7 +87,7 @@ def _recorded_base(place: Path) -> dict[str, str] | None:
 
 
 def _model(name: str | Path) -> str | Path | None:
-    """A model's folder, or its hub name; None for a folder that is gone."""
+    """A model's folder or hub name; None for a folder that no longer exists."""
     try:
         place = resolve_model(str(name))
     except InputError:

@@ -1,8 +1,11 @@
-"""Loading a policy's weights and its processor, with an error that says what is wrong with the place."""
+"""Loads a policy's weights and its processor, with clear errors about what is wrong or missing."""
 
 from __future__ import annotations
 
+import ctypes
 import warnings
+from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -11,15 +14,21 @@ from stages.core.errors import InputError, first_line, require
 from stages.core.recipe.load import resolve_model
 from stages.core.recipe.model import Model as ModelRecipe
 from stages.core.vlm.adapters import base_of_adapter, is_adapter, load_adapter_weights
-from stages.core.vlm.machine import device_of
-from stages.core.vlm.packages import remedy
 from stages.core.vlm.template import set_template
 from stages.core.vlm.tokens import generation_config
 
 if TYPE_CHECKING:
+    import torch
     from transformers import PreTrainedModel, ProcessorMixin
 
 _PROCESSOR_CONFIGS = ("processor_config.json", "preprocessor_config.json")
+# glibc's M_TRIM_THRESHOLD, M_TOP_PAD and M_MMAP_THRESHOLD, in bytes.
+MALLOC_OPTIONS = {-1: 2**31 - 1, -2: 64 * 2**20, -3: 2**30}
+# Packages that only some model families need, as transformers' messages name them, in lower case.
+_IN_VISION = ("torchvision", "num2words")
+_OTHERS = {
+    name: name for name in ("timm", "sentencepiece", "protobuf", "tiktoken", "einops", "mistral-common", "blobfile")
+} | {"flashattention2": "flash-attn", "flash_attn": "flash-attn"}
 
 
 def load_processor(path: str | Path, recipe: ModelRecipe) -> ProcessorMixin:
@@ -33,21 +42,21 @@ def load_processor(path: str | Path, recipe: ModelRecipe) -> ProcessorMixin:
         processor = transformers.AutoProcessor.from_pretrained(
             place, revision=revision_of(place, recipe), **recipe.processor, **limits
         )
-    except (OSError, ValueError, ImportError, RuntimeError) as error:  # the last from a torchvision that does not fit
+    except (OSError, ValueError, ImportError, RuntimeError) as error:  # RuntimeError: a torchvision of another torch
         raise InputError(
-            f"{place}: the processor of {_where(place)} cannot be loaded: {_said(error)}{remedy(error)}"
+            f"{place}: the processor of {_where(place)} cannot be loaded: {_reason(error)}{remedy(error)}"
         ) from error
     _check_interface(place, processor)
     _check_pixel_limits(place, processor, limits)
     if processor.tokenizer.pad_token_id is None:
         processor.tokenizer.pad_token = processor.tokenizer.eos_token
-    processor.tokenizer.padding_side = "left"  # not kept on disk by transformers; right padding corrupts some models
+    processor.tokenizer.padding_side = "left"  # transformers does not save it; right padding corrupts some models
     set_template(place, processor, recipe)
     return processor
 
 
 def processor_place(path: str | Path, recipe: ModelRecipe) -> str:
-    """The folder or hub name of a model's processor. An adapter without one uses its base's."""
+    """The folder or hub name of a model's processor: the base's for an adapter without one."""
     place = resolve_model(str(path))
     if is_adapter(place) and not any((Path(place) / name).is_file() for name in _PROCESSOR_CONFIGS):
         return base_of_adapter(place, recipe)
@@ -55,7 +64,7 @@ def processor_place(path: str | Path, recipe: ModelRecipe) -> str:
 
 
 def load_model(path: str | Path, recipe: ModelRecipe, dtype: str | None = None) -> PreTrainedModel:
-    """The policy's weights on its device, in eval mode. A PEFT adapter folder loads its base model and the adapter."""
+    """The policy's weights on its device, in eval mode. For a PEFT adapter, its base model with the adapter."""
     place = resolve_model(str(path))
     if not is_adapter(place):
         model = _full_model(place, recipe, dtype)
@@ -67,7 +76,7 @@ def load_model(path: str | Path, recipe: ModelRecipe, dtype: str | None = None) 
 
 
 def load_skeleton(path: str, recipe: ModelRecipe) -> PreTrainedModel:
-    """A full model without its weights' values (on the meta device), which takes neither memory nor time."""
+    """A full model without its weights' values (on the meta device), which needs neither memory nor time."""
     return _full_model(resolve_model(path), recipe, None, device_map="meta")
 
 
@@ -90,10 +99,10 @@ def _full_model(place: str, recipe: ModelRecipe, dtype: str | None, **more: Any)
 
 
 def _with_saved_adapter(model: PreTrainedModel, place: str) -> PreTrainedModel:
-    """`model` with the adapter as its own configuration says. PEFT alone passes over weights that have no place."""
+    """`model` with the adapter as its configuration says. PEFT alone ignores weights that have no place."""
     try:
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Found missing adapter keys")  # which are an error below
+            warnings.filterwarnings("ignore", "Found missing adapter keys")  # an error below
             adapted: PreTrainedModel = require("peft", "train").PeftModel.from_pretrained(model, place)
     except (ValueError, RuntimeError, TypeError, OSError) as error:
         raise InputError(f"{place}: the adapter does not load on its base model: {first_line(error)}") from error
@@ -102,20 +111,20 @@ def _with_saved_adapter(model: PreTrainedModel, place: str) -> PreTrainedModel:
 
 
 def revision_of(place: str | Path, recipe: ModelRecipe) -> str | None:
-    """The recipe's revision, which is one of its own model on the hub: not of folders, nor of other models."""
+    """The recipe's revision if `place` is its model on the hub. Folders and other models have none."""
     return recipe.revision if str(place) == recipe.path and not Path(place).exists() else None
 
 
 def refuse_own_code(place: str, recipe: ModelRecipe) -> None:
-    """`InputError` for a repository whose model is code of its own: vz runs none, and transformers would ask on stdin.
+    """`InputError` for a repository that brings its own code. vz runs none, and transformers would ask on stdin.
 
-    InternVL is published in both formats; the message names the one to take.
+    InternVL is published in two formats; the message names the one that transformers supports.
     """
     transformers = _transformers()
     try:
         config, _ = transformers.PreTrainedConfig.get_config_dict(place, revision=revision_of(place, recipe))
     except (OSError, ValueError):
-        return  # loading says what is wrong with it
+        return  # loading reports it
     kind = config.get("model_type")
     if "auto_map" not in config or kind in transformers.CONFIG_MAPPING:
         return
@@ -137,7 +146,7 @@ def _check_interface(place: str, processor: object) -> None:
 
 
 def _check_pixel_limits(place: str, processor: ProcessorMixin, limits: dict[str, int]) -> None:
-    """transformers takes any option and passes over those it does not know."""
+    """`InputError` for a limit that the processor does not know. transformers would ignore it."""
     kind = type(processor.image_processor)
     known = getattr(getattr(kind, "valid_kwargs", None), "__annotations__", limits)
     for name in limits:
@@ -150,16 +159,68 @@ def _check_pixel_limits(place: str, processor: ProcessorMixin, limits: dict[str,
 
 
 def _transformers() -> ModuleType:
-    """transformers, without its own progress bars: ours say how far a stage is."""
+    """transformers, without progress bars: vz shows its own."""
     library = require("transformers", "train")
     library.utils.logging.disable_progress_bar()
     return library
 
 
-def _said(error: Exception) -> str:
-    """What transformers says of a failure, without its general advice, whose first line stops in mid-sentence."""
+def _reason(error: Exception) -> str:
+    """The first line of transformers' message, without its general advice, which is cut off there."""
     return first_line(error).partition(" Check out ")[0].rstrip(".")
 
 
 def _where(place: str) -> str:
     return "this folder" if Path(place).exists() else "this name (no folder here, so one on the hub)"
+
+
+def device_of(recipe: ModelRecipe) -> torch.device:
+    """The device that the recipe asks for. `InputError` if that is CUDA and there is no GPU."""
+    backend = require("torch", "train")
+    available = backend.cuda.is_available()
+    if recipe.device == "cuda" and not available:
+        raise InputError("model.device is cuda, but torch sees no GPU here; `vz doctor` says more")
+    device: torch.device = backend.device("cuda" if available and recipe.device != "cpu" else "cpu")
+    return device
+
+
+def free_accelerator() -> None:
+    """Return GPU memory that torch holds but does not use."""
+    backend = require("torch", "train")
+    if backend.cuda.is_available():
+        backend.cuda.empty_cache()
+
+
+def set_threads(threads: int | None) -> None:
+    """Set torch's CPU threads in this process (None leaves its choice), and keep freed memory between steps."""
+    if threads is not None:
+        require("torch", "train").set_num_threads(threads)
+    _keep_freed_memory()
+
+
+def _keep_freed_memory() -> None:
+    """Make glibc keep freed memory. Returning large blocks after each step took a third of a CPU run's time."""
+    with suppress(OSError, AttributeError):  # other C libraries have no mallopt
+        mallopt = ctypes.CDLL(None).mallopt
+        for parameter, value in MALLOC_OPTIONS.items():
+            mallopt(parameter, value)
+
+
+def remedy(error: Exception) -> str:
+    """The end of a message that quotes `error`: the command that installs a missing package, or nothing."""
+    words = str(error).lower()
+    install = "pip install 'vz-selfplay[vision]'"
+    if "torchvision" in words and find_spec("torchvision") is not None:
+        replace = f"pip uninstall torchvision, then {install}"
+        return f"; the installed torchvision does not match this torch: {replace}{_caution()}"
+    if any(name in words for name in _IN_VISION):
+        return f"; this family needs: {install}{_caution()}"
+    others = sorted({package for name, package in _OTHERS.items() if name in words})
+    return f"; this model needs: pip install {' '.join(others)}" if others else ""
+
+
+def _caution() -> str:
+    """A CPU build of torch cannot use the torchvision that pip installs by default, which is built for CUDA."""
+    if require("torch", "train").version.cuda is not None:
+        return ""
+    return " with --extra-index-url naming PyTorch's CPU index, since this torch is a CPU build"

@@ -1,4 +1,4 @@
-"""What a recipe's model needs here, judged from configuration and processor files before any weights are loaded."""
+"""Whether this machine can load a recipe's models, judged from their configuration before any weights are loaded."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from stages.core.errors import InputError, first_line, require
 from stages.core.recipe.schema import Recipe
 from stages.core.recipe.served import is_served
 from stages.core.user_code import is_user_file
+from stages.core.vlm.loading import refuse_own_code, remedy
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
@@ -20,28 +21,30 @@ Check = Callable[[Recipe, Place], str]
 
 
 def check_models(recipe: Recipe, places: Iterable[Place], *, trains: bool = False) -> None:
-    """`InputError` with the remedy where the recipe's engine, or training, cannot load the models at `places`."""
+    """`InputError` with a remedy if the recipe's engine, or training, cannot load the models at `places`."""
     for place in dict.fromkeys(map(str, places)):
         for check in checks(recipe, place, trains).values():
             check(recipe, place)
 
 
 def checks(recipe: Recipe, place: Place, trains: bool) -> dict[str, Check]:
-    """The checks by what they examine. A served or scripted policy has no weights here, and vz
-    does not know what your own engine loads."""
+    """The checks, by what they examine.
+
+    A served or scripted policy has no weights here, and vz does not know what your own engine loads.
+    """
     engine = recipe.rollout.engine
     if is_served(place) or engine == "server":
         return {"server": _server}
     if not recipe.rollout.reads_prompts_here and not (trains and is_user_file(engine)):
         return {}
-    judged: dict[str, Check] = {"device": _device, "processor": _processor}
+    found: dict[str, Check] = {"device": _device, "processor": _processor}
     if engine == "vllm":
-        judged["vLLM"] = _vllm
+        found["vLLM"] = _vllm
     if engine != "vllm" or trains:
-        judged["architecture"] = _architecture
+        found["architecture"] = _architecture
     if recipe.rollout.executor.spreads:
-        judged["Ray"] = _ray
-    return judged
+        found["Ray"] = _ray
+    return found
 
 
 def _server(recipe: Recipe, place: Place) -> str:
@@ -54,7 +57,7 @@ def _ray(recipe: Recipe, place: Place) -> str:
 
 
 def _device(recipe: Recipe, place: Place) -> str:
-    """Whether the device is there and computes in the recipe's precision."""
+    """Whether the device exists and supports the recipe's precision."""
     torch = require("torch", "train")
     device = vlm.device_of(recipe.model)
     if device.type == "cuda" and recipe.model.dtype == "bfloat16" and not torch.cuda.is_bf16_supported():
@@ -64,13 +67,13 @@ def _device(recipe: Recipe, place: Place) -> str:
 
 
 def _processor(recipe: Recipe, place: Place) -> str:
-    """Its packages, pixel limits, options and chat template."""
+    """Whether the processor loads: packages, pixel limits, options, chat template."""
     processor = vlm.load_processor(place, recipe.model)
     return f"{type(processor).__name__}; its chat template takes text and a picture"
 
 
 def _architecture(recipe: Recipe, place: Place) -> str:
-    """Build the model without weights, which finds the packages and the attention that it lacks."""
+    """Whether the model can be built without weights, which shows missing packages and attention kernels."""
     transformers, torch = require("transformers", "train"), require("torch", "train")
     config, where = _config(recipe, place)
     options: dict[str, Any] = {"dtype": getattr(torch, recipe.model.dtype)}
@@ -80,7 +83,7 @@ def _architecture(recipe: Recipe, place: Place) -> str:
         with torch.device("meta"):
             model = transformers.AutoModelForImageTextToText.from_config(config, **options)
     except (ImportError, ValueError, RuntimeError, AttributeError) as error:
-        raise InputError(f"{where}: cannot be built as a model: {first_line(error)}{vlm.remedy(error)}") from error
+        raise InputError(f"{where}: cannot be built as a model: {first_line(error)}{remedy(error)}") from error
     return f"{type(model).__name__}, {sum(weight.numel() for weight in model.parameters()) / 1e9:.3g} billion weights"
 
 
@@ -103,7 +106,7 @@ def _config(recipe: Recipe, place: Place) -> tuple[PreTrainedConfig, str]:
     """The configuration of the model at `place`, and the folder or hub name of its weights."""
     transformers = require("transformers", "train")
     where = vlm.base_of_adapter(place, recipe.model) if vlm.is_adapter(str(place)) else str(place)
-    vlm.refuse_own_code(where, recipe.model)
+    refuse_own_code(where, recipe.model)
     try:
         config = transformers.AutoConfig.from_pretrained(where, revision=vlm.revision_of(where, recipe.model))
     except (OSError, ValueError, KeyError, ImportError) as error:

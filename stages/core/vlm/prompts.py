@@ -1,4 +1,4 @@
-"""From messages and pictures to a model's inputs: many prompts at once, or one by one and put together later."""
+"""From messages and pictures to a model's inputs: many prompts at once, or one by one and joined later."""
 
 from __future__ import annotations
 
@@ -10,46 +10,34 @@ from string import digits
 from typing import TYPE_CHECKING
 
 import numpy as np
+from PIL import Image
 
-from stages.core.errors import VzError
+from stages.core.errors import InputError, VzError, first_line
 from stages.core.game.prompting import Message
 
 if TYPE_CHECKING:
     import torch
-    from PIL import Image
     from transformers import BatchFeature, PreTrainedTokenizerBase, ProcessorMixin
 
 
-@dataclass(frozen=True)
-class Around:
-    """What a tokenizer puts around a text by itself, and whether it may."""
-
-    is_added: bool
-    suffix: list[int]  # what it appends, which vz takes off again
-
-    @classmethod
-    def of(cls, tokenizer: PreTrainedTokenizerBase, text: str) -> Around:
-        """A chat template that writes <bos> itself must not get a second one from the tokenizer."""
-        prefix, suffix = _affixes(tokenizer)
-        written = bool(prefix) and text.startswith("".join(tokenizer.convert_ids_to_tokens(prefix)))
-        return cls(not written, [] if written else suffix)
-
-
 @lru_cache(maxsize=8)
-def _affixes(tokenizer: PreTrainedTokenizerBase) -> tuple[list[int], list[int]]:
-    """The token ids that the tokenizer puts before and after every text. Any tokenizer that can vote knows a digit."""
+def _added_around(tokenizer: PreTrainedTokenizerBase) -> tuple[list[int], list[int]]:
+    """The token ids that the tokenizer adds before and after every text, shown by digits: every tokenizer has those."""
     bare = tokenizer(digits, add_special_tokens=False)["input_ids"]
     whole = tokenizer(digits)["input_ids"]
     start = next(place for place in range(len(whole)) if whole[place : place + len(bare)] == bare)
     return whole[:start], whole[start + len(bare) :]
 
 
+Size = tuple[int, int]  # width and height in pixels
+
+
 @dataclass(frozen=True)
 class Prompt:
-    """One prompt as a model takes it, unpadded."""
+    """The inputs of one prompt, without padding."""
 
     ids: list[int]
-    types: dict[str, list[int]]  # token types, by their name: one a token
+    types: dict[str, list[int]]  # token types by their name, one for each token
     pictures: dict[str, torch.Tensor]  # what the processor made of the pictures, by name
 
 
@@ -58,12 +46,12 @@ def encode(
 ) -> BatchFeature:
     """Model inputs of B prompts, left padded: `input_ids` [B, L], `attention_mask` [B, L] and the picture tensors.
 
-    Each prompt ends where the answer begins: nothing that the tokenizer appends to a text stays. `VzError` where the
-    processor cannot make the inputs, e.g. of a text with more placeholders than there are pictures.
+    Each prompt ends where the answer begins, without the tokens that the tokenizer appends to a text. `VzError` if the
+    processor cannot make the inputs, e.g. of a text with more placeholders than pictures.
     """
     texts = [prompt_text(processor, prompt) for prompt in prompts]
     images = [list(own) for own in pictures]
-    around = Around.of(processor.tokenizer, texts[0])
+    adds, appended = _special_tokens(processor.tokenizer, texts[0])
     try:
         made = processor(
             text=texts,
@@ -71,22 +59,22 @@ def encode(
             padding=True,
             padding_side="left",
             return_tensors="pt",
-            add_special_tokens=around.is_added,
+            add_special_tokens=adds,
         )
-    except (StopIteration, ValueError, IndexError) as error:  # what processors raise on a stray placeholder
+    except (StopIteration, ValueError, IndexError) as error:  # what processors raise for a stray placeholder
         raise VzError(
             f"the processor {type(processor).__name__} could not make a prompt's inputs of {len(images[0])} picture(s) "
             f"and its text: {error!r}"
         ) from error
-    if around.suffix:
+    if appended:
         shape = made["input_ids"].shape
         for name in [name for name, value in made.items() if getattr(value, "shape", ())[:2] == shape]:
-            made[name] = made[name][:, : -len(around.suffix)]
+            made[name] = made[name][:, :-appended]
     return made
 
 
 def encode_one(processor: ProcessorMixin, messages: list[Message], pictures: Sequence[Image.Image]) -> Prompt:
-    """One prompt's inputs, to be put together with others by `batch`."""
+    """One prompt's inputs, which `batch` joins with others."""
     made = dict(encode(processor, [messages], [pictures]))
     mask = made.pop("attention_mask")[0].bool()
     ids = made.pop("input_ids")[0][mask].tolist()
@@ -95,7 +83,7 @@ def encode_one(processor: ProcessorMixin, messages: list[Message], pictures: Seq
 
 
 def batch(prompts: Sequence[Prompt], pad_token: int) -> dict[str, torch.Tensor]:
-    """What `encode` gives for these prompts, from their parts: text left padded, picture tensors one after another."""
+    """The inputs that `encode` gives for these prompts: text left padded, picture tensors one after another."""
     import torch
 
     length = max(len(prompt.ids) for prompt in prompts)
@@ -113,32 +101,32 @@ def batch(prompts: Sequence[Prompt], pad_token: int) -> dict[str, torch.Tensor]:
 
 
 def prompt_ids(processor: ProcessorMixin, messages: list[Message]) -> list[int]:
-    """The token ids of a prompt's text alone, in which each picture is still the one mark of the chat template."""
+    """The token ids of a prompt's text, in which each picture is still the one mark that the chat template writes."""
     text = prompt_text(processor, messages)
-    around = Around.of(processor.tokenizer, text)
-    ids: list[int] = processor.tokenizer(text, add_special_tokens=around.is_added)["input_ids"]
-    return ids[: len(ids) - len(around.suffix)]
+    adds, appended = _special_tokens(processor.tokenizer, text)
+    ids: list[int] = processor.tokenizer(text, add_special_tokens=adds)["input_ids"]
+    return ids[: len(ids) - appended]
 
 
 def prompt_text(processor: ProcessorMixin, messages: list[Message]) -> str:
-    """A prompt as the chat template writes it, ready for the answer; a mark stands where the picture goes."""
+    """A prompt as the chat template writes it, up to where the answer begins, with a mark for each picture."""
     return chat_text(processor, plain_messages(messages), add_generation_prompt=True)
 
 
 def chat_text(processor: ProcessorMixin, messages: list[Message], add_generation_prompt: bool = False) -> str:
-    """A talk as the chat template writes it, with the recipe's options for the template."""
+    """A conversation as the chat template writes it, with the recipe's options for the template."""
     text: str = processor.apply_chat_template(
         messages,
         tokenize=False,
         add_generation_prompt=add_generation_prompt,
         **getattr(processor, "chat_template_options", {}),
-        processor_kwargs={"padding": True},  # no use for text alone, but without any SmolVLM's complains at every call
+        processor_kwargs={"padding": True},  # has no effect here, but without it SmolVLM warns at every call
     )
     return text
 
 
 def plain_messages(prompt: list[Message]) -> list[Message]:
-    """Messages as chat templates expect them: picture parts without a `text` key."""
+    """Messages in the form that chat templates expect: picture parts have no `text` key."""
     return [
         {
             "role": message["role"],
@@ -156,9 +144,15 @@ def prompt_hash(ids: Sequence[int]) -> str:
     return hashlib.sha256(np.fromiter(ids, "<u4", len(ids)).tobytes()).hexdigest()
 
 
-def unpadded(input_ids: torch.Tensor, attention_mask: torch.Tensor) -> list[list[int]]:
-    """The token ids of each row of [B, L] without its padding."""
-    return [row[mask.bool()].tolist() for row, mask in zip(input_ids, attention_mask, strict=True)]
+def _special_tokens(tokenizer: PreTrainedTokenizerBase, text: str) -> tuple[bool, int]:
+    """Whether the tokenizer may add special tokens to `text`, and how many of them come after it, to be cut off.
+
+    If the chat template wrote <bos> already, the tokenizer must not add a second one.
+    """
+    before, after = _added_around(tokenizer)
+    if before and text.startswith("".join(tokenizer.convert_ids_to_tokens(before))):
+        return False, 0
+    return True, len(after)
 
 
 def _left_padded(rows: Sequence[list[int]], length: int, pad: int) -> torch.Tensor:
@@ -168,9 +162,44 @@ def _left_padded(rows: Sequence[list[int]], length: int, pad: int) -> torch.Tens
 
 
 def _filled_up(part: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
-    """`part` with zeros after its end wherever another prompt's is larger (tiles, sides); the first size stays."""
+    """`part` padded with zeros to the sizes of the largest prompt (tiles, sides); the first size stays."""
     if list(part.shape[1:]) == list(shape):
         return part
     whole = part.new_zeros((part.shape[0], *shape))
     whole[tuple(slice(size) for size in part.shape)] = part
     return whole
+
+
+class PromptLengths:
+    """How many tokens prompts take with one processor. A picture's tokens depend only on its size."""
+
+    def __init__(self, processor: ProcessorMixin) -> None:
+        self._processor = processor
+        self._texts: dict[str, int] = {}
+        self._pictures: dict[Size, int | InputError] = {}
+
+    def text(self, messages: list[Message]) -> int:
+        """Tokens of a prompt in which each picture is still the one mark that the chat template writes."""
+        key = str(messages)
+        if key not in self._texts:
+            self._texts[key] = len(prompt_ids(self._processor, messages))
+        return self._texts[key]
+
+    def picture(self, messages: list[Message], size: Size) -> int:
+        """Tokens that a picture of this size adds to a prompt. `InputError` if the processor cannot take it."""
+        if size not in self._pictures:
+            self._pictures[size] = self._prepared(messages, size)
+        found = self._pictures[size]
+        if isinstance(found, InputError):
+            raise found
+        return found
+
+    def _prepared(self, messages: list[Message], size: Size) -> int | InputError:
+        try:
+            prompt = encode_one(self._processor, messages, [Image.new("RGB", size)])
+        except MemoryError:
+            raise
+        except Exception as error:  # processors raise all kinds of errors for a size they were not made for
+            name, why = type(self._processor).__name__, first_line(error.__cause__ or error)
+            return InputError(f"{name} cannot take {size[0]}×{size[1]} pixels: {why}")
+        return len(prompt.ids) - self.text(messages)

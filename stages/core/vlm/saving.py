@@ -1,24 +1,47 @@
-"""Writing a policy's weights so that whatever read its base reads them too: transformers 4 and 5, and vLLM."""
+"""A model's folder on disk, and writing weights so that whatever reads the base reads them too.
+
+Readers are transformers 4 and 5, and vLLM. The other files of a model are copied byte by byte.
+"""
 
 from __future__ import annotations
 
+import shutil
 from collections import defaultdict
+from collections.abc import Iterator
+from fnmatch import fnmatch
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from stages.core.errors import InputError
+from stages.core.errors import InputError, first_line, require
+from stages.core.folder.content import MANIFEST, PICTURES
 from stages.core.folder.files import read_json, write_json
-from stages.core.vlm.model_files import INDEX, read_weights, safe_name, shapes, weight_map, write_index
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
 
+CONFIG = "config.json"
+INDEX = "model.safetensors.index.json"
+# transformers looks for them in this order.
+_SAFE, _BIN, _BIN_INDEX = "model.safetensors", "pytorch_model.bin", "pytorch_model.bin.index.json"
+_TEMPLATES = "additional_chat_templates"
+_OTHER_FORMATS = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.h5", "*.msgpack", "*.onnx", "*.gguf", "*.index.json")
+_NOT_COPIED = (
+    "*.safetensors",
+    *_OTHER_FORMATS,
+    *(f"*{suffix}" for suffix in PICTURES),
+    "README.md",
+    "adapter_config.json",
+    "trainer_state.json",
+    "training.json",
+    "timings.json",
+    MANIFEST,
+)
 SHORT, LONG = "vision_tower.", "vision_tower.vision_model."
 
 
 def save_model(model: PreTrainedModel, folder: Path) -> None:
-    """`save_pretrained` for a model that has no base, under weight names that vLLM knows too."""
+    """`save_pretrained` for a model that has no base, with weight names that vLLM also knows."""
     model.save_pretrained(folder)
     for path in folder.glob("*.safetensors"):
         if _has_short_names(model):
@@ -31,13 +54,13 @@ def save_model(model: PreTrainedModel, folder: Path) -> None:
 
 
 def save_like(model: PreTrainedModel, base: Path, out: Path) -> None:
-    """Write the weights of `model` to `out` under the names, and in the files, that they have in `base`.
+    """Write the weights of `model`, loaded from `base`, to `out` with the names and files that they have in `base`.
 
-    `model` was loaded from `base`. Weights of `base` that transformers does not load are copied.
+    Weights of `base` that transformers does not load are copied.
     """
-    tensors, files = _as_stored(model, base), weight_map(base)
+    tensors = _as_stored(model, base)
     by_file: dict[str, list[str]] = defaultdict(list)
-    for name, file in files.items():
+    for name, file in weight_map(base).items():
         by_file[file].append(name)
     total = 0
     places: dict[str, str] = {}
@@ -45,16 +68,16 @@ def save_like(model: PreTrainedModel, base: Path, out: Path) -> None:
         total += _write_file(model, tensors, base, file, names, out / safe_name(file))
         places |= dict.fromkeys((_name(model, name) for name in names), safe_name(file))
     if len(by_file) > 1:
-        write_index(out, places, total)
+        write_json(out / INDEX, {"metadata": {"total_size": total}, "weight_map": places})
 
 
 def check_savable(model: PreTrainedModel, base: Path) -> None:
-    """`InputError` if `save_like` has no place for a weight; a model on the meta device will do for this."""
+    """`InputError` if `save_like` could not place a weight. `model` may be on the meta device."""
     _as_stored(model, base)
 
 
 def _as_stored(model: PreTrainedModel, base: Path) -> dict[str, torch.Tensor]:
-    """The model's weights by the names, and in the shapes, that they have in the files of `base`."""
+    """The model's weights with the names and shapes that they have in the files of `base`."""
     from transformers.core_model_loading import revert_weight_conversion
 
     reverted = revert_weight_conversion(model, model.state_dict(keep_vars=True))
@@ -64,7 +87,7 @@ def _as_stored(model: PreTrainedModel, base: Path) -> dict[str, torch.Tensor]:
         for file in set(weight_map(base).values())
         for name, shape in shapes(base, file).items()
     }
-    placed = {id(weight) for name, weight in tensors.items() if name in stored}  # a tied weight needs one place only
+    placed = {id(weight) for name, weight in tensors.items() if name in stored}  # a tied weight needs one place
     lost = [name for name, weight in tensors.items() if id(weight) not in placed]
     tensors = {name: _turned(weight, stored[name]) for name, weight in tensors.items() if name in stored}
     reshaped = [name for name, weight in tensors.items() if tuple(weight.shape) != stored[name]]
@@ -83,7 +106,7 @@ def _as_stored(model: PreTrainedModel, base: Path) -> dict[str, torch.Tensor]:
 
 
 def _turned(weight: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
-    """`weight` in its stored shape: transformers 5 transposes some fused experts at loading, and not back at saving."""
+    """`weight` in its stored shape: transformers 5 transposes some fused experts on loading, but not on saving."""
     turns = weight.dim() == 3 and tuple(weight.shape) != shape == tuple(weight.transpose(1, 2).shape)
     return weight.transpose(1, 2) if turns else weight
 
@@ -91,7 +114,7 @@ def _turned(weight: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
 def _write_file(
     model: PreTrainedModel, tensors: dict[str, torch.Tensor], base: Path, file: str, names: list[str], target: Path
 ) -> int:
-    """Write one file with the weights that it holds in `base`; returns their bytes."""
+    """Write one file with the weights that it holds in `base`. Returns their size in bytes."""
     from safetensors.torch import save_file
 
     unread = [name for name in names if _name(model, name) not in tensors]
@@ -99,7 +122,7 @@ def _write_file(
     seen: set[int] = set()
     for name in (_name(model, name) for name in names if name not in held):
         weight = tensors[name].detach().contiguous()
-        held[name] = weight.clone() if weight.data_ptr() in seen else weight  # tied weights, if the base has both
+        held[name] = weight.clone() if weight.data_ptr() in seen else weight  # a tied weight that the base stores twice
         seen.add(weight.data_ptr())
     save_file(held, target, metadata={"format": "pt"})
     target.chmod(0o644)
@@ -107,22 +130,126 @@ def _write_file(
 
 
 def _has_short_names(model: PreTrainedModel) -> bool:
-    """LLaVA, Gemma 3 and others whose picture encoder is CLIP's or SigLIP's."""
+    """Whether transformers 5 shortens weight names: of LLaVA, Gemma 3 and others with CLIP's or SigLIP's encoder."""
     vision = getattr(model.config, "vision_config", None)
     return getattr(vision, "model_type", None) in {"clip_vision_model", "siglip_vision_model"}
 
 
 def _rename_vision_tower(path: Path) -> None:
-    """transformers 5 saves the vision tower's weights under a shorter form of their names; it loads either form."""
+    """Give the vision tower's weights the long names. transformers 5 saves the short ones and loads either."""
     from safetensors.torch import load_file, save_file
 
     save_file({_long_name(name): weight for name, weight in load_file(path).items()}, path, metadata={"format": "pt"})
 
 
 def _name(model: PreTrainedModel, name: str) -> str:
-    """The name that every reader knows: of a vision tower's weights the long form."""
+    """The name that every reader knows."""
     return _long_name(name) if _has_short_names(model) else name
 
 
 def _long_name(name: str) -> str:
     return name if name.startswith(LONG) or not name.startswith(SHORT) else LONG + name.removeprefix(SHORT)
+
+
+def local_folder(place: str, revision: str | None) -> Path:
+    """A model's folder: the place itself, or the hub's cache, to which missing files are downloaded."""
+    if Path(place).exists():
+        return Path(place)
+    hub = require("huggingface_hub", "train")
+    others = [pattern for pattern in _OTHER_FORMATS if pattern != "*.index.json"]
+    try:
+        folder = Path(hub.snapshot_download(place, revision=revision, ignore_patterns=others))
+        if not any(folder.glob("*.safetensors")):
+            hub.snapshot_download(place, revision=revision, allow_patterns=[_BIN, _BIN_INDEX, "pytorch_model-*.bin"])
+    except (OSError, ValueError) as error:
+        raise InputError(f"{place}: cannot be fetched from the hub: {first_line(error)}") from error
+    return folder
+
+
+def own_files(folder: Path) -> list[Path]:
+    """The files of a model other than its weights: configs, tokenizer, processor, chat templates, licence."""
+    files = [path for path in [*folder.glob("[!.]*"), *(folder / _TEMPLATES).glob("*")] if path.is_file()]
+    return sorted(path for path in files if not any(fnmatch(path.name, kind) for kind in _NOT_COPIED))
+
+
+def copy_own_files(folder: Path, out: Path, *, config: bool) -> None:
+    """Copy `own_files` to `out`, byte by byte; without `config`, all but `config.json`."""
+    for path in own_files(folder):
+        if path.name == CONFIG and not config:
+            continue
+        target = out / path.relative_to(folder)
+        target.parent.mkdir(exist_ok=True)
+        shutil.copyfile(path, target)
+
+
+def set_dtype(path: Path, dtype: str) -> None:
+    """Replace each dtype that a config names by `dtype`. A config that needs no change keeps its bytes."""
+    config = read_json(path)
+    if _name_dtype(config, dtype):
+        write_json(path, config)
+
+
+def _name_dtype(part: dict[str, Any], dtype: str) -> bool:
+    changed = False
+    for key, value in part.items():
+        if isinstance(value, dict) and key.endswith("_config"):
+            changed |= _name_dtype(value, dtype)
+        elif key in {"dtype", "torch_dtype"} and isinstance(value, str) and value != dtype:
+            part[key] = dtype
+            changed = True
+    return changed
+
+
+def weight_map(folder: Path) -> dict[str, str]:
+    """The file of each weight in `folder`, by the weight's name, from the files that transformers would load."""
+    for single, index in ((_SAFE, INDEX), (_BIN, _BIN_INDEX)):
+        if (folder / single).is_file():
+            return dict.fromkeys(shapes(folder, single), single)
+        if (folder / index).is_file():
+            found: dict[str, str] = read_json(folder / index)["weight_map"]
+            return found
+    raise InputError(f"{folder}: has no weights: neither {_SAFE} nor {_BIN}, nor an index of several such files")
+
+
+def shapes(folder: Path, file: str) -> dict[str, tuple[int, ...]]:
+    """The shapes of the weights in one of a folder's files, without reading the weights."""
+    if file.endswith(".safetensors"):
+        with _opened(folder / file) as weights:
+            return {name: tuple(weights.get_slice(name).get_shape()) for name in weights.keys()}  # noqa: SIM118
+    return {name: tuple(weight.shape) for name, weight in _pickled(folder / file).items()}
+
+
+def read_weights(folder: Path, file: str, names: list[str]) -> Iterator[tuple[str, torch.Tensor]]:
+    """The weights `names` of one of a folder's files."""
+    if file.endswith(".safetensors"):
+        with _opened(folder / file) as weights:
+            yield from ((name, weights.get_tensor(name)) for name in names)
+    elif names:
+        held = _pickled(folder / file)
+        yield from ((name, held[name]) for name in names)
+
+
+def safe_name(file: str) -> str:
+    """The name of the safetensors file that replaces a weight file."""
+    return Path(file.replace("pytorch_model", "model")).with_suffix(".safetensors").name
+
+
+def _opened(file: Path) -> Any:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        return safe_open(file, framework="pt")
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"{file}: not a readable safetensors file ({error})") from error
+
+
+def _pickled(file: Path) -> dict[str, torch.Tensor]:
+    import torch
+
+    held: dict[str, torch.Tensor] = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
+    return held
+
+
+def is_quantized(folder: Path) -> bool:
+    """Whether the folder's weights are quantized (GPTQ, AWQ, FP8, …)."""
+    return bool(read_json(folder / CONFIG).get("quantization_config"))

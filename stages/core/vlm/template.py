@@ -1,12 +1,13 @@
-"""Does a chat template write vz's prompts? Tried when the processor is loaded, before anything is played."""
+"""Chat templates: whether one writes vz's prompts, tried when the processor is loaded; and the text of answers."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stages.core.errors import InputError, VzError, first_line
+from stages.core.game.thinking import Tags
 from stages.core.recipe.model import Model as ModelRecipe
 from stages.core.vlm.prompts import prompt_text
 from stages.core.vlm.tokens import picture_tokens
@@ -26,7 +27,7 @@ _REMEDY = (
 
 
 def set_template(place: str, processor: ProcessorMixin, recipe: ModelRecipe) -> None:
-    """Give the processor the recipe's chat template and options. `InputError` unless prompts come out whole."""
+    """Give the processor the recipe's chat template and options. `InputError` unless it writes whole prompts."""
     if recipe.chat_template is not None:
         try:
             processor.chat_template = Path(recipe.chat_template).read_text(encoding="utf-8")
@@ -41,7 +42,7 @@ def set_template(place: str, processor: ProcessorMixin, recipe: ModelRecipe) -> 
         text = prompt_text(processor, _PROMPT)
     except InputError:
         raise
-    except Exception as error:  # a template is foreign code: whatever it raises means that it does not take the prompt
+    except Exception as error:  # whatever a template raises means that it cannot write the prompt
         raise InputError(f"{where} refuses a prompt of the game: {first_line(error)}; {_REMEDY}") from error
     before, _, after = text.partition(_TEXTS[0])
     if before == text or _TEXTS[1] not in after:
@@ -51,8 +52,10 @@ def set_template(place: str, processor: ProcessorMixin, recipe: ModelRecipe) -> 
 
 
 def opened_thought(processor: ProcessorMixin, tags: Collection[tuple[str, str]]) -> str:
-    """The end of every prompt from where the chat template opens a thought, e.g. `<think>` and a line break; empty
-    where the template opens none, or closes it again (as Qwen3's does with `enable_thinking: false`)."""
+    """The end of every prompt from where the chat template opens a thought, e.g. `<think>` and a line break.
+
+    Empty if the template opens none, or closes it again (as Qwen3's does with `enable_thinking: false`).
+    """
     tail = prompt_text(processor, _PROMPT).rpartition(_TEXTS[1])[2]
     for opening, closing in tags:
         _, found, after = tail.rpartition(opening)
@@ -62,7 +65,7 @@ def opened_thought(processor: ProcessorMixin, tags: Collection[tuple[str, str]])
 
 
 def _check_options(where: str, processor: ProcessorMixin, options: Collection[str]) -> None:
-    """transformers hands options that the template does not use to the processor, which ignores them."""
+    """`InputError` for an option that the template does not use. transformers would ignore it."""
     if not options:
         return
     from transformers.utils.chat_template_utils import _get_template_variables
@@ -81,5 +84,27 @@ def _check_options(where: str, processor: ProcessorMixin, options: Collection[st
 def _shows_pictures(processor: ProcessorMixin) -> bool:
     try:
         return bool(picture_tokens(processor))
-    except VzError:  # a processor that finds no place for its picture
+    except VzError:  # the processor finds no place for the picture
         return False
+
+
+class AnswerText:
+    """The text of a policy's answers, without special tokens except those that open or close a thought.
+
+    If the chat template opens a thought at the end of the prompt, the text begins with that tag, so that it can be
+    read on its own.
+    """
+
+    def __init__(self, processor: ProcessorMixin, tags: Sequence[Tags]) -> None:
+        self._tokenizer = processor.tokenizer
+        self._opened = opened_thought(processor, tags)
+        special = {place for place, token in self._tokenizer.added_tokens_decoder.items() if token.special}
+        marks = self._tokenizer([tag for pair in tags for tag in pair], add_special_tokens=False)["input_ids"]
+        self._left_out = special - {token for ids in marks for token in ids} | {
+            token for token in (self._tokenizer.unk_token_id,) if token in special
+        }
+
+    def of(self, ids: Sequence[int]) -> str:
+        kept = [token for token in ids if token not in self._left_out]
+        text: str = self._tokenizer.decode(kept, skip_special_tokens=False)
+        return self._opened + text

@@ -1,4 +1,4 @@
-"""Tokens with a meaning of their own: those that end an answer, and those that stand for pictures in a prompt."""
+"""Special tokens: those that end an answer, and those that stand for pictures in a prompt."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ _SIDE = 64  # pixels; large enough for every processor, and one tile where there
 def placeholder_tokens(model: PreTrainedModel | PreTrainedConfig, processor: ProcessorMixin) -> list[int]:
     """Token ids that stand for a picture, video or sound in a prompt, or mark where one begins and ends.
 
-    A policy must never say them: the model would look for features that are not there. The set is the same in every
-    engine and in training: what model and processor declare as the image token; the special tokens that they declare
-    for pictures, video and sound; and the special tokens that the processor writes for a picture, declared or not. An
-    ordinary word is never in it, whatever an attribute is called.
+    No answer may contain them, because the model would look for features that do not exist. The set is the same in
+    every engine and in training: what model and processor declare as the image token; the special tokens that they
+    declare for pictures, video and sound; and the special tokens that the processor writes for a picture. It never
+    contains an ordinary word, whatever an attribute's name.
     """
     config = getattr(model, "config", model)
     added = processor.tokenizer.added_tokens_decoder
@@ -50,7 +50,7 @@ def placeholder_tokens(model: PreTrainedModel | PreTrainedConfig, processor: Pro
 
 
 def image_tokens(processor: ProcessorMixin) -> set[int]:
-    """The ids that the processor declares for a picture, video or sound itself, through the library's interface."""
+    """The ids that the processor declares for pictures, video and sound through transformers' interface."""
     declared = (token for kind in MODALITIES for token in getattr(processor, f"{kind}_token_ids", None) or ())
     return {token for token in declared if isinstance(token, int)}
 
@@ -63,10 +63,10 @@ def picture_tokens(processor: ProcessorMixin) -> set[int]:
 
 
 def generation_config(place: str, revision: str | None) -> GenerationConfig:
-    """Of a model's own generation config only the tokens that end an answer: the recipe decides all else.
+    """A generation config with only the tokens that end an answer: the recipe decides all else.
 
-    A model without one names these tokens in its configuration. Nothing else of the file is read, so no value in it
-    can bend sampling or stop the model from loading.
+    They come from the model's generation config, or from its configuration if it has none. Nothing else of the file is
+    read, so no value in it can change sampling or stop the model from loading.
     """
     import transformers
     from transformers.utils import cached_file
@@ -77,7 +77,7 @@ def generation_config(place: str, revision: str | None) -> GenerationConfig:
         ends = body.get("eos_token_id")
         if ends is None:
             ends = transformers.AutoConfig.from_pretrained(place, revision=revision).get_text_config().eos_token_id
-    except (OSError, ValueError):  # no such model, or none that transformers knows; loading says so
+    except (OSError, ValueError):  # no such model, or one that transformers does not know: loading reports it
         ends = None
     listed = ends if isinstance(ends, list) else [ends]
     if not all(end is None or (isinstance(end, int) and not isinstance(end, bool)) for end in listed):
@@ -86,9 +86,9 @@ def generation_config(place: str, revision: str | None) -> GenerationConfig:
 
 
 def stop_tokens(model: PreTrainedModel | GenerationConfig, processor: ProcessorMixin) -> list[int]:
-    """The token ids that end an answer: of the generation config, of the tokenizer, and of the chat template.
+    """The token ids that end an answer, from the generation config, the tokenizer and the chat template.
 
-    The last because some families name the token that ends a turn nowhere else (Idefics3's `<end_of_utterance>`).
+    Only the chat template knows the token that ends a turn in some families (Idefics3's `<end_of_utterance>`).
     """
     ids = getattr(model, "generation_config", model).eos_token_id
     listed = ids if isinstance(ids, list) else [ids]
@@ -123,14 +123,14 @@ def _attributes(thing: object) -> list[str]:
 
 
 def _turn_end(processor: ProcessorMixin) -> int | None:
-    """The special token that the chat template writes after an assistant's words; None where it writes none."""
-    talk = [
+    """The special token that the chat template writes after an assistant's message; None if it writes none."""
+    conversation = [
         {"role": "user", "content": [{"type": "text", "text": "question"}]},
         {"role": "assistant", "content": [{"type": "text", "text": _ANSWER}]},
     ]
     try:
-        text = chat_text(processor, talk)
-    except (TemplateError, TypeError, ValueError):  # a template for other talks than this
+        text = chat_text(processor, conversation)
+    except (TemplateError, TypeError, ValueError):  # a template for other conversations
         return None
     if _ANSWER not in text:
         return None

@@ -23,8 +23,8 @@ from stages.core.pictures import Picture
 from stages.core.play import playable
 from stages.core.play.folder import PAIR
 from stages.core.recipe import Recipe, load
-from stages.core.vlm import lengths
-from stages.core.vlm.lengths import PromptLengths
+from stages.core.vlm import prompts
+from stages.core.vlm.prompts import PromptLengths
 from stages.make_games import Sources
 from stages.make_games import run as make_games
 from stages.rollout import preflight
@@ -189,8 +189,8 @@ def test_a_picture_that_the_processor_cannot_take_is_named(
             raise ValueError("absolute aspect ratio must be smaller than 2, got 3.0")
         return real(processor, messages, pictures)
 
-    real = lengths.encode_one
-    monkeypatch.setattr(lengths, "encode_one", refuse_wide)
+    real = prompts.encode_one
+    monkeypatch.setattr(prompts, "encode_one", refuse_wide)
     told = r"5 of 6 pairs.*\n.*picture images/p0_original.png: picture refused, .* cannot take 120×40 pixels: absolute"
     with pytest.raises(InputError, match=told) as refused:
         rollout.run(recipe(model), games, tmp_path / "out")
@@ -203,8 +203,8 @@ def test_a_size_is_prepared_once_however_many_pairs_have_it(
     model: Path, games: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     prepared: list[tuple[int, int]] = []
-    real = lengths.encode_one
-    monkeypatch.setattr(lengths, "encode_one", lambda *given: (prepared.append(given[2][0].size), real(*given))[1])
+    real = prompts.encode_one
+    monkeypatch.setattr(prompts, "encode_one", lambda *given: (prepared.append(given[2][0].size), real(*given))[1])
     pairs = tables.read(games / "pairs.parquet", tables.PAIRS, PAIR)
     assert playable.find_unplayable(recipe(model), games, pl.concat([pairs] * 50), [model]).is_empty()
     assert sorted(prepared) == [(64, 64), (120, 40)]

@@ -1,4 +1,4 @@
-"""LLaVA's processor with a tokenizer and a chat template of a test's own; no weights."""
+"""LLaVA's processor with a tokenizer and chat template for tests; no weights."""
 
 from __future__ import annotations
 

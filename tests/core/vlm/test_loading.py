@@ -1,4 +1,4 @@
-"""Loading says what is wrong with a place: code of its own, no such limit, a processor of another kind."""
+"""Errors of loading: repositories with their own code, unknown pixel limits, processors of another kind."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def own_code(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_repository_with_code_of_its_own_is_refused_and_the_other_named(own_code: Path):
+def test_a_repository_with_its_own_code_is_refused_with_an_alternative(own_code: Path):
     for loading in (vlm.load_model, vlm.load_processor):
         with pytest.raises(
             InputError, match=r"'internvl_chat' is code in its own repository.*OpenGVLab/InternVL3-8B-hf"
@@ -41,7 +41,7 @@ def test_the_native_variant_of_a_hub_name_is_named(own_code: Path, monkeypatch: 
         vlm.load_processor("OpenGVLab/InternVL3-2B", model_recipe())
 
 
-def test_other_code_of_its_own_is_refused_too(tmp_path: Path):
+def test_any_repository_with_its_own_code_is_refused(tmp_path: Path):
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "molmo", "auto_map": {"AutoModel": "m.Molmo"}}))
     with pytest.raises(InputError, match="'molmo' is code in its own repository.*supports natively"):
         vlm.load_model(tmp_path, model_recipe())

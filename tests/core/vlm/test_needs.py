@@ -1,4 +1,4 @@
-"""What a recipe's model needs is said, with the remedy, before games are made or weights are loaded."""
+"""A recipe's missing requirements are reported with a remedy before games are made or weights are loaded."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def verdicts(recipe: Recipe) -> dict[str, str]:
     return {finding.what: finding.verdict for finding in examine_model(recipe)}
 
 
-def test_a_model_that_has_all_it_needs_is_judged_without_its_weights(random_model: Path, no_weights: None):
+def test_checks_load_no_weights(random_model: Path, no_weights: None):
     assert set(verdicts(recipe_of(random_model)).values()) == {"ok"}
     found = {finding.what: finding.found for finding in examine_model(recipe_of(random_model))}
     assert found["processor"].startswith("LlavaProcessor") and "LlavaForConditionalGeneration" in found["architecture"]
@@ -77,7 +77,7 @@ def test_qwen_without_torchvision_is_refused_by_every_command_before_any_work(
         assert not out.exists()
 
 
-def test_the_extra_that_is_named_brings_what_is_missing():
+def test_the_named_extra_contains_the_missing_packages():
     listed = [line for line in metadata.requires("vz-selfplay") or [] if 'extra == "vision"' in line]
     pyproject = (Path(__file__).resolve().parents[3] / "pyproject.toml").read_text()
     (line,) = [line for line in pyproject.splitlines() if line.startswith("vision = ")]
@@ -95,9 +95,7 @@ def test_the_extra_that_is_named_brings_what_is_missing():
         (["rollout.engine=vllm", "deterministic=false"], "vLLM", r"pip install 'vz-selfplay\[vllm\]'"),
     ],
 )
-def test_what_the_recipe_asks_for_and_this_machine_lacks(
-    overrides: list[str], what: str, said: str, random_model: Path
-):
+def test_missing_devices_and_packages_are_reported(overrides: list[str], what: str, said: str, random_model: Path):
     import torch
 
     if (what == "vLLM" and find_spec("vllm")) or (what == "device" and torch.cuda.is_available()):
@@ -108,7 +106,7 @@ def test_what_the_recipe_asks_for_and_this_machine_lacks(
         check_models(recipe, [random_model])
 
 
-def test_a_model_without_eyes_is_no_policy(random_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_model_without_a_vision_tower_is_refused(random_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     from transformers import LlamaConfig
 
     LlamaConfig().save_pretrained(tmp_path / "llama")
@@ -118,7 +116,7 @@ def test_a_model_without_eyes_is_no_policy(random_model: Path, tmp_path: Path, m
 
 
 @pytest.mark.skipif(find_spec("timm") is not None, reason="timm is installed")
-def test_a_package_of_the_model_itself_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_packages_that_a_model_needs_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     from transformers import Gemma3nConfig
 
     Gemma3nConfig(vision_config={"model_type": "gemma3n_vision"}).save_pretrained(tmp_path / "gemma")
@@ -134,7 +132,7 @@ def test_a_package_of_the_model_itself_is_named(tmp_path: Path, monkeypatch: pyt
         ([], "trl", r"the package 'trl', which is not installed: pip install 'vz-selfplay\[train\]'"),
     ],
 )
-def test_what_training_lacks_is_said_before_games_are_made_or_weights_loaded(
+def test_training_requirements_are_checked_before_games_are_made(
     overrides: list[str],
     missing: str | None,
     said: str,
@@ -151,7 +149,7 @@ def test_what_training_lacks_is_said_before_games_are_made_or_weights_loaded(
     assert not (tmp_path / "out").exists()
 
 
-def test_policies_without_weights_here_need_none(monkeypatch: pytest.MonkeyPatch):
+def test_served_and_fake_policies_load_nothing(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(needs.vlm, "load_processor", lambda *_: pytest.fail("nothing is to be loaded"))
     served: Any = load("tiny", ["rollout.engine=server"])
     check_models(served, ["owner/model"])

@@ -1,4 +1,4 @@
-"""Prompts begin with one <s> and end where the answer begins, whatever the tokenizer puts around a text."""
+"""Prompts begin with one <s> and end where the answer begins, whatever a tokenizer adds to a text."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_a_tokenizer_that_appends_eos_to_every_text_gives_the_prompts_of_one_tha
     bos, opening = usual.tokenizer.bos_token_id, usual.tokenizer("ASSISTANT:", add_special_tokens=False)["input_ids"]
     made = vlm.encode(appending, prompts, pictures)
     assert made["input_ids"].shape == made["attention_mask"].shape
-    rows = vlm.unpadded(made["input_ids"], made["attention_mask"])
+    rows = [ids[mask.bool()].tolist() for ids, mask in zip(made["input_ids"], made["attention_mask"], strict=True)]
     for prompt, row in zip(prompts, rows, strict=True):
         bare = vlm.encode_one(usual, prompt, [PICTURE]).ids
         assert row == vlm.encode_one(appending, prompt, [PICTURE]).ids
@@ -37,7 +37,7 @@ def test_a_tokenizer_that_appends_eos_to_every_text_gives_the_prompts_of_one_tha
         assert vlm.prompt_ids(appending, prompt) == marked
 
 
-def test_a_tokenizer_that_drops_letters_it_does_not_know():
+def test_a_tokenizer_that_drops_unknown_letters_works():
     from tokenizers.models import BPE
 
     plain, appending = build_processor(), build_processor(append_eos=True)
@@ -49,7 +49,7 @@ def test_a_tokenizer_that_drops_letters_it_does_not_know():
     assert vlm.encode_one(appending, message("1"), [PICTURE]).ids == [plain.tokenizer.bos_token_id, *bare]
 
 
-def test_types_of_tokens_lose_what_was_appended_too():
+def test_token_types_are_cut_like_the_tokens():
     processor = build_processor(append_eos=True)
     processor.tokenizer.model_input_names = ["input_ids", "token_type_ids", "attention_mask"]
     prompt = vlm.encode_one(processor, message("red"), [PICTURE])

@@ -1,4 +1,4 @@
-"""Weights are written as their base has them, also where transformers would write them in another form."""
+"""Weights are written as the base stores them, even if transformers would store them in another form."""
 
 from __future__ import annotations
 

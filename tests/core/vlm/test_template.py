@@ -13,6 +13,7 @@ from stages.core.errors import InputError
 from stages.core.recipe import Recipe, load
 from stages.core.recipe.load import parse
 from stages.core.recipe.model import Model
+from stages.core.vlm.prompts import prompt_text
 from stages.core.vlm.template import opened_thought
 from tests.core.vlm.processors import IMAGE, PLAIN, TEXT_ONLY, build_processor, saved
 
@@ -51,12 +52,12 @@ def test_a_template_that_cannot_write_prompts_is_refused_and_the_remedy_works(te
     remedy = tmp_path / "template.jinja"
     remedy.write_text(PLAIN)
     processor = vlm.load_processor(place, recipe(chat_template=str(remedy)))
-    said_now = vlm.prompt_text(processor, [{"role": "user", "content": [{"type": "image", "text": None}]}])
+    said_now = prompt_text(processor, [{"role": "user", "content": [{"type": "image", "text": None}]}])
     assert said_now.startswith(f"USER:{IMAGE}")
 
 
 @pytest.mark.parametrize("rule", [NO_SYSTEM, ALTERNATES])
-def test_a_template_whose_rules_a_prompt_keeps_is_taken(rule: str, tmp_path: Path):
+def test_a_strict_template_that_accepts_prompts_works(rule: str, tmp_path: Path):
     vlm.load_processor(saved(build_processor(rule + PLAIN), tmp_path / "model"), recipe())
 
 
@@ -86,18 +87,18 @@ def test_options_reach_the_template_and_one_that_it_does_not_use_is_refused(tmp_
     ends = {}
     for thinks in (True, False):
         processor = vlm.load_processor(place, recipe(chat_template_options={"enable_thinking": thinks}))
-        ends[thinks] = vlm.prompt_text(processor, prompt).partition("ASSISTANT:")[2]
+        ends[thinks] = prompt_text(processor, prompt).partition("ASSISTANT:")[2]
     assert ends == {True: "<think>\n", False: "<think>\n\n</think>\n\n"}
     with pytest.raises(InputError, match="does not use 'enable_thoughts', .* the template uses .*enable_thinking"):
         vlm.load_processor(place, recipe(chat_template_options={"enable_thoughts": True}))
 
 
-def test_options_that_vz_gives_itself_are_refused():
+def test_options_that_vz_sets_are_refused():
     with pytest.raises(InputError, match="'add_generation_prompt' cannot be set here"):
         load("tiny", ["model.chat_template_options={add_generation_prompt: false}"])
 
 
-def test_options_are_part_of_what_a_result_was_made_with():
+def test_template_options_are_part_of_a_results_identity():
     def settings(*overrides: str) -> dict[str, Any]:
         return load("tiny", list(overrides)).settings("model")
 
@@ -112,14 +113,14 @@ def test_options_are_part_of_what_a_result_was_made_with():
     ("template", "options", "opened"),
     [(PLAIN, {}, ""), (THINKS, {}, "<think>\n"), (THINKS, {"enable_thinking": False}, "")],
 )
-def test_a_thought_that_the_template_opens_is_known(
+def test_a_thought_opened_by_the_template_is_detected(
     template: str, options: dict[str, bool], opened: str, tmp_path: Path
 ):
     place = saved(build_processor(template), tmp_path / "model")
     assert opened_thought(vlm.load_processor(place, recipe(chat_template_options=options)), TAGS) == opened
 
 
-def test_answers_begin_with_what_the_template_opened_and_keep_tags_that_are_special_tokens(tmp_path: Path):
+def test_answers_include_the_opened_thought_and_special_tag_tokens(tmp_path: Path):
     tags = ("<|begin|>", "<|end|>")
     template = PLAIN.replace("ASSISTANT:{% endif", "ASSISTANT:<|begin|>{% endif")
     processor = vlm.load_processor(saved(build_processor(template, more=tags), tmp_path / "model"), recipe())

@@ -1,4 +1,4 @@
-"""Tokens that end answers and stand for pictures, as families declare them: here by hand, in tests/families for real."""
+"""Tokens that end answers or stand for pictures, declared by hand here; tests/families has the real declarations."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ def processor_of(template: str, eos: str = "</s>", **named: str) -> Any:
     return SimpleNamespace(tokenizer=tokenizer, apply_chat_template=apply)
 
 
-def test_the_token_that_ends_a_turn_ends_an_answer_though_nothing_declares_it():
+def test_an_undeclared_token_that_ends_a_turn_ends_answers():
     processor = processor_of(TURN)
     ends = processor.tokenizer.convert_tokens_to_ids(["</s>", "<end_turn>"])
     assert vlm.stop_tokens(GenerationConfig(eos_token_id=ends[0]), processor) == sorted(ends)
 
 
-def test_a_template_that_writes_no_token_after_an_answer_adds_none():
+def test_a_template_without_a_token_after_answers_adds_none():
     processor = processor_of(PLAIN)
     assert vlm.stop_tokens(GenerationConfig(eos_token_id=[7, 9]), processor) == sorted(
         {7, 9, processor.tokenizer.eos_token_id}
     )
 
 
-def test_a_model_without_any_such_token_is_an_error():
+def test_a_model_without_stop_tokens_is_refused():
     processor = processor_of(PLAIN)
     processor.tokenizer.eos_token = None
     with pytest.raises(InputError, match="eos_token_id"):
@@ -55,7 +55,7 @@ def config_of(processor: Any, **more: int) -> LlavaConfig:
     return config
 
 
-def test_declared_tokens_of_pictures_video_and_sound_are_never_said():
+def test_declared_picture_video_and_sound_tokens_are_suppressed():
     processor = build_processor(more=("<film>", "<open>", "<shut>"))
     film, opened, _ = ids = processor.tokenizer.convert_tokens_to_ids(["<film>", "<open>", "<shut>"])
     processor.fake_image_token = "<shut>"
@@ -67,7 +67,7 @@ def test_declared_tokens_of_pictures_video_and_sound_are_never_said():
     assert vlm.placeholder_tokens(model, processor) == vlm.placeholder_tokens(config, processor)
 
 
-def test_a_number_whose_name_speaks_of_tokens_makes_no_word_unsayable():
+def test_numbers_named_like_token_ids_suppress_no_word():
     processor = build_processor()
     red, cube, sphere = processor.tokenizer.convert_tokens_to_ids(["red", "cube", "sphere"])
     processor.audio_ms_per_token, processor.num_image_token = red, red  # Gemma 4 has the first
@@ -75,14 +75,14 @@ def test_a_number_whose_name_speaks_of_tokens_makes_no_word_unsayable():
     assert vlm.placeholder_tokens(config, processor) == [processor.image_token_id]
 
 
-def test_a_token_that_the_template_writes_for_a_picture_is_never_said_whatever_its_name():
+def test_tokens_that_the_processor_writes_for_a_picture_are_suppressed():
     template = chat("<turn>", f"<media>{IMAGE}</media>\n", " ", "ASSISTANT:", names=("USER:", "ASSISTANT:"))
     processor = build_processor(template, more=("<media>", "</media>"))
     marks = processor.tokenizer.convert_tokens_to_ids(["<media>", "</media>"])
     assert vlm.placeholder_tokens(config_of(processor), processor) == sorted([processor.image_token_id, *marks])
 
 
-def test_training_bars_the_tokens_that_sampling_bars():
+def test_training_and_sampling_suppress_the_same_tokens():
     processor = build_processor(more=("<film>",))
     processor.video_token = "<film>"
     model: Any = SimpleNamespace(config=config_of(processor), generation_config=GenerationConfig(eos_token_id=2))
