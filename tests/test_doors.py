@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -19,6 +18,7 @@ from stages.core.engines import open_engine
 from stages.core.errors import InputError
 from stages.core.recipe import load
 from stages.score.interface import Rewards
+from tests.docs.blocks import blocks, commands
 from tests.families.gap import gaps
 from tests.helpers import FAKE, fake_recipe, write_games, write_rollouts
 
@@ -28,23 +28,22 @@ VOTES = {"a": (2, ["2", "2", "na"]), "b": (1, ["1", "3", "unreadable"])}
 
 def write_files(page: str, folder: Path) -> None:
     """Write the files that a page shows: blocks with a title."""
-    for title, body in re.findall(r'^```\w+ title="([^"]+)"\n(.*?)^```$', read(page), re.MULTILINE | re.DOTALL):
-        path = folder / title
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(body)
+    for block in blocks(DOORS / page):
+        if block.title:
+            (folder / block.title).parent.mkdir(parents=True, exist_ok=True)
+            (folder / block.title).write_text(block.code)
 
 
 def run_commands(page: str, folder: Path, more: Mapping[str, Sequence[str]] | None = None) -> str:
     """Run the commands of a page in `folder`, with `more` options by command. Returns what they printed."""
     said = []
-    for block in re.findall(r"^```bash\n(.*?)^```$", read(page), re.MULTILINE | re.DOTALL):
-        for line in block.splitlines():
-            program, *arguments = shlex.split(line)
-            assert program == "vz"
-            command = [sys.executable, "-m", "vzcli.main", *arguments, *(more or {}).get(arguments[0], ())]
-            done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-            assert done.returncode == 0, done.stderr
-            said.append(done.stdout + done.stderr)
+    shell = [block.code for block in blocks(DOORS / page) if block.language == "bash"]
+    for program, *arguments in (words for code in shell for words in commands(code)):
+        assert program == "vz"
+        command = [sys.executable, "-m", "vzcli.main", *arguments, *(more or {}).get(arguments[0], ())]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        said.append(done.stdout + done.stderr)
     return "\n".join(said)
 
 
