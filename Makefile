@@ -21,7 +21,7 @@ PROOF ?= runs/proof
 GAMES ?= runs/pairs
 SAMPLES ?= ../shared/data
 
-.PHONY: help demo test test-slow test-power-cuts prove-learning ablations bench-render test-vllm bench-rollout bench-gpu-rollout genuine telltale test-gpu docs docs-test check format model clean
+.PHONY: help demo test test-slow test-power-cuts prove-learning ablations bench-render test-vllm bench-rollout bench-gpu-rollout genuine own-data telltale test-gpu docs docs-test check format model clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -72,6 +72,9 @@ bench-render: $(READY) ## what each quality of pictures costs, and how near it c
 
 genuine: $(READY) ## genuine CLEVR pictures beside ours; SAMPLES=folder of them
 	$(BIN)/python -m tests.rendering.genuine $(SAMPLES) --out runs/genuine
+
+own-data: $(READY) ## tables that imitate real ones: what becomes of them, judged by an oracle; pictures in runs/own-data
+	$(BIN)/python -m tests.make_games.charts.own_data runs/own-data
 
 telltale: $(READY) ## does anything but the change tell modified pictures? 2,000 pairs and 2,000 charts, then a classifier (hours)
 	$(BIN)/vz make-games --recipe paper-v1 --out $(GAMES)

@@ -44,9 +44,10 @@ def read_grid(path: Path, settings: ChartSettings) -> Grid:
     rows = [[cell.strip() for cell in row] for row in _parse(path, text, separator)]
     if len(rows) > MOST_LINES:
         raise InputError(f"{path}: has more than {MOST_LINES:,} lines; a chart shows few: make an excerpt")
-    width = Counter(map(len, rows)).most_common(1)[0][0] if rows else 0
-    if width < 2:
+    widths = Counter(len(row) for row in rows if len(row) > 1)  # lines of one cell are titles and notes
+    if not widths:
         raise InputError(f"{path}: has one column; give labels and at least one column of numbers")
+    width = widths.most_common(1)[0][0]
     title, rows = _table_only(rows, width)
     _check_lines(path, rows, width)
     if _is_headless(rows):
@@ -78,12 +79,12 @@ def _read_text(path: Path, encoding: str | None) -> str:
 
 
 def _separator(text: str) -> str:
-    """The first of the separators by which nearly all lines have one width above 1."""
+    """The first of the separators by which nearly all lines that it parts have one width, and most have it."""
     sample = text[:50_000].splitlines()[:200]
     for separator in SEPARATORS[:-1]:
-        widths = Counter(len(row) for row in csv.reader(sample, delimiter=separator) if any(row))
-        width, count = max(widths.items(), key=lambda item: item[1], default=(1, 0))
-        if width > 1 and count >= 0.9 * sum(widths.values()):
+        rows = [row for row in csv.reader(sample, delimiter=separator) if any(row)]
+        widths = Counter(len(row) for row in rows if len(row) > 1)
+        if widths and max(widths.values()) >= max(0.9 * widths.total(), 0.5 * len(rows)):
             return separator
     return ","
 
