@@ -20,7 +20,7 @@ from stages.core.seeds import rng
 from stages.make_games.charts.cutting import cut
 from stages.make_games.charts.looks import Style, draw_style
 from stages.make_games.charts.swap import ChartTable, changes, draw_swap
-from stages.make_games.charts.tables import read_table
+from stages.make_games.charts.tables import lowered, read_table
 from stages.make_games.pair import Made, Pair, Skipped
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ class ChartPair(Pair):
 
         games, size = self.games, (self.games.width, self.games.height)
         fonts = tuple(name for font in games.charts.fonts for name in families_of(font))
-        title = _title(self.path, versions[0], read_table(self.path, games.charts).title)
+        title = _title(kind, self.path, versions[0], read_table(self.path, games.charts).title)
         letters = missing_letters(_words(versions[0]) + title, [style.font, *fonts])
         if letters:
             why = f"the font {style.font} has no {letters[:10]!r}; name one that has them by games.charts.fonts"
@@ -153,7 +153,7 @@ def _attempts(kind: Kind, style: Style, table: ChartTable) -> list[tuple[Style, 
     return [(style, way, label) for way in ways for label in dict.fromkeys([numbers, False])]
 
 
-def _title(path: Path, table: ChartTable, given: str) -> str:
+def _title(kind: Kind, path: Path, table: ChartTable, given: str) -> str:
     """From the lines above the table, the file's name if it is words, or what is measured; and what holds for all."""
     name = given or re.sub(r"[-_.\s]+", " ", path.stem).strip()
     if not given and not set(re.findall(r"[^\W\d_]{3,}", name.casefold())) - _NAMELESS:
@@ -161,6 +161,8 @@ def _title(path: Path, table: ChartTable, given: str) -> str:
     measure = table.measure if table.measure.casefold() not in _NAMELESS else ""
     if measure and (not name or len(measure) > 25 or len(name) + len(table.title) > LONGEST_TITLE):
         name = measure
+    elif kind == "pie" and measure and measure.casefold() not in name.casefold():  # it has no axis that says it
+        name = f"{name}: {lowered(measure)}"
     if not name:
         name = " and ".join(series.name for series in table.series) if len(table.series) < 3 else table.heading
     said = table.title if table.title not in name and len(name) + len(table.title) <= LONGEST_TITLE else ""

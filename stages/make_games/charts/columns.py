@@ -26,7 +26,7 @@ MOST_CODES = 7  # different whole numbers in many rows, which are then no measur
 LONGEST_LABEL = 60  # letters, on average; longer texts are prose
 _NO_VALUES = re.compile(
     r"\b(id|ids|uuid|key|code|codes|fips|zip|zipcode|postcode|postal|isbn|phone|unnamed|no|nr|row|rank|ranking|position|pos|"
-    r"place|placing|seed|standing|order|fp|ce|geo|geoid|lat|latitude|lon|lng|long|longitude|year|yr|date|month|week|day|hour|x|y|flag)\b|^(?:#|index|)$"
+    r"place|placing|seed|standing|order|founded|born|built|established|opened|since|fp|ce|geo|geoid|lat|latitude|lon|lng|long|longitude|year|yr|date|month|week|day|hour|x|y|flag)\b|^(?:#|index|)$"
 )
 _TIME = re.compile(
     r"\b(years?|yrs?|dates?|seasons?|time|periods?|quarters?|months?|decade|day|week|since|founded|born|built|fy)\b|^$"

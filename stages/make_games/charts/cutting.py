@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from math import ceil
 from random import Random
@@ -25,7 +25,7 @@ LEAST_FILLED = 0.7  # of the places of a chart
 VISIBLE = 8.0  # times, at most, between the medians of series that are drawn together
 _SEVERAL = ("grouped", "stacked")
 
-_BARE = ("yes", "no", "true", "false", "y", "n", "m", "f")  # members that say nothing without their heading
+_BARE = {"yes", "no", "true", "false", "y", "n", "m", "f"}  # members that say nothing without their heading
 _OTHERS = r"(?i)(?:all )?others?\b|elsewhere|rest\b|sonstige|andere|autres|miscellaneous"
 _CLASSES = (
     r"\b(answer|cause|reason|item|categor|kind|type|source|opinion|response|party|mode|purpose|sector|use|expense|"
@@ -76,9 +76,9 @@ def cut(table: Table, kind: Kind, draw: Random) -> ChartTable | None:
     return _shown(grid, (cube, rows, series), kind, title, draw)
 
 
-def named(member: str, dimension: Dimension) -> str:
+def named(member: str, dimension: Dimension, others: Iterable[str] = ()) -> str:
     """A member as it is understood without its axis: month 9 is not just 9."""
-    if member.casefold() in _BARE or (dimension.places and len(member) < 4 and member.isdigit()):
+    if {member.casefold(), *others} <= _BARE or (dimension.places and len(member) < 4 and member.isdigit()):
         return f"{dimension.heading} {member}"
     return member
 
@@ -105,7 +105,11 @@ def _shown(grid: Grid, view: View, kind: Kind, title: str, draw: Random) -> Char
     ):
         return None
     columns = tuple(
-        Series(named(name, series) if series else name, tuple(grid[name].get(label) for label in labels), cube.unit)
+        Series(
+            named(name, series, map(str.casefold, names)) if series else name,
+            tuple(grid[name].get(label) for label in labels),
+            cube.unit,
+        )
         for name in names
     )
     if not _vary([[grid[name].get(label) for label in labels] for name in names], kind):

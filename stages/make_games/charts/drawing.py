@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from stages.core.errors import InputError
 from stages.core.recipe.charts import Kind
 from stages.make_games.charts.looks import Style
-from stages.make_games.charts.marks import BARS, Marks, draw_marks, numbers_fit
+from stages.make_games.charts.marks import BARS, Marks, draw_marks, numbers_fit, points_are_hidden
 from stages.make_games.charts.numbers import Format, format_for
 from stages.make_games.charts.swap import ChartTable, value_range
 
@@ -91,12 +91,13 @@ def draw(chart: Chart, versions: Sequence[ChartTable]) -> list[Picture]:
 def _picture(canvas: Any, axes: Any, marks: Marks, table: ChartTable) -> Picture:
     artists, labels = draw_marks(axes, marks, table)
     canvas.draw()
-    boxes = [label.get_window_extent().padded(-0.5) for label in labels]
+    boxes = [label.get_window_extent().padded(1.0 if marks.kind == "scatter" else -0.5) for label in labels]
     inside = canvas.figure.bbox
     outside = [box for box in boxes if not (inside.containsx(box.x0) and inside.containsx(box.x1) and box.y0 >= 0)]
     above = [box for box in boxes if box.y1 > axes.bbox.y1 + 3]
     inside_slices = marks.kind == "pie" and not marks.style.outside
-    touching = any(one.overlaps(other) for one, other in combinations(boxes, 2))
+    touching = marks.kind == "scatter" and points_are_hidden(axes, table, boxes)
+    touching |= any(one.overlaps(other) for one, other in combinations(boxes, 2))
     if outside or above or touching or (inside_slices and not numbers_fit(artists, labels)):
         raise NoRoom
     picture: Picture = np.asarray(canvas.buffer_rgba())[..., :3].copy()
@@ -167,7 +168,7 @@ def _draw_axes(axes: Any, chart: Chart, versions: Sequence[ChartTable], marks: M
         _leave_room(axes, chart, versions, marks)
     (_beside if chart.horizontal else _below)(axes, chart, versions[0])
     if not chart.has_axis:
-        values.set_visible(False)
+        values.set_ticks([])
         axes.spines["bottom" if chart.horizontal else "left"].set_visible(False)
     if chart.kind in BARS and value_range(chart.kind, versions, chart.style.from_zero)[0] < 0:
         (axes.axvline if chart.horizontal else axes.axhline)(0.0, color="#555555", linewidth=0.8)

@@ -197,6 +197,12 @@ def numbers_fit(artists: Sequence[Any], words: Sequence[Any]) -> bool:
     )
 
 
+def points_are_hidden(axes: Any, table: ChartTable, boxes: Sequence[Any]) -> bool:
+    """Whether the label of a point covers another point."""
+    places = axes.transData.transform(list(zip(*(series.values for series in table.series), strict=True)))
+    return any(box.count_contains(places) > 0 for box in boxes)
+
+
 def inside_colour(fill: str) -> str:
     """White words on dark colours, dark ones on light."""
     red, green, blue = (int(fill[at : at + 2], 16) / 255 for at in (1, 3, 5))

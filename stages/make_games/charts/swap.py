@@ -14,6 +14,8 @@ from stages.make_games.charts.numbers import NO_UNIT, Unit
 MIN_SHARE = 0.05  # of the whole, by which two slices that are swapped differ at least: 18 degrees
 MOST_RATIO = 4.0  # of two swapped values: else knowledge of the world would give the swap away
 
+EQUAL = 0.03  # of the highest stack: what makes 100 % must do so after the swap
+
 Place = tuple[int, int]  # row and series, both from 0
 
 
@@ -68,8 +70,12 @@ def draw_swap(
     found: dict[tuple[bool, bool], list[tuple[Place, Place]]] = {}
     cells = [(row, column) for row in range(len(table.labels)) for column in range(len(table.series))]
     present = [(row, column) for row, column in cells if table.series[column].values[row] is not None]
+    sums = _heights(kind, table, None)
+    stacks_are_equal = kind in ("stacked", "area") and max(sums) - min(sums) <= EQUAL * max(sums)
     for one, other in combinations(present, 2):
-        if (kind != "scatter" or one[1] == other[1]) and _fits(kind, table, one, other, settings, from_zero):
+        if (kind == "scatter" and one[1] != other[1]) or (stacks_are_equal and one[0] != other[0]):
+            continue
+        if _fits(kind, table, one, other, settings, from_zero):
             found.setdefault((one[0] == other[0], one[1] == other[1]), []).append((one, other))
     return exchange(table, *draw.choice(found[draw.choice(sorted(found))])) if found else None
 

@@ -291,7 +291,7 @@ def _aggregated(
             name = (
                 column.label
                 if column.label.casefold().startswith(word.casefold())
-                else f"{word} {_lowered(column.label)}"
+                else f"{word} {lowered(column.label)}"
             )
             yield Cube(each, dimensions, name, column.unit, "yes" if how == "sum" else "no")
 
@@ -301,5 +301,5 @@ def _small(frame: pl.DataFrame, names: Sequence[Column]) -> list[Column]:
     return [c for c in names if 2 <= frame[c.name].n_unique() <= (60 if c.places else MOST_GROUPS)][:3]
 
 
-def _lowered(text: str) -> str:
+def lowered(text: str) -> str:
     return text if text[1:2].isupper() else text[:1].lower() + text[1:]
