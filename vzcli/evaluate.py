@@ -19,20 +19,19 @@ if TYPE_CHECKING:
 def command(
     games: Annotated[Path, typer.Argument(help="A folder of vz make-games.")] = Path("games"),
     out: Annotated[Path, typer.Option("--out", "-o", help="The folder to write.")] = Path("evaluation"),
-    model: Annotated[str | None, typer.Option("--model", "-m", help="The policy that is judged (model.path).")] = None,
-    opponent: Annotated[
-        str | None, typer.Option("--opponent", help="Whom it meets (recipe: evaluate.opponent).")
-    ] = None,
+    model: Annotated[str | None, typer.Option("--model", "-m", help="The policy to evaluate (model.path).")] = None,
+    opponent: Annotated[str | None, typer.Option("--opponent", help="Whom it meets (evaluate.opponent).")] = None,
+    judge: Annotated[str | None, typer.Option("--judge", help="A model that judges clues (evaluate.judge).")] = None,
     transcripts: Annotated[
         Path | None,
-        typer.Option("--transcripts", help="Rollouts on whose clues both vote; the opponent plays some if not given."),
+        typer.Option("--transcripts", help="Rollouts whose clues both vote on, instead of the opponent's own games."),
     ] = None,
     split: Annotated[str | None, typer.Option("--split", help="Pairs to play: test, dev or train.")] = None,
     number: Annotated[int | None, typer.Option("--number", "-n", help="Games in all (evaluate.games).")] = None,
     cross_play: Annotated[
         Path | None,
         typer.Option(
-            "--cross-play", help="Instead: all kept checkpoints of this run and its base against each other, with Elo."
+            "--cross-play", help="Instead: play the base and the kept checkpoints of this run against each other."
         ),
     ] = None,
     recipe: opt.RecipeName = "tiny",
@@ -42,17 +41,20 @@ def command(
     as_json: opt.AsJson = False,
     dry_run: opt.DryRun = False,
 ) -> None:
-    """Judge a policy on held-out pictures: games against another, votes on equal transcripts, clues, questions."""
+    """Evaluate a policy on held-out pictures: games against another, votes on the same clues, true clues, questions."""
     from stages import evaluate
     from stages.core.errors import InputError
+    from stages.evaluate.judge import judge_place
 
-    if cross_play is not None and (model or opponent or transcripts):
-        raise InputError("--cross-play takes its policies from the run: leave out --model, --opponent, --transcripts")
-    extra = {"evaluate.split": split, "evaluate.games": number}
+    if cross_play is not None and (model or opponent or judge or transcripts):
+        raise InputError(
+            "--cross-play takes its policies from the run: leave out --model, --opponent, --judge and --transcripts"
+        )
+    extra = {"evaluate.split": split, "evaluate.games": number, "evaluate.judge": judge}
     given = [f"{key}={value}" for key, value in extra.items() if value is not None]
     loaded = opt.load_recipe(recipe, [*(overrides or []), *given], seed)
 
-    def judge() -> Report:
+    def run() -> Report:
         if cross_play is not None:
             return evaluate.cross_play(loaded, games, cross_play, out, overwrite=overwrite)
         return evaluate.run(
@@ -64,9 +66,9 @@ def command(
         reads["run"] = cross_play
     else:
         reads |= {"model": model or loaded.model.path, "opponent": opponent or loaded.evaluate.opponent}
-        reads["transcripts"] = transcripts
+        reads |= {"judge": judge_place(loaded), "transcripts": transcripts}
     opt.run_stage(
-        judge,
+        run,
         recipe=loaded,
         sections=("model", "game", "rollout", "evaluate"),
         reads=reads,
@@ -78,7 +80,7 @@ def command(
 
 
 def _show(report: Report, screen: Console) -> None:
-    """The figures part by part: one line a figure, with its interval."""
+    """A line for each figure, with its interval."""
     if "civilians_win" in report.counts:
         screen.print(_cross_play_table(report.counts))
         return
@@ -107,7 +109,7 @@ def _lines(figures: dict[str, Any], prefix: str = "") -> list[tuple[str, Any, li
 
 
 def _cross_play_table(counts: dict[str, Any]) -> Table:
-    """Rows: who plays the civilians; columns: who plays the spy; cells: share that the civilians won."""
+    """Rows: the civilians' policy; columns: the spy's policy; cells: the share of games that the civilians won."""
     from rich.table import Table
 
     names = list(counts["elo"])

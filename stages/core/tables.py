@@ -97,7 +97,8 @@ ROLLOUTS: Schema = {
 }
 
 PANDAS_INDEX = "__index_level_0__"  # what pandas adds when it writes rows that it chose
-LATER = {"thought", "sampler"}  # columns that folders of earlier versions lack; they are read as null
+# Columns that folders of earlier versions lack; they are read as null.
+LATER = {"thought", "sampler", "judge_own", "judge_civilians", "judge_reply"}
 
 SCORED: Schema = {
     "game_id": pl.String(),
@@ -132,14 +133,14 @@ REJECTED: Schema = {**SCORED, "reason": pl.String()}
 # Rows left out because they move the policy by (next to) nothing. They still count in the mean of the policy term.
 NO_VARIANCE, SMALL_ADVANTAGE = "no variance in the group", "small advantage"
 
-# Of an evaluation: games of two policies, their votes on the same transcripts, the clues of the judged one, and both
-# ones' answers to transfer questions.
+# Of an evaluation: games of two policies, their votes on the same transcripts, the clues of the evaluated policy, and
+# both policies' answers to transfer questions.
 ARENA: Schema = {
     "game_id": pl.String(),
     "pair_id": pl.String(),
-    "side": pl.String(),  # the judged policy's: civilians, spy
+    "side": pl.String(),  # the evaluated policy's: civilians, spy
     "winner": pl.String(),  # civilians, spy
-    "won": pl.Boolean(),  # by the judged policy
+    "won": pl.Boolean(),  # by the evaluated policy
     "votes_right": pl.Float64(),  # share of the votes cast that name the spy
     "na": pl.Float64(),
     "unreadable": pl.Float64(),
@@ -166,9 +167,12 @@ CLUES: Schema = {
     "role": pl.String(),  # civilian, spy
     "clue": pl.String(),
     "tokens": pl.Int32(),
-    "own": pl.Boolean(),  # true of the speaker's own picture; null: cannot be told
-    "civilians": pl.Boolean(),  # true of the civilians' picture; null: cannot be told
-    "why": pl.String(),  # what decided, of the civilians' picture
+    "own": pl.Boolean(),  # by the checker: true of the speaker's own picture; null: not judged
+    "civilians": pl.Boolean(),  # by the checker: true of the civilians' picture; null: not judged
+    "why": pl.String(),  # why the checker does not judge it of the civilians' picture; empty if it does
+    "judge_own": pl.Boolean(),  # the same by the judge model; null: it cannot tell, or there is none
+    "judge_civilians": pl.Boolean(),
+    "judge_reply": pl.String(),  # about the civilians' picture: true, false, cannot tell, unreadable; null: not asked
     "copied": pl.Boolean(),  # somebody said the same before in the game
     "readable": pl.Boolean(),
 }

@@ -1,12 +1,11 @@
-"""Many questions to one policy, in blocks, in a fixed order."""
+"""Asks a policy many questions outside a game, in a fixed order."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from stages.core.engines import Engine
-from stages.core.engines.base import Completion, Request, Sampling
+from stages.core.engines import Completion, Engine, Request, Sampling
 from stages.core.engines.together import together
 from stages.core.game.prompting import Message
 from stages.core.pictures import Picture
@@ -16,20 +15,23 @@ from stages.core.seeds import derive
 
 @dataclass(frozen=True)
 class Ask:
-    """A prompt outside a game. `key` names it, and decides its seed."""
+    """A prompt. Its seed derives from `key`, which also names it in messages."""
 
     key: str
     messages: list[Message]
     pictures: list[Picture]
 
 
-def ask_all(
-    asks: Sequence[Ask], policy: str, recipe: Recipe, engine: Engine, *, samples: int, greedy: bool
-) -> list[list[Completion]]:
-    """`samples` answers to each, sampled as votes are, or the likeliest; equal seeds for every policy."""
+def vote_sampling(recipe: Recipe, *, greedy: bool) -> Sampling:
+    """The recipe's sampling of votes, or the likeliest tokens."""
     sampling = Sampling.of(recipe.rollout, "decision")
-    if greedy:
-        sampling = replace(sampling, temperature=0.0)
+    return replace(sampling, temperature=0.0) if greedy else sampling
+
+
+def ask_all(
+    asks: Sequence[Ask], policy: str, recipe: Recipe, engine: Engine, sampling: Sampling, samples: int = 1
+) -> list[list[Completion]]:
+    """`samples` answers to each question. The seeds are the same for every policy."""
     requests = [
         Request(
             order=(place, 0),
@@ -49,6 +51,5 @@ def ask_all(
 async def _in_blocks(requests: Sequence[Request], engine: Engine, size: int) -> list[list[Completion]]:
     answers: list[list[Completion]] = []
     for start in range(0, len(requests), size):
-        block = requests[start : start + size]
-        answers += await together(engine.generate(request) for request in block)
+        answers += await together(engine.generate(request) for request in requests[start : start + size])
     return answers

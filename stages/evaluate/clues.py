@@ -1,4 +1,4 @@
-"""What the judged policy's clues are like: true, new, long; so that lying well and seeing better can be told apart."""
+"""How true, new and long the clues of the evaluated policy are, so that good lies and good sight can be told apart."""
 
 from __future__ import annotations
 
@@ -12,52 +12,72 @@ import polars as pl
 
 from stages.core import tables
 from stages.core.game.readers import UNREADABLE_CLUE
-from stages.evaluate.claims import judge
-from stages.evaluate.figures import figure
-from stages.evaluate.scenes import of_clevr
+from stages.evaluate.checker import Verdict, check
+from stages.evaluate.intervals import figure
+from stages.evaluate.judge import READS, UNREADABLE, Question
 
-_NO_SCENE = "no scene is known"
+PICTURES = {"true": "own", "true_of_civilians_picture": "civilians"}  # a figure's name, and the picture it is about
+ROLES = {"civilian": "civilians", "spy": "spy"}  # of the evaluated policy, and the folder of its games
+_WORDS = pl.col("clue").str.to_lowercase().str.replace_all(r"[^\p{L}\p{N}]+", " ").str.strip_chars()
 
 
 def read_clues(work: Path, games: Path) -> pl.DataFrame:
-    """The clues (`tables.CLUES`) that the judged policy gave in the arena's games of `work`, in both roles."""
+    """The clues that the evaluated policy gave in the arena's games in `work`, each with its pictures' scenes."""
     pairs = tables.read(games / "pairs.parquet", tables.PAIRS, ["pair_id", "domain", "scene", "modified_scene"])
-    scenes = {row["pair_id"]: row for row in of_clevr(pairs).iter_rows(named=True)}
-    clues: list[dict[str, object]] = []
-    for side, role in (("civilians", "civilian"), ("spy", "spy")):
+    said = []
+    for role, side in ROLES.items():
         columns = ["game_id", "turn", "phase", "role", "clue", "completion_ids"]
         rows = tables.read_parts(work / side, tables.ROLLOUTS, columns).filter(pl.col("phase") == "clue")
         dealt = tables.read(work / side / "games.parquet", tables.GAMES, ["game_id", "pair_id", "spy_view"])
-        said: dict[str, set[str]] = {}
-        for row in rows.join(dealt, on="game_id").sort("game_id", "turn").iter_rows(named=True):
-            before, words = said.setdefault(row["game_id"], set()), _words(row["clue"])
-            if row["role"] == role:
-                clues.append(_clue(row, scenes[row["pair_id"]], words in before))
-            before.add(words)
-    return tables.from_rows(clues, tables.CLUES)
+        rows = rows.sort("game_id", "turn").with_columns(words=_WORDS)
+        rows = rows.with_columns(copied=pl.int_range(pl.len()).over("game_id", "words") > 0)
+        said.append(rows.filter(pl.col("role") == role).join(dealt, on="game_id", maintain_order="left"))
+    is_spy, sees_modified = pl.col("role") == "spy", pl.col("spy_view") == "modified"
+    return (
+        pl.concat(said)
+        .join(pairs, on="pair_id", maintain_order="left")
+        .with_columns(
+            tokens=pl.col("completion_ids").list.len().cast(pl.Int32).replace(0, None),  # a server may not tell
+            readable=pl.col("clue") != UNREADABLE_CLUE,
+            civilians=pl.col("scene"),
+            own=pl.when(~is_spy).then("scene").when(sees_modified).then("modified_scene"),
+        )
+    )
 
 
-def _clue(row: Mapping[str, Any], pair: Mapping[str, Any], copied: bool) -> dict[str, object]:
-    civilians, why = _truth(row["clue"], pair["scene"])
-    own = civilians
-    if row["role"] == "spy":
-        own, _ = _truth(row["clue"], pair["modified_scene"] if row["spy_view"] == "modified" else None)
-    return {
-        **{name: row[name] for name in ("game_id", "turn", "pair_id", "role", "clue")},
-        "tokens": len(row["completion_ids"]) or None,  # a server may not tell
-        "own": own,
-        "civilians": civilians,
-        "why": why,
-        "copied": copied,
-        "readable": row["clue"] != UNREADABLE_CLUE,
-    }
+def questions(clues: pl.DataFrame) -> list[Question]:
+    """What can be asked about the clues: each about the civilians' and the speaker's own picture."""
+    return [one for row in clues.iter_rows(named=True) for name in PICTURES.values() if (one := _question(row, name))]
 
 
-def _truth(clue: str, scene: str | None) -> tuple[bool | None, str]:
-    if scene is None or clue == UNREADABLE_CLUE:
-        return None, _NO_SCENE if scene is None else "not readable"
-    verdict = judge(clue, _scene(scene))
-    return verdict.truth, verdict.why
+def with_verdicts(clues: pl.DataFrame, replies: Mapping[Question, str]) -> pl.DataFrame:
+    """The table of clues (`tables.CLUES`) with the checker's verdicts and, if there is a judge, its replies."""
+    rows: list[dict[str, object]] = []
+    for row in clues.iter_rows(named=True):
+        kept: dict[str, object] = {name: value for name, value in row.items() if name in tables.CLUES}
+        for picture in PICTURES.values():
+            question = _question(row, picture)
+            kept |= _verdicts(picture, _checked(row["readable"], question), replies.get(question) if question else None)
+        rows.append(kept)
+    return tables.from_rows(rows, tables.CLUES)
+
+
+def _verdicts(picture: str, verdict: Verdict, reply: str | None) -> dict[str, object]:
+    judged = {"true": True, "false": False}.get(reply or "")
+    found: dict[str, object] = {picture: verdict.truth, f"judge_{picture}": judged}
+    return found | ({"why": verdict.why, "judge_reply": reply} if picture == "civilians" else {})
+
+
+def _question(row: Mapping[str, Any], picture: str) -> Question | None:
+    asked = row["readable"] and row[picture] is not None and row["domain"] in READS
+    return (row["domain"], row[picture], row["clue"]) if asked else None
+
+
+def _checked(readable: bool, question: Question | None) -> Verdict:
+    if question is None:
+        return Verdict(None, "the scene is not known" if readable else "not readable")
+    domain, scene, clue = question
+    return check(clue, _scene(scene)) if domain == "clevr" else Verdict(None, "not a CLEVR scene")
 
 
 @cache
@@ -66,24 +86,44 @@ def _scene(text: str) -> dict[str, Any]:
     return scene
 
 
-def _words(clue: str) -> str:
-    return " ".join("".join(sign if sign.isalnum() else " " for sign in clue.casefold()).split())
-
-
-def clue_figures(clues: pl.DataFrame, confidence: float) -> dict[str, Any]:
-    """By role: shares true of the own and of the civilians' picture among the clues that can be judged, and how many
-    cannot; shares copied and unreadable; mean length in tokens."""
+def clue_figures(clues: pl.DataFrame) -> dict[str, Any]:
+    """By role: shares true of the own and of the civilians' picture among the clues that the checker judges, and how
+    many it does not judge; shares copied and unreadable; mean length in tokens."""
     found: dict[str, Any] = {}
-    for role in ("civilian", "spy"):
-        own = clues.filter(pl.col("role") == role)
+    for role in ROLES:
+        given = clues.filter(pl.col("role") == role)
         found[role] = {
-            "clues": len(own),
-            "tokens": own["tokens"].mean(),
-            "cannot_tell": own["civilians"].is_null().mean(),
+            "clues": len(given),
+            "tokens": given["tokens"].mean(),
+            "cannot_tell": given["civilians"].is_null().mean(),
+            **_shares(given, {**PICTURES, "copied": "copied"}),
+            "unreadable": (~given["readable"]).mean(),
         }
-        for name, column in (("true", "own"), ("true_of_civilians_picture", "civilians"), ("copied", "copied")):
-            judged = own.filter(pl.col(column).is_not_null())
-            if len(judged):
-                found[role] |= figure(name, judged[column], judged["pair_id"], confidence)
-        found[role]["unreadable"] = (~own["readable"]).mean()
+    return found
+
+
+def judge_figures(clues: pl.DataFrame) -> dict[str, Any]:
+    """By role: the same shares by the judge's replies. Then on how many clues judge and checker both decide, and how
+    often they agree there."""
+    found: dict[str, Any] = {}
+    for role in ROLES:
+        given = clues.filter(pl.col("role") == role, pl.col("judge_reply").is_not_null())
+        found[role] = {
+            "clues": len(given),
+            "cannot_tell": (given["judge_reply"] == "cannot tell").mean(),
+            **_shares(given, {name: f"judge_{picture}" for name, picture in PICTURES.items()}),
+            "unreadable": (given["judge_reply"] == UNREADABLE).mean(),
+        }
+    both = clues.with_columns(agree=pl.col("judge_civilians") == pl.col("civilians"))
+    decided = len(both) - both["agree"].null_count()
+    return {**found, "decided_by_both": decided, **_shares(both, {"agreement": "agree"})}
+
+
+def _shares(clues: pl.DataFrame, columns: Mapping[str, str]) -> dict[str, Any]:
+    """The mean of each column over the rows that have a value, with its interval."""
+    found: dict[str, Any] = {}
+    for name, column in columns.items():
+        judged = clues.filter(pl.col(column).is_not_null())
+        if len(judged):
+            found |= figure(name, judged[column], judged["pair_id"])
     return found

@@ -1,7 +1,8 @@
-"""Cross-play: every checkpoint of a run against every other, a table of wins, and Elo ratings."""
+"""Cross-play: all checkpoints of a run against each other, a table of wins, and Elo ratings."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from itertools import combinations
@@ -16,14 +17,13 @@ from stages.core.folder.files import write_json
 from stages.core.play import playable
 from stages.core.recipe import Recipe
 from stages.core.recipe.load import place_of, prompt_files
-from stages.core.vlm.needs import check_models
-from stages.evaluate.arena import arena_figures, play_both_sides, read_arena
-from stages.evaluate.elo import elo
-from stages.evaluate.intervals import CONFIDENCE
-from stages.evaluate.stage import deals, held_out_pairs
+from stages.evaluate.arena import arena_figures, play_both_sides
+from stages.evaluate.held_out import deals, held_out_pairs, load, unplayable_pairs
 
 TABLE = "crossplay.json"
 BASE = "base"
+PRIOR = 0.5  # wins added to each side of every pair of players, so that a clean sweep has a finite rating
+_STEPS, _CONVERGED = 10_000, 1e-10
 
 
 def run(
@@ -35,29 +35,26 @@ def run(
     engine: Engine | None = None,
     overwrite: bool = False,
 ) -> Report:
-    """Play the run's base and all checkpoints that it still has against each other: `evaluate.games` a pair of
-    policies, half of them with the roles exchanged, on the pairs of `evaluate.split`; all pairs on equal deals."""
+    """Play the run's base and the checkpoints that it has kept against each other.
+
+    Each two play `evaluate.games` games on the pairs of `evaluate.split`, half of them with the roles exchanged. All
+    play the same deals.
+    """
     artifact.manifest_of(games, "make-games")
     places = players(recipe, run_folder)
 
     def make(work: Path) -> Outcome:
-        unplayable = frozenset[str]()
-        if engine is None:
-            unplayable = playable.leave_out(work, recipe, games, held_out_pairs(recipe, games), places.values())
+        unplayable = unplayable_pairs(work, recipe, games, places) if engine is None else frozenset[str]()
         pairs = held_out_pairs(recipe, games, unplayable)
         dealt = deals(recipe, pairs, "evaluate", recipe.evaluate.games // 2)
         met: dict[tuple[str, str], dict[str, Any]] = {}
         with ExitStack() as stack:
-            if engine is None:
-                check_models(recipe, places.values())
             live = engine or stack.enter_context(open_engine(recipe))
             for one, other in combinations(places, 2):
-                for seat, name in (("current", one), ("opponent", other)):
-                    live.load(seat, places[name], artifact.content_hash(places[name])[:12])
-                folder = work / f"{one}-{other}"
-                folder.mkdir(exist_ok=True)
-                play_both_sides(folder, recipe, dealt, pairs, games, live)
-                met[one, other] = arena_figures(read_arena(folder, recipe), CONFIDENCE)
+                load(live, "current", places[one])
+                load(live, "opponent", places[other])
+                arena = play_both_sides(work / f"{one}-{other}", recipe, dealt, pairs, games, live)
+                met[one, other] = arena_figures(arena)
         figures = table(list(places), met)
         write_json(work / TABLE, figures)
         return Outcome(figures, playable.warning(unplayable, out))
@@ -74,7 +71,7 @@ def run(
 
 
 def players(recipe: Recipe, run_folder: Path) -> dict[str, str | Path]:
-    """Who plays: `base`, then the kept checkpoints as `round-0006`, …; `InputError` where there is no checkpoint."""
+    """The players: `base`, then the checkpoints as `round-0006`, …; `InputError` if there is no checkpoint."""
     found = {folder.parent.name: folder for folder in sorted(run_folder.glob("round-*/checkpoint"))}
     if not found:
         raise InputError(
@@ -85,7 +82,7 @@ def players(recipe: Recipe, run_folder: Path) -> dict[str, str | Path]:
 
 
 def table(names: Sequence[str], met: Mapping[tuple[str, str], Mapping[str, Any]]) -> dict[str, Any]:
-    """`civilians_win[i][j]`: share won by policy i as the civilians against policy j as the spy; `elo`, base at 0."""
+    """`civilians_win[i][j]`: the share that i wins as the civilians against j as the spy; `elo`: ratings, base at 0."""
     shares: dict[str, dict[str, float]] = {name: {} for name in names}
     wins: dict[tuple[str, str], float] = {}
     for (one, other), figures in met.items():
@@ -94,3 +91,25 @@ def table(names: Sequence[str], met: Mapping[tuple[str, str], Mapping[str, Any]]
         wins[one, other], wins[other, one] = figures["wins"], figures["games"] - figures["wins"]
     games = sum(figures["games"] for figures in met.values())
     return {"games": games, "elo": elo(names, wins), "civilians_win": shares}
+
+
+def elo(names: Sequence[str], wins: Mapping[tuple[str, str], float]) -> dict[str, float]:
+    """Ratings with the first of `names` at 0; `wins[a, b]` is how often a beat b.
+
+    P(a beats b) = 1 / (1 + 10^((R_b − R_a) / 400)), the Bradley–Terry model, fitted by maximum likelihood with Hunter's
+    MM algorithm (Ann. Statist. 32, 2004).
+    """
+    scores = {pair: count + PRIOR for pair, count in wins.items()}
+    strength = dict.fromkeys(names, 1.0)
+    for _ in range(_STEPS):
+        before = dict(strength)
+        for name in names:
+            own = {pair: count for pair, count in scores.items() if name in pair}
+            won = sum(count for (winner, _), count in own.items() if winner == name)
+            met = sum(count / (strength[one] + strength[other]) for (one, other), count in own.items())
+            strength[name] = won / met if met else 1.0
+        mean = math.exp(sum(math.log(value) for value in strength.values()) / len(names))
+        strength = {name: value / mean for name, value in strength.items()}
+        if max(abs(math.log(strength[name] / before[name])) for name in names) < _CONVERGED:
+            break
+    return {name: 400 * math.log10(strength[name] / strength[names[0]]) for name in names}

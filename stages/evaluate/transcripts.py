@@ -1,4 +1,4 @@
-"""Votes on fixed transcripts: how well two policies find the spy when both hear the same clues."""
+"""Votes on the same transcripts: how well two policies find the spy when both hear the same clues."""
 
 from __future__ import annotations
 
@@ -9,22 +9,20 @@ from typing import Any
 import polars as pl
 
 from stages.core import tables
-from stages.core.engines import Engine
-from stages.core.engines.base import Completion
+from stages.core.engines import Completion, Engine
 from stages.core.game.readers import read_vote
 from stages.core.game.thinking import Tags, read_answer, thinking_tags
 from stages.core.pictures import Picture, picture_hashes
 from stages.core.recipe import Recipe
-from stages.evaluate.asking import Ask, ask_all
-from stages.evaluate.figures import figure
+from stages.evaluate.asking import Ask, ask_all, vote_sampling
+from stages.evaluate.intervals import figure
 
 POLICIES = ("current", "opponent")
 
 
 def vote_on(transcripts: Path, games: Path, recipe: Recipe, engine: Engine) -> pl.DataFrame:
     """Both policies' votes (`tables.VOTES`) on every voter's prompt in the rollouts folder `transcripts`."""
-    voters = _voters(transcripts)
-    hashes = picture_hashes(games)
+    voters, hashes = _voters(transcripts), picture_hashes(games)
     asks = [
         Ask(
             f"{row['game_id']}/{row['turn']}",
@@ -36,9 +34,8 @@ def vote_on(transcripts: Path, games: Path, recipe: Recipe, engine: Engine) -> p
     votes: list[dict[str, object]] = []
     tags = thinking_tags(recipe.model)
     for policy in POLICIES:
-        for greedy in (False, True):
-            samples = 1 if greedy else recipe.game.votes
-            answers = ask_all(asks, policy, recipe, engine, samples=samples, greedy=greedy)
+        for greedy, samples in ((False, recipe.game.votes), (True, 1)):
+            answers = ask_all(asks, policy, recipe, engine, vote_sampling(recipe, greedy=greedy), samples)
             votes += [
                 {**_vote(voter, completion, tags), "policy": policy, "greedy": greedy, "sample": sample}
                 for voter, completions in zip(voters, answers, strict=True)
@@ -48,7 +45,7 @@ def vote_on(transcripts: Path, games: Path, recipe: Recipe, engine: Engine) -> p
 
 
 def _voters(transcripts: Path) -> list[dict[str, Any]]:
-    """A row a voter: its prompt, with what is known of the game."""
+    """A row for each voter: its prompt, and what is known of the game."""
     columns = ["game_id", "turn", "sample", "phase", "prompt", "images"]
     rows = tables.read_parts(transcripts, tables.ROLLOUTS, columns)
     dealt = tables.read(transcripts / "games.parquet", tables.GAMES, ["game_id", "pair_id", "spy", "players"])
@@ -68,28 +65,25 @@ def _vote(voter: dict[str, Any], completion: Completion, tags: Sequence[Tags]) -
     }
 
 
-def decision_figures(votes: pl.DataFrame, confidence: float) -> dict[str, Any]:
-    """Accuracy, sampled and greedy, of both policies and the change from opponent to current, transcript by
-    transcript."""
+def decision_figures(votes: pl.DataFrame) -> dict[str, Any]:
+    """Each policy's accuracy, sampled and greedy, and the change from opponent to current on the same transcripts."""
     shares = votes.group_by("game_id", "pair_id", "policy", "greedy").agg(right=pl.col("correct").mean())
     wide = shares.pivot(on="policy", index=["game_id", "pair_id", "greedy"], values="right").sort("game_id")
+    wide = wide.with_columns(change=pl.col("current") - pl.col("opponent"))
     figures: dict[str, Any] = {"transcripts": votes["game_id"].n_unique()}
     for policy in POLICIES:
-        own = votes.filter(pl.col("policy") == policy)
-        sampled = own.filter(~pl.col("greedy"))
+        sampled = votes.filter(pl.col("policy") == policy, ~pl.col("greedy"))
         figures[policy] = {
-            **_accuracy(wide, policy, confidence),
-            "na": (sampled["vote_kind"] == "na").mean(),
-            "unreadable": (sampled["vote_kind"] == "unreadable").mean(),
+            **_accuracy(wide, policy),
+            **{kind: (sampled["vote_kind"] == kind).mean() for kind in ("na", "unreadable")},
             "tokens": sampled["tokens"].mean(),
         }
-    changed = wide.with_columns(change=pl.col("current") - pl.col("opponent"))
-    return {**figures, "change": _accuracy(changed, "change", confidence, least=-1.0)}
+    return {**figures, "change": _accuracy(wide, "change", least=-1.0)}
 
 
-def _accuracy(wide: pl.DataFrame, column: str, confidence: float, least: float = 0.0) -> dict[str, Any]:
-    sampled, greedy = wide.filter(~pl.col("greedy")), wide.filter(pl.col("greedy"))
-    return {
-        **figure("sampled", sampled[column], sampled["pair_id"], confidence, least=least),
-        **figure("greedy", greedy[column], greedy["pair_id"], confidence, least=least),
-    }
+def _accuracy(wide: pl.DataFrame, column: str, least: float = 0.0) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, greedy in (("sampled", False), ("greedy", True)):
+        rows = wide.filter(pl.col("greedy") == greedy)
+        found |= figure(name, rows[column], rows["pair_id"], least=least)
+    return found

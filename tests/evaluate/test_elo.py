@@ -2,18 +2,18 @@ import math
 
 import pytest
 
-from stages.evaluate.elo import _PRIOR, elo
+from stages.evaluate.tournament import PRIOR, elo
 
 
 def test_two_players_by_hand():
-    """With two players the likeliest P(a beats b) is a's share of the wins, the prior's half win a side included."""
+    """With two players the likeliest P(a beats b) is a's share of the wins, with the prior's half win on each side."""
     wins = {("a", "b"): 30.0, ("b", "a"): 70.0}
-    share = (70 + _PRIOR) / (100 + 2 * _PRIOR)
+    share = (70 + PRIOR) / (100 + 2 * PRIOR)
     assert elo(["a", "b"], wins) == pytest.approx({"a": 0.0, "b": 400 * math.log10(share / (1 - share))})
 
 
 def test_expected_wins_equal_wins_for_every_player():
-    """What defines the likeliest ratings."""
+    """This defines the likeliest ratings."""
     names = ["base", "x", "y"]
     wins = {
         ("base", "x"): 12.0,
@@ -25,15 +25,15 @@ def test_expected_wins_equal_wins_for_every_player():
     }
     ratings = elo(names, wins)
     for name in names:
-        won = sum(count + _PRIOR for (one, _), count in wins.items() if one == name)
+        won = sum(count + PRIOR for (one, _), count in wins.items() if one == name)
         expected = sum(
-            (wins[name, other] + wins[other, name] + 2 * _PRIOR) / (1 + 10 ** ((ratings[other] - ratings[name]) / 400))
+            (wins[name, other] + wins[other, name] + 2 * PRIOR) / (1 + 10 ** ((ratings[other] - ratings[name]) / 400))
             for other in names
             if other != name
         )
         assert won == pytest.approx(expected, abs=1e-4)
 
 
-def test_a_clean_sweep_is_finite_and_nobody_met_is_equal():
+def test_a_clean_sweep_is_finite_and_players_who_never_met_are_equal():
     assert 0 < elo(["a", "b"], {("a", "b"): 0.0, ("b", "a"): 50.0})["b"] < 1000
     assert elo(["a", "b"], {}) == {"a": 0.0, "b": 0.0}

@@ -8,35 +8,35 @@ from stages.evaluate.intervals import estimate, wilson
 
 # Wilson's interval for 8 of 10 at 95 %, from the formula worked by hand with z = 1.959964.
 def test_wilson_by_hand():
-    low, high = wilson(0.8, 10, 0.95)
+    low, high = wilson(0.8, 10)
     assert (round(low, 4), round(high, 4)) == (0.4902, 0.9433)
-    assert wilson(0, 0, 0.95) == (0.0, 1.0)
+    assert wilson(0, 0) == (0.0, 1.0)
 
 
 def test_without_clusters_it_is_wilsons_interval_but_for_the_small_sample_factor():
     values = [1.0] * 8 + [0.0] * 2
-    found = estimate(values, [str(place) for place in range(10)], 0.95)
+    found = estimate(values, [str(place) for place in range(10)])
     # variance p (1 − p) / n · n / (n − 1): as many draws as n − 1
-    assert (found.low, found.high) == pytest.approx(wilson(0.8, 9, 0.95))
+    assert (found.low, found.high) == pytest.approx(wilson(0.8, 9))
 
 
 def test_copies_of_a_value_in_one_cluster_add_no_certainty():
     values, clusters = [1.0, 0.0, 1.0, 1.0, 0.0], list("abcde")
-    once, thrice = estimate(values, clusters, 0.95), estimate(values * 3, clusters * 3, 0.95)
+    once, thrice = estimate(values, clusters), estimate(values * 3, clusters * 3)
     assert thrice == pytest.approx(once)
 
 
 def test_all_alike_at_the_edge_is_no_certainty_but_elsewhere_is():
-    assert estimate([1.0] * 20, [str(place) for place in range(20)], 0.95).low == pytest.approx(wilson(1, 20, 0.95)[0])
-    assert estimate([0.0, 0.0], ["a", "b"], 0.95, least=-1.0) == (0.0, 0.0, 0.0)
+    assert estimate([1.0] * 20, [str(place) for place in range(20)]).low == pytest.approx(wilson(1, 20)[0])
+    assert estimate([0.0, 0.0], ["a", "b"], least=-1.0) == (0.0, 0.0, 0.0)
 
 
 def test_clusters_that_happen_to_balance_are_no_certainty():
-    assert estimate([1.0, 0.0, 0.0, 1.0], ["a", "a", "b", "b"], 0.95)[1:] == pytest.approx(wilson(0.5, 2, 0.95))
+    assert estimate([1.0, 0.0, 0.0, 1.0], ["a", "a", "b", "b"])[1:] == pytest.approx(wilson(0.5, 2))
 
 
 def test_nothing_seen_is_nothing_known():
-    found = estimate([], [], 0.95)
+    found = estimate([], [])
     assert math.isnan(found.mean) and (found.low, found.high) == (0.0, 1.0)
 
 
@@ -49,6 +49,6 @@ def test_the_interval_holds_the_truth_as_often_as_it_says():
             level = dice.choice((0.35, 0.85))
             values += [float(dice.random() < level) for _ in range(2)]
             clusters += [str(cluster)] * 2
-        found = estimate(values, clusters, 0.95)
+        found = estimate(values, clusters)
         held += found.low <= 0.6 <= found.high
     assert 0.92 <= held / 400 <= 0.98

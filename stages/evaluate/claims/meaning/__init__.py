@@ -1,1 +1,0 @@
-"""What clues mean, and whether that is true of a scene."""
