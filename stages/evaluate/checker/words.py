@@ -41,6 +41,12 @@ _SYNONYMS = {
     "BACK": "back background",
     "BEHIND": "behind",
     "COMMA": ",",
+    "_PERSON": "i you we",
+    "_SEE": "see find notice spot count",
+    "_SHOW": "contains contain shows show includes include features feature",
+    "_STAND": "stands stand standing sits sit sitting placed positioned located lies",
+    "_SURFACE": "surface finish texture",
+    "_WHILE": "but while plus though although",
 }
 _TERMINAL = {word: name for name, words in _SYNONYMS.items() for word in words.split()}
 NUMBERS = {word: number for number, word in enumerate(_SYNONYMS["NUMBER"].split())}
@@ -75,8 +81,13 @@ _SPELLING = (
     (r"\ba (?:couple|pair) of\b", "two"),
     (r"\ba single\b(?<!not a single)(?<!no a single)", "one"),
     (r"\bthe other(?: one)? (?=is|metal|shiny|matte|rubber)", "one of them "),
+    (r"\b(?:(?:made )?of )?the same\b", "same"),
+    (r"\b(left|right) (?:hand )?(?:side|half|part)\b", r"\1 side"),
+    (r"\b(?:just (?=as many)|going (?=from left)|along (?=with))", ""),
+    (r"\b(share|differ)s\b", r"\1"),
     (r"\bright (?=behind|in front)", ""),
     (r"\bequal numbers\b", "equal number"),
+    (r"\bnothing but\b", "only"),
     (r"\bi only (?:see|have)\b", "i have only"),
     (r"\bevery (?:single )?one of\b", "all of"),
     (r"\bsmooth,? (?=reflective|shiny)", ""),
@@ -88,10 +99,11 @@ _NOTHING_SAID = (
     r"^(?:well|umm?|okay|so|basically)\b ?,?",
     r"^my clue(?: is)? ?:?",
     r"^(?:i think(?: that)?|i notice that|i say|it looks like|looking at the picture ?,?|one interesting detail is)",
-    rf"{_HERE}(?: ?,)?(?= there| i )|{_HERE}",
+    rf"^{_HERE} ?,?",
+    _HERE,
     r"\b(?:here|altogether|anywhere|at all|also|put together|combined|around|actually|itself|a total of)\b",
     r"\bover (?=on|in)",
-    r"\b(?:made (?:out )?of (?!the same)|(?<!differ )(?<!differs )in (?:colou?r|size)\b|colou?red\b)",
+    r"\b(?:made (?:out )?of|(?<!differ )(?<!differs )in (?:colou?r|size)\b|colou?red\b)",
 )
 
 
