@@ -11,15 +11,15 @@ from vzcli import options as opt
 
 
 def command(
-    games: Annotated[Path, typer.Argument(help="A folder of vz make-games.")] = Path("games"),
+    games: Annotated[Path, typer.Argument(help="The games folder, made by vz make-games.")] = Path("games"),
     out: Annotated[Path, typer.Option("--out", "-o", help="The rollouts folder to write.")] = Path("rollouts"),
     deal: Annotated[Path | None, typer.Option("--deal", help="Another deal on the same pictures.")] = None,
-    split: Annotated[str, typer.Option("--split", help="Pairs to play: train, dev, test or all.")] = "train",
+    split: Annotated[str, typer.Option("--split", help="The split to play: train, dev, test or all.")] = "train",
     model: Annotated[
-        str | None, typer.Option("--model", "-m", help="Policy: a folder or hub name (model.path).")
+        str | None, typer.Option("--model", "-m", help="The policy: a folder, hub name or server address (model.path).")
     ] = None,
     preflight: Annotated[
-        bool, typer.Option("--preflight", help="Play only 8 games, keep nothing, and say what they show and cost.")
+        bool, typer.Option("--preflight", help="Play only 8 games, keep nothing, and report what they show and cost.")
     ] = False,
     recipe: opt.RecipeName = "tiny",
     overrides: opt.Overrides = None,
@@ -37,7 +37,7 @@ def command(
     played = None if chosen == "all" else chosen
     models = {"current": place_of(model)} if model else None
     if preflight and not dry_run:
-        found = rollout.preflight.run_in_passing(loaded, games, deal=deal or games, split=played, models=models)
+        found = rollout.preflight.run_temporarily(loaded, games, deal=deal or games, split=played, models=models)
         opt.print_preflight(found, loaded, as_json)
         return
     opt.run_stage(

@@ -1,4 +1,4 @@
-"""Reading a deal and choosing the games that are played."""
+"""Reads a deal and chooses the games to play."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from stages.core.recipe.rollout import Seats
 def read_deals(path: Path, rules: Game) -> pl.DataFrame:
     """The games of a `games.parquet` in `game_id` order, checked against the recipe's rules.
 
-    The recipe decides what the spy sees, whatever the games were first dealt for.
+    The recipe decides what the spy sees, whatever the deal says.
     """
     frame = tables.unique_key(tables.read(path, tables.GAMES), ["game_id"], path).sort("game_id")
     wanted = {"players": rules.players, "clue_rounds": rules.clue_rounds}
@@ -25,16 +25,18 @@ def read_deals(path: Path, rules: Game) -> pl.DataFrame:
         dealt = tuple(game[name] for name in wanted)
         raise InputError(
             f"{path}: game '{game['game_id']}' was dealt for (players, clue_rounds) = {dealt}, but the "
-            f"recipe plays {tuple(wanted.values())}; deal anew with it (vz make-games), or --set game.… to match"
+            f"recipe plays {tuple(wanted.values())}; deal with this recipe (vz make-games), or --set game.… to match"
         )
     no_seat = ~pl.col("spy").is_between(1, rules.players).fill_null(False)
     for game in frame.filter(no_seat).head(1).iter_rows(named=True):
-        raise InputError(f"{path}: game '{game['game_id']}': spy {game['spy']} is no seat from 1 to {rules.players}")
+        raise InputError(
+            f"{path}: game '{game['game_id']}': the spy is {game['spy']}, which is not a seat from 1 to {rules.players}"
+        )
     return frame.with_columns(spy_view=pl.lit(rules.spy_view))
 
 
 def read_seats(deal: Path) -> dict[str, Seats]:
-    """Who plays what in each game of the folder, by `game_id`; nothing where the recipe's seats hold for all."""
+    """Who plays what, by `game_id`. Empty if the folder says nothing and the recipe's seats apply to all games."""
     path = deal / "seats.parquet"
     if not path.is_file():
         return {}
@@ -42,16 +44,16 @@ def read_seats(deal: Path) -> dict[str, Seats]:
     dealt = tables.read(deal / "games.parquet", tables.GAMES, ["game_id"])["game_id"]
     odd = set(frame["game_id"]) ^ set(dealt)
     if odd:
-        raise InputError(f"{path}: game '{min(odd)}' stands here or in games.parquet, but not in both; deal anew")
+        raise InputError(f"{path}: game '{min(odd)}' is not in both seats.parquet and games.parquet; deal again")
     if any(frame.null_count().row(0)):
-        raise InputError(f"{path}: a seat is empty (null); name the policy of every role")
+        raise InputError(f"{path}: a seat is null; name a policy for every role")
     roles = frame.drop("game_id")
     known = {who: Seats(**dict(zip(roles.columns, who, strict=True))) for who in roles.unique().iter_rows()}
     return dict(zip(frame["game_id"], (known[who] for who in roles.iter_rows()), strict=True))
 
 
 def choose_split(deals: pl.DataFrame, pairs: pl.DataFrame, split: str | None) -> pl.DataFrame:
-    """Games on pairs of `split`; all for None. Pairs that a game needs must exist and have the picture it needs."""
+    """The games on pairs of `split`, or all for None. `InputError` if a game's pair or its picture is missing."""
     known = pairs.select("pair_id", "split", "modified", there=True)
     games = deals.join(known, on="pair_id", how="left", maintain_order="left")
     for game in games.filter(pl.col("there").is_null()).head(1).iter_rows(named=True):
@@ -59,5 +61,7 @@ def choose_split(deals: pl.DataFrame, pairs: pl.DataFrame, split: str | None) ->
     check_spy_view(games.filter(pl.col("spy_view") == "modified"), "modified")
     chosen = games if split is None else games.filter(pl.col("split") == split)
     if chosen.is_empty():
-        raise InputError(f"no game on a pair of the split '{split}' among {len(deals)}; choose another with --split")
+        raise InputError(
+            f"none of the {len(deals)} games is on a pair of the split '{split}'; choose another with --split"
+        )
     return chosen.select(list(tables.GAMES))

@@ -1,4 +1,4 @@
-"""How much memory is taken, as the operating system and the GPU driver tell it."""
+"""Memory in use, from the operating system and the GPU driver."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ KIB_PER_GIB, MIB_PER_GIB = 2**20, 2**10
 
 
 def peak_gib() -> float:
-    """The most resident memory that this process and those it started had, each at its own peak, in GiB."""
+    """The peak resident memory of this process and its descendants, summed, in GiB."""
     return sum(_peak_kib(process) for process in _family(os.getpid())) / KIB_PER_GIB
 
 
 def gpu_gib() -> tuple[float, float] | None:
-    """(used, total) of the fullest GPU that vz may use, whoever uses it, in GiB; None where nvidia-smi tells none."""
+    """(used, total) of the fullest GPU that vz may use, by all its users, in GiB; None if nvidia-smi lists none."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible == "" or shutil.which("nvidia-smi") is None:
         return None
@@ -33,7 +33,7 @@ def gpu_gib() -> tuple[float, float] | None:
 
 
 def _fullest(listed: str) -> tuple[float, float] | None:
-    """Of lines such as "1024, 81920" in MiB; a GPU that does not tell says "[N/A]"."""
+    """From lines such as "1024, 81920" in MiB; some GPUs say "[N/A]"."""
     pairs = [[part.strip() for part in line.split(",")] for line in listed.splitlines()]
     gpus = [(int(used), int(total)) for used, total in pairs if used.isdigit() and total.isdigit()]
     if not gpus:
@@ -43,7 +43,7 @@ def _fullest(listed: str) -> tuple[float, float] | None:
 
 
 def _family(process: int) -> Iterator[int]:
-    """The process and all that descend from it; those that end meanwhile are left out."""
+    """The process and its descendants, without those that end meanwhile."""
     yield process
     for thread in Path(f"/proc/{process}/task").glob("*/children"):
         with suppress(OSError):

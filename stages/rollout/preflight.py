@@ -1,4 +1,4 @@
-"""A few games before the many: can the answers be read, do they fit, and what will playing cost?"""
+"""A few games before the many: whether answers can be read and fit their limits, and what playing will cost."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ from stages.rollout.stage import produce
 from stages.rollout.summary import CUT, THINK_LESS, THINKING, summarise
 
 GAMES = 8  # of `vz rollout --preflight`
+FAULTS = ("truncated", "truncated_thought", "unreadable")
 
 
 def run(
@@ -44,18 +45,18 @@ def run(
     left_out: Collection[str] = (),
     overwrite: bool = False,
 ) -> Report:
-    """Play `number` games into `out`, an ordinary folder of rollouts, and say what they show.
+    """Play `number` games into `out`, an ordinary folder of rollouts, and report what they show.
 
-    The games are spread evenly over those of `deal`; without it they are dealt anew on the pairs of `split`, as iterate
-    deals them. `left_out`: pairs that cannot be played, as the lender of `engine` knows. `InputError`, with `out` left
-    to look into, when nothing can be read.
+    The games are spread evenly over those of `deal`. Without it they are dealt anew on the pairs of `split`, as iterate
+    deals them. A caller that lends an `engine` names the pairs that cannot be played (`left_out`). `InputError` if
+    nothing can be read; `out` stays, for a look at the answers.
     """
     artifact.manifest_of(games, "make-games")
     seats = read_seats(deal) if deal else {}
     pairs = tables.read(games / "pairs.parquet", tables.PAIRS, [*PAIR, "split"])
 
     def candidates() -> pl.DataFrame:
-        """All pairs that games may be dealt on, since a few games would miss the odd one."""
+        """All pairs that games may be dealt on, not only those of these few games."""
         if deal is not None:
             return pairs.join(
                 _dealt(recipe, pairs, deal, split, number, ()), on="pair_id", how="semi", maintain_order="left"
@@ -70,7 +71,7 @@ def run(
         outcome.counts |= _lengths_and_shares(work, recipe)
         outcome.timings = played.timings() | _memory()
         if played.games:
-            outcome.timings |= _ahead(recipe, played.seconds / played.games, len(dealt) if deal else None)
+            outcome.timings |= _costs(recipe, played.seconds / played.games, len(dealt) if deal else None)
         return outcome
 
     report = produce(
@@ -90,8 +91,8 @@ def run(
     return report
 
 
-def run_in_passing(recipe: Recipe, games: Path, **options: Any) -> Report:
-    """`run` into a temporary folder, which stays only if nothing could be read."""
+def run_temporarily(recipe: Recipe, games: Path, **options: Any) -> Report:
+    """`run` in a temporary folder, which stays only if nothing can be read."""
     folder = Path(tempfile.mkdtemp(prefix="vz-preflight-"))
     try:
         report = run(recipe, games, folder / "rollouts", **options)
@@ -106,27 +107,29 @@ def run_in_passing(recipe: Recipe, games: Path, **options: Any) -> Report:
 def facts(report: Report, recipe: Recipe) -> dict[str, str]:
     """What a preflight showed, in words."""
     counts, timings, shares = report.counts, report.timings, report.counts["shares"]
-    entropy = {name: counts[f"{name}_entropy"] for name in ("clue", "vote")}
+    entropy, phases = {name: counts[f"{name}_entropy"] for name in ("clue", "vote")}, ("clues", "votes")
     return {
         **{f"{what} tokens": _length(found) for what, found in counts["tokens"].items()},
-        "truncated": f"{shares['truncated_clues']:.0%} of clues, {shares['truncated_votes']:.0%} of votes",
-        "truncated in thought": f"{shares['truncated_thought_clues']:.0%} of clues, "
-        f"{shares['truncated_thought_votes']:.0%} of votes",
-        "unreadable": f"{shares['unreadable_clues']:.0%} of clues, {shares['unreadable_votes']:.0%} of votes",
+        **{
+            fault.replace(
+                "_", " in "
+            ): f"{shares[f'{fault}_clues']:.0%} of clues, {shares[f'{fault}_votes']:.0%} of votes"
+            for fault in FAULTS
+        },
         "repeated clues": f"{counts['repeated_clues']} of {counts['clues'] - counts['unreadable_clues']} readable ones",
         "entropy": ", ".join(f"{name}s {'–' if nats is None else f'{nats:.2f}'}" for name, nats in entropy.items())
         + " nats a token",
-        "memory": _told_memory(timings),
+        "memory": _memory_fact(timings),
         "speed": f"{timings['games_per_minute']:.1f} games/min, {timings['tokens_in_per_second']:.0f} tokens/s in, "
         f"{timings['tokens_per_second']:.0f} out",
-        **_told_ahead(timings, recipe, counts["games"]),
+        **_cost_facts(timings, recipe, counts["games"]),
     }
 
 
 def _dealt(
     recipe: Recipe, pairs: pl.DataFrame, deal: Path | None, split: str | None, number: int, left_out: Collection[str]
 ) -> pl.DataFrame:
-    """All games of the deal on the split, or `number` new ones; none on pairs that are left out."""
+    """All games of the deal on the split, or `number` new ones, without the pairs in `left_out`."""
     if deal is not None:
         dealt = choose_split(read_deals(deal / "games.parquet", recipe.game), pairs, split)
         return dealt.filter(~pl.col("pair_id").is_in(list(left_out)))
@@ -137,7 +140,7 @@ def _dealt(
 
 
 def _lengths_and_shares(folder: Path, recipe: Recipe) -> dict[str, Any]:
-    """Lengths in tokens beside their limits, and shares of clues and of votes that are cut off or cannot be read."""
+    """Lengths in tokens with their limits, and the shares of clues and votes that are cut off or unreadable."""
     columns = ["phase", "prompt_tokens", "completion_ids", "finish_reason", "thought", "clue", "vote_kind"]
     rows = tables.read_parts(folder, tables.ROLLOUTS, columns).with_columns(
         tokens=pl.col("completion_ids").list.len(),
@@ -152,11 +155,7 @@ def _lengths_and_shares(folder: Path, recipe: Recipe) -> dict[str, Any]:
             "prompt": _lengths(rows["prompt_tokens"], recipe.rollout.max_prompt_tokens),
             **{phase: _lengths(own["tokens"], limits[phase]) for phase, own in phases.items()},
         },
-        "shares": {
-            f"{fault}_{phase}s": own[fault].mean()
-            for fault in ("truncated", "truncated_thought", "unreadable")
-            for phase, own in phases.items()
-        },
+        "shares": {f"{fault}_{phase}s": own[fault].mean() for fault in FAULTS for phase, own in phases.items()},
     }
 
 
@@ -166,27 +165,22 @@ def _lengths(tokens: pl.Series, limit: int) -> dict[str, float]:
 
 
 def _memory() -> dict[str, float]:
-    gpu = gpu_gib()
-    found = {"memory_gib": round(peak_gib(), 2)}
-    return (
-        found
-        if gpu is None
-        else {**found, "gpu_memory_gib": round(gpu[0], 2), "gpu_memory_total_gib": round(gpu[1], 2)}
-    )
+    figures = {"memory_gib": peak_gib()}
+    if gpu := gpu_gib():
+        figures |= {"gpu_memory_gib": gpu[0], "gpu_memory_total_gib": gpu[1]}
+    return {name: round(value, 2) for name, value in figures.items()}
 
 
-def _ahead(recipe: Recipe, seconds: float, dealt: int | None) -> dict[str, float]:
-    """Seconds of playing the deal, a round and the run, if every game takes its share of these few: `seconds`."""
+def _costs(recipe: Recipe, seconds: float, dealt: int | None) -> dict[str, float]:
+    """Upper bounds of the seconds to play a round, the run and a deal of `dealt` games, at `seconds` a game."""
     rounds, rules = recipe.iterate, recipe.game
-    most = (
-        rules if rounds.clue_votes is None else rules.model_copy(update={"votes": max(rules.votes, rounds.clue_votes)})
-    )
+    longest = rules.model_copy(update={"votes": max(rules.votes, rounds.clue_votes or 0)})
     signal = rounds.signal_games if rounds.signal == "heldout" else 0
-    a_round = seconds * (rounds.games * completions_of(most) / completions_of(rules) + signal)
-    told = {"round_seconds_at_most": a_round, "run_seconds_at_most": a_round * rounds.rounds}
+    a_round = seconds * (rounds.games * completions_of(longest) / completions_of(rules) + signal)
+    costs = {"round_seconds_at_most": a_round, "run_seconds_at_most": a_round * rounds.rounds}
     if dealt is not None:
-        told["deal_seconds_at_most"] = seconds * dealt
-    return {name: round(value, 1) for name, value in told.items()}
+        costs["deal_seconds_at_most"] = seconds * dealt
+    return {name: round(value, 1) for name, value in costs.items()}
 
 
 def _refuse_unreadable(report: Report) -> None:
@@ -194,32 +188,32 @@ def _refuse_unreadable(report: Report) -> None:
     unreadable = counts["unreadable_clues"] == counts["clues"] and counts["unreadable_votes"] == counts["votes"]
     if not unreadable and counts["truncated"] < counts["rows"]:
         return
-    found = "no clue and no vote can be read" if unreadable else "every answer is cut off at its token limit"
+    fault = "no clue and no vote can be read" if unreadable else "every answer is cut off at its token limit"
     longer = "raise rollout.max_clue_tokens and rollout.max_vote_tokens"
     raise InputError(
-        f"preflight: {found} ({counts['truncated']} of {counts['rows']} are cut off, {counts['truncated_thoughts']} of "
-        f"them inside their thought), so nothing can be learned; look at them: vz inspect {report.out} --game 1 --turn "
-        f"0. Likely remedies: {THINK_LESS if counts['truncated_thoughts'] else longer}; take a model that follows "
-        "instructions, with its own chat template (model.chat_template); take prompts that the model was taught "
+        f"preflight: {fault} ({counts['truncated']} of {counts['rows']} are cut off, {counts['truncated_thoughts']} of "
+        f"them inside their thought), so nothing can be learned. Look at one: vz inspect {report.out} --game 1 --turn "
+        f"0. Likely remedies: {THINK_LESS if counts['truncated_thoughts'] else longer}; use a model that follows "
+        "instructions, with its own chat template (model.chat_template); use prompts that the model was trained on "
         "(game.prompts)"
     )
 
 
 def _length(found: Mapping[str, Any]) -> str:
     if not found["longest"]:
-        return "not known: the server does not tell"
+        return "unknown: the server does not report them"
     return f"mean {found['mean']:g}, longest {found['longest']} of at most {found['limit']}"
 
 
-def _told_memory(timings: Mapping[str, float]) -> str:
-    told = f"{timings['memory_gib']:.1f} GiB"
+def _memory_fact(timings: Mapping[str, float]) -> str:
+    used = f"{timings['memory_gib']:.1f} GiB"
     if "gpu_memory_gib" not in timings:
-        return told
-    return f"{told}; GPU {timings['gpu_memory_gib']:.1f} of {timings['gpu_memory_total_gib']:.1f} GiB, whoever uses it"
+        return used
+    return f"{used}; GPU {timings['gpu_memory_gib']:.1f} of {timings['gpu_memory_total_gib']:.1f} GiB, by all its users"
 
 
-def _told_ahead(timings: Mapping[str, float], recipe: Recipe, played: int) -> dict[str, str]:
-    """The cost of what is to come, with what it assumes."""
+def _cost_facts(timings: Mapping[str, float], recipe: Recipe, played: int) -> dict[str, str]:
+    """The costs, and what they assume."""
     if "round_seconds_at_most" not in timings:
         return {}
     rounds, at_once = recipe.iterate, min(played, recipe.rollout.concurrent_games)
@@ -228,13 +222,12 @@ def _told_ahead(timings: Mapping[str, float], recipe: Recipe, played: int) -> di
         "the run": (f"{rounds.rounds} rounds", "run_seconds_at_most"),
         "this deal": ("all its games", "deal_seconds_at_most"),
     }
-    told = {
-        f"playing {what}": f"at most {timedelta(seconds=round(timings[name]))} ({size})"
-        for what, (size, name) in costs.items()
-        if name in timings
+    return {
+        **{
+            f"playing {what}": f"at most {timedelta(seconds=round(timings[name]))} ({size})"
+            for what, (size, name) in costs.items()
+            if name in timings
+        },
+        "assumed": f"{at_once} games in play. With up to {recipe.rollout.concurrent_games} playing is faster, so these "
+        "are upper bounds as long as answers do not grow longer; training and evaluations are not included",
     }
-    assumed = (
-        f"{at_once} games were in play, up to {recipe.rollout.concurrent_games} will be, which goes faster: an upper "
-        "bound as long as answers grow no longer; training and evaluations come on top"
-    )
-    return {**told, "assumed": assumed}

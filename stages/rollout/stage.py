@@ -1,4 +1,4 @@
-"""From dealt games and policies to a folder of rollouts."""
+"""Plays dealt games and writes a folder of rollouts."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ def run(
     engine: Engine | None = None,
     overwrite: bool = False,
 ) -> Report:
-    """Play the games that `deal` (default: `games`) holds on the pictures in `games`.
+    """Play the games of `deal` (default: `games`) on the pictures in `games`.
 
-    `split` keeps only games on pairs of that split; None plays all. Who plays what is the recipe's `rollout.seats`, or
-    game by game what the deal's `seats.parquet` says. `models` says where the policies that the seats name are found;
-    `current` and `base` default to the recipe's model, any other seat name is itself a folder or hub name. A lent
-    `engine` keeps running afterwards.
+    `split` keeps only games on pairs of that split; None plays all. The recipe's `rollout.seats` says which policy
+    plays what, or the deal's `seats.parquet` for each game. `models` maps policies to folders, hub names or addresses;
+    `current` and `base` default to the recipe's model, and any other policy is such a place itself. A lent `engine`
+    keeps running.
     """
     artifact.manifest_of(games, "make-games")
     seats = read_seats(deal or games)
@@ -80,7 +80,7 @@ def produce(
     engine: Engine | None,
     overwrite: bool,
 ) -> Report:
-    """A folder of rollouts, made by `play(work_folder, engine, left_out)` with the policies `players` loaded.
+    """Write a folder of rollouts by `play(work_folder, engine, left_out)`, with the policies `players` loaded.
 
     Before that, those of `pairs()` that the policies cannot play are refused or left out (`playable.leave_out`). A
     caller that lends an engine has done so already.
@@ -118,7 +118,7 @@ def produce(
 
 
 def _settings(recipe: Recipe) -> dict[str, Any]:
-    """What decides the rollouts, with the seats' policies known by content, wherever they lie."""
+    """What decides the rollouts. Policies of the seats count by content, not by path."""
     body = recipe.settings("model", "game", "rollout")
     seats = {role: known_as(name) for role, name in body["rollout"]["seats"].items()}
     return {**body, "rollout": {**body["rollout"], "seats": seats}}

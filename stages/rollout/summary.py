@@ -1,4 +1,4 @@
-"""What came out of the games, in counts and warnings."""
+"""Counts and warnings about finished games."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ _COLUMNS = [
 ]
 _IS_CLUE = pl.col("phase") == "clue"
 CUT = pl.col("finish_reason") == "length"
-THINKING = pl.col("thought").eq_missing("open")  # at its end
+THINKING = pl.col("thought").eq_missing("open")  # the completion ends inside its thought
 _UNREADABLE = pl.col("clue") == UNREADABLE_CLUE
-# Shares above which a warning says so. The tiny model repeats 0.38–0.44 of its clues.
+# Warn above these shares. The tiny model repeats 0.38–0.44 of its clues.
 MOST_TRUNCATED, MOST_UNREADABLE, MOST_REPEATED = 0.1, 0.1, 0.5
 THINK_LESS = (
-    "raise rollout.max_thinking_tokens, or let the model think less by the options that its chat template has, such as "
+    "raise rollout.max_thinking_tokens, or let the model think less by an option of its chat template, such as "
     "model.chat_template_options={enable_thinking: false}"
 )
 
 
 def summarise(folder: Path) -> Outcome:
-    """Counts of rows, tokens and faults; a warning where a share of faults is above its limit.
+    """Counts of rows, tokens and faults, and a warning for each share of faults above its limit.
 
-    `clue_entropy`, `vote_entropy`: −log p of a sampled token at the sampling temperature, mean over all tokens that the
-    policy `current` wrote, in nats; null without log-probs. Reads one part after another.
+    `clue_entropy` and `vote_entropy` are the mean of −log p over all tokens that the policy `current` sampled, at the
+    sampling temperature, in nats; null without log-probs.
     """
     parts = [_count(tables.read(part, tables.ROLLOUTS, _COLUMNS)) for part in tables.parts_of(folder)]
     sums: dict[str, Any] = pl.concat(parts).sum().row(0, named=True)

@@ -16,7 +16,7 @@ from stages.core.errors import InputError
 from stages.core.folder import artifact
 from stages.core.game.prompting import Message
 from stages.core.pictures import Picture, picture_hashes
-from stages.core.recipe.engines import BENDS
+from stages.core.recipe.engines import NEUTRAL
 
 POLICY = "current"  # the policy in training, as seats name it
 
@@ -150,8 +150,8 @@ def sampling_of(rollouts: Path) -> Sampling:
             "never drawn, so the gradient would be biased; play with --set rollout.top_p=1"
         )
     extra = rollout.get("server", {}).get("extra_body", {}) if rollout.get("engine") == "server" else {}
-    for name in sorted(BENDS.keys() & extra.keys()):
-        if extra[name] not in (None, *BENDS[name]):
+    for name in sorted(NEUTRAL.keys() & extra.keys()):
+        if extra[name] not in (None, *NEUTRAL[name]):
             raise InputError(
                 f"{manifest}: the rows were sampled with rollout.server.extra_body.{name} {extra[name]}, "
                 "so not from the distribution that trains; play without it"

@@ -59,7 +59,7 @@ def test_a_deal_for_other_rules(tmp_path: Path):
     recipe = fake_recipe("rollout.concurrent_games=2")
     games = write_games(tmp_path / "games", recipe, count=3)
     other = fake_recipe("rollout.concurrent_games=2", "game.players=5")
-    with pytest.raises(InputError, match="deal anew with it .vz make-games., or --set game.… to match"):
+    with pytest.raises(InputError, match="deal with this recipe .vz make-games., or --set game.… to match"):
         rollout.run(other, games, tmp_path / "out")
     assert rollout.run(recipe, games, tmp_path / "out").status == "done"
     assert rollout.run(other, write_games(tmp_path / "more", other, count=3), tmp_path / "other").status == "done"

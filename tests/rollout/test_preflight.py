@@ -97,13 +97,13 @@ def test_readable_votes_are_enough_to_go_on(games: Path, tmp_path: Path):
 
 
 def test_in_passing_nothing_stays(games: Path, temporary: Path):
-    report = preflight.run_in_passing(fake_recipe(), games)
+    report = preflight.run_temporarily(fake_recipe(), games)
     assert report.counts["games"] == 8 and list(temporary.iterdir()) == []
 
 
 def test_in_passing_what_cannot_be_read_stays(games: Path, temporary: Path):
     with pytest.raises(InputError) as error:
-        preflight.run_in_passing(fake_recipe(), games, engine=FakeEngine(lambda *_: "no box"))
+        preflight.run_temporarily(fake_recipe(), games, engine=FakeEngine(lambda *_: "no box"))
     (folder,) = temporary.iterdir()
     assert str(folder) in str(error.value) and (folder / "rollouts/part-00000.parquet").is_file()
 
@@ -113,7 +113,7 @@ def test_in_passing_a_failure_leaves_nothing(games: Path, temporary: Path):
         raise VzError("the engine is gone")
 
     with pytest.raises(VzError, match="the engine is gone"):
-        preflight.run_in_passing(fake_recipe(), games, engine=FakeEngine(fail))
+        preflight.run_temporarily(fake_recipe(), games, engine=FakeEngine(fail))
     assert list(temporary.iterdir()) == []
 
 

@@ -37,7 +37,7 @@ def test_a_deals_own_seats_go_before_the_recipes(games: Path, tmp_path: Path):
         rollout.run(recipe, games, tmp_path / "again", split=None)
 
 
-@pytest.mark.parametrize(("spy", "missing", "message"), [("base", 1, "but not in both"), (None, 0, "a seat is empty")])
+@pytest.mark.parametrize(("spy", "missing", "message"), [("base", 1, "is not in both"), (None, 0, "a seat is null")])
 def test_seats_that_do_not_fit_the_deal_are_refused(games: Path, tmp_path: Path, spy, missing: int, message: str):
     dealt = tables.read(games / "games.parquet", tables.GAMES)["game_id"].to_list()[missing:]
     write_seats(games, [{"game_id": game, "civilian": "current", "spy": spy, "analyst": "current"} for game in dealt])

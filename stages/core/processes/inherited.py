@@ -1,4 +1,4 @@
-"""What the operating system hands to processes: an end when the parent ends, and another launcher's variables."""
+"""What processes inherit: their end, when the parent ends, and the variables of other launchers."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _LAUNCHER_PREFIXES = (
 
 
 def end_with_parent(parent: int | None = None) -> None:
-    """Have the kernel kill this process when its parent ends, whatever ends it (Linux only).
+    """Have the kernel kill this process when its parent ends, however that ends (Linux only).
 
-    The process ends at once if its parent has ended already: `parent`, where the caller knows which process that was.
+    If the parent has ended already, this process ends at once. Pass the `parent` if you know it.
     """
     if sys.platform != "linux":
         return
@@ -35,9 +35,9 @@ def end_with_parent(parent: int | None = None) -> None:
 
 
 def forget_launcher(environment: MutableMapping[str, str]) -> dict[str, str]:
-    """Remove what another launcher set, and return it.
+    """Remove another launcher's variables, and return them.
 
-    vz starts its processes itself. torch and accelerate would wait for ranks that nobody starts.
+    vz starts its processes itself. With these variables torch and accelerate would wait for ranks that never start.
     """
     names = [name for name in environment if name in _LAUNCHER or name.startswith(_LAUNCHER_PREFIXES)]
     return {name: environment.pop(name) for name in names}
@@ -45,7 +45,7 @@ def forget_launcher(environment: MutableMapping[str, str]) -> dict[str, str]:
 
 @contextmanager
 def without_launcher() -> Iterator[None]:
-    """Inside, this process looks as if no launcher had started it; afterwards its environment is as it was."""
+    """Hide another launcher's variables inside the block."""
     forgotten = forget_launcher(os.environ)
     try:
         yield

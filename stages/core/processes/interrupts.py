@@ -1,8 +1,8 @@
-"""Who hears Ctrl-C: the process that the user started, and no library in its place.
+"""Ctrl-C reaches only the process that the user started, and no handler of a library.
 
-A terminal sends Ctrl-C to every process of a command. Libraries install handlers of their own (Mitsuba's cancels the
-picture and returns half of it; that of vLLM's engine ends the engine), even for signals that a process ignores. A
-blocked signal reaches no handler, and threads and child processes inherit the block.
+A terminal sends Ctrl-C to every process of a command. Libraries install handlers, even for signals that a process
+ignores: Mitsuba's cancels the picture and returns half of it, vLLM's ends the engine. A blocked signal reaches no
+handler, and threads and child processes inherit the block.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def without_interrupts() -> Iterator[None]:
-    """Processes started in this block never receive Ctrl-C, from their first instruction on."""
+    """Processes that start in this block never receive Ctrl-C."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -23,9 +23,9 @@ def without_interrupts() -> Iterator[None]:
 
 
 def keep_ignored() -> None:
-    """Block the signals that this process was started to ignore, as `nohup` and a script's `&` do.
+    """Block the signals that this process ignores from its start, as after `nohup` or a script's `&`.
 
-    Call it before anything is imported that installs handlers.
+    Call it before importing anything that installs handlers.
     """
-    given_up = (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
-    signal.pthread_sigmask(signal.SIG_BLOCK, {each for each in given_up if signal.getsignal(each) == signal.SIG_IGN})
+    ignorable = (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {each for each in ignorable if signal.getsignal(each) == signal.SIG_IGN})

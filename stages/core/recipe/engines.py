@@ -1,4 +1,4 @@
-"""The `rollout.vllm`, `rollout.server` and `rollout.executor` parts of a recipe: where and how an engine runs."""
+"""The `rollout.vllm`, `rollout.server` and `rollout.executor` sections: where and how an engine runs."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pydantic import Field, field_validator
 from stages.core.recipe.base import RuntimeField, Section
 from stages.core.recipe.served import check_url
 
-# Arguments of vLLM that vz gives, and what decides them.
+# Arguments of vLLM that vz sets, and what decides each.
 SET_BY_RECIPE = {
     "model": "set model.path, or --model",
     "revision": "set model.revision",
     "dtype": "set model.dtype",
-    "seed": "each request has its own, from the run's seed",
+    "seed": "each request has its own seed, derived from the run's",
     "max_model_len": "set rollout.max_prompt_tokens, max_clue_tokens, max_vote_tokens and max_thinking_tokens",
     "max_num_seqs": "set rollout.vllm.max_requests",
     "tensor_parallel_size": "set rollout.vllm.tensor_parallel",
@@ -24,17 +24,17 @@ SET_BY_RECIPE = {
     "kv_cache_memory_bytes": "set rollout.vllm.cpu_memory, on GPUs gpu_memory",
     "mm_processor_kwargs": "set model.processor, so that the trainer's are the same",
     "limit_mm_per_prompt": "a prompt has one picture",
-    "logprobs_mode": "log-probs have to be those of the sampling temperature",
+    "logprobs_mode": "log-probs must be those at the sampling temperature",
     "generation_config": "the recipe samples, not the model's generation_config.json",
     "override_generation_config": "set rollout.temperature and the other sampling fields",
-    "logits_processors": "training has to know the distribution",
+    "logits_processors": "training must know the distribution",
     "enable_lora": "set model.lora",
     "max_lora_rank": "set model.lora.rank",
 }
 
 
 class VllmSettings(Section):
-    """The vLLM engine. All but `options` decides speed and memory only, as far as vLLM's arithmetic allows."""
+    """The vLLM engine. Everything but `options` decides only speed and memory."""
 
     gpu_memory: float = RuntimeField(
         0.85,
@@ -53,41 +53,41 @@ class VllmSettings(Section):
     weights_at_once: int = RuntimeField(
         1,
         ge=1,
-        description="Different full weights held at once, each by an engine of its own with an equal share of "
-        "gpu_memory: 2 to play full weights against others. Adapters of one base need only 1.",
+        description="Different full weights loaded at once, each in an engine with an equal share of gpu_memory. "
+        "Set 2 to play full weights against others; adapters of one base need only 1.",
     )
-    eager: bool = RuntimeField(False, description="Without CUDA graphs and compilation: starts faster, runs slower.")
-    options: dict[str, Any] = Field(default_factory=dict, description="Further AsyncEngineArgs of vLLM, by name.")
+    eager: bool = RuntimeField(False, description="No CUDA graphs or compilation: starts sooner, runs slower.")
+    options: dict[str, Any] = Field(default_factory=dict, description="More AsyncEngineArgs of vLLM, by name.")
 
     @field_validator("options")
     @classmethod
-    def _leave_the_recipe_alone(cls, options: dict[str, Any]) -> dict[str, Any]:
+    def _check_options(cls, options: dict[str, Any]) -> dict[str, Any]:
         for name in sorted(options.keys() & SET_BY_RECIPE.keys()):
-            raise ValueError(f"'{name}' is not an option here: {SET_BY_RECIPE[name]}")
+            raise ValueError(f"'{name}' cannot be set here: {SET_BY_RECIPE[name]}")
         return options
 
 
-# What the recipe or the game decides of a request; `extra_body` may leave it out, but not change it.
+# Fields of a request that the recipe or the game decides. `extra_body` may leave them out, but not change them.
 DECIDED = {"model", "messages", "n", "stream", "seed", "temperature", "top_p", "max_tokens", "max_completion_tokens"}
 DECIDED |= {"min_tokens", "repetition_penalty", "repeat_penalty"}
-# What else bends a server's distribution, with what leaves it as it is. Rows that were drawn so cannot train.
-BENDS = {"top_k": (-1, 0), "min_p": (0,), "typical_p": (1,), "presence_penalty": (0,), "frequency_penalty": (0,)}
+# Other fields that change the distribution, with their neutral values. With other values rows cannot train.
+NEUTRAL = {"top_k": (-1, 0), "min_p": (0,), "typical_p": (1,), "presence_penalty": (0,), "frequency_penalty": (0,)}
 DECIDED |= {"chat_template_kwargs"}  # by model.chat_template_options
 
 
 class ServerSettings(Section):
-    """An OpenAI-compatible endpoint: vLLM, SGLang, llama.cpp or a hosted model."""
+    """An OpenAI-compatible server: vLLM, SGLang, llama.cpp or a hosted model."""
 
-    url: str = Field("http://localhost:8000/v1", description="The endpoint, up to and with its version path.")
+    url: str = Field("http://localhost:8000/v1", description="The address, with its version path.")
     model: str | None = Field(
-        None, description="The model's name there; null: the policy's own, or the only one that the server lists."
+        None,
+        description="The model's name at the server. null: the policy's own name, or the server's only model.",
     )
     key_variable: str = RuntimeField(
         "OPENAI_API_KEY",
-        description="Environment variable with the API key. It is sent to the host of `url` and to no other; none is "
-        "sent when it is not set.",
+        description="Environment variable with the API key. vz sends the key to the host of `url` only.",
     )
-    requests: int = RuntimeField(64, ge=1, description="Requests under way at once.")
+    requests: int = RuntimeField(64, ge=1, description="Requests at once.")
     timeout: float = RuntimeField(600, gt=0, description="Longest wait for one answer, in seconds.")
     attempts: int = RuntimeField(
         20,
@@ -98,28 +98,28 @@ class ServerSettings(Section):
     )
     token_ids: Literal["auto", "require", "never"] = Field(
         "auto",
-        description="Token ids and log-probs, without which rows cannot train: auto asks and does without; require "
-        "ends the stage without them; never does not ask, for servers that refuse to.",
+        description="Token ids and log-probs, which rows need to train. auto: ask for them, and play without if the "
+        "server has none. require: stop if it has none. never: do not ask, for servers that refuse such requests.",
     )
     limit_field: Literal["max_tokens", "max_completion_tokens"] = RuntimeField(
         "max_tokens",
-        description="The server's name for the length limit; some hosted servers accept only the second.",
+        description="The server's name for the longest answer; some hosted servers accept only the second.",
     )
     extra_body: dict[str, Any] = Field(
-        default_factory=dict, description="Further fields of each request, by name; null leaves out one of vz's own."
+        default_factory=dict, description="More fields of each request, by name; null leaves out one that vz sends."
     )
 
     @field_validator("url")
     @classmethod
-    def _is_an_address(cls, url: str) -> str:
+    def _check_address(cls, url: str) -> str:
         return check_url(url)
 
     @field_validator("extra_body")
     @classmethod
-    def _leaves_the_recipe_alone(cls, extra: dict[str, Any]) -> dict[str, Any]:
+    def _check_extra_body(cls, extra: dict[str, Any]) -> dict[str, Any]:
         changed = sorted(name for name in DECIDED & extra.keys() if extra[name] is not None)
         if changed:
-            raise ValueError(f"'{changed[0]}' is the recipe's to decide; here it may only be null, which leaves it out")
+            raise ValueError(f"'{changed[0]}' is decided by the recipe; extra_body may only leave it out, by null")
         return extra
 
 

@@ -1,4 +1,4 @@
-"""The `iterate.opponents` part of a recipe: earlier checkpoints of the run as opponents of its current policy."""
+"""The `iterate.opponents` section: earlier checkpoints of the run as opponents of the current policy."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from stages.core.recipe.rollout import Rollout, Seats
 
 
 class Opponents(Section):
-    """Who besides itself the current policy meets, as in fictitious self-play. Only its own rows train."""
+    """Opponents of the current policy besides itself, as in fictitious self-play. Only its own rows train."""
 
     share: float = Field(
         0.0,
         ge=0,
         le=1,
-        description="Share of a round's games in which an opponent plays one side, each side in half of them; one game "
-        "at least stays self-play. 0: plain self-play (paper).",
+        description="Share of a round's games in which an opponent plays one side: the spy in half of them, the "
+        "civilians in the others. At least one game is self-play. 0: only self-play (paper).",
     )
     weighting: Literal["latest", "uniform", "prioritised"] = Field(
         "uniform",
@@ -35,7 +35,7 @@ class Opponents(Section):
 
 
 def check_opponents(recipe: Opponents, rollout: Rollout, *, full_weights: bool) -> None:
-    """`ValueError` where the opponents of a run could not be seated, or not be held by the engine."""
+    """`ValueError` if the opponents of a run have no seat, or the engine cannot hold them."""
     if recipe.share == 0:
         return
     if rollout.seats != Seats():

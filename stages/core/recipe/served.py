@@ -1,4 +1,4 @@
-"""Addresses of served models: `https://host/v1#name` may stand wherever a recipe or an option names a model."""
+"""Addresses of served models: `https://host/v1#name` may be given wherever a recipe or an option names a model."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ from urllib.parse import urlsplit
 
 
 def is_served(place: object) -> bool:
-    """Whether a model's place is a server's address rather than a folder or a hub name."""
+    """Whether a model is given by a server's address, not by a folder or a hub name."""
     return str(place).startswith(("http://", "https://"))
 
 
 def check_url(url: str) -> str:
-    """`url` without a slash at its end; `ValueError` for what is no server's address.
+    """`url` without a slash at its end. `ValueError` if it is not a server's address.
 
-    Addresses are written into manifests and tables, so one with a password in it is refused.
+    Addresses are written to manifests and tables, so one with a password is refused.
     """
     parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0:  # a port that is none raises
-        raise ValueError(f"'{url}' is no address; write it as http://localhost:8000/v1")
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0:  # an invalid port raises
+        raise ValueError(f"'{url}' is not an address; write it as http://localhost:8000/v1")
     if parts.username or parts.password or parts.query:
         raise ValueError(
-            f"an address holds no user, password or query (at {parts.hostname}): keys come from the environment "
-            "variable that rollout.server.key_variable names"
+            f"an address must not hold a user, password or query (at {parts.hostname}): put the key into the "
+            "environment variable that rollout.server.key_variable names"
         )
     if parts.fragment:
-        raise ValueError(f"'{url}': here the address ends before '#'; the model's name is rollout.server.model")
+        raise ValueError(f"'{url}': leave out '#' and what follows; set rollout.server.model to the model's name")
     return url.rstrip("/")
 
 
@@ -35,6 +35,6 @@ def split_place(place: str) -> tuple[str, str | None]:
 
 
 def origin(url: str) -> tuple[str, str | None, int | None]:
-    """Scheme, host and port: who it is that one speaks to."""
+    """Scheme, host and port, which identify the server."""
     parts = urlsplit(url)
     return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)

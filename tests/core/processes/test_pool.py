@@ -1,4 +1,4 @@
-"""Render processes: what they are given, when they end, and that Ctrl-C never reaches them."""
+"""Worker processes: their items, their end, and that Ctrl-C never reaches them."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def interrupted_process(path: Path, number: int) -> int:
 
 def test_ctrl_c_never_reaches_a_worker(tmp_path: Path) -> None:
     results: dict[int, int] = {}
-    task = partial(interrupted_process, tmp_path / "heard")
+    task = partial(interrupted_process, tmp_path / "interrupted")
     work_through(task, [[1, 2], [3]], 2, lambda items, found: results.update(zip(items, found, strict=True)))
     assert results == {1: 1, 2: 4, 3: 9}
-    assert not (tmp_path / "heard").exists()
+    assert not (tmp_path / "interrupted").exists()
 
 
 def test_one_process_reports_item_by_item() -> None:
@@ -38,13 +38,13 @@ def test_one_process_reports_item_by_item() -> None:
 
 
 @pytest.mark.parametrize("wanted", [True, False])
-def test_a_batch_ends_once_nobody_wants_more(monkeypatch: pytest.MonkeyPatch, wanted: bool) -> None:
+def test_a_batch_ends_when_no_more_results_are_wanted(monkeypatch: pytest.MonkeyPatch, wanted: bool) -> None:
     monkeypatch.setattr(pool, "_stop", SimpleNamespace(value=not wanted))
     assert pool._work_on(str.upper, ["a", "b"]) == (["A", "B"] if wanted else [])
 
 
 @pytest.mark.parametrize(("text", "cores"), [("max 100000", 8), ("250000 100000", 2), ("1000 100000", 1), (None, 8)])
-def test_a_containers_quota_counts(
+def test_a_containers_quota_limits_the_cores(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str | None, cores: int
 ) -> None:
     monkeypatch.setattr(pool.os, "sched_getaffinity", lambda _: set(range(8)))

@@ -65,11 +65,11 @@ def test_the_shortest_answer_is_no_longer_than_the_longest():
 @pytest.mark.parametrize(
     ("option", "remedy"),
     [
-        ("logprobs_mode: raw_logprobs", "those of the sampling temperature"),
+        ("logprobs_mode: raw_logprobs", "those at the sampling temperature"),
         ("dtype: half", "set model.dtype"),
         ("max_num_seqs: 9", "set rollout.vllm.max_requests"),
     ],
 )
 def test_an_option_that_the_recipe_decides_is_refused(option: str, remedy: str):
-    with pytest.raises(InputError, match=f"'{option.split(':', maxsplit=1)[0]}' is not an option here: .*{remedy}"):
+    with pytest.raises(InputError, match=f"'{option.split(':', maxsplit=1)[0]}' cannot be set here: .*{remedy}"):
         load("tiny", [f"rollout.vllm.options={{{option}}}"])

@@ -1,8 +1,8 @@
-"""A vLLM plugin: engines end when, and only when, the process that started them ends them or is gone.
+"""A vLLM plugin: engine processes end with the process that started them, and not by Ctrl-C.
 
-vLLM's engine processes outlive a parent that was killed, with all the memory they hold; and Ctrl-C in a terminal, which
-reaches them too, makes them abort what their parent still waits for. vLLM calls `end_with_parent` in every process
-that it starts (entry point `vllm.general_plugins`); it does nothing where vz did not start the engine.
+By themselves they outlive a parent that was killed, with all their memory. And Ctrl-C in a terminal reaches them too,
+so that they abort what their parent still waits for. vLLM calls `end_with_parent` in every process that it starts
+(entry point `vllm.general_plugins`). It does nothing if vz did not start the engine.
 """
 
 from __future__ import annotations

@@ -255,7 +255,7 @@ def test_options_of_the_chat_template_are_sent_and_can_be_left_out():
         )
         sent = [call.body.get("chat_template_kwargs") for call in server.calls if call.path.endswith("/completions")]
     assert sent == [None, {"enable_thinking": False}, None]
-    with pytest.raises(InputError, match="'chat_template_kwargs' is the recipe's to decide"):
+    with pytest.raises(InputError, match="'chat_template_kwargs' is decided by the recipe"):
         fake_recipe("rollout.server.extra_body={chat_template_kwargs: {enable_thinking: false}}")
 
 
