@@ -111,9 +111,7 @@ def facts(report: Report, recipe: Recipe) -> dict[str, str]:
     return {
         **{f"{what} tokens": _length(found) for what, found in counts["tokens"].items()},
         **{
-            fault.replace(
-                "_", " in "
-            ): f"{shares[f'{fault}_clues']:.0%} of clues, {shares[f'{fault}_votes']:.0%} of votes"
+            fault.replace("_", " in "): ", ".join(f"{shares[f'{fault}_{each}']:.0%} of {each}" for each in phases)
             for fault in FAULTS
         },
         "repeated clues": f"{counts['repeated_clues']} of {counts['clues'] - counts['unreadable_clues']} readable ones",
