@@ -31,7 +31,7 @@ def test_vllm_plays_it_as_the_trainer_sees_it(family: Family, tmp_path: Path):
     save_model(vlm.load_model(place, recipe.model), place)  # as training saves it
     games = write_games(tmp_path / "games", recipe, count=GAMES, side=72)
     if family.name in ON_GPUS_ONLY:
-        with pytest.raises(InputError, match="tokens of a picture see each other"):
+        with pytest.raises(InputError, match="tokens of a picture attend to each other"):
             rollout.run(recipe, games, tmp_path / "rollouts", split=None)
         return
     played = rollout.run(recipe, games, tmp_path / "rollouts", split=None).out
