@@ -11,8 +11,8 @@ from stages.core.engines.fake import FakeEngine
 from stages.core.errors import InputError
 from stages.core.folder.artifact import Outcome, produce
 from stages.inspect.verify import verify
+from tests.cli import vz
 from tests.helpers import fake_recipe
-from tests.inspect.test_command import vz
 from tests.iterate.test_kills import fingerprint
 
 RECIPE = fake_recipe("iterate.games=4", "iterate.rounds=2", "rollout.concurrent_games=2")
@@ -49,11 +49,11 @@ def test_a_run_is_verified_and_repaired(games: Path, tmp_path: Path):
     run = tmp_path / "run"
     iterate.run(RECIPE, run, games=games)
     expected = fingerprint(run)
-    whole = vz(run, "--verify", "--json")
+    whole = vz("inspect", run, "--verify", "--json")
     assert whole.returncode == 0 and json.loads(whole.stdout)["counts"]["damaged"] == []
     part = run / "round-0002/scored/scored.parquet"
     flip_a_bit(part)
-    bad = vz(run, "--verify")
+    bad = vz("inspect", run, "--verify")
     assert bad.returncode == 1 and f"{part}: changed since it was written; repeat the command" in bad.stderr
     engine = FakeEngine()
     report = iterate.run(RECIPE, run, games=games, engine=engine, overwrite=True)

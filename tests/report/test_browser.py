@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from stages import report
+from stages.core.folder.artifact import Report
 from stages.core.pages import fill
 from stages.report.curves import Chart, Curve
 from stages.report.stage import COMMAND, templates
@@ -159,8 +160,8 @@ def test_play_runs_to_the_end_and_can_be_paused(tab: Tab, pages: Path):
     assert (count.inner_text(), button.inner_text()) == ("5 / 5", "Replay") and not tab.said
 
 
-def test_what_a_model_wrote_does_not_run(tab: Tab, evil_run: Path):
-    file = report.run(evil_run).out
+def test_what_a_model_wrote_does_not_run(tab: Tab, evil_report: Report):
+    file = evil_report.out
     tab.open(file)
     game = tab.page.locator(".game").first
     for place, clue in enumerate(EVIL):

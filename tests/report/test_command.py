@@ -1,7 +1,6 @@
 """`vz report` on the command line."""
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 
@@ -10,24 +9,20 @@ import pytest
 from stages import report
 from stages.core.errors import MissingExtra
 from stages.report.stage import TEMPLATES
-
-
-def vz(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "vzcli.main", "report", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+from tests.cli import vz
 
 
 def test_json_is_one_object(run: Path, tmp_path: Path):
-    done = vz(run, "--out", tmp_path / "page.html", "--games", "1", "--json")
+    done = vz("report", run, "--out", tmp_path / "page.html", "--games", "1", "--json")
     body = json.loads(done.stdout)
     assert done.returncode == 0 and body["stage"] == "report" and body["counts"]["games"] == 1
     assert Path(body["out"]) == tmp_path / "page.html" and (tmp_path / "page.html").is_file()
 
 
 def test_bad_input_is_one_line_and_exit_code_2(tmp_path: Path):
-    done = vz(tmp_path)
+    done = vz("report", tmp_path)
     assert done.returncode == 2 and done.stderr.count("\n") == 1 and "run of vz iterate" in done.stderr
-    assert vz(tmp_path, "--games", "-1").returncode == 2 and not list(tmp_path.iterdir())
+    assert vz("report", tmp_path, "--games", "-1").returncode == 2 and not list(tmp_path.iterdir())
 
 
 def test_the_templates_are_in_the_package():

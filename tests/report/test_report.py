@@ -12,6 +12,7 @@ import pytest
 
 from stages import iterate, report
 from stages.core.errors import InputError
+from stages.core.folder.artifact import Report
 from stages.report.replay import choose, read_replays
 from stages.report.run_files import read_run
 from tests.helpers import fake_recipe
@@ -86,8 +87,8 @@ def test_the_page_holds_all_it_needs(run: Path):
     assert not page.having("iframe") and "@import" not in page.code["style"] and "url(" not in page.code["style"]
 
 
-def test_the_policy_allows_only_the_own_script_and_style(evil_run: Path):
-    page = page_of(evil_run)
+def test_the_policy_allows_only_the_own_script_and_style(evil_report: Report):
+    page = Page(evil_report.out.read_text(encoding="utf-8"))
     policy = next(meta["content"] for meta in page.having("meta") if "http-equiv" in meta)
     rules = dict(rule.split(" ", maxsplit=1) for rule in policy.split("; "))
     assert rules["default-src"] == "'none'" and rules["img-src"] == "data:"
@@ -98,19 +99,18 @@ def test_the_policy_allows_only_the_own_script_and_style(evil_run: Path):
     assert "class" in names and not {name for name in names if name.startswith("on") or name == "style"}
 
 
-def test_what_a_model_wrote_is_only_text(evil_run: Path):
-    page = page_of(evil_run)
+def test_what_a_model_wrote_is_only_text(evil_report: Report):
+    page = Page(evil_report.out.read_text(encoding="utf-8"))
     for clue in EVIL:
         assert " ".join(clue.split()) in page.texts()
-    assert {"</dd><script>alert(4)</script> (" + read_run(evil_run).base[:12] + ")", "<b onclick=alert(5)>run",
+    assert {"</dd><script>alert(4)</script> (" + read_run(evil_report.out.parent).base[:12] + ")", "<b onclick=alert(5)>run",
             "round 1: <script>alert(6)</script>", "<script>alert(7)</script>"} <= set(page.texts())  # fmt: skip
     assert page.code["script"].count("alert") == 0 and len(page.having("img")) == 6
 
 
-def test_a_value_that_is_not_a_number_is_a_gap_and_a_warning(evil_run: Path):
-    done = report.run(evil_run)
-    assert "round 2: train.kl is nan; its curve has a gap there" in done.warnings
-    assert "nan" in Page(done.out.read_text(encoding="utf-8")).texts()  # in the table of rounds
+def test_a_value_that_is_not_a_number_is_a_gap_and_a_warning(evil_report: Report):
+    assert "round 2: train.kl is nan; its curve has a gap there" in evil_report.warnings
+    assert "nan" in Page(evil_report.out.read_text(encoding="utf-8")).texts()  # in the table of rounds
 
 
 def test_evaluations_start_with_the_base_model(run: Path):
