@@ -127,7 +127,7 @@ def test_a_link_to_another_picture_is_refused(tmp_path: Path, read: Callable[[Pa
         read(games, tmp_path / "out")
 
 
-def test_what_make_games_may_drop_is_not_copied(tmp_path: Path) -> None:
+def test_a_skipped_picture_is_not_copied(tmp_path: Path) -> None:
     games = write_games(tmp_path / "games", fake_recipe(), count=4, side=SIDE)
     link_pictures(games)
     (games / "images/pair-000_original.png").resolve().write_bytes(b"secret")

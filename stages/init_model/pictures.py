@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from stages.core.clevr import Scene, change_objects, render, sample_scene
 from stages.core.clevr.camera import project
-from stages.core.clevr.effort import effort_of, settled
+from stages.core.clevr.effort import effort_of, with_renderer
 from stages.core.errors import InputError
 from stages.core.processes.pool import work_through
 from stages.core.progress import Progress, Silent
@@ -61,7 +61,7 @@ def draw_album(games: Games, numbers: range, *, seed: int, processes: int, progr
         (progress or Silent()).advance(len(chunk))
 
     chunks = [numbers[first : first + _CHUNK] for first in range(0, len(numbers), _CHUNK)]
-    work_through(partial(_draw_pair, settled(games), seed), chunks, processes, on_done)
+    work_through(partial(_draw_pair, with_renderer(games), seed), chunks, processes, on_done)
     both = [drawn[number] for number in numbers]
     pairs = [Pair(View(2 * row, one[1]), View(2 * row + 1, other[1])) for row, (one, other) in enumerate(both)]
     return Album(pairs, np.stack([picture for pair in both for picture, _ in pair]))

@@ -1,4 +1,4 @@
-"""Pairs spoilt on purpose, whatever they are made from: the paper trained on photos with a tenth of either kind."""
+"""Noise on purpose, for pairs from any source: the paper trained on photos with a tenth of either kind."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BLANK, IDENTICAL = KINDS = ("blank", "identical")
 
 
 def check(recipe: Recipe) -> None:
-    """`InputError` when the recipe asks for noise that no game would show."""
+    """`InputError` if the recipe asks for noise that no game would show."""
     if asked(recipe) and recipe.game.spy_view == "blank":
         raise InputError(
             "games.noise spoils modified pictures, but with game.spy_view=blank there are none; set it to 0"
@@ -30,7 +30,7 @@ def asked(recipe: Recipe) -> bool:
 
 
 def kind_of(pair: Pair) -> str | None:
-    """How the pair is spoilt, if it is. Depends on its seed and the shares alone."""
+    """How the pair is spoilt, or None. It depends only on the pair's seed and the shares."""
     shares = pair.games.noise
     place = rng(pair.seed, "noise").random()
     if pair.blank or place >= shares.blank + shares.identical:
@@ -39,7 +39,7 @@ def kind_of(pair: Pair) -> str | None:
 
 
 def spoilt(made: Made, kind: str | None) -> Made:
-    """The pair with an empty picture, or the original, in place of its modified one. Then nothing is changed in it."""
+    """The pair with an empty picture, or the original, in place of its modified one, and without changes."""
     if kind is None or made.modified is None:
         return made
     if kind == IDENTICAL:

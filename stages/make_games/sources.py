@@ -1,4 +1,4 @@
-"""Where pairs come from: drawn scenes, given scenes, tables, or ready pictures. Bad input is found here, first."""
+"""Where pairs come from: drawn scenes, given scenes, tables, or ready pictures."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ OPTIONS = {"scenes": "--scenes", "tables": "--tables", "ready": "--from"}
 
 @dataclass(frozen=True)
 class Sources:
-    """What the user gave; nothing: scenes (or, for `games.domain: chart`, charts of vz's own tables) are drawn.
+    """What the user gives. If it is nothing, scenes are drawn; or charts of vz's own tables for `games.domain: chart`.
 
-    `scenes`: CLEVR scenes. `tables`: CSV files to be drawn as charts. `ready`: pictures: a folder, a manifest, a
-    Parquet file or folder, or a data set of the hub, `hf:owner/name`.
+    `scenes`: CLEVR scenes. `tables`: CSV files to draw as charts. `ready`: pictures, as a folder, a table, or a data set
+    of the hub, `hf:owner/name`.
     """
 
     scenes: Path | None = None
@@ -26,7 +26,7 @@ class Sources:
 
 
 def plan(recipe: Recipe, sources: Sources) -> Plan:
-    """The pairs to make, in order. `InputError` names what is off with the recipe or the input."""
+    """The pairs to make, in order. `InputError` names what is wrong with the recipe or the input."""
     given = [name for name, value in vars(sources).items() if value is not None]
     if len(given) > 1:
         raise InputError(f"give only one of {' and '.join(OPTIONS[name] for name in given)}")

@@ -15,7 +15,7 @@ from stages.init_model import pictures
 
 
 @pytest.mark.parametrize(("library", "renderer"), [(None, "scalar"), ("some.so", "llvm")])
-def test_render_processes_are_told_the_renderer(
+def test_render_processes_get_the_renderer_that_was_chosen(
     monkeypatch: pytest.MonkeyPatch, library: str | None, renderer: str
 ) -> None:
     def work_through(draw: partial[Any], chunks: Any, processes: int, on_done: Callable[[Any, Any], None]) -> None:

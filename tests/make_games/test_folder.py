@@ -50,7 +50,7 @@ def test_a_kill_near_the_end_costs_no_pair(
     ]  # fmt: skip
 
 
-def test_what_a_kill_left_of_the_notes_goes_with_the_next_command(photos: Path, tmp_path: Path) -> None:
+def test_notes_that_a_kill_left_are_removed_by_the_next_command(photos: Path, tmp_path: Path) -> None:
     out = made(photos, tmp_path).out
     (out / ".pairs").mkdir()
     assert made(photos, tmp_path).status == "up to date"
@@ -86,7 +86,7 @@ def test_a_table_of_another_name_is_another_input(tmp_path: Path) -> None:
         run(rules, tmp_path / "games", sources=Sources(tables=tmp_path / "taxi-fares.csv"), processes=1)
 
 
-def test_what_draws_is_counted(photos: Path, tmp_path: Path) -> None:
+def test_what_draws_is_recorded(photos: Path, tmp_path: Path) -> None:
     manifest = artifact.manifest_of(made(photos, tmp_path).out)
     assert manifest["counts"]["drawn_by"] == versions(["pillow"]) != {}
     rules = load("tiny", ["games.pairs=1", "games.renderer=scalar", "games.width=480", "games.height=320"])
@@ -122,7 +122,7 @@ def test_unfinished_pairs_go_on_when_what_draws_has_changed(
     assert report.counts["finished_before"] == 3
 
 
-def test_a_split_that_nobody_asked_for_is_not_missed(photos: Path, tmp_path: Path) -> None:
+def test_no_warning_about_splits_that_are_not_asked_for(photos: Path, tmp_path: Path) -> None:
     report = made(photos, tmp_path, "games.dev_fraction=0", "games.test_fraction=0", "games.domain=photo")
     assert report.warnings == [] and report.counts["split"] == {"train": 3, "dev": 0, "test": 0}
 
@@ -154,7 +154,7 @@ def test_where_no_pair_can_be_made_nothing_is_left(photos: Path, tmp_path: Path)
     assert not list(tmp_path.glob(".games.*"))
 
 
-def test_what_is_left_out_of_the_input_is_told(photos: Path, tmp_path: Path) -> None:
+def test_more_pairs_than_asked_for_are_reported(photos: Path, tmp_path: Path) -> None:
     assert not [text for text in made(photos, tmp_path, "games.pairs=3").warnings if "more than" in text]
     report = made(photos, tmp_path / "fewer", "games.pairs=2")
     assert "the input holds more pairs than games.pairs (2); take more with --pairs" in report.warnings
@@ -165,7 +165,7 @@ def test_tables_are_of_charts(tmp_path: Path) -> None:
         run(recipe("games.domain=clevr"), tmp_path / "games", sources=Sources(tables=tmp_path))
 
 
-def test_slow_pictures_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_renderer_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("stages.core.clevr.effort.usable_llvm", lambda: None)
     assert [drawn.plan(recipe(f"games.renderer={name}")).warnings for name in ("auto", "scalar")] == [
         ["rendered by the scalar renderer, several times slower: no LLVM library works here; " + REMEDY],

@@ -59,7 +59,7 @@ def test_an_identical_pair_shows_the_spy_the_original(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["blank", "identical"])
-def test_spoilt_scenes_tell_no_changes(tmp_path: Path, kind: str) -> None:
+def test_spoilt_scenes_have_no_changes(tmp_path: Path, kind: str) -> None:
     pytest.importorskip("mitsuba", reason="extra 'render' is not installed")
     small = ["games.width=36", "games.height=36", "games.samples=1", "games.denoise=false", "games.pairs=1"]
     out = run(load("tiny", [*small, f"games.noise.{kind}=1"]), tmp_path / "games", processes=1).out
@@ -71,7 +71,7 @@ def test_spoilt_scenes_tell_no_changes(tmp_path: Path, kind: str) -> None:
         assert json.loads(row["modified_scene"]) == json.loads(row["scene"])
 
 
-def test_counts_are_told_only_where_noise_is_asked_for(tmp_path: Path) -> None:
+def test_noise_is_counted_only_if_it_is_asked_for(tmp_path: Path) -> None:
     write_pair(tmp_path / "in")
     assert "noise" not in manifest_of(made_from(tmp_path / "in", tmp_path))["counts"]
 

@@ -1,7 +1,7 @@
 """CLEVR scenes: drawing, reading, changing and rendering them."""
 
 from stages.core.clevr.change import change_objects
-from stages.core.clevr.placement import cell_centers, sample_scene
+from stages.core.clevr.placement import sample_scene
 from stages.core.clevr.rendering import owners, render
 from stages.core.clevr.scene import Camera, Lights, Scene, SceneObject
 
@@ -10,7 +10,6 @@ __all__ = [
     "Lights",
     "Scene",
     "SceneObject",
-    "cell_centers",
     "change_objects",
     "owners",
     "render",

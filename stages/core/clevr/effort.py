@@ -1,4 +1,4 @@
-"""How much work goes into a picture: the renderer and the number of light paths, by named presets."""
+"""How much work goes into a picture: the renderer and the number of paths, as named presets."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ Renderer = Literal["scalar", "llvm"]
 
 @dataclass(frozen=True)
 class Effort:
-    """`samples` light paths a pixel. Of `llvm` alone: `metal` more on and around metal, `photons` for each metal object
-    and lamp, for caustics. `denoiser`: quality of Open Image Denoise; None leaves the grain."""
+    """`samples` paths a pixel. Only for `llvm`: `metal` more on and around metal, and `photons` for each metal object and
+    light, for caustics. `denoiser`: the quality of Open Image Denoise; None leaves the noise."""
 
     samples: int
     renderer: Renderer = "scalar"
@@ -42,16 +42,16 @@ PRESETS: Mapping[Renderer, Mapping[Quality, Effort]] = {
 """What they cost and how near they come to the truth: docs/rendering.md."""
 
 
-def settled(games: Games) -> Games:
-    """The same with a renderer in place of `auto`: asked once, so that all processes of a run use the same.
+def with_renderer(games: Games) -> Games:
+    """`games` with a renderer in place of `auto`. It is chosen once, so that all processes of a run use the same.
 
-    `InputError` when the recipe asks for a renderer that does not work here.
+    `InputError` if the recipe asks for a renderer that does not work here.
     """
     return games.model_copy(update={"renderer": renderer_of(games)})
 
 
 def effort_of(games: Games) -> Effort:
-    """What the recipe asks for. `InputError` when it asks for a renderer that does not work here."""
+    """The effort that the recipe asks for. `InputError` if its renderer does not work here."""
     preset = PRESETS[renderer_of(games)][games.quality]
     chosen = preset if games.samples is None else replace(preset, samples=games.samples)
     return chosen if games.denoise else replace(chosen, denoiser=None)

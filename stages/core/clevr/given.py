@@ -19,7 +19,7 @@ from stages.core.folder.files import parse_json
 KNOWN_SIZES = ((480, 320), (320, 240))  # CLEVR v1.0, and the default of clevr-dataset-gen
 SIZE_SCENES = 5  # scenes of a file or folder that decide the size of all; one would nearly always do
 MOST_RESIDUAL = 0.51  # pixels: CLEVR rounds to whole ones, and the fit is not exact to the last hundredth
-SPACE = re.compile(r"[\s]*")
+SPACE = re.compile(r"\s*")
 
 
 class NoCamera(InputError):

@@ -1,4 +1,4 @@
-"""Whether vectorised rendering is safe here: asked of a child process, since some versions of LLVM end the process."""
+"""Finds an LLVM library that works, by a trial in a child process: some versions of LLVM abort."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from functools import cache
 from pathlib import Path
 
 VARIABLE = "DRJIT_LIBLLVM_PATH"  # where Dr.Jit looks first
-_TRIED = "VZ_TRIED_LLVM"  # tells the processes that we start which library was tried already
+_TRIED = "VZ_TRIED_LLVM"  # passes on to child processes which library was tried already
 OLDEST = 17  # 14 to 16 abort within the compiler
 TESTED = 19  # tried first
 PLACES = ("/usr/lib", "/usr/lib64", "/usr/local/lib", "/opt/homebrew/lib")
-PATIENCE = 120  # seconds for the child, on a busy machine
+TIMEOUT = 120  # seconds for the trial, on a busy machine
 REMEDY = f"install LLVM {TESTED} (Debian: apt install libllvm{TESTED}), or name its library in {VARIABLE}"
 
-# Small, but all that the tracer needs: a compiled loop, a mesh and rays.
+# A small version of all that the tracer needs: a compiled loop, a shape and rays.
 _TRIAL = """
 import mitsuba, drjit
 mitsuba.set_variant("llvm_ad_rgb")
@@ -34,7 +34,7 @@ assert drjit.sum(total)[0] == 5 * sum(n for n in range(64) if (n * 0.01) ** 2 * 
 
 @cache
 def usable_llvm() -> str | None:
-    """Path of an LLVM library with which Mitsuba renders here, or None. It is tried once a process, in a child.
+    """Path of an LLVM library with which Mitsuba renders here, or None. It is tried once a process.
 
     The caller's environment wins: a library named in `DRJIT_LIBLLVM_PATH` is the only one tried.
     """
@@ -49,7 +49,7 @@ def usable_llvm() -> str | None:
 
 
 def libraries() -> list[str]:
-    """LLVM libraries of this machine that may do: the tested version first, then newer ones, then older."""
+    """LLVM libraries of this machine that may work: the tested version first, then newer ones, then older."""
     found = {file.resolve(): _version(file) for place in PLACES for file in _named_llvm(Path(place))}
     usable = [(version, file) for file, version in found.items() if version >= OLDEST]
     return [str(file) for version, file in sorted(usable, key=lambda one: (one[0] != TESTED, -one[0], str(one[1])))]
@@ -70,7 +70,7 @@ def _works(library: str) -> bool:
     environment = {**os.environ, VARIABLE: library}
     command = [sys.executable, "-c", _TRIAL]
     try:
-        done = subprocess.run(command, env=environment, capture_output=True, timeout=PATIENCE, check=False)
+        done = subprocess.run(command, env=environment, capture_output=True, timeout=TIMEOUT, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return False
     return done.returncode == 0

@@ -17,7 +17,7 @@ from stages.core.recipe.games import GRID_CELLS, Games
 
 # The rules of clevr-dataset-gen, in scene units: objects stand within ± REACH in x and y, with GAP of free ground
 # between them, and differ by MARGIN along left–right and front–behind, so that relations are clear. An object gets
-# TRIES places before the scene starts again. Camera and lamps move by up to their jitter along each axis.
+# TRIES places before the scene starts again. Camera and lights move by up to their jitter along each axis.
 REACH, GAP, MARGIN, TRIES = 3.0, 0.25, 0.4, 50
 CAMERA_JITTER, LIGHT_JITTER = 0.5, 1.0
 MOST_STARTS = 1000  # of one scene, before its settings count as impossible (our own limit)
@@ -33,38 +33,31 @@ GRID_POSITION: Vector = (
 )
 
 
-def sample_scene(games: Games, draw: Random, *, name: str = "", index: int = 0, split: str = "new") -> Scene:
+def sample_scene(games: Games, draw: Random, *, name: str = "", index: int = 0) -> Scene:
     """Draw a scene by the rules of `games`. Same generator state, same scene.
 
-    `InputError` when the rules leave no room, with what to change.
+    `InputError` if the rules leave no room, with what to change.
     """
-    return sample_with_starts(games, draw, name=name, index=index, split=split)[0]
-
-
-def sample_with_starts(
-    games: Games, draw: Random, *, name: str = "", index: int = 0, split: str = "new"
-) -> tuple[Scene, int]:
-    """The scene, and how many before it were thrown away: an object found no place, or was not enough in sight."""
-    viewpoint, fov = viewpoint_of(games), fov_of(games)
+    grid = games.layout == "grid"
+    viewpoint = GRID_POSITION if grid else CAMERA_POSITION
     scene = Scene(
         objects=(),
         width=games.width,
         height=games.height,
-        camera=Camera(_jittered(viewpoint, CAMERA_JITTER, draw), fov),
+        camera=Camera(_jittered(viewpoint, CAMERA_JITTER, draw), GRID_FOV if grid else CAMERA_FOV),
         lights=sample_lights(draw),
         viewpoint=viewpoint,
         name=name,
         index=index,
-        split=split,
     )
     count = draw.randint(games.objects_min, games.objects_max)
-    if games.layout == "grid":
-        return replace(scene, objects=_in_cells(count, games, scene, draw)), 0
-    for start in range(MOST_STARTS):
+    if grid:
+        return replace(scene, objects=_in_cells(count, games, scene, draw))
+    for _ in range(MOST_STARTS):
         objects = _placed_freely(count, games, viewpoint, draw)
         whole = replace(scene, objects=tuple(objects))
         if len(objects) == count and (not games.min_pixels or min(visible_pixels(whole)) >= games.min_pixels):
-            return whole, start
+            return whole
     raise InputError(
         f"scene {name or index}: no room for {count} objects in {MOST_STARTS} starts; "
         "lower games.objects_max or games.min_pixels"
@@ -72,39 +65,18 @@ def sample_with_starts(
 
 
 def sample_lights(draw: Random) -> Lights:
-    """Each lamp moves by up to LIGHT_JITTER along each axis."""
+    """Each light moves by up to LIGHT_JITTER along each axis."""
     return Lights(*(_jittered((0.0, 0.0, 0.0), LIGHT_JITTER, draw) for _ in range(3)))
 
 
-def viewpoint_of(games: Games) -> Vector:
-    """The camera's place before its jitter."""
-    return GRID_POSITION if games.layout == "grid" else CAMERA_POSITION
-
-
-def fov_of(games: Games) -> float:
-    """The camera's field of view in degrees."""
-    return GRID_FOV if games.layout == "grid" else CAMERA_FOV
-
-
-def cell_centers(cells: int, width: int, height: int) -> list[tuple[float, float]]:
-    """Pixel positions (x, y) of the grid's cell centres, row by row from the top left."""
-    return [
-        ((column + 0.5) * width / cells, (row + 0.5) * height / cells)
-        for row in range(cells)
-        for column in range(cells)
-    ]
-
-
-def has_room(
-    coords: Sequence[float], radius: float, objects: Sequence[SceneObject], games: Games, view: Vector
-) -> bool:
+def _has_room(coords: Sequence[float], radius: float, objects: Sequence[SceneObject], view: Vector) -> bool:
     """Whether an object may stand at `coords` (x, y) by CLEVR's rules of distance and margin."""
-    ways = [directions(view)[name] for name in HORIZONTAL]
+    sides = [directions(view)[name] for name in HORIZONTAL]
     for other in objects:
         across, along = coords[0] - other.coords[0], coords[1] - other.coords[1]
         if math.hypot(across, along) - radius - other.coords[2] < GAP:
             return False
-        if any(0 < across * way[0] + along * way[1] < MARGIN for way in ways):
+        if any(0 < across * side[0] + along * side[1] < MARGIN for side in sides):
             return False
     return True
 
@@ -116,7 +88,7 @@ def _placed_freely(count: int, games: Games, view: Vector, draw: Random) -> list
         size = draw.choice(games.sizes)
         for _ in range(TRIES):
             spot = (draw.uniform(-REACH, REACH), draw.uniform(-REACH, REACH))
-            if has_room(spot, RADII[size], objects, games, view):
+            if _has_room(spot, RADII[size], objects, view):
                 objects.append(_sample_object(size, (*spot, RADII[size]), games, draw))
                 break
         else:
@@ -126,14 +98,14 @@ def _placed_freely(count: int, games: Games, view: Vector, draw: Random) -> list
 
 def _in_cells(count: int, games: Games, scene: Scene, draw: Random) -> tuple[SceneObject, ...]:
     """Objects in `count` cells of the picture, in reading order of the cells."""
-    centers = cell_centers(GRID_CELLS, scene.width, scene.height)
     objects = []
-    for number in sorted(draw.sample(range(len(centers)), count)):
+    for number in sorted(draw.sample(range(GRID_CELLS**2), count)):
+        row, column = divmod(number, GRID_CELLS)
         size = draw.choice(games.sizes)
         shift = [draw.uniform(-1, 1) * CELL_JITTER for _ in range(2)]
         pixel = (
-            centers[number][0] + shift[0] * scene.width / GRID_CELLS,
-            centers[number][1] + shift[1] * scene.height / GRID_CELLS,
+            (column + 0.5) * scene.width / GRID_CELLS + shift[0] * scene.width / GRID_CELLS,
+            (row + 0.5) * scene.height / GRID_CELLS + shift[1] * scene.height / GRID_CELLS,
         )
         x, y, _ = on_plane(pixel, RADII[size], scene.camera, scene.width, scene.height)
         objects.append(_sample_object(size, (float(x), float(y), RADII[size]), games, draw))

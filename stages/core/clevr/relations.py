@@ -8,7 +8,7 @@ import numpy as np
 
 from stages.core.clevr.scene import SceneObject, Vector
 
-RELATION_THRESHOLD = 0.2  # scene units; nearer than that, an object is on neither side
+RELATION_THRESHOLD = 0.2  # scene units; an object that is nearer is on neither side
 HORIZONTAL = ("left", "right", "front", "behind")
 
 
@@ -30,8 +30,8 @@ def relationships(objects: Sequence[SceneObject], viewpoint: Vector) -> dict[str
     """For each direction and each object, the numbers of the objects that lie on that side of it, ascending."""
     places = np.array([item.coords for item in objects]).reshape(-1, 3)
     apart = places[None, :, :] - places[:, None, :]
-    ways = directions(viewpoint)
+    axes = directions(viewpoint)
     return {
-        name: [np.flatnonzero(row > RELATION_THRESHOLD).tolist() for row in apart @ np.asarray(ways[name])]
+        name: [np.flatnonzero(row > RELATION_THRESHOLD).tolist() for row in apart @ np.asarray(axes[name])]
         for name in HORIZONTAL
     }

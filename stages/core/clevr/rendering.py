@@ -18,13 +18,13 @@ from stages.core.clevr.mitsuba_scene import AREA_LIGHTS, EXTRA, describe, load_m
 from stages.core.clevr.scene import Scene
 from stages.core.errors import InputError, MissingExtra, VzError, require
 
-# The denoiser blurs the outlines of small objects unless it is told colours and normals. In pictures of CLEVR's own
-# size this changes little and would cost a third more time.
+# The denoiser blurs the outlines of small objects unless colours and normals guide it. In pictures of CLEVR's own size
+# this changes little and costs a third more time.
 GUIDED_BELOW = 400  # pixels along the longer side
 GUIDE_SAMPLES = 4
 STREAM = 0xFFFFFFFF  # Mitsuba's seeds have 32 bits
-# A light path that finds a lamp by way of a mirror leaves a white speck, which the denoiser takes for a detail. No
-# pixel may be this much brighter than the second brightest of its eight neighbours; highlights span more than that.
+# A path that finds a light by way of a mirror leaves a white speck, which the denoiser takes for a detail. No pixel may
+# be this much brighter than the second brightest of its eight neighbours; highlights span more than that.
 SPECK = 4.0
 WEIGHT = 3  # the film's channel that counts each pixel's samples, after red, green and blue
 AGAIN = "the picture is not kept; repeat the command"
@@ -36,8 +36,7 @@ def render(scene: Scene, effort: Effort, seed: int) -> NDArray[np.uint8]:
     """The picture of `scene`, (height, width, 3) uint8 sRGB.
 
     Same arguments, same bytes; with `llvm`, on processors of the same kind. Mitsuba's sampler rounds the number of
-    samples up to a product of two near numbers (5 to 6, 32 to 35). `MissingExtra` if Mitsuba or the denoiser is not
-    installed.
+    samples up to a product of two near numbers (5 to 6, 32 to 35). `MissingExtra` without Mitsuba or the denoiser.
     """
     guided = effort.denoiser is not None and max(scene.width, scene.height) < GUIDED_BELOW
     light, guides = (_trace if effort.renderer == "llvm" else _render)(scene, effort, seed & STREAM, guided)
@@ -61,7 +60,7 @@ def owners(scene: Scene, renderer: Renderer) -> NDArray[np.int32]:
     seen = {name: part for name, part in describe(scene).items() if name not in AREA_LIGHTS}
     loaded = mitsuba.load_dict(seen, parallel=False, optimize=False)
     number = {str(shape.id()): index for index, shape in enumerate(loaded.shapes(), start=1)}  # 0: nothing
-    found = _film(loaded, 1, 0, integrator=_index())[..., 0]
+    found = _film(loaded, 1, 0, integrator=_aov("index:shape_index"))[..., 0]
     owner = np.full(found.shape, -1, np.int32)
     for index in range(len(scene.objects)):
         owner[found == number[object_name(index)]] = index
@@ -71,12 +70,12 @@ def owners(scene: Scene, renderer: Renderer) -> NDArray[np.int32]:
 def _render(scene: Scene, effort: Effort, seed: int, guided: bool) -> tuple[Light, dict[str, Light]]:
     """By Mitsuba's own integrator: linear light, and what guides the denoiser."""
     mitsuba = load_mitsuba()
-    # Mitsuba's 'optimize' orders lamps and shapes by memory address, and with them the random numbers.
+    # Mitsuba's 'optimize' orders lights and shapes by memory address, and with them the random numbers.
     loaded = mitsuba.load_dict(describe(scene), parallel=False, optimize=False)
     light = _film(loaded, effort.samples, seed)
     if not guided:
         return light, {}
-    pixels = _film(loaded, GUIDE_SAMPLES, seed, integrator=_guide())
+    pixels = _film(loaded, GUIDE_SAMPLES, seed, integrator=_aov("albedo:albedo,normal:sh_normal"))
     return light, {
         "albedo": np.ascontiguousarray(np.clip(pixels[..., :3], 0.0, 1.0)),
         "normal": np.ascontiguousarray(pixels[..., 3:6]),
@@ -84,7 +83,7 @@ def _render(scene: Scene, effort: Effort, seed: int, guided: bool) -> tuple[Ligh
 
 
 def _trace(scene: Scene, effort: Effort, seed: int, guided: bool) -> tuple[Light, dict[str, Light]]:
-    """By vz's tracer: the same."""
+    """The same by vz's tracer."""
     traced = _tracer().trace(scene, samples=effort.samples, metal=effort.metal, photons=effort.photons, seed=seed)
     return traced.light, {"albedo": traced.albedo, "normal": traced.normal} if guided else {}
 
@@ -142,16 +141,12 @@ def _film(loaded: Any, samples: int, seed: int, **options: Any) -> Light:
 
 
 @cache
-def _guide() -> Any:
-    return load_mitsuba().load_dict({"type": "aov", "aovs": "albedo:albedo,normal:sh_normal"})
-
-
-@cache
-def _index() -> Any:
-    return load_mitsuba().load_dict({"type": "aov", "aovs": "index:shape_index"})
+def _aov(channels: str) -> Any:
+    """An integrator that renders what rays hit first instead of light."""
+    return load_mitsuba().load_dict({"type": "aov", "aovs": channels})
 
 
 @cache
 def _denoiser() -> Any:
-    os.environ.setdefault("OIDN_NUM_THREADS", "1")  # the pictures of a run share out the cores, not one picture
+    os.environ.setdefault("OIDN_NUM_THREADS", "1")  # pictures run in parallel, so each takes one core
     return require("pyoidn", EXTRA)

@@ -1,4 +1,4 @@
-"""A CLEVR scene as plain values: objects on the ground, the camera, and how far the lamps are moved."""
+"""A CLEVR scene as plain values: objects on the ground, the camera, and how far the lights are moved."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Camera:
 
 @dataclass(frozen=True)
 class Lights:
-    """How far each jittered lamp stands from its place, in scene units. The sun never moves."""
+    """How far each light is moved from its place, in scene units. The sun never moves."""
 
     key: Vector = NOT_MOVED
     fill: Vector = NOT_MOVED
@@ -48,8 +48,8 @@ class Lights:
 class Scene:
     """Everything a picture depends on, and what the scene is called.
 
-    `width`, `height` in pixels. `viewpoint` is the camera's place before its jitter: left, right, front and behind are
-    told from there. `name` names the scene in messages and is its picture's base name.
+    `width`, `height` in pixels. `viewpoint` is the camera's place before its jitter, from which left, right, front and
+    behind are judged. `name` names the scene in messages and is its picture's base name.
     """
 
     objects: tuple[SceneObject, ...]

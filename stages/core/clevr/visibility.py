@@ -1,4 +1,4 @@
-"""How much of each object is in sight, counted on the exact shapes without rendering."""
+"""How much of each object is visible, counted on the exact shapes without rendering."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ COUNTING_WIDTH = 320  # CLEVR states its limit for pictures of this size
 
 
 def visible_pixels(scene: Scene) -> list[int]:
-    """Pixels of each object in sight when the picture's longer side has 320 pixels.
+    """Visible pixels of each object, in a picture whose longer side has 320 pixels.
 
-    Edges are taken as sharp; CLEVR's rounded ones show a few per cent less.
+    Edges count as sharp; CLEVR's rounded ones show a few per cent less.
     """
     scale = COUNTING_WIDTH / max(scene.width, scene.height)
     width, height = round(scene.width * scale), round(scene.height * scale)
@@ -30,31 +30,31 @@ def visible_pixels(scene: Scene) -> list[int]:
 def _depth(item: SceneObject, origin: Array, rays: Array) -> Array:
     """How far along each ray (N, 3) the object begins; infinite where the ray misses it."""
     radius = item.coords[2]
-    start, way = (origin - np.asarray(item.coords)) / radius, rays / radius
+    start, direction = (origin - np.asarray(item.coords)) / radius, rays / radius
     if item.shape == "cube":
         cos, sin = np.cos(item.rotation), np.sin(item.rotation)
         turn = np.array([[cos, sin, 0.0], [-sin, cos, 0.0], [0.0, 0.0, 1.0]])
-        start, way = turn @ start, way @ turn.T
-        spans = [_slab(start[axis], way[:, axis]) for axis in range(3)]
+        start, direction = turn @ start, direction @ turn.T
+        spans = [_slab(start[axis], direction[:, axis]) for axis in range(3)]
     elif item.shape == "cylinder":
-        spans = [_ball(start[:2], way[:, :2]), _slab(start[2], way[:, 2])]
+        spans = [_ball(start[:2], direction[:, :2]), _slab(start[2], direction[:, 2])]
     else:
-        spans = [_ball(start, way)]
+        spans = [_ball(start, direction)]
     enter = np.max([span[0] for span in spans], axis=0)
     leave = np.min([span[1] for span in spans], axis=0)
     return np.where((enter < leave) & (enter > 0), enter, np.inf)
 
 
-def _slab(start: float, way: Array) -> tuple[Array, Array]:
+def _slab(start: float, direction: Array) -> tuple[Array, Array]:
     """Where rays are between -1 and 1 along one axis."""
     with np.errstate(divide="ignore"):
-        first, second = (-1 - start) / way, (1 - start) / way
+        first, second = (-1 - start) / direction, (1 - start) / direction
     return np.minimum(first, second), np.maximum(first, second)
 
 
-def _ball(start: Array, way: Array) -> tuple[Array, Array]:
+def _ball(start: Array, direction: Array) -> tuple[Array, Array]:
     """Where rays are within 1 of the origin, in as many dimensions as `start` has; nowhere: (inf, -inf)."""
-    square, half, rest = (way**2).sum(axis=1), way @ start, float(start @ start) - 1
+    square, half, rest = (direction**2).sum(axis=1), direction @ start, float(start @ start) - 1
     inside = half**2 - square * rest
     root = np.sqrt(np.maximum(inside, 0))
     hit = inside > 0

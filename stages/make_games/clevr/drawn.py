@@ -1,4 +1,4 @@
-"""Scenes drawn by the recipe's rules."""
+"""Pairs of scenes that are drawn by the recipe's rules."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from itertools import islice
 
 from stages.core.clevr import Scene
-from stages.core.clevr.effort import settled
-from stages.core.clevr.placement import MOST_STARTS, sample_with_starts
+from stages.core.clevr.effort import with_renderer
+from stages.core.clevr.placement import MOST_STARTS, sample_scene
 from stages.core.clevr.rendering import check_installed
 from stages.core.clevr.visibility import visible_pixels
 from stages.core.errors import InputError
@@ -51,23 +51,20 @@ def plan(recipe: Recipe) -> Plan:
         )
     ids = [f"clevr-{index:06d}" for index in range(recipe.games.pairs)]
     drawing = drawn_by(recipe.games)
-    recipe = recipe.model_copy(update={"games": settled(recipe.games)})
+    recipe = recipe.model_copy(update={"games": with_renderer(recipe.games)})
     pairs = [DrawnPair(**common(recipe, name, DRAWN, "clevr"), index=index) for index, name in enumerate(ids)]
     return Plan(pairs, **drawing)
 
 
 def draws(pair: DrawnPair) -> Iterator[tuple[int, Draw]]:
-    """Scenes by the recipe's rules with their changed twins, every object of both in sight; and how many were thrown
-    away before. A change of shape can hide what stands behind, so that now and then that happens here, too."""
-    games, thrown_away = pair.games, 0
+    """Scenes with their changed twins, every object of both in sight; and how many were thrown away before: a change of
+    shape can hide what stands behind."""
+    games = pair.games
     for attempt in range(MOST_STARTS):
-        draw_of = rng(pair.seed, "scene", attempt)
-        scene, starts = sample_with_starts(games, draw_of, name=pair.pair_id, index=pair.index)
-        thrown_away += starts
+        scene = sample_scene(games, rng(pair.seed, "scene", attempt), name=pair.pair_id, index=pair.index)
         draw = changed(scene, pair, attempt)
         if draw.modified is None or games.layout == "grid" or _in_sight(draw.modified, games):
-            yield thrown_away, draw
-        thrown_away += 1
+            yield attempt, draw
 
 
 def _in_sight(scene: Scene, games: Games) -> bool:

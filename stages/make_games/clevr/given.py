@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from stages.core.clevr.effort import settled
+from stages.core.clevr.effort import with_renderer
 from stages.core.clevr.given import GivenScene, NoCamera, picture_sizes, read_scene, scene_files, scenes_in
 from stages.core.clevr.placement import sample_lights
 from stages.core.clevr.rendering import check_installed
@@ -73,7 +73,7 @@ def plan(recipe: Recipe, path: Path) -> Plan:
             progress.advance()
     sizes = picture_sizes(list(found.values()), [(recipe.games.width, recipe.games.height)])
     drawing = drawn_by(recipe.games)
-    recipe = recipe.model_copy(update={"games": settled(recipe.games)})
+    recipe = recipe.model_copy(update={"games": with_renderer(recipe.games)})
     splits = splits_of(recipe, found)
     pairs = [
         ScenePair(

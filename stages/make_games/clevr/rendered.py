@@ -23,7 +23,7 @@ DRAWS = 20  # of a scene or change, until its pictures show all that they must
 MIN_CHANGED_PIXELS = 100  # of a changed object, in a picture 320 wide: half of what must be in sight
 LEAST_APART = 12  # levels of 255 in some channel, from which two pixels count as different
 Owners = NDArray[np.int32]  # (height, width): the object that each pixel shows, -1 for the ground
-REDRAWN = "redrawn"  # in the counts: draws thrown away, most since they or their pictures did not show enough
+REDRAWN = "redrawn"  # in the counts: draws that were thrown away, since they did not show enough
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Draw:
     changes: list[Change]
 
     def named(self, pair: Pair) -> Draw:
-        """The scenes with the names and split that stand in their JSON."""
+        """The scenes with the names and the split that their JSON gets."""
         original = replace(self.scene, name=f"{pair.pair_id}_original", split=pair.split)
         if self.modified is None:
             return Draw(original, None, self.changes)
@@ -52,7 +52,7 @@ def changed(scene: Scene, pair: Pair, attempt: int) -> Draw:
 
 
 def rendered(pair: Pair, draw: Draw, redrawn: int) -> Made | str:
-    """Both pictures and what they show; or what they do not show, in a few words."""
+    """Both pictures; or, in a few words, what they do not show."""
     draw = draw.named(pair)
     effort = effort_of(pair.games)
     before = owners(draw.scene, effort.renderer)
@@ -81,17 +81,17 @@ def rendered(pair: Pair, draw: Draw, redrawn: int) -> Made | str:
 
 
 def scaled(pixels: int, scene: Scene) -> float:
-    """A number of pixels that is stated for a picture 320 wide, for the scene's picture."""
+    """A number of pixels in a picture 320 wide, scaled to the scene's picture."""
     return pixels * (max(scene.width, scene.height) / COUNTING_WIDTH) ** 2
 
 
 def in_sight(owner: Owners, objects: int) -> NDArray[np.int64]:
-    """Pixels in which each of so many objects is seen."""
+    """How many pixels show each object."""
     return np.bincount(owner[owner >= 0], minlength=objects)
 
 
 def _hidden(pair: Pair, draw: Draw, before: Owners, after: Owners | None) -> str | None:
-    """An object that is not enough in sight. Given scenes may hide some, but the change must hide no more."""
+    """An object that shows too little. Given scenes may hide some, but the change must hide no more."""
     least, count = scaled(pair.games.min_pixels, draw.scene), len(draw.scene.objects)
     seen = in_sight(before, count)
     if pair.source == DRAWN and seen.min() < least:

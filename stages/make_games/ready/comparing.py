@@ -7,7 +7,7 @@ import numpy.typing as npt
 from PIL import Image, ImageChops, ImageFilter
 
 SIDE = 64  # pictures are compared at SIDE x SIDE
-BLUR = 3  # pixels of SIDE; what is coarser than this tells little: skies are bright and grounds dark everywhere
+BLUR = 3  # pixels of SIDE; coarser shapes say little: skies are bright and grounds dark everywhere
 SHIFT = 4  # pixels of SIDE: an edit may have moved or cropped the picture by some 6 %
 NO_DETAIL = 1e-3  # standard deviation in grey levels, of 255, below which a picture is one even surface
 
@@ -24,7 +24,7 @@ def likeness(original: Image.Image, modified: Image.Image) -> float:
     """Correlation of the pictures' details, −1 to 1, the best over shifts of up to SHIFT along both axes.
 
     The details are the brightness at SIDE x SIDE less its blur, so that neither colour nor light matters. 0 where only
-    one of the pictures has details; 1 where neither has, since then nothing speaks against the pair. Measured: edited
+    one of the pictures has details; 1 if neither has, since then nothing speaks against the pair. Measured: edited
     photos 0.92 and 0.99; CLEVR pairs, two objects replaced, 0.37 to 0.93; parts of photos with other parts, 99 % below
     0.154; CLEVR pictures with other ones, which share their ground, below 0.15 in half to four fifths of all cases.
     """
@@ -45,7 +45,7 @@ def _details(image: Image.Image) -> Details:
 
 
 def _shifted(details: Details, down: int, right: int) -> Details:
-    """What lies in both pictures when one is shifted against the other."""
+    """The part that both pictures share when one is shifted against the other."""
     rows, columns = slice(max(down, 0), SIDE + min(down, 0)), slice(max(right, 0), SIDE + min(right, 0))
     return details[rows, columns]
 

@@ -1,4 +1,4 @@
-"""What ready pictures show, as far as the place where they lie tells: by its name, or by its layout."""
+"""What ready pictures show, as far as the name or the layout of their place says."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _CHART_QA = {"png", "tables"}  # folders side by side in ChartQA: the pictures, 
 
 
 def domain_of(place: Path) -> Domain | None:
-    """What the pictures of a folder or file show; None where nothing tells."""
+    """What the pictures of a folder or file show; None if nothing says."""
     return _by_name(place.resolve()) or ("chart" if _is_chart_qa(place) else None)
 
 
 def domain_by_word(name: str) -> Domain | None:
-    """What a name says that pictures show, e.g. of a data set; None where it says nothing."""
+    """What the pictures of a data set with this name show; None if the name does not say."""
     words = [word.lower() for word in (*_WORD.findall(name), *re.split(r"[\W\d_]+", name))]
     return next((_WORDS[word] for word in words if word in _WORDS), None)
 
@@ -41,6 +41,6 @@ def _by_name(place: PurePath) -> Domain | None:
 
 
 def _is_chart_qa(place: Path) -> bool:
-    """Whether pictures of charts and their tables lie side by side in the folder, below it or around it."""
+    """Whether folders of charts and of their tables are side by side: in the folder, below it or around it."""
     below = [folder for folder, _ in walk(place)] if place.is_dir() else []
     return any(all((folder / name).is_dir() for name in _CHART_QA) for folder in (place.parent, *below))

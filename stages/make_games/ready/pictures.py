@@ -1,4 +1,4 @@
-"""Any picture as upright RGB: what is accepted, what is converted and how, and what is refused by name."""
+"""Any picture as upright RGB: which formats are accepted, how they are converted, and what is refused."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from stages.core.pictures import png
 from stages.core.recipe.ready import ReadySettings
 from stages.make_games.ready.entry import one_line
 
-# Named, so that no file can call up a format that runs other programs (EPS) or is hardly ever tested.
+# Listed, so that no file can choose a format that runs other programs (EPS) or is hardly ever tested.
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "AVIF", "JPEG2000")
 READABLE = "PNG, JPEG, WebP, BMP, GIF, TIFF, PPM, AVIF or JPEG 2000"
 CONVERTIBLE = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"}
@@ -84,7 +84,7 @@ def _formats() -> tuple[str, ...]:
 
 
 def _check(image: Image.Image, name: str, settings: ReadySettings) -> None:
-    """`Fault` if the header tells that the picture cannot be used. Nothing is decoded."""
+    """`Fault` if the header shows that the picture cannot be used. Nothing is decoded."""
     width, height = image.size
     if width * height > settings.max_pixels:
         told = f"{name}: {width}x{height} is {width * height:,} pixels, over games.ready.max_pixels"
@@ -111,7 +111,7 @@ def _opened(image: Image.Image, data: bytes, name: str) -> Opened:
 
 
 def _orientation(image: Image.Image) -> int:
-    """1 to 8 as EXIF has it. What is broken or unknown turns nothing, as in every viewer: the pixels are whole."""
+    """1 to 8, as in EXIF. A broken or unknown value turns nothing, as in every viewer."""
     try:
         found = image.getexif().get(ORIENTATION, UPRIGHT)
     except Exception:  # as many kinds as there are broken files

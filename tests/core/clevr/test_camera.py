@@ -93,7 +93,7 @@ def test_relations_are_those_of_the_genuine_file(
             assert directions(scene.viewpoint)[way] == pytest.approx(vector, abs=1e-6)
 
 
-def test_the_size_of_small_pictures_is_told_from_their_coordinates(shared_data: Callable[[str], Path]) -> None:
+def test_the_size_of_small_pictures_follows_from_their_coordinates(shared_data: Callable[[str], Path]) -> None:
     file = shared_data("clevr_gen_eporte2_lowres/scenes/CLEVR_new_000000_128_128.json")
     scenes = list(scenes_in(file))
     assert picture_sizes(scenes, [(64, 64), (128, 128)]) == {file: (128, 128)}

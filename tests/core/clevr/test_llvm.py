@@ -1,4 +1,4 @@
-"""Finding an LLVM that works, without being ended by one that does not."""
+"""Finding an LLVM library that works, without aborting because of one that does not."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_the_tested_version_comes_first_and_old_ones_not_at_all(
 @pytest.mark.parametrize("trial", ["import os; os.abort()", "raise SystemExit(3)", "import time; time.sleep(60)"])
 def test_a_library_that_ends_the_process_is_not_usable(monkeypatch: pytest.MonkeyPatch, trial: str) -> None:
     monkeypatch.setattr(llvm, "_TRIAL", trial)
-    monkeypatch.setattr(llvm, "PATIENCE", 1)
+    monkeypatch.setattr(llvm, "TIMEOUT", 1)
     monkeypatch.setattr(llvm, "libraries", lambda: ["/lib/some.so"])
     assert llvm.usable_llvm() is None
     assert llvm.VARIABLE not in os.environ

@@ -42,7 +42,7 @@ def test_faulty_pairs_are_dropped_and_listed(tmp_path: Path, fault: str, reason:
 
 
 @pytest.mark.parametrize(("fault", "fate"), [("sizes_differ", "resize"), ("identical", "keep"), ("unrelated", "keep")])
-def test_faulty_pairs_can_be_let_pass_and_are_counted(tmp_path: Path, fault: str, fate: str) -> None:
+def test_faulty_pairs_can_be_kept_and_are_counted(tmp_path: Path, fault: str, fate: str) -> None:
     write_faulty(tmp_path / "in", fault)
     out = made_from(tmp_path / "in", tmp_path, f"games.ready.{fault}={fate}")
     assert [row["pair_id"] for row in rows(out)] == ["faulty", "good"]

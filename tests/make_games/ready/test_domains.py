@@ -20,7 +20,7 @@ from tests.make_games.ready.samples import made_from, photo, recipe, rows, write
         ("charters", None), ("Super-clever", None), ("photography", None), ("pairs", None), ("", None),
     ],
 )  # fmt: skip
-def test_names_tell_the_domain(name: str, domain: str | None):
+def test_the_domain_follows_from_the_name(name: str, domain: str | None):
     assert domain_by_word(name) == domain
 
 

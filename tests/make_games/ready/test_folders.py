@@ -137,7 +137,7 @@ def test_a_changed_parquet_in_a_linked_folder_is_not_up_to_date(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("view", ["modified", "blank"])
-def test_pictures_that_belong_to_no_pair_are_told(tmp_path: Path, view: str) -> None:
+def test_pictures_that_belong_to_no_pair_are_reported(tmp_path: Path, view: str) -> None:
     write_pair(tmp_path / "in")
     for number in range(4):
         photo(number).save(tmp_path / "in" / f"other{number}.png")
@@ -235,7 +235,7 @@ def test_pictures_without_a_counterpart_can_be_dropped(tmp_path: Path, names: tu
     assert skipped(out) == {"a": "no counterpart", "b": "no counterpart"}
 
 
-def test_columns_are_not_named_in_vain(tmp_path: Path) -> None:
+def test_columns_named_without_effect_are_refused(tmp_path: Path) -> None:
     write_pair(tmp_path / "in")
     with pytest.raises(InputError, match=r"told by the names of files, so games\.ready\.original has no effect"):
         made_from(tmp_path / "in", tmp_path, "games.ready.original=left")

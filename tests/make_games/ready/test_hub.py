@@ -177,7 +177,7 @@ def response() -> Any:
         (OSError(28, "No space left on device"), VzError, "the disk is full"),
     ],
 )
-def test_what_the_hub_refuses_is_said_in_one_line(
+def test_an_error_of_the_hub_is_one_line(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, error: Exception, kind: type[VzError], message: str
 ) -> None:
     def refuse(*_: object, **__: object) -> str:
@@ -191,7 +191,7 @@ def test_what_the_hub_refuses_is_said_in_one_line(
 
 
 @pytest.mark.parametrize("name", ["hf:", "hf:alone", "hf:a/b/c", "hf:a/b@", "hf:a/b:c:d"])
-def test_a_name_that_is_none_is_explained(tmp_path: Path, name: str) -> None:
+def test_a_malformed_name_is_explained(tmp_path: Path, name: str) -> None:
     with pytest.raises(InputError, match="hf:OWNER/NAME"):
         made_from(name, tmp_path)
 
@@ -235,7 +235,7 @@ def test_an_archive_damaged_in_the_middle_is_named(tmp_path: Path, kind: str) ->
         _unpack(file, tmp_path / "into")
 
 
-def test_two_archives_with_files_of_one_name_are_told(asked: SimpleNamespace, tmp_path: Path) -> None:
+def test_two_archives_with_files_of_one_name_are_refused(asked: SimpleNamespace, tmp_path: Path) -> None:
     def fill(folder: Path) -> None:
         for number, name in enumerate(("test.zip", "train.zip")):
             files = write_pair(tmp_path / name, seed=number)
@@ -250,7 +250,7 @@ def test_two_archives_with_files_of_one_name_are_told(asked: SimpleNamespace, tm
         made_from("hf:o/n", tmp_path)
 
 
-def test_what_a_kill_left_of_unpacking_goes(asked: SimpleNamespace, tmp_path: Path) -> None:
+def test_what_a_kill_left_of_unpacking_is_removed(asked: SimpleNamespace, tmp_path: Path) -> None:
     def fill(folder: Path) -> None:
         with zipfile.ZipFile(folder / "data.zip", "w") as archive:
             for file in write_pair(tmp_path / "packed"):

@@ -158,7 +158,7 @@ def test_the_column_of_names_can_be_chosen(tmp_path: Path, column: str, names: l
     assert [row["pair_id"] for row in rows(made_from(file, tmp_path, f"games.ready.id={column!r}"))] == names
 
 
-def test_a_column_of_names_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_a_missing_column_of_names_is_an_error(tmp_path: Path) -> None:
     file = write_manifest(tmp_path / "m.csv", paths(tmp_path))
     with pytest.raises(InputError, match=r"games\.ready\.id is 'x', but the columns are 'original', 'modified'"):
         made_from(file, tmp_path, "games.ready.id=x")

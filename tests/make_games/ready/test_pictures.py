@@ -136,7 +136,7 @@ def test_notes_in_a_png_are_no_reason_to_write_it_anew() -> None:
     assert opened(data).png == data
 
 
-def test_a_header_alone_tells_that_a_picture_is_too_large() -> None:
+def test_a_header_alone_shows_that_a_picture_is_too_large() -> None:
     header = struct.pack(">IIBBBBB", 10_000, 10_000, 8, 2, 0, 0, 0)
     body = b"IHDR" + header
     data = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + body + struct.pack(">I", zlib.crc32(body))
