@@ -16,8 +16,8 @@ OPTIONS = {"scenes": "--scenes", "tables": "--tables", "ready": "--from"}
 class Sources:
     """What the user gives. If it is nothing, scenes are drawn; or charts of vz's own tables for `games.domain: chart`.
 
-    `scenes`: CLEVR scenes. `tables`: CSV files to draw as charts. `ready`: pictures, as a folder, a table, or a data set
-    of the hub, `hf:owner/name`.
+    `scenes`: CLEVR scenes. `tables`: CSV files to draw as charts. `ready`: pictures, as a folder, a table, or a data
+    set of the hub, `hf:owner/name`.
     """
 
     scenes: Path | None = None

@@ -15,8 +15,10 @@ Renderer = Literal["scalar", "llvm"]
 
 @dataclass(frozen=True)
 class Effort:
-    """`samples` paths a pixel. Only for `llvm`: `metal` more on and around metal, and `photons` for each metal object and
-    light, for caustics. `denoiser`: the quality of Open Image Denoise; None leaves the noise."""
+    """`samples` paths a pixel. `denoiser`: the quality of Open Image Denoise; None leaves the noise.
+
+    Only for `llvm`: `metal` more paths on and around metal, and `photons` for each metal object and light, for caustics.
+    """
 
     samples: int
     renderer: Renderer = "scalar"
