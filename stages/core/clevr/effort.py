@@ -17,7 +17,7 @@ Renderer = Literal["scalar", "llvm"]
 class Effort:
     """`samples` paths a pixel. `denoiser`: the quality of Open Image Denoise; None leaves the noise.
 
-    Only for `llvm`: `metal` more paths on and around metal, and `photons` for each metal object and light, for caustics.
+    Only for `llvm`: `metal` more paths on and around metal; `photons` for each metal object and light, for caustics.
     """
 
     samples: int
