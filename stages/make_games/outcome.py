@@ -74,10 +74,11 @@ def _left_out(planned: Plan, recipe: Recipe, skipped: Sequence[Mapping[str, str]
 
 def _of_splits(splits: Mapping[str, int], recipe: Recipe, rows: Sequence[Note]) -> list[str]:
     shares = {"train": 1.0, "dev": recipe.games.dev_fraction, "test": recipe.games.test_fraction}
+    missing = [name for name, share in shares.items() if share > 0 and not splits.get(name)]
     warnings = [
-        f"split {name} has no pairs; make more, or change games.dev_fraction or games.test_fraction"
-        for name, share in shares.items()
-        if share > 0 and not splits.get(name)
+        f"split {name} has no pairs; make more, since pairs of one picture or group share a split, or do without it "
+        "(games.dev_fraction=0, games.test_fraction=0; runs then need evaluate.every=0)"
+        for name in missing
     ]
     shared = _shared_pictures(rows)
     if shared:
