@@ -32,7 +32,10 @@ def held_out_pairs(recipe: Recipe, games: Path, left_out: Collection[str] = ()) 
     pairs = tables.read(games / "pairs.parquet", tables.PAIRS).filter(pl.col("split") == recipe.evaluate.split)
     pairs = pairs.filter(~pl.col("pair_id").is_in(list(left_out)))
     if pairs.is_empty():
-        raise InputError(f"{games}: has no pairs of the split '{recipe.evaluate.split}'; make more games")
+        raise InputError(
+            f"{games}: has no pairs of the split '{recipe.evaluate.split}'; make more, choose another with --set "
+            "evaluate.split=train, or leave the evaluations of a run out with --set evaluate.every=0"
+        )
     check_spy_view(pairs, recipe.game.spy_view)
     return pairs
 
