@@ -42,7 +42,8 @@ def deal_games(
         ids = pairs.filter(pl.col("split") == split, ~pl.col("pair_id").is_in(list(left_out)))["pair_id"].to_list()
         if not ids:
             raise InputError(
-                f"{games}: has no pairs of the split '{split}'; make more, or change games.{split}_fraction"
+                f"{games}: has no pairs of the split '{split}'; make more, choose another with --set "
+                "evaluate.split=train, or leave evaluations out with --set evaluate.every=0"
             )
         seed = derive(recipe.seed, purpose)
         deals = deal(ids, count, recipe.game, seed=seed, iteration=iteration, plays=plays)
