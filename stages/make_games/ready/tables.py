@@ -99,9 +99,8 @@ def _from_arrow(file: Path, name: str, request: Request) -> Iterator[Offer]:
         pictures = [field.name for field in data.schema if _holds(field.type, "is_binary", "is_large_binary")]
         paths = [field.name for field in data.schema if _holds(field.type, "is_string", "is_large_string")]
         named = {column_of(each) for each in (request.settings.original, request.settings.modified) if each}
-        by_path = not pictures or bool(
-            named and named <= set(paths)
-        )  # other columns, such as thumbnails, may hold some
+        # Columns of pictures do not count if the recipe names columns of paths: they may hold thumbnails.
+        by_path = not pictures or bool(named and named <= set(paths))
         columns = choose(paths if by_path else pictures, data.schema.names, request, file)
         wanted = [*columns.others, *(spot.column for spot in columns.pictures if by_path)]
         for place, row in enumerate(_rows(data, wanted)):
