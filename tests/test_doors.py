@@ -214,6 +214,13 @@ def test_a_wrong_template_is_one_clear_error(games: Path, tmp_path: Path, templa
         rollout.run(recipe, games, tmp_path / "out")
 
 
+def test_a_recipe_may_name_a_folder_of_prompts_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    write_files("prompts.md", tmp_path / "project")
+    (tmp_path / "project/run.yaml").write_text("game:\n  prompts: my_prompts\n")
+    monkeypatch.chdir(tmp_path)
+    assert load("project/run.yaml").game.prompts == str(tmp_path / "project/my_prompts")
+
+
 def test_the_page_on_callbacks(games: Path, tmp_path: Path):
     write_files("callbacks.md", tmp_path)
     run_commands("callbacks.md", tmp_path, {"iterate": options([*FAKE, "iterate.games=6"])})
@@ -244,7 +251,7 @@ def test_a_callback_that_cannot_be_loaded_stops_the_run_before_it_begins(games: 
     assert not (tmp_path / "run").exists()
 
 
-def test_rewards_are_not_edited_under_a_running_run(games: Path, tmp_path: Path):
+def test_rewards_that_are_edited_during_a_run_stop_it(games: Path, tmp_path: Path):
     mine = tmp_path / "mine.py"
     mine.write_text("from stages.score.rewards import clue_rewards, vote_rewards\n")
     recipe = fake_recipe("iterate.rounds=2", "iterate.games=4", f"score.rewards={mine}")

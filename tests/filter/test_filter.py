@@ -41,7 +41,7 @@ def test_some_rows_of_the_other_phase_may_be_kept_as_anchors(tmp_path: Path):
     assert kept_again.equals(kept) and again.counts == report.counts
 
 
-def test_anchors_hold_nothing_where_nothing_trains(tmp_path: Path):
+def test_no_anchors_are_kept_if_nothing_trains(tmp_path: Path):
     rollouts = write_rollouts(tmp_path / "rollouts", {"a": (2, ["1", "1"]), "b": (1, ["2", "2"])})
     recipe = load("tiny", ["filter.inactive_phase=anchor"])
     scored = score.run(recipe, rollouts, tmp_path / "scored").out

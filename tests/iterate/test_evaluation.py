@@ -22,7 +22,7 @@ def lines(run: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (run / "evaluations.jsonl").read_text().splitlines()]
 
 
-def test_a_run_is_judged_before_the_first_round_and_every_k(tmp_path: Path):
+def test_a_run_is_evaluated_before_round_1_and_every_few_rounds(tmp_path: Path):
     games = write_games(tmp_path / "games", recipe(4), count=20)
     run = iterate.run(recipe(4), tmp_path / "run", games=games).out
     assert [line["iteration"] for line in lines(run)] == [0, 2, 4]
@@ -35,7 +35,7 @@ def test_a_run_is_judged_before_the_first_round_and_every_k(tmp_path: Path):
     assert set(split["split"]) == {"test"}
 
 
-def test_going_on_gives_the_evaluations_of_an_undivided_run(tmp_path: Path):
+def test_a_continued_run_has_the_evaluations_of_an_uninterrupted_one(tmp_path: Path):
     games = write_games(tmp_path / "games", recipe(4), count=20)
     whole = iterate.run(recipe(4), tmp_path / "whole", games=games).out
     iterate.run(recipe(2), tmp_path / "parts", games=games)
@@ -43,7 +43,7 @@ def test_going_on_gives_the_evaluations_of_an_undivided_run(tmp_path: Path):
     assert lines(parts) == lines(whole)
 
 
-def test_without_held_out_pairs_the_run_stops_before_it_plays(tmp_path: Path):
+def test_a_run_without_held_out_pairs_stops_before_it_plays(tmp_path: Path):
     games = write_games(tmp_path / "games", recipe(2), count=5)
     with pytest.raises(InputError, match="no pairs of the split 'test'"):
         iterate.run(recipe(2), tmp_path / "run", games=games)
@@ -79,7 +79,7 @@ def test_the_checkpoint_that_anchors_hold_to_is_not_pruned(tmp_path: Path):
     assert (run / "round-0003/checkpoint").is_dir() and not (run / "round-0004/checkpoint").is_dir()
 
 
-def test_more_votes_may_be_cast_where_they_measure_clues(tmp_path: Path):
+def test_clue_rounds_may_have_more_votes(tmp_path: Path):
     cycle = ("iterate.switching=cycle", "iterate.clue_votes=20", "evaluate.every=0")
     games = write_games(tmp_path / "games", recipe(2), count=20)
     run = iterate.run(recipe(2, *cycle), tmp_path / "run", games=games).out

@@ -1,4 +1,4 @@
-"""What a run is known by: contents, not places; and nothing that changes no finished game."""
+"""A run is identified by contents, not paths, and only by what changes a finished game."""
 
 import json
 import shutil
@@ -32,7 +32,7 @@ def edit(prompts: Path) -> None:
     (prompts / "vote.j2").write_text((prompts / "vote.j2").read_text() + "\nThink twice.\n")
 
 
-def test_the_same_model_elsewhere_is_the_same_model(games: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_model_that_was_moved_is_the_same_model(games: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     shutil.copytree(shared_folder("data") / "tiny-model", tmp_path / "model")
     (tmp_path / "link").symlink_to(tmp_path / "model")
     monkeypatch.chdir(tmp_path)
@@ -47,7 +47,7 @@ def test_the_same_model_elsewhere_is_the_same_model(games: Path, tmp_path: Path,
         iterate.run(rounds(7, "model.path=moved"), tmp_path / "run", games=games)
 
 
-def test_a_policy_of_a_seat_may_move(games: Path, tmp_path: Path):
+def test_the_policy_of_a_seat_may_be_moved(games: Path, tmp_path: Path):
     shutil.copytree(shared_folder("data") / "tiny-model", tmp_path / "rival")
     (tmp_path / "rival/config.json").write_text("{}")
     iterate.run(rounds(1, f"rollout.seats.spy={tmp_path / 'rival'}"), tmp_path / "run", games=games)
@@ -71,7 +71,7 @@ def fails_in_round_2(request, sample):
     raise VzError("killed")
 
 
-def test_prompts_that_were_edited_need_to_be_asked_for(games: Path, prompts: Path, tmp_path: Path):
+def test_edited_prompts_need_the_option_new_prompts(games: Path, prompts: Path, tmp_path: Path):
     run, path = tmp_path / "run", f"game.prompts={prompts}"
     iterate.run(rounds(1, path), run, games=games)
     with pytest.raises(VzError, match="killed"):
@@ -102,7 +102,7 @@ def test_the_other_remedies_for_edited_prompts_work(games: Path, prompts: Path, 
     assert report.status == "done" and report.counts["rounds"] == len(rows(run)) == 1
 
 
-def test_prompts_are_not_edited_under_a_running_run(games: Path, prompts: Path, tmp_path: Path):
+def test_prompts_that_are_edited_during_a_run_stop_it(games: Path, prompts: Path, tmp_path: Path):
     path, run = f"game.prompts={prompts}", tmp_path / "run"
     with pytest.raises(
         InputError, match="prompts: edited while .* was running .prompts.; undo the edit .* --new-prompts"

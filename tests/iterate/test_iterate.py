@@ -50,7 +50,7 @@ def test_a_held_out_signal_is_played_on_dev_pairs(games: Path, tmp_path: Path):
     assert metrics(tmp_path / "run")[0]["acc"] == scored["counts"]["acc"]
 
 
-def test_the_same_again_is_up_to_date_and_more_rounds_go_on(games: Path, tmp_path: Path):
+def test_the_same_command_is_up_to_date_and_more_rounds_continue_the_run(games: Path, tmp_path: Path):
     run = tmp_path / "run"
     recipe = fake_recipe(*SMALL, "iterate.rounds=2", "train.total_updates=9")
     iterate.run(recipe, run, games=games)
@@ -111,13 +111,13 @@ VARIANTS = [
 
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=" ".join)
-def test_every_variant_of_the_game_goes_round(games: Path, tmp_path: Path, variant: list[str]):
+def test_every_variant_of_the_game_is_played_and_trained(games: Path, tmp_path: Path, variant: list[str]):
     recipe = fake_recipe("iterate.games=4", "iterate.rounds=2", "iterate.switching=cycle", *variant)
     report = iterate.run(recipe, tmp_path / "run", games=games)
     assert report.counts["phases"] == {"decision": 1, "clue": 1} and report.counts["updates"] == 2
 
 
-def test_overwrite_replays_nothing_when_nothing_differs(games: Path, tmp_path: Path):
+def test_overwrite_replays_nothing_if_nothing_differs(games: Path, tmp_path: Path):
     recipe = fake_recipe(*SMALL, "iterate.rounds=2")
     iterate.run(recipe, tmp_path / "run", games=games)
     engine = FakeEngine()
@@ -134,7 +134,7 @@ def test_a_folder_that_is_no_run_is_never_discarded(games: Path, tmp_path: Path)
     assert (tmp_path / "run/thesis.txt").is_file()
 
 
-def test_a_run_goes_on_with_its_own_games_only(games: Path, tmp_path: Path):
+def test_a_run_continues_only_with_the_games_it_began_with(games: Path, tmp_path: Path):
     iterate.run(fake_recipe(*SMALL, "iterate.rounds=1"), tmp_path / "run", games=games)
     others = write_games(tmp_path / "others", fake_recipe(), count=9)
     with pytest.raises(InputError, match="other games"):
@@ -168,7 +168,7 @@ def test_nothing_is_learned_at_temperature_zero(games: Path, tmp_path: Path):
 
 
 @pytest.mark.parametrize("lora", [[], ["model.lora.rank=4", "model.lora.alpha=8"]], ids=["full", "lora"])
-def test_the_real_engine_and_trainer_go_round(tmp_path: Path, lora: list[str]):
+def test_the_real_engine_and_trainer_play_two_rounds(tmp_path: Path, lora: list[str]):
     recipe = load("tiny", ["iterate.games=6", "iterate.rounds=2", "iterate.switching=cycle", "rollout.seats.spy=base",
                            "train.micro_batch=16", "evaluate.every=2", "evaluate.games=4", "evaluate.transcripts=4",
                            *lora])  # fmt: skip

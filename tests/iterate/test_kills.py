@@ -1,4 +1,4 @@
-"""A run killed with SIGKILL at any write goes on by the same command to the same bytes; nothing is played twice."""
+"""After SIGKILL at any write, the same command continues a run to the same bytes and plays nothing twice."""
 
 import hashlib
 import signal

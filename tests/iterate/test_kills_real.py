@@ -1,4 +1,4 @@
-"""SIGKILL in each stage of a round, with the real engine and the real trainer: the same bytes, the same metrics."""
+"""SIGKILL in each stage of a round, with the real engine and trainer, changes no byte and no metric."""
 
 from __future__ import annotations
 

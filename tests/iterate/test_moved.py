@@ -1,4 +1,4 @@
-"""A project folder that is moved, or mounted elsewhere, goes on where it is."""
+"""A project folder that was moved, or is mounted elsewhere, continues in its new place."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def recipe_of(project: Path, rounds: int) -> Recipe:
     return load("tiny", [*SMALL, f"iterate.rounds={rounds}", f"model.path={project / 'base'}"])
 
 
-def test_a_lora_run_goes_on_and_its_checkpoint_plays(tmp_path: Path):
+def test_a_moved_lora_run_continues_and_its_checkpoint_plays(tmp_path: Path):
     old, new = tmp_path / "old", tmp_path / "new"
     shutil.copytree(shared_folder("data") / "tiny-model", old / "base")
     games = write_games(old / "games", recipe_of(old, 1), count=6, side=72)

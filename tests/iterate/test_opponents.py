@@ -45,18 +45,18 @@ def test_weights_are_those_worked_by_hand(rules: Opponents, expected: list[float
     assert list(found) == list(POOL) and list(found.values()) == pytest.approx(expected, **EXACT)
 
 
-def test_the_newest_is_newest_by_number_not_by_name():
+def test_the_newest_member_has_the_largest_number():
     pool = {"base": Record(), "round-9999": Record(), "round-10000": Record()}
     assert weights(pool, Opponents(weighting="latest"))["round-10000"] == 1
 
 
-def test_older_results_count_less_and_nothing_played_is_a_half():
+def test_older_results_count_less_and_the_win_rate_without_games_is_a_half():
     found = with_results({"base": Record(10, 6), "round-0002": Record(4, 1)}, {"base": Record(4, 1)})
     assert found == {"base": Record(13, 6.4), "round-0002": Record(3.6, 0.9)}
     assert (found["base"].win_rate, Record().win_rate) == (pytest.approx(7.4 / 15, **EXACT), 0.5)
 
 
-def test_who_played_a_round_joins_after_it_and_the_oldest_leaves():
+def test_the_policy_of_a_round_joins_after_it_and_the_oldest_leaves():
     rules, pool, members = Opponents(share=0.5, every=3, size=2), {}, {}
     for number in range(1, 11):
         pool = next_pool(pool, rules, number)
@@ -67,7 +67,7 @@ def test_who_played_a_round_joins_after_it_and_the_oldest_leaves():
     assert members[10] == ["base", "round-0006", "round-0009"]
 
 
-def test_who_is_drawn_follows_the_weights_and_depends_on_seed_and_round_alone():
+def test_draws_follow_the_weights_and_depend_on_seed_and_round_only():
     recipe = fake_recipe("iterate.opponents.share=0.5", "iterate.opponents.weighting=prioritised",
                          "iterate.opponents.at_once=2")  # fmt: skip
     drawn = [draw(POOL, recipe, number) for number in range(4000)]
@@ -104,7 +104,7 @@ def test_shares_and_sides_are_right_over_many_rounds(share: float, lineup: list[
         assert by_name[name] / with_opponent == pytest.approx(1 / len(lineup), abs=noise)
 
 
-def test_one_game_at_least_stays_self_play():
+def test_at_least_one_game_stays_self_play():
     recipe = fake_recipe("iterate.opponents.share=1")
     deals = deal(["p"], 5, recipe.game, seed=1, iteration=1)
     assert Counter(who == Seats() for who in assign_seats(deals, ["base"], recipe, 1).values()) == {True: 1, False: 4}
@@ -120,7 +120,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "run"
 
 
-def test_rows_name_who_sat_there(played: Path):
+def test_rows_name_the_policy_of_their_seat(played: Path):
     names, places = set(), set()
     for number in range(2, 7):
         folder = played / f"round-{number:04d}"
@@ -148,11 +148,11 @@ def test_an_opponents_rows_have_its_version_and_never_train(played: Path):
         assert len(others) == len(rows.filter(pl.col("policy") != "current"))
 
 
-def test_nobody_plays_in_the_first_round_where_the_base_is_the_policy_itself(played: Path):
+def test_the_first_round_has_no_opponents(played: Path):
     assert not (played / "round-0001/games/seats.parquet").exists()
 
 
-def test_metrics_tell_games_wins_and_win_rates(played: Path):
+def test_metrics_have_games_wins_and_win_rates(played: Path):
     lines = [json.loads(line) for line in (played / "metrics.jsonl").read_text().splitlines()]
     counted: dict[str, list[float]] = {}
     for number, line in enumerate(lines, 1):
@@ -176,7 +176,7 @@ def test_metrics_tell_games_wins_and_win_rates(played: Path):
     assert [told["policy"] for told in lines[-1]["opponents"]] == ["base", "round-0003", "round-0004"]
 
 
-def test_checkpoints_of_the_pool_are_kept_and_those_that_left_it_are_not(played: Path):
+def test_checkpoints_are_kept_while_they_are_in_the_pool(played: Path):
     state = json.loads((played / "state.json").read_text())
     assert list(state["opponents"]) == ["base", "round-0004", "round-0005"]
     kept = {int(path.parent.name[-4:]) for path in played.glob("round-*/checkpoint")}
@@ -184,7 +184,7 @@ def test_checkpoints_of_the_pool_are_kept_and_those_that_left_it_are_not(played:
     assert kept == {4, 5, 6} | (others - {0})
 
 
-def test_the_deal_is_that_of_a_run_without_opponents_which_has_no_trace_of_them(games: Path, tmp_path: Path):
+def test_a_run_without_opponents_has_the_same_deal_and_no_trace_of_them(games: Path, tmp_path: Path):
     plain = [*RUN, "iterate.rounds=2", "iterate.opponents.share=0"]
     iterate.run(fake_recipe(*plain), tmp_path / "plain", games=games)
     iterate.run(fake_recipe(*RUN, "iterate.rounds=2"), tmp_path / "against", games=games)
@@ -195,7 +195,7 @@ def test_the_deal_is_that_of_a_run_without_opponents_which_has_no_trace_of_them(
     assert json.loads((tmp_path / "plain/state.json").read_text())["opponents"] == {}
 
 
-def test_a_run_from_before_there_were_opponents_goes_on(games: Path, tmp_path: Path):
+def test_a_run_from_before_opponents_existed_continues(games: Path, tmp_path: Path):
     small = ["iterate.games=4", "train.total_updates=9"]
     iterate.run(fake_recipe(*small, "iterate.rounds=1"), tmp_path / "run", games=games)
     state = json.loads((tmp_path / "run/state.json").read_text())

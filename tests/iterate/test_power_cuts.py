@@ -7,5 +7,5 @@ from tests.iterate.power_cuts import can_cut, trials
 
 @pytest.mark.slow
 @pytest.mark.skipif(not can_cut(), reason="needs root, loop devices and e2fsprogs")
-def test_a_run_goes_on_to_the_same_bytes_after_a_power_cut():
+def test_a_run_ends_with_the_same_bytes_after_a_power_cut():
     assert trials(3, real=False) == {"the same bytes": 3}

@@ -59,7 +59,9 @@ def test_a_run_without_readable_answers_stops_before_round_1_and_may_begin_with_
     assert iterate.run(mended, run, games=games).counts["rounds"] == 1
 
 
-def test_its_warnings_are_the_runs(games: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_warnings_of_the_preflight_are_warnings_of_the_run(
+    games: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setattr(summary, "MOST_UNREADABLE", 0)
     report = iterate.run(fake_recipe(*SMALL), tmp_path / "run", games=games)
     assert report.warnings[0].startswith("preflight: ") and "unreadable votes" in report.warnings[0]
@@ -76,19 +78,19 @@ def rounds(*entropies: float | None) -> list[dict]:
     return [{"clue_entropy": value, "vote_entropy": 1.0} for value in entropies]
 
 
-def test_entropy_that_falls_below_the_share_is_told():
+def test_entropy_that_falls_below_the_limit_is_a_warning():
     (warning,) = falling(rounds(2.0, 1.0, 3.0, 0.5, 0.4, 0.6))  # 0.5 of 2.0
     assert "clues" in warning and "25%" in warning
 
 
-def test_entropy_that_falls_less_is_not_told():
+def test_entropy_that_falls_less_is_no_warning():
     assert falling(rounds(2.0, 1.0, 3.0, 0.7, 0.7, 0.7)) == []
 
 
-def test_the_first_rounds_alone_cannot_fall():
+def test_the_first_rounds_alone_give_no_warning():
     assert falling(rounds(2.0, 0.1, 0.1)) == []
 
 
-def test_rounds_without_log_probs_are_passed_over():
+def test_rounds_without_log_probs_are_ignored():
     assert falling(rounds(None, None, None, None)) == [] == falling([{}] * 9)
     assert len(falling(rounds(2.0, 2.0, None, 2.0, 0.1, None, 0.1, 0.1))) == 1

@@ -1,4 +1,4 @@
-"""The published recipes train, from the making of their games to the second checkpoint."""
+"""The published recipes train, from making games to the second checkpoint."""
 
 from pathlib import Path
 

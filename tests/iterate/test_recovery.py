@@ -1,4 +1,4 @@
-"""A run that lost files goes on from the last round that is whole, and says what it lost."""
+"""A run that lost files resumes after its last whole round and says what it lost."""
 
 import json
 import shutil
@@ -57,7 +57,7 @@ SPOIL = {
     "lost", [emptied, Path.unlink, lambda path: path.write_bytes(b"")], ids=["zeros", "gone", "empty"]
 )
 @pytest.mark.parametrize("name", SPOIL.values(), ids=SPOIL.keys())
-def test_it_goes_on_from_the_last_whole_round(run: Path, games: Path, name: str, lost, capsys):
+def test_a_run_resumes_after_its_last_whole_round(run: Path, games: Path, name: str, lost, capsys):
     expected = fingerprint(run)
     lost(run / name)
     engine = FakeEngine()
@@ -71,7 +71,7 @@ def test_it_goes_on_from_the_last_whole_round(run: Path, games: Path, name: str,
 
 
 @pytest.mark.parametrize("name", ["state.json", "metrics.jsonl"])
-def test_what_a_run_knows_of_itself_comes_back(run: Path, games: Path, name: str):
+def test_lost_state_and_metrics_are_restored(run: Path, games: Path, name: str):
     expected = fingerprint(run)
     emptied(run / name)
     engine = FakeEngine()
@@ -79,7 +79,7 @@ def test_what_a_run_knows_of_itself_comes_back(run: Path, games: Path, name: str
     assert fingerprint(run) == expected and engine.tally.completions == 0
 
 
-def test_a_round_under_way_makes_again_what_it_lost(run: Path, games: Path, tmp_path: Path):
+def test_an_unfinished_round_makes_lost_outputs_again(run: Path, games: Path, tmp_path: Path):
     expected = fingerprint(run)
     (run / "state.json").write_text(json.dumps(json.loads((run / "round-0002/round.json").read_text())["state"]))
     (run / "round-0003/round.json").unlink()
@@ -90,7 +90,7 @@ def test_a_round_under_way_makes_again_what_it_lost(run: Path, games: Path, tmp_
     assert "part-00000.parquet: missing or changed since it was written; rollouts is made again" in report.warnings[0]
 
 
-def test_what_no_round_needs_any_more_is_named_only(run: Path, games: Path):
+def test_lost_outputs_of_earlier_rounds_are_only_named(run: Path, games: Path):
     emptied(next((run / "round-0001/rollouts").glob("part-*")))
     report = iterate.run(recipe(), run, games=games)
     assert report.status == "up to date"
@@ -99,7 +99,7 @@ def test_what_no_round_needs_any_more_is_named_only(run: Path, games: Path):
     )
 
 
-def test_nobody_begins_many_rounds_anew_unasked(run: Path, games: Path):
+def test_several_rounds_begin_anew_only_with_overwrite(run: Path, games: Path):
     expected = fingerprint(run)
     for slot in ("a", "b"):
         emptied(run / f"training-state/{slot}/weights.json")
@@ -125,7 +125,7 @@ def test_after_a_power_cut_every_byte_is_read(run: Path, games: Path, tmp_path: 
     assert fingerprint(run) == expected
 
 
-def test_a_run_draws_its_own_games_again_only_where_they_are_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_run_draws_its_own_games_again_only_if_they_are_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     pytest.importorskip("mitsuba", reason="extra 'render' is not installed")
     mine = recipe(
         "games.pairs=3", "games.dev_fraction=0", "games.test_fraction=0", "iterate.rounds=1", "train.total_updates=9"

@@ -17,7 +17,7 @@ def phases(recipe: Iterate, acc: float, na: float, rounds: int) -> list[int]:
 
 # The reference's own simulation of the paper's constants at a constant accuracy.
 @pytest.mark.parametrize(("acc", "first"), [(0.8, [20, 25]), (0.9, [20, 40, 60])])
-def test_the_papers_constants_switch_as_simulated_elsewhere(acc: float, first: list[int]):
+def test_the_papers_constants_switch_as_simulated(acc: float, first: list[int]):
     assert phases(Iterate(), acc, 0.0, 60)[: len(first)] == first
 
 
@@ -43,7 +43,7 @@ def test_gates_of_eq_10(state: Schedule, acc: float, na: float, next_phase: str)
     assert advance(state, acc, na, Iterate()).phase == next_phase
 
 
-def test_a_change_starts_the_dwell_anew():
+def test_a_change_of_phase_resets_the_dwell():
     assert advance(Schedule("decision", 19), 0.0, 0.0, Iterate()).dwell == 0
 
 

@@ -1,4 +1,4 @@
-"""Games without modified pictures: every stage that plays says what to do, before it plays, and that works."""
+"""Without modified pictures, every stage that plays names a remedy before it plays, and the remedy works."""
 
 from __future__ import annotations
 

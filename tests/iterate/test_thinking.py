@@ -1,4 +1,4 @@
-"""A round with a tokenizer that appends </s> to every text and a template that opens a thought: played and trained."""
+"""A round of a model whose tokenizer appends </s> to every text and whose template opens a thought."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def recipe_of(model: Path, *overrides: str) -> Recipe:
     return load("tiny", [*SMALL, f"model.path={model}", *overrides])
 
 
-def test_it_plays_and_trains_on_the_same_tokens(odd_model: Path, random_model: Path, tmp_path: Path):
+def test_a_thinking_model_plays_and_trains_on_the_same_tokens(odd_model: Path, random_model: Path, tmp_path: Path):
     games = write_games(tmp_path / "games", recipe_of(odd_model))
     iterate.run(recipe_of(odd_model), tmp_path / "run", games=games)
     (metrics,) = map(json.loads, (tmp_path / "run/metrics.jsonl").read_text().splitlines())

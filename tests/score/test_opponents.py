@@ -61,13 +61,13 @@ def test_groups_of_games_move_a_baseline_with_the_mean_of_the_current_policys(tm
     assert clue_baselines(rows, "spy") == pytest.approx(expected, **EXACT)
 
 
-def test_a_role_that_another_policy_always_has_leaves_its_baseline(tmp_path: Path):
+def test_the_baseline_of_a_role_that_another_policy_always_plays_stays(tmp_path: Path):
     rows, report = scored(tmp_path, {(game, "spy"): "base" for game in VOTES})
     assert clue_baselines(rows, "spy") == [0.0] * 3 and report.counts["baselines"]["spy"] == 0.0
     assert report.counts["reward_spy"] == pytest.approx(sum(R_S.values()) / 3, **EXACT)  # shown all the same
 
 
-def test_rewards_are_the_same_whoever_plays(tmp_path: Path):
+def test_rewards_do_not_depend_on_who_plays(tmp_path: Path):
     own, _ = scored(tmp_path / "own", {})
     others, _ = scored(tmp_path / "others", OLD_SPY | OLD_CIVILIANS)
     assert own.select(*tables.KEY, "reward").equals(others.select(*tables.KEY, "reward"))
@@ -83,7 +83,7 @@ def test_the_schedules_signal_is_of_games_in_which_the_current_policy_votes(tmp_
     assert (report.counts["acc"], report.counts["vote_accuracy"]) == (pytest.approx(1 / 3), 0.5)
 
 
-def test_clues_are_scaled_by_the_spread_of_the_current_policys(tmp_path: Path):
+def test_clue_advantages_are_scaled_by_the_spread_of_the_current_policy(tmp_path: Path):
     plain, _ = scored(tmp_path / "plain", OLD_SPY)
     rows, _ = scored(tmp_path / "scaled", OLD_SPY, "score.clue_scale=role")
     before, after = (
@@ -93,13 +93,13 @@ def test_clues_are_scaled_by_the_spread_of_the_current_policys(tmp_path: Path):
     assert after == pytest.approx([value / (spread + 1e-6) for value in before], **EXACT)
 
 
-def test_clues_of_a_role_that_another_policy_always_has_are_not_scaled(tmp_path: Path):
+def test_clue_advantages_of_a_role_that_another_policy_always_plays_are_not_scaled(tmp_path: Path):
     rows, _ = scored(tmp_path, {(game, "spy"): "base" for game in VOTES}, "score.clue_scale=role")
     spies = rows.filter(pl.col("role") == "spy").sort("game_id")
     assert spies["advantage"].to_list() == pytest.approx(list(R_S.values()), **EXACT)
 
 
-def test_the_control_deals_out_what_the_current_policy_earned_among_its_own_rows(tmp_path: Path):
+def test_the_control_shuffles_the_current_policys_advantages_among_its_own_rows(tmp_path: Path):
     plain, _ = scored(tmp_path / "plain", OLD_SPY | OLD_CIVILIANS)
     mixed, _ = scored(tmp_path / "mixed", OLD_SPY | OLD_CIVILIANS, "score.shuffle=true")
     others = [("b", "spy"), *(("c", role) for role in ("civilian", "analyst"))]

@@ -111,7 +111,7 @@ def test_vote_rewards_and_group_norm_are_those_worked_by_hand(tmp_path: Path):
     assert votes["correct"].to_list() == [True, True, False, False, False]
 
 
-def test_without_the_std_the_advantage_is_centred_only(tmp_path: Path):
+def test_without_the_std_the_advantage_is_only_centred(tmp_path: Path):
     rows, _, _ = scored(tmp_path, {"g": (2, ["2", "1"])}, "score.divide_by_std=false")
     assert rows.filter(pl.col("phase") == "decision").sort("sample")["advantage"].to_list() == [1.0, -1.0]
 
@@ -125,7 +125,7 @@ def votes_of(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.filter(pl.col("phase") == "decision").sort("sample")
 
 
-def test_abstaining_may_earn_what_a_vote_at_random_does(tmp_path: Path):
+def test_abstaining_may_earn_as_much_as_a_random_vote(tmp_path: Path):
     rows, _, _ = scored(tmp_path, {"g": (2, ["2", "na"])}, "score.abstention=chance", "score.na_cost=0.1")
     # 4 players: (1 + 3 · −1) / 4 − .1
     assert votes_of(rows)["reward"].to_list() == pytest.approx([1.0, -0.6], **EXACT)
@@ -136,7 +136,7 @@ def test_abstaining_may_count_for_nothing(tmp_path: Path):
     assert votes_of(rows)["advantage"].to_list() == [1.0, -1.0, 0.0]
 
 
-def test_only_abstentions_and_one_kind_of_vote_teach_nothing_when_abstaining_is_neutral(tmp_path: Path):
+def test_equal_votes_beside_neutral_abstentions_have_advantage_zero(tmp_path: Path):
     rows, _, _ = scored(tmp_path, {"g": (2, ["2", "2", "na"]), "h": (2, ["na", "na"])}, "score.abstention=neutral")
     assert rows.filter(pl.col("phase") == "decision")["advantage"].to_list() == [0.0] * 5
 
@@ -151,7 +151,7 @@ def test_clue_advantages_may_be_divided_by_their_roles_std(tmp_path: Path):
         assert after.std(ddof=0) == pytest.approx(1.0, abs=1e-4)
 
 
-def test_many_votes_may_be_worth_few(tmp_path: Path):
+def test_many_votes_may_count_as_few(tmp_path: Path):
     """Sixteen votes, each counting half: the rewards of eight."""
     eight, _, _ = scored(tmp_path / "eight", {"g": (2, ["2", "2", "2", "1", "1", "3", "na", "na"])})
     doubled = {"g": (2, ["2", "2", "2", "1", "1", "3", "na", "na"] * 2)}
@@ -160,7 +160,7 @@ def test_many_votes_may_be_worth_few(tmp_path: Path):
     assert games["votes"][0].to_list() == [4.0, 6.0, 2.0, 0.0]  # as cast
 
 
-def test_the_control_deals_out_the_same_advantages_at_random(tmp_path: Path):
+def test_the_control_shuffles_the_advantages(tmp_path: Path):
     votes = {f"g{number}": (1 + number % 4, ["1", "1", "2", "4", "na"]) for number in range(12)}
     plain, _, _ = scored(tmp_path / "plain", votes, phase="clue")
     mixed, _, _ = scored(tmp_path / "mixed", votes, "score.shuffle=true", phase="clue")
@@ -203,7 +203,7 @@ def test_the_released_code_rewards_any_box_after_some_reasoning(completion: str,
     assert is_well_formed(completion) is good
 
 
-def test_form_is_judged_in_linear_time():
+def test_the_format_is_judged_in_linear_time():
     def seconds(size: int) -> float:
         began = time.process_time()
         for piece in ("\\boxed{", "<think>", "\\boxed{ ", "a\n", "\\"):

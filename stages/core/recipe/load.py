@@ -57,6 +57,9 @@ def load(name: str = DEFAULT_RECIPE, overrides: Sequence[str] = ()) -> Recipe:
     """
     path = find_recipe(name)
     body = _with_whole_paths(_read_yaml(path), path.parent)
+    game = body.get("game")
+    if isinstance(game, dict) and (path.parent / str(game.get("prompts")) / "clue.j2").is_file():
+        game["prompts"] = str((path.parent / game["prompts"]).resolve())
     for override in overrides:
         _override(body, override)
     body = _with_whole_paths(body, Path.cwd())

@@ -1,4 +1,4 @@
-"""Answers that try to pose as another seat, as the game or as the chat template, through the readers into prompts."""
+"""Answers that pose as another player, as the game or as the chat template do not get into prompts as such."""
 
 from __future__ import annotations
 

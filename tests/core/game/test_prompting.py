@@ -1,4 +1,4 @@
-"""Every rendered prompt says what a player needs, and nothing that is untrue of its game."""
+"""Every prompt says what a player needs, and nothing that is untrue of its game."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def test_thoughts_are_seen_by_their_own_seat_only():
     assert "secret" not in prompt_text(clue_turn("civilian", 3, 2), CLUES, rules=Game(players=5, own_thoughts=False))
 
 
-def test_the_only_round_is_a_single_one():
+def test_one_round_is_written_in_the_singular():
     text = prompt_text(clue_turn("civilian", 1, 1), [], rules=Game(players=5, clue_rounds=1))
     assert "There is 1 round of clues" in text and "round 1 of 1" in text
 
@@ -190,7 +190,7 @@ def test_the_compact_set_gives_the_tiny_models_words_whatever_the_subject(role: 
     assert prompt_text(turn, said, SUBJECTS[name], rules=rules) == "\n<picture>\n".join(COMPACT[role])
 
 
-def test_a_folder_of_ones_own_may_write_clues_without_quotation_marks(tmp_path: Path):
+def test_a_prompt_folder_may_write_clues_without_quotation_marks(tmp_path: Path):
     for name in ("clue.j2", "vote.j2"):
         text = "{{ image }}{% for clue in clues %}{{ clue.player }}: {{ clue.text }}\n{% endfor %}{{ domain }}"
         (tmp_path / name).write_text(text)

@@ -71,7 +71,7 @@ def heard(texts: list[str]) -> list[str]:
 
 
 @pytest.mark.parametrize("clue", HONEST)
-def test_an_honest_clue_reaches_the_others_unaltered(clue: str):
+def test_an_honest_clue_reaches_the_others_unchanged(clue: str):
     assert read_clue(f"I see it. \\boxed{{{clue}}}", 400) == clue
     assert transcript([clue], TURNS["vote"]) == [(1, 1, clue)]
 

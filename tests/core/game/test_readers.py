@@ -76,7 +76,7 @@ def test_clues_become_one_line(text: str, clue: str | None):
         (r"\boxed{your sentence here}", None),
     ],
 )
-def test_a_clue_is_in_the_last_box_that_holds_one(text: str, clue: str | None):
+def test_a_clue_is_in_the_last_box_that_has_one(text: str, clue: str | None):
     assert read_clue(text, 400) == clue
 
 
@@ -93,7 +93,7 @@ def test_a_clue_is_cut_at_its_length():
     assert read_clue("\\boxed{" + "a" * 999 + "}", 50) == "a" * 50
 
 
-def test_thoughts_are_what_stands_before_the_last_box():
+def test_thoughts_are_the_text_before_the_last_box():
     assert read_thoughts("A\n\n  B \\boxed{2} C") == "A B"
 
 

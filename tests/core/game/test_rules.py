@@ -13,7 +13,7 @@ def game_of(players: int = 4, clue_rounds: int = 2, **rules: object):
 
 
 @given(players=st.integers(3, 12), clue_rounds=st.integers(1, 4), seed=st.integers(0, 99))
-def test_seats_speak_in_order_round_after_round_and_then_the_vote_comes(players: int, clue_rounds: int, seed: int):
+def test_players_speak_in_order_round_by_round_and_then_vote(players: int, clue_rounds: int, seed: int):
     rules = Game(players=players, clue_rounds=clue_rounds, votes=3)
     game = deal(["a", "b"], 1, rules, seed=seed, iteration=1)[0]
     spoken = []
@@ -46,7 +46,7 @@ def test_every_pair_is_played_before_one_is_played_again():
     assert len({game.game_id for game in games}) == 14
 
 
-def test_spies_sit_anywhere():
+def test_the_spy_may_have_any_seat():
     seats = Counter(game.spy for game in deal(["a"], 4000, Game(players=4), seed=1, iteration=1))
     assert set(seats) == {1, 2, 3, 4} and min(seats.values()) > 850
 

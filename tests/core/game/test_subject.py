@@ -1,4 +1,4 @@
-"""What prompts say of a pair follows its change log, and tells nothing that only the log knows."""
+"""What prompts say about a pair agrees with its change log and does not give away the changes."""
 
 from __future__ import annotations
 
@@ -62,10 +62,10 @@ def test_changed_values(changes: list[tuple[int, str, str, str]], difference: st
 
 
 @pytest.mark.parametrize("scene", [None, "{", "[]", "{}", '{"kind": 3}', '{"table": []}'])
-def test_a_chart_of_which_nothing_is_known(scene: str | None):
+def test_a_chart_without_a_known_kind(scene: str | None):
     assert Subject.of(pair("chart", [(0, "Tea", "1", "4")], scene)) == Subject("chart")
 
 
 @pytest.mark.parametrize("domain", ["photo", "picture", "movie"])
-def test_pictures_of_other_kinds_differ_in_nobody_knows_what(domain: str):
+def test_photos_and_other_pictures_have_no_known_difference(domain: str):
     assert Subject.of(pair(domain, [(0, "edit", "", "add a dog")])) == Subject(domain)

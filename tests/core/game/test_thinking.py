@@ -1,4 +1,4 @@
-"""Private thought is no part of an answer, however a model marks it and wherever it is cut off."""
+"""Private thought is no part of an answer, whatever its tags and wherever it is cut off."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ BOX = r"\boxed{3}"
         ("", Answer("", "", None)),
     ],
 )
-def test_a_completion_is_divided_into_thought_and_answer(text: str, answer: Answer):
+def test_a_completion_is_split_into_thought_and_answer(text: str, answer: Answer):
     assert read_answer(text, USUAL_TAGS) == answer
 
 
 @pytest.mark.parametrize("tags", USUAL_TAGS, ids=lambda tags: tags[0])
-def test_boxes_in_a_thought_do_not_count_whatever_its_tags(tags: tuple[str, str]):
+def test_boxes_in_a_thought_do_not_count(tags: tuple[str, str]):
     opening, closing = tags
     assert read_vote(read_answer(rf"{opening}\boxed{{1}}{closing}{BOX}", USUAL_TAGS).said, 4) == Vote("seat", 3)
     assert read_vote(read_answer(rf"{opening}So \boxed{{1}}", USUAL_TAGS).said, 4) == Vote("unreadable")
 
 
-def test_tags_that_the_recipe_names_are_the_only_ones():
+def test_tags_in_the_recipe_replace_the_usual_ones():
     answer = read_answer(f"[[a]] <think>{BOX}", [("[[", "]]")])
     assert answer == Answer("a", f"<think>{BOX}", "closed")
 

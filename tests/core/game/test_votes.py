@@ -1,4 +1,4 @@
-"""The vote reader on answers as models write them (`answers.py`), and on more seats than one digit counts."""
+"""The vote reader on answers as models write them (`answers.py`), and on seats above 9."""
 
 import pytest
 
@@ -42,12 +42,12 @@ def test_an_answer_that_was_cut_off_counts_only_if_it_ends_with_its_box(expected
 
 
 @pytest.mark.parametrize("answer", ["12", "Player 12", "twelve", "Player twelve", "#12"])
-def test_a_table_may_have_more_than_nine_seats(answer: str):
+def test_a_game_may_have_more_than_nine_players(answer: str):
     assert read_vote(f"\\boxed{{{answer}}}", 12) == Vote("seat", 12)
     assert read_vote(f"\\boxed{{{answer}}}", 11) == Vote("unreadable")
 
 
-def test_every_seat_of_the_largest_table_can_be_named():
+def test_every_seat_of_the_largest_game_can_be_named():
     for seat in range(1, 100):
         for answer in (f"{seat}", f"Player {seat} is the spy"):
             assert read_vote(f"\\boxed{{{answer}}}", 99) == Vote("seat", seat)

@@ -1,4 +1,4 @@
-"""Live figures of playing: what they say, and that they cost next to nothing."""
+"""The progress line of playing: what it shows, and that it costs next to nothing."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def work(engine: FakeEngine, completions: int, tokens: int = 10, prompt: int = 1
         engine.count([one], prompts=prompt, cached=cached)
 
 
-def test_a_line_tells_games_rates_queue_and_time_left(clock: list[float]):
+def test_a_line_shows_games_rates_queue_and_time_left(clock: list[float]):
     engine = Busy()
     work(engine, 1000)  # before this stage
     meter = live.Meter("playing", total=30, before=10, rules=RULES, engine=engine)
@@ -54,11 +54,11 @@ def test_without_anything_played_the_time_left_is_unknown(clock: list[float]):
     assert meter.line().endswith("0.0 games/min, 0 tokens/s in, 0 out, 0 running, 0 waiting, ETA –")
 
 
-def test_votes_of_civilians_are_counted_as_they_are_cast():
+def test_a_game_has_the_votes_of_all_civilians():
     assert live.completions_of(Game(players=5, clue_rounds=2, voters="civilians", votes_per_civilian=3)) == 10 + 12
 
 
-def test_logs_get_a_line_now_and_then(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+def test_a_log_gets_a_line_now_and_then(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     monkeypatch.setattr(progress, "LINE_EVERY", 0.01)
     with live.watch(live.Meter("playing", 30, 0, RULES, FakeEngine())):
         time.sleep(0.2)
@@ -88,7 +88,7 @@ def test_a_terminal_shows_the_line_in_place(
     assert "11 of 30 games" in shown and "3 running, 5 waiting" in shown and "ETA" in shown
 
 
-def test_a_queue_that_changes_while_it_is_read_is_no_failure():
+def test_a_queue_that_changes_while_it_is_read_is_no_error():
     class Changing(FakeEngine):
         def queue(self) -> Queue:
             raise RuntimeError("dictionary changed size during iteration")
@@ -105,7 +105,7 @@ def test_a_refresh_takes_under_a_hundredth_of_the_time_between_two():
     assert (time.process_time() - began) / 50 / live.REFRESH_EVERY < 0.01
 
 
-def test_the_manifest_tells_the_same_rates(games: Path, tmp_path: Path):
+def test_the_manifest_has_the_same_rates(games: Path, tmp_path: Path):
     class Cached(FakeEngine):
         def count(self, completions, *, prompts, cached=0):
             super().count(completions, prompts=100, cached=25)

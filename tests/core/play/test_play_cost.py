@@ -1,4 +1,4 @@
-"""What playing costs besides the engine: games that wait take no memory, and no file is read again and again."""
+"""What playing costs besides the engine: waiting games take no memory, and no file is read repeatedly."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_a_game_is_prepared_when_it_begins(
     assert counts["games"] == 200 and most == 16
 
 
-def test_publishing_reads_a_file_for_the_parts_that_it_belongs_to_only(
+def test_publishing_a_part_reads_only_the_files_with_its_games(
     world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     read: list[int] = []
@@ -81,13 +81,13 @@ def test_blocks_are_numbers_of_all_dealt_games():
 
 
 @pytest.mark.parametrize(("seconds", "files"), [(30, 0), (0, 1)])
-def test_a_finished_game_does_not_wait_long_to_be_saved(seconds: float, files: int, world: Path, tmp_path: Path):
+def test_a_finished_game_is_saved_after_save_seconds(seconds: float, files: int, world: Path, tmp_path: Path):
     saved = Journal(tmp_path / "journal", Rollout(save_seconds=seconds), deterministic=False)
     saved.add(0, pl.read_parquet(rollout_of(world, tmp_path)).head(1).to_dicts())
     assert len(list((tmp_path / "journal").glob("*.parquet"))) == files
 
 
-def test_a_game_that_is_lost_or_there_twice_is_noticed(world: Path, tmp_path: Path):
+def test_a_missing_or_repeated_game_is_an_error(world: Path, tmp_path: Path):
     saved = Journal(tmp_path / "journal", Rollout(save_seconds=0), deterministic=False)
     row = pl.read_parquet(rollout_of(world, tmp_path)).filter(pl.col("turn") == 0, pl.col("sample") == 0).to_dicts()[0]
     for place, game_id in enumerate(["a", "b", "b"]):
@@ -104,12 +104,12 @@ def rollout_of(world: Path, tmp_path: Path) -> Path:
     return tmp_path / "out" / "part-00000.parquet"
 
 
-def test_our_own_part_is_quick(world: Path):
+def test_playing_costs_little_besides_the_engine(world: Path):
     assert measure(300, tokens=30)["turns_per_cpu_second"] > 1_000  # 3,500 on a quiet core
 
 
 @pytest.mark.slow
-def test_our_own_part_grows_with_games_in_time_only():
+def test_more_games_take_more_time_but_no_more_memory():
     few, many = measure(4_000, tokens=30), measure(16_000, tokens=30)
     assert 3 < many["cpu_seconds"] / few["cpu_seconds"] < 5
     assert many["turns_per_cpu_second"] > 2_000

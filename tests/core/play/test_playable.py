@@ -1,4 +1,4 @@
-"""Pairs that cannot be played are known before weights are loaded, refused by name, or left out and listed."""
+"""Pairs that cannot be played are refused by name or left out and listed, before weights are loaded."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def test_pairs_that_are_left_out_are_counted_and_listed(
     assert ODD not in set(tables.read(tmp_path / "out" / "games.parquet", tables.GAMES)["pair_id"])
 
 
-def test_a_run_leaves_out_the_same_pairs_to_its_end(
+def test_a_run_leaves_out_the_same_pairs_until_it_ends(
     model: Path, games: Path, limits: tuple[int, int], tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
@@ -136,7 +136,7 @@ def test_a_run_leaves_out_the_same_pairs_to_its_end(
     assert report.warnings[0].startswith("1 pair(s) cannot be played and are left out")
 
 
-def test_a_prompt_that_is_too_long_all_the_same_loses_no_finished_round(
+def test_a_prompt_that_is_still_too_long_loses_no_finished_round(
     model: Path, games: Path, limits: tuple[int, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run, few = tmp_path / "run", [*TRAINED, "iterate.games=2", "iterate.rounds=4"]
@@ -199,9 +199,7 @@ def test_a_picture_that_the_processor_cannot_take_is_named(
     assert (report.counts["games"], report.counts["unplayable_pairs"]) == (1, 5)
 
 
-def test_a_size_is_prepared_once_however_many_pairs_have_it(
-    model: Path, games: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_each_picture_size_is_measured_once(model: Path, games: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     prepared: list[tuple[int, int]] = []
     real = prompts.encode_one
     monkeypatch.setattr(prompts, "encode_one", lambda *given: (prepared.append(given[2][0].size), real(*given))[1])
@@ -211,7 +209,7 @@ def test_a_size_is_prepared_once_however_many_pairs_have_it(
 
 
 @pytest.mark.parametrize("engine", ["fake", "server"])
-def test_where_no_processor_is_at_hand_nothing_is_refused(engine: str, games: Path, tmp_path: Path) -> None:
+def test_without_a_processor_nothing_is_refused(engine: str, games: Path, tmp_path: Path) -> None:
     pairs = tables.read(games / "pairs.parquet", tables.PAIRS, PAIR)
     given = load("tiny", [f"rollout.engine={engine}", "rollout.max_prompt_tokens=16"])
     assert playable.find_unplayable(given, games, pairs, [tmp_path / "no model"]).is_empty()
