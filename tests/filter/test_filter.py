@@ -48,11 +48,6 @@ def test_no_anchors_are_kept_if_nothing_trains(tmp_path: Path):
     assert stage.run(recipe, scored, tmp_path / "kept", phase="decision").counts["kept"] == 0
 
 
-@pytest.mark.parametrize(("before", "now"), [(True, "renormalise"), (False, "keep")])
-def test_recipes_of_earlier_runs_keep_their_meaning(before: bool, now: str):
-    assert Filter.model_validate({"no_variance": before}) == Filter(no_variance=now)
-
-
 def test_groups_without_variance_train_by_default(tmp_path: Path):
     _, kept, _ = filtered(tmp_path, "filter.no_variance=keep")
     assert set(kept["game_id"]) == {"a", "b", "c"} and Filter().no_variance == "keep"
