@@ -95,7 +95,7 @@ def test_json_is_one_object_on_stdout_and_the_same_again_is_up_to_date(games: Pa
 def test_a_round_is_a_line_and_the_end_says_where_to_look(games: Path, tmp_path: Path):
     done = vz("iterate", "--games", games, "--out", tmp_path / "run", "--rounds", "2", *FAST)
     lines = done.stdout.splitlines()
-    assert lines[0].split()[:3] == ["round", "phase", "acc"] and lines[1].split()[:2] == ["1", "decision"]
+    assert lines[0].split()[:4] == ["round", "phase", "spy", "found"] and lines[1].split()[:2] == ["1", "decision"]
     assert "vz inspect" in lines[-1] and "Traceback" not in done.stderr
 
 
