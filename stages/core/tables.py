@@ -11,7 +11,7 @@ import polars as pl
 import polars.exceptions
 
 from stages.core.errors import InputError
-from stages.core.folder.durable import put
+from stages.core.folder.files import replace_file
 
 Schema = dict[str, pl.DataType]
 
@@ -213,7 +213,7 @@ def write(frame: pl.DataFrame, path: Path, schema: Schema) -> None:
     """Check, then write in one step: the file is whole or not there, even after a power cut."""
     temporary = path.with_name(f".{path.name}.tmp")
     check(frame, schema, path).write_parquet(temporary, compression="zstd")
-    put(temporary, path)
+    replace_file(temporary, path)
 
 
 def read(path: Path, schema: Schema, columns: list[str] | None = None) -> pl.DataFrame:

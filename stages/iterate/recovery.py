@@ -13,7 +13,7 @@ from pathlib import Path
 
 from stages.core.errors import InputError
 from stages.core.folder.artifact import MANIFEST
-from stages.core.folder.content import spoilt
+from stages.core.folder.content import damaged_files
 from stages.core.folder.files import read_json
 from stages.iterate.opponents import BASE
 from stages.iterate.state import (
@@ -132,7 +132,7 @@ def _training_id(checkpoint: Path) -> str:
 def _damaged(folder: Path, full: bool) -> list[Path]:
     """The files of a stage's output that are not as its manifest says."""
     try:
-        return spoilt(folder, read_json(folder / MANIFEST)["outputs"], full=full)
+        return damaged_files(folder, read_json(folder / MANIFEST)["outputs"], full=full)
     except (InputError, KeyError, TypeError):
         return [folder / MANIFEST]
 

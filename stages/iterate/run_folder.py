@@ -11,9 +11,9 @@ import yaml
 from stages import make_games
 from stages.core.errors import InputError
 from stages.core.folder.artifact import FORMAT, MANIFEST
-from stages.core.folder.content import content_hash, known_as, spoilt
-from stages.core.folder.differences import what_differs
-from stages.core.folder.files import read_json, sha256_text, to_json, write_json, write_text
+from stages.core.folder.content import content_hash, damaged_files, known_as
+from stages.core.folder.files import delete_folder, read_json, sha256_text, to_json, write_json, write_text
+from stages.core.folder.manifest import differences
 from stages.core.recipe import Recipe, dump
 from stages.core.recipe.load import parse, prompt_files
 from stages.core.user_code import is_user_file
@@ -48,7 +48,7 @@ def begin(out: Path, recipe: Recipe, inputs: dict[str, str], *, overwrite: bool,
         if not difference or (only_prompts and new_prompts):
             made = {name: value for name, value in read_json(out / MANIFEST).items() if name == MADE}
         elif overwrite:
-            discard(out)
+            delete_folder(out)
         else:
             raise InputError(
                 f"{out}: this run began with other settings or inputs ({difference}); use those again, "
@@ -86,20 +86,13 @@ def own_games(out: Path, recipe: Recipe, *, full: bool, overwrite: bool) -> Path
 
 
 def _is_damaged(folder: Path, full: bool) -> bool:
-    return not (folder / MANIFEST).is_file() or bool(spoilt(folder, read_json(folder / MANIFEST)["outputs"], full=full))
+    return not (folder / MANIFEST).is_file() or bool(
+        damaged_files(folder, read_json(folder / MANIFEST)["outputs"], full=full)
+    )
 
 
 def _has_rounds(out: Path) -> bool:
     return any(out.glob("round-*"))
-
-
-def discard(out: Path) -> None:
-    """Delete a run. It is hidden first, so that a kill leaves no half of it in its place."""
-    gone = out.with_name(f".{out.name}.old")
-    if gone.exists():
-        shutil.rmtree(gone)
-    out.rename(gone)
-    shutil.rmtree(gone)
 
 
 def prune(run: Path, recipe: Recipe, state: State) -> None:
@@ -139,7 +132,7 @@ def _difference(out: Path, recipe: Recipe, inputs: dict[str, str]) -> tuple[str,
     made = {"settings": _settings(began), "inputs": known, "format": FORMAT}
     now = {"settings": _settings(recipe), "inputs": inputs, "format": FORMAT}
     other = {name for name in {**known, **inputs} if known.get(name) != inputs.get(name)}
-    return what_differs(made, now), made["settings"] == now["settings"] and other <= PROMPTS
+    return differences(made, now), made["settings"] == now["settings"] and other <= PROMPTS
 
 
 def _settings(recipe: Recipe) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from stages.core.engines import Engine, open_engine
 from stages.core.errors import InputError
 from stages.core.folder import artifact
 from stages.core.folder.artifact import Report
+from stages.core.folder.files import delete_folder
 from stages.core.play import playable
 from stages.core.play.folder import PAIR
 from stages.core.recipe import Recipe
@@ -26,7 +27,7 @@ from stages.iterate.callbacks import Callback, FinishedRound, call_back, load_ca
 from stages.iterate.evaluation import evaluate_round, is_due
 from stages.iterate.recovery import LOST, find_resume_point, go_back
 from stages.iterate.round import Round
-from stages.iterate.run_folder import PROMPTS, begin, discard, has_begun, inputs_of, own_games, prune
+from stages.iterate.run_folder import PROMPTS, begin, has_begun, inputs_of, own_games, prune
 from stages.iterate.schedule import start
 from stages.iterate.state import METRICS, Metrics, State, read_lines, record, write_round, write_state
 from stages.rollout import preflight
@@ -142,7 +143,7 @@ def _resume(
                 f"{point.lost[0]}: {LOST}, and no earlier round has all that the run needs to go on; bring the file "
                 "back from a copy, choose another --out, or discard the run with --overwrite"
             )
-        discard(out)
+        delete_folder(out)
         begin(out, recipe, inputs, overwrite=True, new_prompts=False)
         point = find_resume_point(out, full=False)
     warnings = go_back(out, point, full=full)

@@ -12,15 +12,15 @@ from typing import Any
 from stages.core import tables
 from stages.core.errors import InputError
 from stages.core.folder.artifact import CLAIM, MANIFEST
-from stages.core.folder.differences import current, input_hashes
 from stages.core.folder.files import read_json, write_json
+from stages.core.folder.manifest import changed_settings, input_hashes
 from stages.core.pictures import picture_of
 from stages.make_games import noise
 from stages.make_games.making import finished, note_path
 from stages.make_games.pair import Pair
 
 # What decides which pairs there are, or the games on them, but nothing in a pair.
-OTHER = ("games.pairs", "game.players", "game.clue_rounds", "names")
+OTHER = {"games.pairs", "game.players", "game.clue_rounds", "names"}
 
 
 def take_over(out: Path, work: Path, pairs: Sequence[Pair]) -> int:
@@ -46,10 +46,8 @@ def take_over(out: Path, work: Path, pairs: Sequence[Pair]) -> int:
 
 def _same(made: Mapping[str, Any], claim: Mapping[str, Any]) -> bool:
     """Whether both are of the same inputs and settings but for `OTHER`."""
-    settings = [
-        {key: value for key, value in current(each["settings"]).items() if key not in OTHER} for each in (made, claim)
-    ]
-    return made["format"] == claim["format"] and input_hashes(made) == claim["inputs"] and settings[0] == settings[1]
+    same_inputs = made["format"] == claim["format"] and input_hashes(made) == claim["inputs"]
+    return same_inputs and set(changed_settings(made["settings"], claim["settings"])) <= OTHER
 
 
 def _are_whole(row: Mapping[str, Any], roles: Sequence[str], out: Path) -> bool:

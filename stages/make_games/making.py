@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from stages.core.errors import InputError
-from stages.core.folder.durable import sync
-from stages.core.folder.files import read_json, size_of, write_json
+from stages.core.folder.files import read_json, size_of, sync, write_json
 from stages.core.processes.pool import available_cores, work_through
 from stages.make_games import noise
 from stages.make_games.pair import Made, Pair, Skipped, printable

@@ -12,8 +12,7 @@ from typing import Any
 from stages.core.errors import InputError
 from stages.core.folder import artifact
 from stages.core.folder.artifact import Outcome, Report
-from stages.core.folder.durable import publish
-from stages.core.folder.files import read_json, sha256_text, to_json, write_json
+from stages.core.folder.files import read_json, replace_folder, sha256_text, to_json, write_json
 from stages.core.recipe import Recipe
 from stages.core.recipe.load import place_of
 from stages.train import plan
@@ -169,7 +168,7 @@ class _Call:
         after, updates = read_info(state), read_json(state / UPDATES)["updates"] if rows else []
         _export(job, out, after.updates)
         write_json(out / UPDATES, {"updates": updates})
-        publish(state, self.state_out)
+        replace_folder(state, self.state_out)
         return Outcome(_counts(job, rows, updates, after), warnings, {"training_seconds": seconds})
 
     def _with_schedule(self, rows: int, off_policy: int) -> tuple[Job, list[str]]:

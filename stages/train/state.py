@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stages.core.errors import InputError
-from stages.core.folder.content import Files, outputs, spoilt
+from stages.core.folder.content import Files, damaged_files, outputs
 from stages.core.folder.files import read_json, write_json
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def is_whole(folder: Path, state_id: str, *, full: bool = False) -> bool:
         info = read_info(folder)
     except InputError:
         return False
-    return info.id == state_id and not spoilt(folder, info.files, full=full)
+    return info.id == state_id and not damaged_files(folder, info.files, full=full)
 
 
 def seal(folder: Path, info: StateInfo, updates: list[dict[str, Any]]) -> None:

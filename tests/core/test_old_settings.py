@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from stages.core.errors import InputError
-from stages.core.folder.differences import leaves, what_differs
+from stages.core.folder.manifest import differences, leaves
 from stages.core.old_settings import REMOVED, held_values, modernised
 from stages.core.recipe import Recipe, dump, load
 from stages.core.recipe.load import parse
@@ -41,16 +41,16 @@ def test_no_field_that_exists_counts_as_removed():
 def test_a_folder_made_with_a_removed_field_is_of_the_same_settings_if_it_had_the_value_that_holds():
     made = {"format": 2, "inputs": {}, "settings": {"games": {"pairs": 3, "light_jitter": 1.0}}}
     now = {"format": 2, "inputs": {}, "settings": {"games": {"pairs": 3}}}
-    assert what_differs(made, now) == ""
+    assert differences(made, now) == ""
     made["settings"]["games"]["light_jitter"] = 0.5
-    assert what_differs(made, now) == "games.light_jitter was 0.5, is now absent"
+    assert differences(made, now) == "games.light_jitter was 0.5, is now absent"
 
 
 @pytest.mark.parametrize(("before", "now"), [("paper", "paper"), ("code", "released-code")])
 def test_rewards_have_another_name_now(before: str, now: str):
     assert parse({"score": {"decision_reward": before}}, "old.yaml").score.rewards == now
     made = {"format": 2, "inputs": {}, "settings": {"score": {"decision_reward": before}}}
-    assert what_differs(made, made | {"settings": {"score": {"rewards": now}}}) == ""
+    assert differences(made, made | {"settings": {"score": {"rewards": now}}}) == ""
     with pytest.raises(InputError, match=r"unknown key 'score\.decision_reward'"):
         parse({"score": {"decision_reward": before, "rewards": now}}, "mixed.yaml")
 

@@ -76,7 +76,7 @@ def test_a_run_shows_its_rounds(games: Path, tmp_path: Path):
     ("call", "message"),
     [
         (lambda o, tmp: look.overview(tmp / "nothing", 3), "no such folder"),
-        (lambda o, tmp: look.overview(tmp, 3), "no finished output of a stage"),
+        (lambda o, tmp: look.overview(tmp, 3), "not a finished output of a stage"),
         (lambda o, tmp: look.transcript(o["rollouts"], "99"), "number from 1 to 8"),
         (lambda o, tmp: look.transcript(o["games"], "1"), "holds no played games"),
         (lambda o, tmp: look.one_row(o["scored"], "1", 77, 0), "no row with turn 77"),

@@ -38,7 +38,7 @@ def test_a_run_can_hold_its_own_games(games: Path, tmp_path: Path):
 def test_a_folder_without_pairs_is_refused(tmp_path: Path):
     with pytest.raises(InputError, match="no such folder"):
         games_folder(tmp_path / "nothing")
-    with pytest.raises(InputError, match="no finished output"):
+    with pytest.raises(InputError, match="not a finished output"):
         games_folder(tmp_path)
 
 

@@ -189,7 +189,7 @@ def test_a_run_never_discards_what_it_reads(tmp_path: Path):
     recipe = fake_recipe(*SMALL, "iterate.rounds=1")
     run = tmp_path / "run"
     games = write_games(run / "games", recipe, count=10)
-    with pytest.raises(InputError, match="is or holds .*, which is to be read as 'games'"):
+    with pytest.raises(InputError, match="is or contains .*, which is read as 'games'"):
         iterate.run(recipe, run, games=games, overwrite=True)
     assert (games / "pairs.parquet").is_file()
 

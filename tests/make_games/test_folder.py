@@ -32,7 +32,7 @@ def photos(tmp_path: Path) -> Path:
     return tmp_path / "in"
 
 
-@pytest.mark.parametrize("step", ["describe", "publish"])
+@pytest.mark.parametrize("step", ["describe", "replace_folder"])
 def test_a_kill_near_the_end_costs_no_pair(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
@@ -114,7 +114,7 @@ def test_unfinished_pairs_go_on_when_what_draws_has_changed(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(artifact, "publish", killed)
+        patch.setattr(artifact, "replace_folder", killed)
         with pytest.raises(KeyboardInterrupt):
             made(photos, tmp_path)
     monkeypatch.setattr(stage, "versions", lambda packages: dict.fromkeys(packages, "99"))
@@ -128,7 +128,7 @@ def test_no_warning_about_splits_that_are_not_asked_for(photos: Path, tmp_path: 
 
 
 def test_an_output_within_the_pictures_is_refused(photos: Path) -> None:
-    with pytest.raises(InputError, match=r"in/games: lies in .*/in, which is to be read as 'pictures'"):
+    with pytest.raises(InputError, match=r"in/games: is inside .*/in, which is read as 'pictures'"):
         made(photos, photos)
     assert not (photos / "games").exists()
 

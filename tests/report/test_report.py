@@ -220,14 +220,14 @@ def other_picture(run: Path) -> None:
     ("change", "message"),
     [
         (losing("runs/small"), r"small: no such folder; give the folder of a run"),
-        (losing("runs/small/manifest.json"), r"holds no manifest.json.*; give the folder of a run of vz iterate"),
+        (losing("runs/small/manifest.json"), r"has no manifest.json.*; give the folder of a run of vz iterate"),
         (losing("runs/small/state.json"), r"small: this run has no finished round yet; continue it"),
         (losing("runs/small/metrics.jsonl"), r"metrics.jsonl: No such file.*restore the file"),
         (broken_line, r"metrics.jsonl: line 2 is not a round's row"),
         (losing("runs/small/recipe.yaml"), r"recipe.yaml: not readable .*restore the run's recipe"),
         (losing("games/images/*"), r"images/.*png: the picture cannot be read .*make the games again"),
         (other_picture, r"images/.*png: the picture is not the one in pairs.parquet"),
-        (losing("games"), r"games: the games that .* was made from is missing; put it back"),
+        (losing("games"), r"games: the input .games. of .* is missing; put it back"),
         (losing("games/pairs.parquet"), r"pairs.parquet: no such table"),
     ],
 )
@@ -239,7 +239,7 @@ def test_missing_input_is_named_and_nothing_is_written(run: Path, change, messag
 
 
 def test_the_output_of_another_stage_is_refused(run: Path):
-    with pytest.raises(InputError, match="output of 'score', but one of 'iterate' is needed"):
+    with pytest.raises(InputError, match="output of 'score', but an output of .iterate. is needed"):
         report.run(run / "round-0001/scored")
 
 

@@ -1,42 +1,44 @@
 """A stage's output folder: atomic, described by a manifest, resumable, locked.
 
-`produce` gives every stage the same manners. Work happens in a hidden sibling (`.name.partial`), which is renamed when
-it is whole and on disk. The same inputs and settings again are "up to date". Different ones are refused unless
-`overwrite` is given. An interrupted stage finds its hidden folder again and goes on.
+A stage works in a hidden sibling (`.name.partial`), which is renamed when it is complete and on disk. If the output was
+already made from the same inputs and settings, it is "up to date". If it was made from others, it is only replaced with
+`overwrite`. An interrupted stage finds its hidden folder again and resumes.
 """
 
 from __future__ import annotations
 
+import errno
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from stages.core.errors import InputError
-from stages.core.folder.content import MANIFEST, content_hash, spoilt
-from stages.core.folder.differences import what_differs
-from stages.core.folder.disk import room_for
-from stages.core.folder.durable import publish
-from stages.core.folder.files import read_json, write_json
+from polars.exceptions import PolarsError
+
+from stages.core.errors import InputError, VzError
+from stages.core.folder.content import MANIFEST, content_hash, damaged_files
+from stages.core.folder.files import read_json, replace_folder, write_json
 from stages.core.folder.locking import locked
-from stages.core.folder.manifest import FORMAT, describe, input_of, manifest_of
+from stages.core.folder.manifest import FORMAT, describe, differences, input_of, manifest_of
 
 __all__ = [
     "FORMAT", "MANIFEST", "Outcome", "Report", "content_hash", "input_of", "locked", "manifest_of", "produce",
     "refuse_to_replace_an_input",
 ]  # fmt: skip
 
-CLAIM = ".claim.json"  # in the work folder: what is being made, until it is
+CLAIM = ".claim.json"  # in the work folder: the inputs and settings of the unfinished output
 
 Settings = Mapping[str, Any]
+Inputs = Mapping[str, Path | str]
 Manifest = dict[str, Any]
 
 
 @dataclass
 class Outcome:
-    """What a stage's work came to: counts that add up, warnings for the reader, figures that take time."""
+    """What the work of a stage resulted in: counts, warnings, timings."""
 
     counts: dict[str, Any] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
@@ -63,7 +65,7 @@ def produce(
     *,
     stage: str,
     settings: Settings,
-    inputs: Mapping[str, Path | str],
+    inputs: Inputs,
     make: Callable[[Path], Outcome],
     overwrite: bool = False,
     resumable: bool = False,
@@ -71,59 +73,72 @@ def produce(
 ) -> Report:
     """Run `make(work_folder)` and publish the folder as `out`.
 
-    A `resumable` maker finds its own unfinished files again after a kill or a failure; others begin anew.
+    A `resumable` stage finds its unfinished files again after a kill or a failure; others start over.
 
-    `settings` is all that decides the result besides `inputs` (resolved recipe sections, the seed). An input that is
-    a string is a hub name. `lost_beside` says what a finished result lacks that lies outside `out`. Raises `InputError`
-    when `out` holds something else, or has lost something, and `overwrite` is not given.
+    The result must depend on nothing but `settings` (resolved recipe sections, the seed) and `inputs`, where a string
+    that is not a path is a hub name. `lost_beside` says what a finished result has lost outside `out`. Raises
+    `InputError` if `out` holds something else, or has lost something, unless `overwrite` is given.
     """
     out = out.resolve()
     _check_names(out, inputs)
     refuse_to_replace_an_input(out, inputs)
-    claim = _claim(stage, settings, inputs)
-    with room_for(out), locked(out) as power_was_cut:
+    hashes = {name: content_hash(source) for name, source in inputs.items()}
+    claim = {"format": FORMAT, "stage": stage, "settings": dict(settings), "inputs": hashes}
+    with disk_full_is_an_error(out), locked(out) as power_was_cut:
         if _is_of(out, claim) and _is_whole(out, lost_beside, full=power_was_cut or overwrite, overwrite=overwrite):
             (out / CLAIM).unlink(missing_ok=True)  # a kill or a power cut may have left it
             return _report(out, read_json(out / MANIFEST), "up to date")
-        _refuse_foreign(out, claim, overwrite)
+        _check_replaceable(out, claim, overwrite)
         work = _open_work(out, claim, overwrite, resumable)
         started = time.time()
         try:
             outcome = make(work)
         except BaseException:
-            if not resumable or _is_empty(work):  # nothing in it is worth keeping, and bad input will be mended
+            if not resumable or _is_empty(work):
                 shutil.rmtree(work)
             raise
-        manifest = describe(claim, inputs, out, work, _told(outcome, started))
+        timings = {"seconds": round(time.time() - started, 3), **outcome.timings}
+        manifest = describe(claim, inputs, out, work, {**asdict(outcome), "timings": timings})
         write_json(work / MANIFEST, manifest)
-        publish(work, out)
-        (out / CLAIM).unlink()  # only now: a kill before the renaming must find whose work this is
+        replace_folder(work, out)
+        (out / CLAIM).unlink()  # only now: after a kill before the renaming, it tells whose work this is
         return _report(out, manifest, "done")
 
 
-def _is_of(out: Path, claim: Mapping[str, Any]) -> bool:
-    """Whether `out` was made from the same inputs and settings."""
-    made = read_json(out / MANIFEST) if (out / MANIFEST).is_file() else {}
-    return made.get("stage") == claim["stage"] and not what_differs(made, claim)
+def refuse_to_replace_an_input(out: Path, inputs: Inputs) -> None:
+    """`InputError` if `out` is an input, contains one, or is inside one."""
+    for name, source in inputs.items():
+        place = Path(source).resolve()
+        if not place.exists():  # a hub name
+            continue
+        if place == out or out in place.parents:
+            raise InputError(f"{out}: is or contains {place}, which is read as '{name}'; choose another --out")
+        if place in out.parents:
+            raise InputError(f"{out}: is inside {place}, which is read as '{name}'; choose another --out")
 
 
-def _is_whole(out: Path, lost_beside: Callable[[Manifest], str | None], *, full: bool, overwrite: bool) -> bool:
-    """Whether nothing of a finished result was lost since. If something was, that is an error unless `overwrite`."""
-    manifest = read_json(out / MANIFEST)
-    lost = [f"{file}: missing or changed since it was made" for file in spoilt(out, manifest["outputs"], full=full)]
-    lost += filter(None, [lost_beside(manifest)])
-    if lost and not overwrite:
-        raise InputError(f"{lost[0]}; use --overwrite to make it again")
-    return not lost
+@contextmanager
+def disk_full_is_an_error(out: Path) -> Iterator[None]:
+    """Turn the many errors of a full disk, or of a used-up quota, into one `VzError` that says how to continue."""
+    try:
+        yield
+    except (OSError, PolarsError) as error:
+        if not is_disk_full(error):
+            raise
+        raise VzError(
+            f"{out}: the disk is full; free some space and repeat the command: finished work is kept"
+        ) from error
 
 
-def _claim(stage: str, settings: Settings, inputs: Mapping[str, Path | str]) -> dict[str, Any]:
-    hashes = {name: content_hash(source) for name, source in inputs.items()}
-    return {"format": FORMAT, "stage": stage, "settings": dict(settings), "inputs": hashes}
+def is_disk_full(error: Exception) -> bool:
+    """Whether the disk is full, or the quota used up."""
+    if isinstance(error, OSError):
+        return error.errno in {errno.ENOSPC, errno.EDQUOT}
+    return "(os error 28)" in str(error) or "(os error 122)" in str(error)  # Polars has them only in words
 
 
-def _check_names(out: Path, inputs: Mapping[str, Path | str]) -> None:
-    """`InputError` for a place that the manifest could not name."""
+def _check_names(out: Path, inputs: Inputs) -> None:
+    """`InputError` for a path that the manifest could not hold."""
     for place in (out, *(Path(source).resolve() for source in inputs.values())):
         try:
             str(place).encode()
@@ -131,22 +146,26 @@ def _check_names(out: Path, inputs: Mapping[str, Path | str]) -> None:
             raise InputError(f"{str(place)!r}: the name is not UTF-8, so no manifest can hold it; rename it") from error
 
 
-def refuse_to_replace_an_input(out: Path, inputs: Mapping[str, Path | str]) -> None:
-    """`InputError` when `out` is an input or holds one: to replace it would delete what is to be read.
-
-    Nor may it lie in one, which would be another input as soon as `out` is there.
-    """
-    for name, source in inputs.items():
-        place = Path(source).resolve()
-        if not place.exists():  # the name of something on the hub
-            continue
-        if place == out or out in place.parents:
-            raise InputError(f"{out}: is or holds {place}, which is to be read as '{name}'; choose another --out")
-        if place in out.parents:
-            raise InputError(f"{out}: lies in {place}, which is to be read as '{name}'; choose another --out")
+def _is_of(out: Path, claim: Manifest) -> bool:
+    """Whether `out` was made from the same inputs and settings."""
+    made = read_json(out / MANIFEST) if (out / MANIFEST).is_file() else {}
+    return made.get("stage") == claim["stage"] and not differences(made, claim)
 
 
-def _refuse_foreign(out: Path, claim: Mapping[str, Any], overwrite: bool) -> None:
+def _is_whole(out: Path, lost_beside: Callable[[Manifest], str | None], *, full: bool, overwrite: bool) -> bool:
+    """Whether a finished result has lost nothing since. If it has, that is an error unless `overwrite`."""
+    manifest = read_json(out / MANIFEST)
+    lost = [
+        f"{file}: missing or changed since it was made" for file in damaged_files(out, manifest["outputs"], full=full)
+    ]
+    lost += filter(None, [lost_beside(manifest)])
+    if lost and not overwrite:
+        raise InputError(f"{lost[0]}; use --overwrite to make it again")
+    return not lost
+
+
+def _check_replaceable(out: Path, claim: Manifest, overwrite: bool) -> None:
+    """`InputError` if `out` holds something that must not be replaced."""
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return
     if not (out / MANIFEST).is_file():
@@ -158,19 +177,19 @@ def _refuse_foreign(out: Path, claim: Mapping[str, Any], overwrite: bool) -> Non
         )
     if not overwrite:
         raise InputError(
-            f"{out}: was made from different inputs or settings ({what_differs(made, claim)}); "
+            f"{out}: was made from different inputs or settings ({differences(made, claim)}); "
             "use --overwrite to replace it, or another --out"
         )
 
 
-def _open_work(out: Path, claim: dict[str, Any], overwrite: bool, resumable: bool) -> Path:
+def _open_work(out: Path, claim: Manifest, overwrite: bool, resumable: bool) -> Path:
+    """The work folder: the unfinished one of the same claim, or a new one."""
     work = out.with_name(f".{out.name}.partial")
-    if (work / CLAIM).is_file():
-        begun = read_json(work / CLAIM)
-        difference = what_differs(begun, claim)
-        if resumable and not difference:
+    if resumable and (work / CLAIM).is_file():
+        difference = differences(read_json(work / CLAIM), claim)
+        if not difference:
             return work
-        if resumable and not overwrite:
+        if not overwrite:
             raise InputError(
                 f"{work}: holds unfinished work from different inputs or settings ({difference}); "
                 "repeat that command to finish it, or use --overwrite to discard it"
@@ -186,10 +205,5 @@ def _is_empty(work: Path) -> bool:
     return not any(path.is_file() and path.name != CLAIM for path in work.rglob("*"))
 
 
-def _told(outcome: Outcome, started: float) -> dict[str, Any]:
-    seconds = round(time.time() - started, 3)
-    return {**asdict(outcome), "timings": {"seconds": seconds, **outcome.timings}}
-
-
-def _report(out: Path, manifest: dict[str, Any], status: str) -> Report:
+def _report(out: Path, manifest: Manifest, status: str) -> Report:
     return Report(manifest["stage"], out, status, manifest["counts"], manifest["warnings"], manifest["timings"])

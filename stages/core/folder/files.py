@@ -1,4 +1,9 @@
-"""Small file manners: atomic writes, hashes, JSON with a fixed form."""
+"""Files and folders: replaced in one step that outlasts a power cut, read with clear errors, hashed.
+
+A rename alone outlasts a killed process. After a hard reset, the file under the new name may still be empty, since its
+bytes were only in memory. So everything is on disk before it gets the name by which others find it, and the name is on
+disk before anything relies on it.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +11,19 @@ import errno
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from stages.core.errors import InputError
-from stages.core.folder.durable import put
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Replace `path` in one step: a reader, or a power cut, finds the old bytes or the new, never a half."""
+    """Replace `path` in one step: readers find the old bytes or the new ones, even after a power cut."""
     temporary = path.with_name(f".{path.name}.tmp")
     temporary.write_bytes(data)
-    put(temporary, path)
+    replace_file(temporary, path)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -26,17 +31,73 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode())
 
 
-def to_json(value: Any) -> str:
-    """JSON of one fixed form (indent 2, keys in the given order), so that equal values are equal bytes."""
-    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
-
-
 def write_json(path: Path, value: Any) -> None:
+    """The same for JSON."""
     write_text(path, to_json(value))
 
 
+def replace_file(temporary: Path, path: Path) -> None:
+    """Rename a finished file to `path`. Afterwards its bytes and its name are on disk."""
+    sync(temporary)
+    temporary.replace(path)
+    sync(path.parent)
+
+
+def replace_folder(work: Path, out: Path) -> None:
+    """Rename a finished folder to `out`, with everything in it on disk. A folder that was there is deleted."""
+    sync_tree(work)
+    old = _set_aside(out)
+    work.replace(out)
+    sync(out.parent)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def delete_folder(folder: Path) -> None:
+    """Delete a folder in one step: a kill leaves no half of it under its name."""
+    shutil.rmtree(_set_aside(folder))
+
+
+def _set_aside(folder: Path) -> Path:
+    """Rename a folder, if it exists, to a hidden name, which is returned."""
+    old = folder.with_name(f".{folder.name}.old")
+    if old.exists():  # after a kill
+        shutil.rmtree(old)
+    if folder.exists():
+        folder.replace(old)
+    return old
+
+
+def sync_tree(folder: Path) -> None:
+    """Put a folder and everything in it on disk."""
+    for place, _, names in os.walk(folder):
+        for name in names:
+            file = Path(place, name)
+            if file.is_file() and not file.is_symlink():
+                sync(file)
+        sync(Path(place))
+
+
+def sync(path: Path) -> None:
+    """Put the bytes of one file, or the names in one folder, on disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # some network file systems answer so for folders
+            raise
+    finally:
+        os.close(handle)
+
+
+def read_file(path: Path) -> bytes:
+    """The bytes of a regular file. `OSError` for anything else: a pipe or a device might never end."""
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "not a regular file")
+    return path.read_bytes()
+
+
 def read_json(path: Path) -> Any:
-    """Read JSON; a missing or broken file is an `InputError` that names it."""
+    """Read JSON. `InputError` names a file that is missing or broken."""
     try:
         data = path.read_bytes()
     except FileNotFoundError as error:
@@ -46,60 +107,54 @@ def read_json(path: Path) -> Any:
     return parse_json(data, str(path), "the file may be cut off: make it again")
 
 
-def read_file(path: Path) -> bytes:
-    """The bytes of a regular file. `OSError` if there is none: a pipe or a device might never end."""
-    if path.exists() and not path.is_file():
-        raise OSError(errno.EINVAL, "not a regular file")
-    return path.read_bytes()
-
-
-def size_of(file: Path) -> int | None:
-    """In bytes; None for a file that is not there or cannot be looked at."""
-    try:
-        return file.stat().st_size
-    except OSError:
-        return None
-
-
 def parse_json(data: str | bytes, where: str, remedy: str) -> Any:
-    """The value of a JSON text, whoever wrote it. `InputError` names `where`, what is off, and `remedy`.
+    """The value of a JSON text from any source. `InputError` names `where`, what is wrong, and `remedy`.
 
-    Refused like broken text: nesting or numbers beyond what Python reads, and halves of a character (`\\ud800`), which
-    could be written into no table.
+    Also refused: nesting or numbers that Python cannot read, and unpaired surrogates (`\\ud800`), which no table can
+    hold.
     """
     try:
         text = data.decode("utf-8") if isinstance(data, bytes) else data
         value = json.loads(text)
-        if "\\ud" in text.lower():  # the only way in for such a half; whole characters may be written so, too
+        if "\\ud" in text.lower():  # the only way to write a surrogate; pairs are written so, too
             json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError, OverflowError) as error:
         raise InputError(f"{where}: not valid JSON ({error}); {remedy}") from error
     return value
 
 
+def to_json(value: Any) -> str:
+    """JSON in one fixed form (indent 2, keys in the given order): equal values are equal bytes."""
+    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+
+
+def size_of(file: Path) -> int | None:
+    """The size in bytes, or None if the file cannot be found or read."""
+    try:
+        return file.stat().st_size
+    except OSError:
+        return None
+
+
 def sha256_file(path: Path) -> str:
-    digest = hashlib.sha256()
     with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def sha256_text(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()  # names of files need not be UTF-8
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()  # file names need not be UTF-8
 
 
 def walk(folder: Path) -> Iterator[tuple[Path, list[str]]]:
-    """Every folder that is not hidden, from `folder` on, with the names of its visible files in order.
+    """`folder` and all folders in it that are not hidden, each with the sorted names of its visible files.
 
-    Links to folders are followed, each folder once, so that a link beside its target doubles nothing. `InputError`
-    names a folder that cannot be read.
+    Links to folders are followed, but no folder is visited twice. `InputError` names a folder that cannot be read.
     """
     seen = {os.path.realpath(folder)}
     for place, folders, names in os.walk(folder, onerror=_refuse, followlinks=True):
-        below = [Path(place, name) for name in folders if not name.startswith(".")]
+        inner = [Path(place, name) for name in folders if not name.startswith(".")]
         folders.clear()
-        for path in sorted(below, key=lambda path: (path.is_symlink(), path)):
+        for path in sorted(inner, key=lambda path: (path.is_symlink(), path)):
             real = os.path.realpath(path)
             if real not in seen:
                 seen.add(real)

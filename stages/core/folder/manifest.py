@@ -1,67 +1,71 @@
-"""The manifest of an output folder: what was made of what, by which versions, and when."""
+"""The manifest of an output folder: what it was made from, by which versions, when; and how it differs from another."""
 
 from __future__ import annotations
 
+import json
 import os
 import platform
+import re
 import subprocess
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from stages.core.errors import InputError
 from stages.core.folder.content import MANIFEST, outputs
-from stages.core.folder.files import read_json
+from stages.core.folder.files import read_json, to_json
+from stages.core.old_settings import modernised
 
 FORMAT = 2  # 1 counted versions of packages and places of models among the settings
 REPORTED_PACKAGES = (
     "vz-selfplay", "polars", "pillow", "torch", "transformers", "trl", "accelerate", "peft", "mitsuba", "pyoidn",
     "vllm", "datasets", "matplotlib",
 )  # fmt: skip
+MOST_NAMED, LONGEST_VALUE = 4, 60  # settings that a message names, and characters of a value in it
+HASH = re.compile("[0-9a-f]{64}")
 
 
 def manifest_of(folder: Path, stage: str | None = None) -> dict[str, Any]:
-    """The manifest of a stage's folder; `InputError` if it is none, or another stage's."""
+    """The manifest of an output folder. `InputError` if the folder has none, or is an output of another stage."""
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder")
     if not (folder / MANIFEST).is_file():
         inside = sorted(path.parent.name for path in folder.glob(f"*/{MANIFEST}"))
         hint = f"; it holds outputs named {', '.join(inside)}" if inside else ""
-        raise InputError(f"{folder}: holds no {MANIFEST}, so it is no finished output of a stage{hint}")
+        raise InputError(f"{folder}: has no {MANIFEST}, so it is not a finished output of a stage{hint}")
     manifest = read_json(folder / MANIFEST)
     if not isinstance(manifest, dict) or not isinstance(manifest.get("stage"), str):
-        raise InputError(f"{folder / MANIFEST}: is no manifest of vz; make the folder again")
+        raise InputError(f"{folder / MANIFEST}: not a manifest of vz; make the folder again")
     if stage is not None and manifest["stage"] != stage:
-        raise InputError(f"{folder}: is an output of '{manifest['stage']}', but one of '{stage}' is needed here")
+        raise InputError(f"{folder}: is an output of '{manifest['stage']}', but an output of '{stage}' is needed here")
     return manifest
 
 
 def input_of(folder: Path, name: str, option: str | None = None) -> Path:
     """The path of the input `name` of the stage that made `folder`, from its manifest.
 
-    `option` is the one by which a user can name another place.
+    `option` names another path; errors mention it.
     """
     manifest, remedy = manifest_of(folder), f", or give its place with {option}" if option else ""
     if name not in manifest["inputs"]:
         raise InputError(f"{folder}: its manifest lists no input '{name}'; make it again{remedy}")
     path = Path(os.path.normpath(folder.resolve() / manifest["inputs"][name]["path"]))
     if not path.exists():
-        raise InputError(f"{path}: the {name} that {folder} was made from is missing; put it back{remedy}")
+        raise InputError(f"{path}: the input '{name}' of {folder} is missing; put it back{remedy}")
     return path
 
 
 def describe(
-    claim: Mapping[str, Any], inputs: Mapping[str, Path | str], out: Path, work: Path, told: Mapping[str, Any]
+    claim: Mapping[str, Any], inputs: Mapping[str, Path | str], out: Path, work: Path, outcome: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The manifest of the finished folder `work`, to be `out`: the `claim` with the places of the inputs, relative to
-    `out`; what the maker `told`; versions; the files."""
+    """The manifest of the finished folder `work`, which becomes `out`. Paths of inputs are relative to `out`."""
     hashes = claim["inputs"]
     return {
         **claim,
         "inputs": {name: {"path": _relative(source, out), "sha256": hashes[name]} for name, source in inputs.items()},
-        **told,
+        **outcome,
         "versions": {"python": platform.python_version(), **versions(REPORTED_PACKAGES)},
         "git": _git_state(),
         "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
@@ -70,7 +74,7 @@ def describe(
 
 
 def versions(packages: Iterable[str]) -> dict[str, str]:
-    """Of those packages that are installed."""
+    """The versions of those packages that are installed."""
     found = {}
     for package in packages:
         try:
@@ -80,6 +84,63 @@ def versions(packages: Iterable[str]) -> dict[str, str]:
     return found
 
 
+def differences(made: Mapping[str, Any], claim: Mapping[str, Any]) -> str:
+    """How two results differ, such as `games.pairs was 60, is now 100; other scenes`; empty if they are the same.
+
+    `made` is a manifest, or a claim as it was stored.
+    """
+    claim = json.loads(to_json(dict(claim)))  # as it would be stored: without tuples
+    found = [*_in_settings(made["settings"], claim["settings"]), *_in_inputs(input_hashes(made), claim["inputs"])]
+    if made["format"] != claim["format"]:
+        found.append("another version of vz made it")
+    return "; ".join(found)
+
+
+def input_hashes(made: Mapping[str, Any]) -> dict[str, str]:
+    """The hashes of the inputs, by name, in a manifest, which also has their paths, or in a claim."""
+    return {name: value["sha256"] if isinstance(value, dict) else value for name, value in made["inputs"].items()}
+
+
+def flat_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Stored settings by dotted key, as this version would write them."""
+    return dict(leaves(modernised(settings)))
+
+
+def changed_settings(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """The dotted keys of the settings that differ."""
+    before, after = flat_settings(old), flat_settings(new)
+    return [key for key in {**before, **after} if before.get(key, ...) != after.get(key, ...)]
+
+
+def leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """The values of nested mappings by dotted key."""
+    for key, value in tree.items():
+        if isinstance(value, Mapping) and value:
+            yield from leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _in_settings(made: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
+    old, new, changed = flat_settings(made), flat_settings(now), changed_settings(made, now)
+    for key in changed[:MOST_NAMED]:
+        is_hash = HASH.fullmatch(str(new.get(key, old.get(key))))  # its digits tell nobody anything
+        yield f"other {key}" if is_hash else f"{key} was {_shown(old, key)}, is now {_shown(new, key)}"
+    if len(changed) > MOST_NAMED:
+        yield f"{len(changed) - MOST_NAMED} more"
+
+
+def _in_inputs(old: Mapping[str, str], now: Mapping[str, str]) -> Iterator[str]:
+    for name in {**old, **now}:
+        if old.get(name) != now.get(name):
+            yield f"{'no' if name not in now else 'other' if name in old else 'now'} {name}"
+
+
+def _shown(settings: Mapping[str, Any], key: str) -> str:
+    text = str(settings.get(key, "absent"))
+    return text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE - 1]}…"
+
+
 def _relative(source: Path | str, out: Path) -> str:
     if isinstance(source, str) and not Path(source).exists():
         return source
@@ -87,7 +148,7 @@ def _relative(source: Path | str, out: Path) -> str:
 
 
 def _git_state() -> str | None:
-    """The commit of the working copy that vz runs from, or null for an installed wheel."""
+    """The commit of the checkout that vz runs from; None for an installed wheel."""
     here = Path(__file__).resolve().parent
     command = ["git", "-C", str(here), "describe", "--always", "--dirty", "--abbrev=12"]
     try:

@@ -11,8 +11,8 @@ import yaml
 from pydantic import ValidationError
 
 from stages.core.errors import InputError
-from stages.core.folder.differences import leaves
 from stages.core.folder.files import read_json
+from stages.core.folder.manifest import leaves
 from stages.core.old_settings import REMOVED, held_values, modernised
 from stages.core.recipe.base import Section
 from stages.core.recipe.schema import Recipe

@@ -15,8 +15,8 @@ from tempfile import TemporaryDirectory
 from types import ModuleType
 
 from stages.core.errors import InputError, VzError, require
-from stages.core.folder.disk import is_full
-from stages.core.folder.durable import publish
+from stages.core.folder.artifact import is_disk_full
+from stages.core.folder.files import replace_folder
 from stages.core.folder.locking import locked
 from stages.make_games.ready.entry import one_line
 
@@ -73,7 +73,7 @@ def unpacked(folder: Path, into: Path) -> Path:
             work.mkdir()
             try:
                 _unpack_all(archives, work)
-                publish(work, into)
+                replace_folder(work, into)
             finally:
                 shutil.rmtree(work, ignore_errors=True)
     return into
@@ -114,7 +114,7 @@ def _unpack(archive: Path, into: Path) -> None:
             tape.extraction_filter = getattr(tarfile, "data_filter", None)
             tape.extractall(into)
     except BROKEN as error:
-        if is_full(error):
+        if is_disk_full(error):
             raise VzError(f"{archive}: the disk is full; free some space, or set HF_HOME to another disk") from error
         raise InputError(f"{archive}: cannot be unpacked ({one_line(error)}); download it again") from error
 
@@ -143,7 +143,7 @@ def _explained(error: Exception, where: str, name: str, revision: str | None, ki
         return InputError(f"{where}: no such data set; see {page}, and run `hf auth login` first if it is private")
     if isinstance(error, kinds.RevisionNotFoundError):
         return InputError(f"{where}: has no revision '{revision}'; see {page}/tree/main for those there are")
-    if isinstance(error, OSError) and is_full(error):
+    if isinstance(error, OSError) and is_disk_full(error):
         return VzError(f"{where}: the disk is full; free some space, or set HF_HOME to a folder on another disk")
     command = f"hf download {name} --repo-type dataset --local-dir FOLDER"
     return VzError(

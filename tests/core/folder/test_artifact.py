@@ -42,7 +42,7 @@ def test_other_settings_are_refused_unless_overwritten(tmp_path: Path):
     assert json.loads((tmp_path / "out/manifest.json").read_text())["settings"] == {"x": 2}
 
 
-def test_a_refusal_names_what_differs(tmp_path: Path):
+def test_a_refusal_names_differences(tmp_path: Path):
     source, out = tmp_path / "pictures", tmp_path / "out"
     source.mkdir()
     (source / "one").write_text("1")
@@ -196,7 +196,7 @@ def test_what_another_stage_made_is_never_replaced(tmp_path: Path):
 @pytest.mark.parametrize("out", ["in", "."])
 def test_an_input_is_never_replaced(tmp_path: Path, out: str):
     make(tmp_path / "in", Maker())
-    with pytest.raises(InputError, match="is or holds .*, which is to be read as 'source'"):
+    with pytest.raises(InputError, match="is or contains .*, which is read as 'source'"):
         produce(
             tmp_path / out, stage="test", settings={}, inputs={"source": tmp_path / "in"}, make=Maker(), overwrite=True
         )
@@ -206,7 +206,7 @@ def test_an_input_is_never_replaced(tmp_path: Path, out: str):
 def test_an_output_within_an_input_is_refused(tmp_path: Path):
     source = make(tmp_path / "in", Maker()).out
     beside = {"source": source, "a file": source / "data.json", "hub": "owner/name"}
-    with pytest.raises(InputError, match="in/deep/out: lies in .*/in, which is to be read as 'source'"):
+    with pytest.raises(InputError, match="in/deep/out: is inside .*/in, which is read as 'source'"):
         produce(source / "deep/out", stage="test", settings={}, inputs=beside, make=Maker())
     assert not (source / "deep").exists()
     produce(source / "out", stage="test", settings={}, inputs={"a file": source / "data.json"}, make=Maker())
@@ -251,5 +251,5 @@ def test_what_a_linked_folder_holds_is_part_of_an_input(tmp_path: Path):
 
 def test_a_strangers_manifest_is_named(tmp_path: Path):
     (tmp_path / "manifest.json").write_text("[]")
-    with pytest.raises(InputError, match=r"manifest\.json: is no manifest of vz"):
+    with pytest.raises(InputError, match=r"manifest\.json: not a manifest of vz"):
         artifact.manifest_of(tmp_path)

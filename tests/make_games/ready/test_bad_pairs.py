@@ -99,9 +99,7 @@ def test_a_full_disk_is_one_message_and_the_same_command_goes_on(
         write_pair(tmp_path / "in", f"pair{number}", seed=number)
     with monkeypatch.context() as patch:
         fill_the_disk(patch, where)
-        with pytest.raises(
-            VzError, match=r"games: the disk is full; free some space and give the same command"
-        ) as caught:
+        with pytest.raises(VzError, match=r"games: the disk is full; free some space and repeat the command") as caught:
             made_from(tmp_path / "in", tmp_path)
     assert caught.value.exit_code == 1
     assert not (tmp_path / "games").exists()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from stages import iterate
-from stages.core.folder import durable
+from stages.core.folder import files
 from stages.make_games import Sources
 from stages.make_games import run as make_games
 from tests.helpers import fake_recipe
@@ -77,7 +77,7 @@ def test_games_are_on_disk_before_they_are_named(tmp_path: Path, monkeypatch: py
 
 def test_the_watch_finds_what_is_not_on_disk(games: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     watch = Watch(monkeypatch)
-    monkeypatch.setattr(durable, "sync", lambda path: None)
+    monkeypatch.setattr(files, "sync", lambda path: None)
     iterate.run(fake_recipe(*SMALL), tmp_path / "run", games=games)
     assert any("metrics.jsonl is not on disk when" in fault for fault in watch.faults)
     assert any("checkpoint.partial is not on disk when it becomes" in fault for fault in watch.faults)
@@ -88,7 +88,7 @@ def test_a_folder_takes_the_place_of_another_with_all_that_is_in_it(tmp_path: Pa
         (tmp_path / name / "deep").mkdir(parents=True)
         (tmp_path / name / "deep/of").write_text(name)
     watch = Watch(monkeypatch)
-    durable.publish(tmp_path / "work", tmp_path / "out")
+    files.replace_folder(tmp_path / "work", tmp_path / "out")
     assert watch.faults == [] and watch.renamed == 1
     assert (tmp_path / "out/deep/of").read_text() == "work"
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
