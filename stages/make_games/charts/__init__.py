@@ -5,6 +5,21 @@ makes cubes of values of one unit; `planning` deals out tables; `cutting` and `s
 `looks` draws a style; `drawing` and `marks` draw the pictures.
 """
 
-from stages.make_games.charts.planning import plan
+from __future__ import annotations
 
-__all__ = ["plan"]
+from importlib.util import find_spec
+from pathlib import Path
+
+from stages.core.errors import MissingExtra
+from stages.core.recipe import Recipe
+from stages.make_games.pair import Plan
+
+
+def plan(recipe: Recipe, path: Path | None) -> Plan:
+    """Pairs from the tables at `path`, or from vz's own. `MissingExtra` unless what reads and draws is installed."""
+    for package in ("matplotlib", "charset_normalizer"):
+        if find_spec(package) is None:
+            raise MissingExtra("charts", package)
+    from stages.make_games.charts import planning
+
+    return planning.plan(recipe, path)

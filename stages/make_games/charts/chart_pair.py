@@ -5,53 +5,27 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
-from stages.core.errors import MissingExtra
 from stages.core.pictures import png
 from stages.core.recipe.charts import Kind
 from stages.core.seeds import rng
 from stages.make_games.charts.cutting import cut
-from stages.make_games.charts.looks import Style, draw_style
+from stages.make_games.charts.drawing import LEAST_TEXT, TEXT_SIZE, NoRoom, draw, families_of, missing_letters
+from stages.make_games.charts.looks import BARS, Chart, Style, draw_style
+from stages.make_games.charts.numbers import format_for
 from stages.make_games.charts.swap import ChartTable, changes, draw_swap
 from stages.make_games.charts.tables import lowered, read_table
 from stages.make_games.pair import Made, Pair, Skipped
 
-if TYPE_CHECKING:
-    from stages.make_games.charts.drawing import Chart
-
-EXTRA, PACKAGE = "charts", "matplotlib"
-PLAIN = 32  # difference of a channel, of 255, above which two pixels differ plainly
-MIN_PIXELS = 100  # that differ plainly between pictures of 480 by 320; half of what CLEVR wants of an object
-MEASURED_AT = 480 * 320 * 3  # numbers in such a picture
 TRIES = 6  # parts of the table with which a kind is tried
 LONGEST_TITLE = 100  # letters
 MOST_NUMBERS = 12  # at the points of a line
-NO_SWAP, NO_LETTERS = "no visible swap", "letters missing"
-NO_ROOM = "no room for its labels"
-_NAMELESS = {
-    "",
-    "value",
-    "values",
-    "number",
-    "amount",
-    "data",
-    "table",
-    "dataset",
-    "train",
-    "test",
-    "chart",
-    "output",
-    "sheet",
-}
-
-Picture = NDArray[np.uint8]  # (height, width, 3) sRGB
+NO_SWAP, NO_LETTERS, NO_ROOM = "no visible swap", "letters missing", "no room for its labels"
+_NAMELESS = re.compile(r"(?:values?|number|amount|data|table|dataset|train|test|chart|output|sheet)?")
 
 
 @dataclass(frozen=True)
@@ -80,9 +54,6 @@ class ChartPair(Pair):
         why = "values are equal, nearer than games.charts.min_difference allows, or too far apart"
         return tried or Skipped(NO_SWAP, f"{self.path.name}: {why}")
 
-    def check_installed(self) -> None:
-        check_installed()
-
     def _try(self, kind: Kind, attempt: int) -> Made | Skipped | None:
         """Both pictures with one part of the table, or None if no swap in it can be seen."""
         settings = self.games.charts
@@ -97,43 +68,34 @@ class ChartPair(Pair):
             return None
         return self._made(kind, (part, swapped) if as_given(self.seed) else (swapped, part), style)
 
-    def _made(self, kind: Kind, versions: Sequence[ChartTable], style: Style) -> Made | Skipped | None:
-        """The pictures of these tables, the original's first; None if they hardly differ."""
-        from stages.make_games.charts.drawing import (
-            LEAST_TEXT,
-            TEXT_SIZE,
-            Chart,
-            NoRoom,
-            draw,
-            families_of,
-            missing_letters,
-        )
-
+    def _made(self, kind: Kind, versions: Sequence[ChartTable], style: Style) -> Made | Skipped:
+        """The pictures of these tables, the original's first."""
         games, size = self.games, (self.games.width, self.games.height)
         fonts = tuple(name for font in games.charts.fonts for name in families_of(font))
         title = _title(kind, self.path, versions[0], read_table(self.path, games.charts).title)
-        letters = missing_letters(_words(versions[0]) + title, [style.font, *fonts])
+        letters = missing_letters(title + str(versions[0]), [style.font, *fonts])
         if letters:
             why = f"the font {style.font} has no {letters[:10]!r}; name one that has them by games.charts.fonts"
             return Skipped(NO_LETTERS, f"{self.path.name}: {why}")
         text = max(TEXT_SIZE * (size[0] * size[1]) ** 0.5, LEAST_TEXT) * style.text_scale
         note = f"Source: {self.path.name}" if style.note and len(self.path.name) < 50 else ""
+        values = [value for series in versions[0].series for value in series.values if value is not None]
+        numbers = format_for(values, versions[0].series[-1].unit, style.separator)
         for look, horizontal, value_labels in _attempts(kind, style, versions[0]):
-            chart = Chart(kind, title, note, *size, text, look, fonts, horizontal, value_labels)
+            chart = Chart(kind, title, note, *size, text, look, fonts, numbers, horizontal, value_labels)
             try:
                 pictures = draw(chart, versions)
             except NoRoom:
                 continue
-            if len(pictures) > 1 and differing(*pictures) < MIN_PIXELS * pictures[0].size / MEASURED_AT:
-                return None
             return self._pair(chart, versions, [png(Image.fromarray(picture)) for picture in pictures])
         why = f"{NO_ROOM} at {size[0]}x{size[1]}; make pictures larger"
         return Skipped(NO_ROOM, f"{self.path.name}: {why}")
 
     def _pair(self, chart: Chart, versions: Sequence[ChartTable], pictures: Sequence[bytes]) -> Made:
         given = (True,) if len(versions) == 1 else (as_given(self.seed), not as_given(self.seed))
+        left_out = read_table(self.path, self.games.charts).left_out
         scenes = [
-            {**_scene(chart, table), "source": {"file": self.path.name, "as_given": own}}
+            {**_scene(chart, table), "source": {"file": self.path.name, "rows_left_out": left_out, "as_given": own}}
             for table, own in zip(versions, given, strict=True)
         ]
         counts = {f"{chart.kind} charts": 1}
@@ -149,16 +111,16 @@ def _attempts(kind: Kind, style: Style, table: ChartTable) -> list[tuple[Style, 
         looks = [replace(style, outside=beside, share_labels=share) for beside in besides for share in shares]
         return [(look, False, True) for look in looks]
     numbers = style.value_labels and (kind != "line" or (len(table.series) == 1 and len(table.labels) <= MOST_NUMBERS))
-    ways = (style.horizontal, not style.horizontal) if kind in ("bar", "grouped", "stacked") else (False,)
+    ways = (style.horizontal, not style.horizontal) if kind in BARS else (False,)
     return [(style, way, label) for way in ways for label in dict.fromkeys([numbers, False])]
 
 
 def _title(kind: Kind, path: Path, table: ChartTable, given: str) -> str:
     """From the lines above the table, the file's name if it is words, or what is measured; and what holds for all."""
     name = given or re.sub(r"[-_.\s]+", " ", path.stem).strip()
-    if not given and not set(re.findall(r"[^\W\d_]{3,}", name.casefold())) - _NAMELESS:
+    if not given and all(_NAMELESS.fullmatch(word) for word in re.findall(r"[^\W\d_]{3,}", name.casefold())):
         name = ""
-    measure = table.measure if table.measure.casefold() not in _NAMELESS else ""
+    measure = "" if _NAMELESS.fullmatch(table.measure.casefold()) else table.measure
     if measure and (not name or len(measure) > 25 or len(name) + len(table.title) > LONGEST_TITLE):
         name = measure
     elif kind == "pie" and measure and measure.casefold() not in name.casefold():  # it has no axis that says it
@@ -167,13 +129,6 @@ def _title(kind: Kind, path: Path, table: ChartTable, given: str) -> str:
         name = " and ".join(series.name for series in table.series) if len(table.series) < 3 else table.heading
     said = table.title if table.title not in name and len(name) + len(table.title) <= LONGEST_TITLE else ""
     return ", ".join(part[:1].upper() + part[1:] for part in (name, said or ("" if name else table.title)) if part)
-
-
-def _words(table: ChartTable) -> str:
-    """All words of the table in one string."""
-    return "".join(
-        [table.title, table.heading, table.measure, *table.labels, *(series.name for series in table.series)]
-    )
 
 
 def _scene(chart: Chart, table: ChartTable) -> dict[str, Any]:
@@ -193,15 +148,3 @@ def _scene(chart: Chart, table: ChartTable) -> dict[str, Any]:
 def as_given(seed: int) -> bool:
     """The coin: whether the original shows the table as given and the modified picture the swapped one."""
     return rng(seed, "which is the original").random() < 0.5
-
-
-def differing(one: Picture, other: Picture) -> int:
-    """Pixels in which two pictures of one size differ plainly."""
-    apart = np.abs(one.astype(np.int16) - other.astype(np.int16)).max(axis=2)
-    return int(np.count_nonzero(apart > PLAIN))
-
-
-def check_installed() -> None:
-    """`MissingExtra` unless matplotlib is there; it is not imported."""
-    if find_spec(PACKAGE) is None:
-        raise MissingExtra(EXTRA, PACKAGE)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from itertools import combinations, pairwise
@@ -24,10 +23,9 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from stages.core.errors import InputError
-from stages.core.recipe.charts import Kind
-from stages.make_games.charts.looks import Style
-from stages.make_games.charts.marks import BARS, Marks, draw_marks, numbers_fit, points_are_hidden
-from stages.make_games.charts.numbers import Format, format_for
+from stages.make_games.charts.looks import BARS, Chart
+from stages.make_games.charts.marks import draw_marks, words_are_clear
+from stages.make_games.charts.numbers import format_for
 from stages.make_games.charts.swap import ChartTable, value_range
 
 Picture = NDArray[np.uint8]  # (height, width, 3) sRGB
@@ -44,64 +42,37 @@ class NoRoom(Exception):
     """The picture is too small for its words: another kind or part of the table must be tried."""
 
 
-@dataclass(frozen=True)
-class Chart:
-    """How a table is drawn, whatever its values are."""
-
-    kind: Kind
-    title: str
-    note: str
-    width: int  # pixels
-    height: int
-    text: float  # height of the small words, pixels
-    style: Style
-    fonts: tuple[str, ...]
-    horizontal: bool
-    value_labels: bool
-
-    @property
-    def has_axis(self) -> bool:
-        """Whether the value axis has numbers: it must, where the values have none."""
-        return self.style.value_axis or not self.value_labels or self.kind not in ("bar", "grouped")
-
-
 def draw(chart: Chart, versions: Sequence[ChartTable]) -> list[Picture]:
     """A picture of each version of the table. `NoRoom` if some words would overlap or lie outside."""
     with _settings(chart):
         figure = Figure((chart.width / DPI, chart.height / DPI), dpi=DPI, layout=(engine := ConstrainedLayoutEngine()))
         canvas = FigureCanvasAgg(figure)
         axes = figure.add_subplot()
-        colours = matplotlib.color_sequences[chart.style.palette]
-        marks = Marks(
-            chart.kind, chart.style, chart.text, chart.horizontal, chart.value_labels, _format(versions, chart), colours
-        )
         if chart.kind == "pie":
             side = (2.6, 1.12) if chart.style.outside else (1.02, 1.02)
             axes.set(xlim=(-side[0], side[0]), ylim=(-side[1], side[1]), aspect="equal")
             axes.set_axis_off()
         else:
-            _draw_axes(axes, chart, versions, marks)
-        _write_around(figure, chart, versions[0], colours)
+            _draw_axes(axes, chart, versions)
+        _write_around(figure, chart, versions[0])
         engine.execute(figure)
         figure.set_layout_engine("none")
         _check_frame(figure, axes, chart, canvas.get_renderer())
-        return [_picture(canvas, axes, marks, version) for version in versions]
+        return [_picture(canvas, axes, chart, version) for version in versions]
 
 
-def _picture(canvas: Any, axes: Any, marks: Marks, table: ChartTable) -> Picture:
-    artists, labels = draw_marks(axes, marks, table)
+def _picture(canvas: Any, axes: Any, chart: Chart, table: ChartTable) -> Picture:
+    marks, words = draw_marks(axes, chart, table)
     canvas.draw()
-    boxes = [label.get_window_extent().padded(1.0 if marks.kind == "scatter" else -0.5) for label in labels]
+    boxes = [word.get_window_extent().padded(1.0 if chart.kind == "scatter" else -0.5) for word in words]
     inside = canvas.figure.bbox
-    outside = [box for box in boxes if not (inside.containsx(box.x0) and inside.containsx(box.x1) and box.y0 >= 0)]
-    above = [box for box in boxes if box.y1 > axes.bbox.y1 + 3]
-    inside_slices = marks.kind == "pie" and not marks.style.outside
-    touching = marks.kind == "scatter" and points_are_hidden(axes, table, boxes)
-    touching |= any(one.overlaps(other) for one, other in combinations(boxes, 2))
-    if outside or above or touching or (inside_slices and not numbers_fit(artists, labels)):
+    outside = any(not inside.containsx(box.x0) or not inside.containsx(box.x1) or box.y0 < 0 for box in boxes)
+    above = any(box.y1 > axes.bbox.y1 + 3 for box in boxes)
+    touching = any(one.overlaps(other) for one, other in combinations(boxes, 2))
+    if outside or above or touching or not words_are_clear(axes, chart, table, marks, boxes):
         raise NoRoom
     picture: Picture = np.asarray(canvas.buffer_rgba())[..., :3].copy()
-    for artist in artists:
+    for artist in [*marks, *words]:
         artist.remove()
     return picture
 
@@ -130,12 +101,7 @@ def _settings(chart: Chart) -> Iterator[None]:
         yield
 
 
-def _format(versions: Sequence[ChartTable], chart: Chart) -> Format:
-    values = [value for series in versions[0].series for value in series.values if value is not None]
-    return format_for(values, versions[0].series[-1].unit, chart.style.separator)
-
-
-def _write_around(figure: Any, chart: Chart, table: ChartTable, colours: Sequence[Any]) -> None:
+def _write_around(figure: Any, chart: Chart, table: ChartTable) -> None:
     """Title, legend and source, outside the plot."""
     style = chart.style
     if chart.title:
@@ -149,14 +115,14 @@ def _write_around(figure: Any, chart: Chart, table: ChartTable, colours: Sequenc
         wide = max(text_width(name, chart.text) for name in names)
         right = style.legend == "right" and wide < 0.26 * chart.width
         columns = 1 if right else max(min(int(0.96 * chart.width / (wide + 4.5 * chart.text)), len(names)), 1)
-        handles = [Patch(facecolor=colours[number % len(colours)]) for number in range(len(names))]
+        handles = [Patch(facecolor=chart.colour(number)) for number in range(len(names))]
         place = "outside center right" if right else "outside lower center"
         figure.legend(handles, names, loc=place, ncols=columns, handlelength=1.1, handleheight=0.8)
     if chart.note and (not names or right):
         figure.supxlabel(chart.note, x=0.02, ha="left", fontsize=round(SMALL * chart.text, 1))
 
 
-def _draw_axes(axes: Any, chart: Chart, versions: Sequence[ChartTable], marks: Marks) -> None:
+def _draw_axes(axes: Any, chart: Chart, versions: Sequence[ChartTable]) -> None:
     """Limits, ticks and the words along both axes."""
     values, rows = (axes.xaxis, axes.yaxis) if chart.horizontal else (axes.yaxis, axes.xaxis)
     if chart.kind == "scatter":
@@ -165,7 +131,7 @@ def _draw_axes(axes: Any, chart: Chart, versions: Sequence[ChartTable], marks: M
         return
     _value_axis(axes, values, chart, versions, None)
     if chart.value_labels and chart.kind in ("bar", "grouped", "line"):
-        _leave_room(axes, chart, versions, marks)
+        _leave_room(axes, chart, versions)
     (_beside if chart.horizontal else _below)(axes, chart, versions[0])
     if not chart.has_axis:
         values.set_ticks([])
@@ -190,10 +156,12 @@ def _value_axis(axes: Any, axis: Any, chart: Chart, versions: Sequence[ChartTabl
         axis.set_label_text("\n".join(_fitting(measure, 0.62 * (chart.width if lying else chart.height), 2, chart)))
 
 
-def _leave_room(axes: Any, chart: Chart, versions: Sequence[ChartTable], marks: Marks) -> None:
+def _leave_room(axes: Any, chart: Chart, versions: Sequence[ChartTable]) -> None:
     """Make the value axis longer, for the numbers at the marks. `NoRoom` where they are wider than their place."""
     table, grouped = versions[0], chart.kind == "grouped"
-    widest = max(text_width(marks.format.write(v), chart.text) for s in table.series for v in s.values if v is not None)
+    widest = max(
+        text_width(chart.numbers.write(v), chart.text) for s in table.series for v in s.values if v is not None
+    )
     slot = (0.72 * chart.height if chart.horizontal else 0.8 * chart.width) / len(table.labels)
     slot *= chart.style.bar_width / len(table.series) if grouped else 1.0
     if slot < (0.9 * chart.text if chart.horizontal else widest - 2):

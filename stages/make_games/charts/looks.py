@@ -1,7 +1,7 @@
-"""What charts look like: matplotlib's own style sheets and palettes, and what people choose on top of them.
+"""What decides a chart's picture but its values.
 
-A chart's style is drawn by the pair's seed alone, so that nothing of it depends on the values or on which picture is
-the original.
+A chart's style is drawn by the pair's seed alone, from matplotlib's own style sheets and palettes and what people
+choose on top of them, so that nothing of it depends on the values or on which picture is the original.
 """
 
 from __future__ import annotations
@@ -10,6 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from random import Random
 from typing import Any
+
+import matplotlib
+from matplotlib.colors import to_hex
+
+from stages.core.recipe.charts import Kind
+from stages.make_games.charts.numbers import Format
+
+BARS = ("bar", "grouped", "stacked")
 
 
 @dataclass(frozen=True)
@@ -42,6 +50,32 @@ class Style:
     clockwise: bool
     outside: bool  # a pie's labels beside it instead of a legend
     share_labels: bool  # a pie's numbers as per cent of the whole
+
+
+@dataclass(frozen=True)
+class Chart:
+    """How a table is drawn, whatever its values are."""
+
+    kind: Kind
+    title: str
+    note: str
+    width: int  # pixels
+    height: int
+    text: float  # height of the small words, pixels
+    style: Style
+    fonts: tuple[str, ...]
+    numbers: Format  # how values are written
+    horizontal: bool
+    value_labels: bool
+
+    @property
+    def has_axis(self) -> bool:
+        """Whether the value axis has numbers: it must, where the values have none."""
+        return self.style.value_axis or not self.value_labels or self.kind not in ("bar", "grouped")
+
+    def colour(self, number: int) -> str:
+        palette = matplotlib.color_sequences[self.style.palette]
+        return to_hex(palette[number % len(palette)])
 
 
 _WHITE = ("default", "default", "seaborn-v0_8-whitegrid", "seaborn-v0_8-ticks")

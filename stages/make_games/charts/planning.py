@@ -10,7 +10,7 @@ from stages.core.recipe import Recipe
 from stages.core.recipe.charts import Kind
 from stages.core.recipe.load import shared_folder
 from stages.core.seeds import rng
-from stages.make_games.charts.chart_pair import PACKAGE, ChartPair, check_installed
+from stages.make_games.charts.chart_pair import ChartPair
 from stages.make_games.charts.cutting import cut
 from stages.make_games.charts.tables import read_table
 from stages.make_games.pair import Pair, Plan, Skipped, common, safe_id, splits_of
@@ -28,7 +28,6 @@ def plan(recipe: Recipe, path: Path | None) -> Plan:
     All pairs of a table are in one split, so that the tables of dev and test are new. Every table is read here: those
     that no chart can be made of are skipped with the reason.
     """
-    check_installed()
     source = shared_folder("data") / "tables" if path is None else path
     files = _files(source)
     _check_size(recipe)
@@ -50,7 +49,9 @@ def plan(recipe: Recipe, path: Path | None) -> Plan:
         given = common(recipe, f"{base}-{turn}", f"tables:{source.resolve().name}", "chart", splits[base])
         pairs.append(ChartPair(**given, path=files[name], kinds=rotated(kinds[name], turn)))
     skipped = {_base(name): Skipped(BAD_TABLE, why) for name, why in bad.items()}
-    return Plan(pairs, {"tables": source}, packages=(PACKAGE,), skipped=skipped, more=len(names) > recipe.games.pairs)
+    return Plan(
+        pairs, {"tables": source}, packages=("matplotlib",), skipped=skipped, more=len(names) > recipe.games.pairs
+    )
 
 
 def rotated(kinds: tuple[Kind, ...], turn: int) -> tuple[Kind, ...]:

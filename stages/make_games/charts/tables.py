@@ -10,6 +10,7 @@ from itertools import combinations
 from pathlib import Path
 
 import polars as pl
+from polars.dataframe.group_by import GroupBy
 
 from stages.core.errors import InputError
 from stages.core.recipe.charts import ChartSettings
@@ -20,7 +21,8 @@ from stages.make_games.charts.times import time_places, without_marks
 
 VALUE, COLUMN = "\x00value", "\x00column"  # no heading has such a name
 MOST_NAMED = 300  # rows that are shown by their names; more are put into groups if there are some
-UNIQUE = 0.9  # of the rows must have labels of their own; what is repeated is left out
+UNIQUE, MOST_REPEATED = 0.9, 10  # rows with labels of their own, and others, which are left out
+MOST_REPEATED_PAIRS = 0.02  # of the rows, where two or three columns name them
 ALIKE, NEAR = 10.0, 4.0  # times, at most, between the means of columns that share an axis; of fractions without a word
 MOST_PLAIN = 12  # columns whose headings name no quantity: more are statistics of many sorts
 MOST_GROUPS, LEAST_ROWS = 15, 3  # categories of rows that are aggregated, and rows of each
@@ -59,7 +61,6 @@ class Cube:
 class Table:
     """A file's cubes. `context`: a time that holds for all rows. `left_out`: rows whose labels are repeated."""
 
-    name: str
     title: str
     context: str
     cubes: tuple[Cube, ...]
@@ -75,28 +76,17 @@ def read_table(path: Path, settings: ChartSettings) -> Table:
     names = _names(columns, settings)
     frame = _frame(names, values)
     key = _key(path, frame, names, settings)
-    if (
-        key
-        and len(key) == 1
-        and not key[0].places
-        and len(frame) > MOST_NAMED
-        and not settings.label
-        and _small(frame, names)
-    ):
-        key = None
     context = ", ".join(
         said for n, c in enumerate(columns) if c.role == "constant" and (said := _said(c, first=n == 0))
     )
     title = grid.title if 0 < len(grid.title) <= 120 else ""
     if key is None:
-        return Table(path.stem, title, context, tuple(_aggregated(path, frame, names, values, settings)))
+        return Table(title, context, tuple(_aggregated(path, frame, names, values, settings)))
     if not values:
         raise InputError(f"{path}: has no column of numbers that a chart could show; name some by games.charts.values")
-    repeated = frame.select(pl.struct(c.name for c in key).is_duplicated()).to_series() if key else None
-    kept = frame.filter(~repeated) if repeated is not None else frame
-    cubes = [cube for group in _groups(values) for cube in _cubes(kept, key, group)]
-    cubes += _scatters(kept, key, values)
-    return Table(path.stem, title, context, tuple(cubes), len(frame) - len(kept))
+    kept = frame.filter(~pl.struct(c.name for c in key).is_duplicated())
+    cubes = [*(_cube(kept, key, group) for group in _groups(values)), *_scatters(kept, key, values)]
+    return Table(title, context, tuple(cubes), len(frame) - len(kept))
 
 
 def _names(columns: Sequence[Column], settings: ChartSettings) -> list[Column]:
@@ -153,14 +143,12 @@ def _key(path: Path, frame: pl.DataFrame, names: Sequence[Column], settings: Cha
     """The fewest columns that name each row; None where none do, so that rows must be put together."""
     if settings.aggregate not in ("auto", "none"):
         return None
-    sizes = [len(names)] if settings.label else range(1, 4)
-    for count in sizes:
+    for count in [len(names)] if settings.label else range(1, 4):
+        repeated = min((1 - UNIQUE) * len(frame), MOST_REPEATED) if count == 1 else MOST_REPEATED_PAIRS * len(frame)
         for some in combinations(names, count):
-            different = frame.select(pl.struct(c.name for c in some)).n_unique() if some else 0
-            if different >= max(UNIQUE * len(frame), 2) and different >= len(frame) - 0.02 * (count > 1) * len(
-                frame
-            ) - 10 * (count == 1):
-                return list(some)
+            if some and frame.select(pl.struct(c.name for c in some)).n_unique() >= max(len(frame) - repeated, 2):
+                many = count == 1 and not some[0].places and len(frame) > MOST_NAMED and not settings.label
+                return None if many and _small(frame, names) else list(some)
     if settings.aggregate == "none":
         raise InputError(
             f"{path}: rows have the same labels; name the right column by games.charts.label, or aggregate"
@@ -208,22 +196,19 @@ def _siblings(one: Column, other: Column) -> bool:
     return len(first) > 1 and len(second) > 1 and (first[0] == second[0] or first[-1] == second[-1])
 
 
-def _cubes(frame: pl.DataFrame, key: Sequence[Column], group: Sequence[Column]) -> Iterator[Cube]:
-    keys = [_dimension(c) for c in key]
-    alone = group[0].label if len(group) == 1 else ""
+def _cube(frame: pl.DataFrame, key: Sequence[Column], group: Sequence[Column]) -> Cube:
+    """The columns' values; where there are several, their headings are a dimension of their own."""
+    dimensions = [_dimension(c) for c in key]
     names = {column.name: column.label for column in group}
     long = frame.unpivot(list(names), index=[c.name for c in key], variable_name=COLUMN, value_name=VALUE)
-    dimensions = list(keys)
     if len(group) > 1:
         places = time_places(list(names))
         dimensions.append(Dimension(COLUMN, "", dict(zip(names.values(), places, strict=True)) if places else {}))
         long = long.with_columns(pl.col(COLUMN).replace(names))
-    if not key:
-        return
-    long = long.drop_nulls(VALUE)
     first = group[0]
     sums = first.sums if all(c.sums == first.sums for c in group) else "no"
-    yield _without_totals(Cube(long, tuple(dimensions), alone, first.unit, sums))
+    alone = first.label if len(group) == 1 else ""
+    return _without_totals(Cube(long.drop_nulls(VALUE), tuple(dimensions), alone, first.unit, sums))
 
 
 def _without_totals(cube: Cube) -> Cube:
@@ -244,7 +229,7 @@ def _without_totals(cube: Cube) -> Cube:
 
 def _scatters(frame: pl.DataFrame, key: Sequence[Column], values: Sequence[Column]) -> Iterator[Cube]:
     """Every two columns of values that measure something else, over labels that are no times."""
-    if not key or any(column.role == "time" for column in key[:1]):
+    if key[0].role == "time":
         return
     dimensions = tuple(_dimension(c) for c in key)
     for one, other in combinations(values[:6], 2):
@@ -272,28 +257,23 @@ def _aggregated(
             continue  # the same question twice
         dimensions = tuple(_dimension(c) for c in some)
         groups = frame.group_by(keys, maintain_order=True)
-        least = 1 if settings.aggregate not in ("auto", "none") else LEAST_ROWS
-        if settings.aggregate in ("auto", "count"):
+        how, least = settings.aggregate, LEAST_ROWS if settings.aggregate == "auto" else 1
+        if how in ("auto", "count"):
             counted = groups.agg(pl.len().cast(pl.Float64).alias(VALUE)).filter(pl.col(VALUE) >= least)
             yield Cube(counted, dimensions, "Number of entries", Unit(), "whole")
-        for column in values if settings.aggregate != "count" else ():
-            how = (
-                settings.aggregate
-                if settings.aggregate != "auto"
-                else "sum"
-                if column.sums in ("yes", "whole")
-                else "mean"
-            )
-            put = {"sum": pl.Expr.sum, "mean": pl.Expr.mean, "median": pl.Expr.median}[how](pl.col(column.name))
-            each = groups.agg(put.alias(VALUE), pl.col(column.name).count().alias("rows"))
-            each = each.filter(pl.col("rows") >= least).drop("rows").drop_nulls(VALUE)
-            word = {"sum": "Total", "mean": "Average", "median": "Median"}[how]
-            name = (
-                column.label
-                if column.label.casefold().startswith(word.casefold())
-                else f"{word} {lowered(column.label)}"
-            )
-            yield Cube(each, dimensions, name, column.unit, "yes" if how == "sum" else "no")
+        for column in values if how != "count" else ():
+            yield _put_together(groups, dimensions, column, how, least)
+
+
+def _put_together(groups: GroupBy, dimensions: tuple[Dimension, ...], column: Column, how: str, least: int) -> Cube:
+    if how == "auto":
+        how = "sum" if column.sums in ("yes", "whole") else "mean"
+    word = {"sum": "Total", "mean": "Average", "median": "Median"}[how]
+    each = groups.agg(getattr(pl.col(column.name), how)().alias(VALUE), pl.col(column.name).count().alias("\0rows"))
+    said = column.label.casefold().startswith(word.casefold())
+    measure = column.label if said else f"{word} {lowered(column.label)}"
+    kept = each.filter(pl.col("\0rows") >= least).drop("\0rows").drop_nulls(VALUE)
+    return Cube(kept, dimensions, measure, column.unit, "yes" if how == "sum" else "no")
 
 
 def _small(frame: pl.DataFrame, names: Sequence[Column]) -> list[Column]:

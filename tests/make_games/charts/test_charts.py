@@ -20,8 +20,8 @@ from stages.core import tables
 from stages.core.errors import InputError, MissingExtra
 from stages.core.recipe.charts import ChartSettings
 from stages.core.recipe.load import shared_folder
-from stages.make_games import Sources, run
-from stages.make_games.charts import chart_pair, drawing, plan
+from stages.make_games import Sources, charts, run
+from stages.make_games.charts import chart_pair, plan
 from stages.make_games.charts.chart_pair import ChartPair
 from stages.make_games.pair import Made, Skipped
 from tests.make_games.charts.plain import recipe, write
@@ -187,16 +187,8 @@ def test_equal_values_are_skipped_with_a_reason(tmp_path: Path) -> None:
     )
 
 
-def test_a_swap_that_changes_too_few_pixels_is_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chart_pair, "MIN_PIXELS", 500000)
-    path = write(tmp_path, "sales.csv", SALES)
-    result = first_pair(path).make()
-    assert isinstance(result, Skipped)
-    assert result.reason == "no visible swap"
-
-
 def test_what_has_no_room_is_skipped_with_a_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(drawing, "TEXT_SIZE", 0.06)
+    monkeypatch.setattr(chart_pair, "TEXT_SIZE", 0.06)
     pair = first_pair(write(tmp_path, "things.csv", LONG_NAMES), "games.width=240", "games.height=180")
     why = "things.csv: no room for its labels at 240x180; make pictures larger"
     assert pair.make() == Skipped("no room for its labels", why)
@@ -259,7 +251,7 @@ def test_pictures_too_small_for_words_are_refused(tmp_path: Path) -> None:
 
 def test_without_matplotlib_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        chart_pair, "find_spec", lambda name: None if name == "matplotlib" else importlib.util.find_spec(name)
+        charts, "find_spec", lambda name: None if name == "matplotlib" else importlib.util.find_spec(name)
     )
     with pytest.raises(MissingExtra, match=r"pip install 'vz-selfplay\[charts\]'"):
         plan(recipe(), write(tmp_path, "sales.csv", SALES))

@@ -17,8 +17,9 @@ import matplotlib
 from stages.core.errors import InputError
 from stages.core.recipe.charts import COLOURS, Kind
 from stages.make_games.charts import looks
-from stages.make_games.charts.drawing import Chart, NoRoom, draw, families_of, missing_letters
-from stages.make_games.charts.looks import Style
+from stages.make_games.charts.drawing import NoRoom, draw, families_of, missing_letters
+from stages.make_games.charts.looks import Chart, Style
+from stages.make_games.charts.numbers import Format
 from stages.make_games.charts.swap import ChartTable, Place, exchange
 from tests.make_games.charts.plain import BLUE, GREEN, RED, YELLOW, mask, runs, shown, style
 
@@ -27,7 +28,9 @@ YEARS = ["2001", "2002", "2003", "2004"]
 
 
 def chart(kind: Kind, look: Style, size: tuple[int, int] = (480, 320)) -> Chart:
-    return Chart(kind, "Things", "Source: things.csv", *size, 10.6, look, (), look.horizontal, look.value_labels)
+    return Chart(
+        kind, "Things", "Source: things.csv", *size, 10.6, look, (), Format(0), look.horizontal, look.value_labels
+    )
 
 
 def both(kind: Kind, table: ChartTable, swap: tuple[Place, Place], look: Style) -> tuple[Picture, Picture]:
