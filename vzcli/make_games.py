@@ -44,12 +44,16 @@ def command(
     extra += ["games.strict=true"] if strict else []
     sources = make_games.Sources(scenes, tables, ready)
     loaded = opt.load_recipe(recipe, [*(overrides or []), *extra], seed)
+    reads = {"scenes": scenes, "tables": tables, "pictures": ready}
+    if dry_run:
+        opt.print_plan(loaded.shown("games", "game"), reads, out, as_json, make_games.preview(loaded, sources))
+        return
     opt.run_stage(
         lambda: make_games.run(loaded, out, sources=sources, overwrite=overwrite, processes=processes),
         recipe=loaded,
         sections=("games", "game"),
-        reads={"scenes": scenes, "tables": tables, "pictures": ready},
+        reads=reads,
         out=out,
         as_json=as_json,
-        dry_run=dry_run,
+        dry_run=False,
     )

@@ -72,13 +72,17 @@ def run_stage(
     print_report(run(), as_json, show)
 
 
-def print_plan(settings: dict[str, Any], reads: dict[str, Any], out: Path, as_json: bool) -> None:
+def print_plan(
+    settings: dict[str, Any], reads: dict[str, Any], out: Path, as_json: bool, finds: dict[str, Any] | None = None
+) -> None:
+    """What would be read and written, and what was found there if somebody looked."""
     import yaml
 
     plan = {
         "dry_run": True,
         "reads": {name: str(place) for name, place in reads.items() if place is not None},
         "missing": [name for name, place in reads.items() if isinstance(place, Path) and not place.exists()],
+        **({} if finds is None else {"finds": finds}),
         "writes": str(out),
         "exists": out.exists(),
         "recipe": settings,

@@ -10,7 +10,7 @@ from stages.core.folder.artifact import Outcome
 from stages.core.recipe import Recipe
 from stages.make_games import noise
 from stages.make_games.making import Note
-from stages.make_games.pair import Plan
+from stages.make_games.pair import LOOKS_THE_SAME, Plan
 
 SHOWN = 3  # ignored pictures that a warning names
 
@@ -35,6 +35,7 @@ def outcome(notes: Sequence[Note], recipe: Recipe, planned: Plan, spent: Spent, 
         more.update(note.get("counts", {}))
     kinds = Counter(note.get("noise") for note in notes)
     counts = {
+        **asked_and_found(planned, recipe),
         "pairs": len(rows),
         "games": len(rows),
         "pictures": sum(1 + (row["modified"] is not None) for row in rows),
@@ -48,8 +49,18 @@ def outcome(notes: Sequence[Note], recipe: Recipe, planned: Plan, spent: Spent, 
         "drawn_by": dict(tools),
     }
     warnings = [*planned.warnings, *_left_out(planned, recipe, skipped), *_of_splits(splits, recipe, rows)]
+    if more[LOOKS_THE_SAME]:
+        warnings.append(
+            f"pairs whose pictures look the same to the eye: {more[LOOKS_THE_SAME]}; skip such pairs with --set "
+            "games.ready.identical_levels=12"
+        )
     made = len(planned.pairs) - spent.before - spent.taken_over
     return Outcome(counts, warnings, {"seconds_per_pair": round(spent.seconds / made, 4) if made else 0.0})
+
+
+def asked_and_found(planned: Plan, recipe: Recipe) -> dict[str, int]:
+    """How many pairs the recipe asks for, and how many the input offers, as far as it was read."""
+    return {"asked": recipe.games.pairs, "found": len(planned.pairs) + len(planned.skipped)}
 
 
 def examples(skipped: Sequence[Mapping[str, str]]) -> str:

@@ -16,6 +16,7 @@ from stages.core.recipe.games import Domain, Games
 from stages.core.seeds import SEED_BITS, derive
 
 LONGEST_ID = 200  # bytes; with "_original.png" it fits into the 255 that file systems allow
+LOOKS_THE_SAME = "look_the_same"  # in the counts: pairs whose pictures differ by less than the eye sees
 UNSAFE = re.compile(r'[/\\:*?"<>|]')  # what no file name may hold on some systems
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from stages.core.recipe import Recipe
 from stages.make_games import noise
 from stages.make_games.earlier import take_over
 from stages.make_games.making import IMAGES, NOTES, Note, finished, make_all, note_of, skipped_row
-from stages.make_games.outcome import Spent, examples, outcome
+from stages.make_games.outcome import Spent, asked_and_found, examples, outcome
 from stages.make_games.pair import Pair, Plan
 from stages.make_games.sources import Sources, plan
 
@@ -64,6 +65,19 @@ def run(
     )
     shutil.rmtree(report.out / NOTES, ignore_errors=True)  # only now: until it is published, a kill may need them
     return report
+
+
+def preview(recipe: Recipe, sources: Sources) -> dict[str, Any]:
+    """What `run` would begin with. It reads the input and makes no picture, so it cannot know which ones do not fit."""
+    planned = plan(recipe, sources)
+    splits = Counter(pair.split for pair in planned.pairs)
+    return {
+        **asked_and_found(planned, recipe),
+        "split": {name: splits[name] for name in ("train", "dev", "test")},
+        "skipped": dict(Counter(why.reason for why in planned.skipped.values())),
+        "ignored_pictures": len(planned.ignored),
+        "first_skipped": next((why.detail for why in planned.skipped.values()), None),
+    }
 
 
 def _settings(recipe: Recipe, planned: Plan) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from stages.core.folder import artifact
 from stages.core.folder.artifact import Report
 from stages.core.folder.manifest import versions
 from stages.core.recipe import load
-from stages.make_games import Sources, run, stage
+from stages.make_games import Sources, preview, run, stage
 from stages.make_games.charts import planning
 from stages.make_games.clevr import drawn, given
 from tests.make_games.ready.samples import recipe, write_pair
@@ -171,3 +171,19 @@ def test_a_slow_renderer_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
         ["rendered by the scalar renderer, several times slower: no LLVM library works here; " + REMEDY],
         [],
     ]
+
+
+def test_a_preview_counts_what_the_run_then_makes(photos: Path, tmp_path: Path) -> None:
+    (photos / "pair1_modified.png").unlink()
+    place = Sources(ready=str(photos))
+    seen = preview(recipe("games.pairs=9"), place)
+    counts = run(recipe("games.pairs=9"), tmp_path / "games", sources=place, processes=1).counts
+    assert {name: seen[name] for name in ("asked", "found", "split")} == {
+        "asked": 9,
+        "found": 3,
+        "split": counts["split"],
+    }
+    assert seen["skipped"] == counts["skipped"] == {"no counterpart": 1} and (counts["asked"], counts["found"]) == (
+        9,
+        3,
+    )

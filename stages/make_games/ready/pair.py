@@ -11,7 +11,7 @@ from stages.core.errors import InputError, MissingExtra
 from stages.core.folder.files import read_json, sha256_text
 from stages.core.recipe import Recipe
 from stages.core.recipe.games import Domain
-from stages.make_games.pair import Made, Pair, Plan, Skipped, common
+from stages.make_games.pair import LOOKS_THE_SAME, Made, Pair, Plan, Skipped, common
 from stages.make_games.ready.comparing import likeness, same
 from stages.make_games.ready.entry import Bad, Entry, Found, Stored
 from stages.make_games.ready.groups import hashes_of, splits_of
@@ -22,6 +22,7 @@ from stages.make_games.ready.tables import NUMBERED
 # Correlation of two pictures' details (brightness at 64 × 64 less its blur, best of small shifts) below which they have
 # nothing in common. Measured: edited photos 0.9, a quarter of a photo kept 0.26, 99 % of unrelated photos below 0.154.
 MIN_LIKENESS = 0.15
+UNSEEN = 12  # levels of 255; pictures whose channels differ by no more look the same to the eye
 UNKNOWN: Domain = "picture"
 OF_NO_KIND = (
     "what these pictures show is unknown, so the prompts call them just pictures; add --set games.domain=photo, "
@@ -95,6 +96,8 @@ class ReadyPair(Pair):
                     "nothing in common", f"{name}: has nothing in common with its counterpart {other} ({likely})"
                 )
             counts["unrelated_keep"] = 1
+        elif same(original.image, modified.image, UNSEEN):
+            counts[LOOKS_THE_SAME] = 1
         return modified, counts
 
     def _scaled(self, opened: Opened) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -145,3 +146,15 @@ def test_more_than_half_of_mixed_up_clevr_scenes_are_found(shared_data: Callable
     pictures = [Image.open(file).convert("RGB") for file in sorted(folder.rglob("*.png"))[:12]]
     found = [likeness(one, other) for one, other in itertools.combinations(pictures, 2)]
     assert sum(value < MIN_LIKENESS for value in found) > 0.5 * len(found)
+
+
+def test_pairs_that_look_the_same_are_reported_with_a_remedy_that_works(tmp_path: Path) -> None:
+    write_pair(tmp_path / "in", "plain", seed=3)
+    faint = photo()
+    faint.putpixel((9, 9), tuple(min(level + 7, 255) for level in photo().getpixel((9, 9))))  # type: ignore[union-attr, arg-type]
+    write(tmp_path / "in", "faint", photo(), faint)
+    counts = manifest_of(made_from(tmp_path / "in", tmp_path / "a"))
+    assert counts["counts"]["look_the_same"] == 1
+    (warning,) = [text for text in counts["warnings"] if "look the same to the eye: 1" in text]
+    (remedy,) = re.findall(r"--set (\S+)", warning)
+    assert skipped(made_from(tmp_path / "in", tmp_path / "b", remedy)) == {"faint": "identical"}
