@@ -111,9 +111,6 @@ class Claims(Phrases):
         line = iter(sorted(self.scene.all, key=lambda x: len(self.scene.beside(x, "left"))))
         return all(any(x in group for x in line) for group in [self.things(part) for part in nodes(parts)])
 
-    def ordered(self, group: Node) -> Things:
-        return self.things(group)
-
     # ---- what holds of them
 
     def holds(self, subject: Node, *predicates: Node) -> bool:
@@ -145,7 +142,7 @@ class Claims(Phrases):
     def only_holds(self, subject: Node, predicate: Node) -> bool:
         """ "Only cubes are red." """
         of = self.things(predicate)
-        return bool(of) and of <= self.phrase(subject).things
+        return bool(of) and of <= self.things(subject)
 
     def rest(self, predicate: Node) -> bool:
         return self.scene.all - self.known().things <= self.things(predicate)
@@ -196,8 +193,7 @@ class Claims(Phrases):
         """ "No two of them have the same color." """
         *whole, kinds = nodes(parts)
         if whole:
-            found = self.of(whole[0])
-            self.topic = found if isinstance(found, Phrase) else Phrase.all_of(found)
+            self.topic = Phrase.all_of(self.things(whole[0]))
         return [to_int(x) for x in tokens(parts)] == [2] and self.each_different(kinds)
 
     def _several(self, group: Node) -> Things:

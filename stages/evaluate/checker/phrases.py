@@ -81,8 +81,9 @@ class Phrases:
         return getattr(self, node.data)(*parts)
 
     def things(self, node: Node) -> Things:
-        found: Things = self.of(node)
-        return found
+        """The objects that a node describes, or that its noun phrase is about."""
+        found: Things | Phrase = self.of(node)
+        return found.things if isinstance(found, Phrase) else found
 
     def phrase(self, node: Node) -> Phrase:
         found: Phrase = self.of(node)
@@ -108,7 +109,7 @@ class Phrases:
         return self.portion(quantity, self.things(group))
 
     def part(self, quantity: Node, whole: Node) -> Phrase:
-        return self.portion(quantity, self.phrase(whole).things)
+        return self.portion(quantity, self.things(whole))
 
     def portion(self, quantity: Node, things: Things) -> Phrase:
         kind = quantity.children[0]
@@ -121,20 +122,22 @@ class Phrases:
 
     def definite(self, *parts: Node | Token) -> Phrase:
         """ "the cubes", "the two cubes": all of them; "the red cube": the only one, or any of several."""
-        group, numbers = nodes(parts)[0], [to_int(x) for x in tokens(parts)]
-        things = self.things(group)
-        if not things or len(things) not in (numbers or [len(things)]):
-            raise NotThere
-        one = not numbers and not _is_plural(group)
+        things = self._counted_things(parts)
+        one = not tokens(parts) and not _is_plural(nodes(parts)[0])
         return Phrase.all_of(frozenset([self.choose(sorted(things))]) if one else things)
 
     def the_only(self, *parts: Node | Token) -> Phrase:
-        group, numbers = nodes(parts)[0], [to_int(x) for x in tokens(parts)]
-        things = self.things(group)
-        expected = numbers or [len(things) if _is_plural(group) else 1]
-        if not things or len(things) not in expected:
+        things = self._counted_things(parts)
+        if len(things) > 1 and not tokens(parts) and not _is_plural(nodes(parts)[0]):
             raise NotThere
         return Phrase.all_of(things)
+
+    def _counted_things(self, parts: Sequence[Node | Token]) -> Things:
+        """The things of a group, if there are as many as the number before it says."""
+        things = self.things(nodes(parts)[0])
+        if not things or any(to_int(number) != len(things) for number in tokens(parts)):
+            raise NotThere
+        return things
 
     def everything(self) -> Phrase:
         return Phrase.all_of(self.domain)
@@ -190,9 +193,6 @@ class Phrases:
     def is_not(self, predicate: Node) -> Things:
         return self.scene.all - self.things(predicate)
 
-    def like(self, phrase: Node) -> Things:
-        return self.phrase(phrase).things
-
     # ---- the objects in a relation to others
 
     def same_as(self, kinds: Node, *phrase: Node) -> Things:
@@ -231,7 +231,7 @@ class Phrases:
 
     def between(self, *phrases: Node) -> Things:
         """Between them from left to right and from front to back."""
-        ends = [self.phrase(node).things for node in phrases]
+        ends = [self.things(node) for node in phrases]
         if any(len(things) != 1 for things in ends):
             raise Unsure("it is not clear between which two")
         (x,), (y,) = ends

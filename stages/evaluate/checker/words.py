@@ -10,36 +10,38 @@ from typing import Any
 from lark import Token
 from lark.lexer import Lexer
 
-# Terminals that stand for several words. Every other word of the grammar stands for itself.
-_SYNONYMS = {
+from stages.core.clevr.vocabulary import COLORS
+
+# The words that terminals of the grammar stand for. Every other word of the grammar stands for itself.
+_NOUNS = {
     "CUBE": "cube cubes block blocks box boxes",
     "SPHERE": "sphere spheres ball balls orb orbs",
     "CYLINDER": "cylinder cylinders tube tubes",
     "THING": "thing things object objects item items piece pieces",
-    "SHAPE": "shape shapes",
+}
+_ADJECTIVES = {
     "LARGE": "large big",
     "SMALL": "small little tiny",
     "METAL": "metal metallic shiny reflective glossy polished",
     "RUBBER": "rubber matte matt dull",
-    "RED": "red",
-    "BLUE": "blue",
-    "GREEN": "green",
+    "ROUND": "round",
+    **{color.upper(): color for color in COLORS},
     "GRAY": "gray grey",
-    "BROWN": "brown",
     "PURPLE": "purple violet",
     "CYAN": "cyan teal turquoise",
-    "YELLOW": "yellow",
-    "ROUND": "round",
+}
+_WORDS = {
+    **_NOUNS,
+    **_ADJECTIVES,
+    **{word.upper(): word for word in ("left", "right", "behind")},
+    "FRONT": "front foreground",
+    "BACK": "back background",
+    "EXTREME": "leftmost rightmost frontmost hindmost smallest largest",
     "NUMBER": "zero one two three four five six seven eight nine ten",
     "COLOR": "color colors colour colours",
     "SIZE": "size sizes",
+    "SHAPE": "shape shapes",
     "MATERIAL": "material materials",
-    "EXTREME": "leftmost rightmost frontmost hindmost smallest largest",
-    "LEFT": "left",
-    "RIGHT": "right",
-    "FRONT": "front foreground",
-    "BACK": "back background",
-    "BEHIND": "behind",
     "COMMA": ",",
     "_PERSON": "i you we",
     "_SEE": "see find notice spot count",
@@ -48,11 +50,9 @@ _SYNONYMS = {
     "_SURFACE": "surface finish texture",
     "_WHILE": "but while plus though although",
 }
-_TERMINAL = {word: name for name, words in _SYNONYMS.items() for word in words.split()}
-NUMBERS = {word: number for number, word in enumerate(_SYNONYMS["NUMBER"].split())}
-_NOUNS = ("CUBE", "SPHERE", "CYLINDER", "THING")
-_ADJECTIVES = tuple(_SYNONYMS)[tuple(_SYNONYMS).index("LARGE") : tuple(_SYNONYMS).index("NUMBER")]
-_DESCRIBING = "|".join(word for name in (*_NOUNS, *_ADJECTIVES) for word in _SYNONYMS[name].split())
+_TERMINAL = {word: name for name, words in _WORDS.items() for word in words.split()}
+NUMBERS = {word: number for number, word in enumerate(_WORDS["NUMBER"].split())}
+_DESCRIBING = "|".join(" ".join([*_NOUNS.values(), *_ADJECTIVES.values()]).split())
 
 # One way of writing each thing, in this order.
 _SPELLING = (

@@ -8,7 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages.core.clevr.vocabulary import COLORS, MATERIALS, SHAPES, SIZES
-from stages.evaluate.checker import check
+from stages.evaluate.checker import _grammar, check
+from stages.evaluate.checker.claims import Claims
+from stages.evaluate.checker.phrases import _bounds
 
 HERE = Path(__file__).parent
 PRECISION = 0.98  # of all judged, a judged sentence that cannot be decided counted as an error
@@ -181,6 +183,17 @@ def test_why_says_what_keeps_the_checker_from_judging():
     assert check("", SCENE).why == "says nothing"
     assert check("the red cube the", SCENE).why == "a sentence that the grammar does not have"
     assert check("There is a cube.", SCENE).why == ""
+
+
+def test_every_rule_of_the_grammar_has_a_meaning():
+    """A quantity means bounds; `?ordered` is always replaced by what it consists of."""
+    rules = _grammar().rules
+    quantities = {str(part.name) for rule in rules if rule.origin.name == "quantity" for part in rule.expansion}
+    for quantity in quantities:
+        low, high = _bounds(quantity, [], 2)
+        assert low <= high
+    names = {str(rule.alias or rule.origin.name) for rule in rules} - quantities - {"quantity", "ordered"}
+    assert {name for name in names if not name.startswith("_")} <= set(dir(Claims))
 
 
 def test_a_scene_without_a_camera_has_no_halves():

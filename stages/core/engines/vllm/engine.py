@@ -150,11 +150,11 @@ class VllmEngine(Engine):
 
     def _prompt(self, request: Request, processor: ProcessorMixin) -> Any:
         """Tokens with the picture's placeholder, the picture, and its name: vLLM encodes a named picture once."""
-        return {
-            "prompt_token_ids": vlm.prompt_ids(processor, request.messages),
-            "multi_modal_data": {"image": self._pictures.load(request.pictures)},
-            "multi_modal_uuids": {"image": [picture.sha256 or picture.ref for picture in request.pictures]},
-        }
+        prompt: dict[str, Any] = {"prompt_token_ids": vlm.prompt_ids(processor, request.messages)}
+        if request.pictures:
+            prompt["multi_modal_data"] = {"image": self._pictures.load(request.pictures)}
+            prompt["multi_modal_uuids"] = {"image": [picture.sha256 or picture.ref for picture in request.pictures]}
+        return prompt
 
 
 def _completions(output: RequestOutput, request: Request, policy: _Policy, sampler: str) -> list[Completion]:

@@ -162,3 +162,14 @@ def test_weights_of_another_shape_are_refused_by_name(asker: Asker, model: Path,
     finally:
         asker.engine.load("current", model, "v1")
     asker.ask([asker.request(0)])
+
+
+def test_a_prompt_without_a_picture_is_answered(asker: Asker, model: Path):
+    """Such as the judge's of an evaluation."""
+    request = asker.request(0)
+    request = replace(
+        request, pictures=[], messages=[{"role": "user", "content": [{"type": "text", "text": "clue list seat"}]}]
+    )
+    ((completion,),) = asker.ask([request])
+    expected = recomputed(model, asker.recipe, request, completion)
+    assert torch.tensor(completion.logprobs) == pytest.approx(expected, abs=1e-4)
