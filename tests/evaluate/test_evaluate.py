@@ -39,7 +39,7 @@ def test_both_sides_play_the_same_deals_and_wins_add_up(games: Path, tmp_path: P
     assert table["won"].sum() == arena["wins"] and len(table) == 16
 
 
-def test_a_policy_against_itself_is_at_one_half(tmp_path: Path):
+def test_a_policy_against_itself_wins_half_of_the_games(tmp_path: Path):
     recipe = fake_recipe("evaluate.games=400", "evaluate.transcripts=0", *TRAIN)
     games = write_games(tmp_path / "games", recipe, count=200)
     arena = evaluate.run(recipe, games, tmp_path / "out", engine=FakeEngine()).counts["arena"]
@@ -48,7 +48,7 @@ def test_a_policy_against_itself_is_at_one_half(tmp_path: Path):
     assert 0 < arena["as_civilians"]["wins"] < 200  # both roles win some
 
 
-def test_evaluation_gives_the_same_again(games: Path, tmp_path: Path):
+def test_the_same_evaluation_gives_the_same_files(games: Path, tmp_path: Path):
     recipe = fake_recipe("evaluate.games=10", *TRAIN)
     for name in ("a", "b"):
         evaluate.run(recipe, games, tmp_path / name)
@@ -91,7 +91,7 @@ def test_votes_are_compared_on_the_same_transcripts(tmp_path: Path):
     assert len(votes) == 6 * 2 * (8 + 1)
 
 
-def test_given_transcripts_are_voted_on(games: Path, tmp_path: Path):
+def test_both_policies_vote_on_given_transcripts(games: Path, tmp_path: Path):
     recipe = fake_recipe("evaluate.games=2", *TRAIN)
     given = rollout.run(recipe, games, tmp_path / "rollouts").out
     counts = evaluate.run(recipe, games, tmp_path / "out", transcripts=given).counts
@@ -145,7 +145,7 @@ def test_transfer_compares_answers_to_equal_questions(tmp_path: Path):
     assert transfer["change"] == pytest.approx((right - noes) / 40)
 
 
-def test_answers_that_were_cut_off_in_a_thought_count_for_nobody(tmp_path: Path):
+def test_an_answer_cut_off_in_a_thought_is_unreadable(tmp_path: Path):
     recipe = fake_recipe("evaluate.games=4", "evaluate.questions=8", *TRAIN)
     games = write_games(tmp_path / "games", recipe, count=10, scenes=True)
     cut_off = FakeEngine(lambda request, sample: "Perhaps \\boxed{1}, but let me check again" + " and again" * 100)
@@ -155,11 +155,11 @@ def test_answers_that_were_cut_off_in_a_thought_count_for_nobody(tmp_path: Path)
 
 
 @pytest.mark.parametrize(("given", "read"), [("Yes.", "yes"), ("**two**", "2"), (" 3 ", "3"), ("Red", "red")])
-def test_answers_are_compared_plainly(given: str, read: str):
+def test_answers_are_compared_without_case_and_punctuation(given: str, read: str):
     assert plain(given) == read
 
 
-def test_an_odd_number_of_games_cannot_be_mirrored_and_greedy_can_be_judged(games: Path, tmp_path: Path):
+def test_an_odd_number_of_games_is_refused_and_a_greedy_policy_can_be_evaluated(games: Path, tmp_path: Path):
     with pytest.raises(InputError, match="multiple of 2"):
         fake_recipe("evaluate.games=5")
     recipe = fake_recipe("evaluate.games=2", "rollout.temperature=0", *TRAIN)

@@ -13,34 +13,34 @@ def test_wilson_by_hand():
     assert wilson(0, 0) == (0.0, 1.0)
 
 
-def test_without_clusters_it_is_wilsons_interval_but_for_the_small_sample_factor():
+def test_without_clusters_it_is_wilsons_interval_with_a_small_sample_factor():
     values = [1.0] * 8 + [0.0] * 2
     found = estimate(values, [str(place) for place in range(10)])
     # variance p (1 − p) / n · n / (n − 1): as many draws as n − 1
     assert (found.low, found.high) == pytest.approx(wilson(0.8, 9))
 
 
-def test_copies_of_a_value_in_one_cluster_add_no_certainty():
+def test_copies_of_a_value_in_one_cluster_do_not_narrow_the_interval():
     values, clusters = [1.0, 0.0, 1.0, 1.0, 0.0], list("abcde")
     once, thrice = estimate(values, clusters), estimate(values * 3, clusters * 3)
     assert thrice == pytest.approx(once)
 
 
-def test_all_alike_at_the_edge_is_no_certainty_but_elsewhere_is():
+def test_equal_values_are_certain_only_inside_the_range():
     assert estimate([1.0] * 20, [str(place) for place in range(20)]).low == pytest.approx(wilson(1, 20)[0])
     assert estimate([0.0, 0.0], ["a", "b"], least=-1.0) == (0.0, 0.0, 0.0)
 
 
-def test_clusters_that_happen_to_balance_are_no_certainty():
+def test_clusters_that_happen_to_balance_are_not_certain():
     assert estimate([1.0, 0.0, 0.0, 1.0], ["a", "a", "b", "b"])[1:] == pytest.approx(wilson(0.5, 2))
 
 
-def test_nothing_seen_is_nothing_known():
+def test_no_values_give_the_widest_interval():
     found = estimate([], [])
     assert math.isnan(found.mean) and (found.low, found.high) == (0.0, 1.0)
 
 
-def test_the_interval_holds_the_truth_as_often_as_it_says():
+def test_95_percent_of_intervals_contain_the_true_share():
     """Clusters of two dependent draws; 95 % of intervals should hold the true share of 0.6."""
     dice, held = random.Random(1), 0
     for _ in range(400):

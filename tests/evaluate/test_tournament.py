@@ -25,7 +25,7 @@ def test_every_kept_checkpoint_meets_every_other(run: Path, tmp_path: Path):
     assert all(set(row) == set(names) - {name} for name, row in counts["civilians_win"].items())
 
 
-def test_who_always_finds_the_spy_is_rated_higher(run: Path, tmp_path: Path):
+def test_a_policy_that_finds_the_spy_is_rated_higher(run: Path, tmp_path: Path):
     engine = _Better()
     counts = evaluate.cross_play(
         fake_recipe("evaluate.games=80"), tmp_path / "games", run, tmp_path / "out", engine=engine

@@ -174,7 +174,7 @@ def test_false(sentence: str):
 
 
 @pytest.mark.parametrize("sentence", lines(UNDECIDED))
-def test_cannot_tell(sentence: str):
+def test_undecided(sentence: str):
     assert check(sentence, SCENE).truth is None
 
 
@@ -250,7 +250,7 @@ def count(rows: list[Row], words: tuple[str, ...]) -> int:
 
 @settings(deadline=None, max_examples=25)
 @given(scenes, wanted)
-def test_denying_what_is_there_flips_the_verdict(rows: list[Row], words: tuple[str, ...]):
+def test_a_negated_clue_has_the_opposite_verdict(rows: list[Row], words: tuple[str, ...]):
     there = count(rows, words) > 0
     for sentence in (f"There is a {phrase(words)}.", phrase(words), f"I can see at least one {phrase(words)}"):
         assert check(sentence, scene(rows)).truth is there
