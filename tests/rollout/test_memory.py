@@ -1,7 +1,7 @@
 from stages.rollout import memory
 
 
-def test_the_peak_holds_the_processes_that_were_started():
+def test_the_peak_includes_child_processes():
     import subprocess
     import sys
 
@@ -15,7 +15,7 @@ def test_the_peak_holds_the_processes_that_were_started():
     assert 0.28 < both - alone < 0.6
 
 
-def test_the_fullest_gpu_is_told():
+def test_the_fullest_gpu_is_reported():
     assert memory._fullest("1024, 81920\n40960, 81920\n[N/A], [N/A]\n") == (40.0, 80.0)
     assert memory._fullest("") is None
 

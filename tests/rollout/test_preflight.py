@@ -27,7 +27,7 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return place
 
 
-def test_eight_games_of_the_split_are_played_into_a_finished_folder(games: Path, tmp_path: Path):
+def test_a_preflight_plays_eight_games_of_the_split(games: Path, tmp_path: Path):
     report = preflight.run(fake_recipe(), games, tmp_path / "preflight")
     manifest = artifact.manifest_of(tmp_path / "preflight", "rollout")
     played = pl.read_parquet(tmp_path / "preflight/games.parquet")
@@ -35,7 +35,7 @@ def test_eight_games_of_the_split_are_played_into_a_finished_folder(games: Path,
     assert {f"pair-{number:03d}" for number in range(8)} >= set(played["pair_id"])  # 8 is dev, 9 is test
 
 
-def test_it_is_not_repeated(games: Path, tmp_path: Path):
+def test_a_preflight_is_not_repeated(games: Path, tmp_path: Path):
     preflight.run(fake_recipe(), games, tmp_path / "preflight")
     engine = FakeEngine()
     again = preflight.run(fake_recipe(), games, tmp_path / "preflight", engine=engine)
@@ -74,7 +74,7 @@ def test_games_are_spread_over_the_deal(tmp_path: Path):
     ]
 
 
-def test_it_stops_when_nothing_can_be_read_and_the_games_can_be_looked_at(games: Path, tmp_path: Path):
+def test_a_preflight_without_readable_answers_is_an_error_and_keeps_its_games(games: Path, tmp_path: Path):
     for _ in range(2):  # the second time it is known without playing
         with pytest.raises(InputError, match=r"no clue and no vote can be read.*vz inspect .*max_clue_tokens") as error:
             preflight.run(fake_recipe(), games, tmp_path / "out", engine=FakeEngine(lambda *_: "no box"))
@@ -82,13 +82,13 @@ def test_it_stops_when_nothing_can_be_read_and_the_games_can_be_looked_at(games:
     assert transcript(tmp_path / "out", "1").facts["players"] == 4
 
 
-def test_it_stops_when_all_is_cut_off(games: Path, tmp_path: Path):
+def test_a_preflight_with_only_truncated_answers_is_an_error(games: Path, tmp_path: Path):
     recipe = fake_recipe("rollout.max_clue_tokens=9", "rollout.max_vote_tokens=9")
     with pytest.raises(InputError, match=r"every answer is cut off.*96 of 96"):
         preflight.run(recipe, games, tmp_path / "out", engine=FakeEngine(lambda *_: "\\boxed{2} and on"))
 
 
-def test_readable_votes_are_enough_to_go_on(games: Path, tmp_path: Path):
+def test_readable_votes_are_enough(games: Path, tmp_path: Path):
     def dumb(request: Request, sample: int) -> str:
         return "\\boxed{2}" if request.n > 1 else "no box"
 
@@ -96,19 +96,19 @@ def test_readable_votes_are_enough_to_go_on(games: Path, tmp_path: Path):
     assert any("unreadable clues" in warning for warning in report.warnings)
 
 
-def test_in_passing_nothing_stays(games: Path, temporary: Path):
+def test_a_temporary_preflight_leaves_nothing(games: Path, temporary: Path):
     report = preflight.run_temporarily(fake_recipe(), games)
     assert report.counts["games"] == 8 and list(temporary.iterdir()) == []
 
 
-def test_in_passing_what_cannot_be_read_stays(games: Path, temporary: Path):
+def test_a_temporary_preflight_keeps_unreadable_games(games: Path, temporary: Path):
     with pytest.raises(InputError) as error:
         preflight.run_temporarily(fake_recipe(), games, engine=FakeEngine(lambda *_: "no box"))
     (folder,) = temporary.iterdir()
     assert str(folder) in str(error.value) and (folder / "rollouts/part-00000.parquet").is_file()
 
 
-def test_in_passing_a_failure_leaves_nothing(games: Path, temporary: Path):
+def test_a_failed_temporary_preflight_leaves_nothing(games: Path, temporary: Path):
     def fail(request: Request, sample: int) -> str:
         raise VzError("the engine is gone")
 
@@ -117,7 +117,7 @@ def test_in_passing_a_failure_leaves_nothing(games: Path, temporary: Path):
     assert list(temporary.iterdir()) == []
 
 
-def test_what_it_shows_is_told_in_words(games: Path, tmp_path: Path):
+def test_the_facts_of_a_preflight_in_words(games: Path, tmp_path: Path):
     recipe = fake_recipe("iterate.games=96", "iterate.rounds=48")
     report = preflight.run(recipe, games, tmp_path / "out", deal=games)
     report.timings.update(round_seconds_at_most=60.0, run_seconds_at_most=3600.4)

@@ -1,4 +1,4 @@
-"""From the recipe of make-games to the prompt that is played: what differs is told as the change log has it."""
+"""Prompts describe what differs between the pictures as the change log of the pair has it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ CHART = ("games.width=320", "games.height=240", "games.charts.kinds=[pie]")
     ],
     ids=["one object", "three objects", "identical", "blank", "chart"],
 )
-def test_every_prompt_tells_what_the_log_of_its_pair_tells(settings: tuple[str, ...], told: str, tmp_path: Path):
+def test_prompts_describe_the_change_of_their_pair(settings: tuple[str, ...], told: str, tmp_path: Path):
     recipe = load("tiny", [*FAKE, "games.pairs=2", "games.samples=1", *settings])
     sources = Sources(tables=shared_folder("data") / "tables") if settings is CHART else Sources()
     make_games.run(recipe, tmp_path / "games", sources=sources, processes=1)

@@ -54,7 +54,7 @@ def test_only_the_split_is_played(games: Path, tmp_path: Path):
     assert (train, dev) == (8, 1)
 
 
-def test_an_unreadable_clue_stands_as_a_placeholder_and_is_counted(games: Path, tmp_path: Path):
+def test_an_unreadable_clue_becomes_a_placeholder_and_is_counted(games: Path, tmp_path: Path):
     heard: list[str] = []
 
     def mumble(request: Request, sample: int) -> str:
@@ -68,7 +68,7 @@ def test_an_unreadable_clue_stands_as_a_placeholder_and_is_counted(games: Path, 
     assert any(UNREADABLE_CLUE in text for text in heard)
 
 
-def test_a_box_in_an_answer_that_was_cut_off_is_neither_clue_nor_vote(games: Path, tmp_path: Path):
+def test_a_box_in_a_truncated_answer_is_ignored(games: Path, tmp_path: Path):
     cut_off = FakeEngine(lambda request, sample: "Perhaps \\boxed{2}, but let me check again" + " and again" * 100)
     rows = rows_of(rollout.run(fake_recipe(), games, tmp_path / "out", engine=cut_off).out)
     assert set(rows["finish_reason"]) == {"length"}
@@ -142,7 +142,7 @@ def test_seats_may_be_played_by_different_policies(games: Path, tmp_path: Path):
     assert rows["policy_version"].n_unique() == 3
 
 
-def test_another_wording_is_another_input(games: Path, tmp_path: Path):
+def test_other_prompts_are_another_input(games: Path, tmp_path: Path):
     words = tmp_path / "words"
     shutil.copytree(prompt_folder("standard"), words)
     recipe = fake_recipe(f"game.prompts={words}")
@@ -152,7 +152,7 @@ def test_another_wording_is_another_input(games: Path, tmp_path: Path):
         rollout.run(recipe, games, tmp_path / "out")
 
 
-def test_speed_may_change_between_a_kill_and_going_on(games: Path, tmp_path: Path):
+def test_speed_settings_may_change_when_a_rollout_resumes(games: Path, tmp_path: Path):
     slow, quick = (fake_recipe("deterministic=false", f"rollout.batch_size={size}") for size in (1, 99))
     rollout.run(slow, games, tmp_path / "out")
     assert rollout.run(quick, games, tmp_path / "out").status == "up to date"
@@ -163,7 +163,7 @@ def test_a_deal_for_other_rules_is_refused(games: Path, tmp_path: Path):
         rollout.run(fake_recipe("game.players=6"), games, tmp_path / "out")
 
 
-def test_a_picture_that_is_gone_or_another_stops_the_stage(games: Path, tmp_path: Path, random_model: Path):
+def test_a_missing_or_changed_picture_stops_the_stage(games: Path, tmp_path: Path, random_model: Path):
     recipe = fake_recipe("rollout.engine=transformers", "game.prompts=compact", "rollout.max_clue_tokens=2")
     picture = next((games / "images").glob("*original.png"))
     picture.write_bytes(picture.read_bytes() + b"x")

@@ -23,7 +23,7 @@ def write_seats(deal_folder: Path, seats: list[dict[str, str | None]]) -> None:
     tables.write(tables.from_rows(seats, tables.SEATS), deal_folder / "seats.parquet", tables.SEATS)
 
 
-def test_a_deals_own_seats_go_before_the_recipes(games: Path, tmp_path: Path):
+def test_a_deals_seats_override_the_recipes(games: Path, tmp_path: Path):
     dealt = tables.read(games / "games.parquet", tables.GAMES)["game_id"].sort().to_list()
     who = [{"game_id": game, "civilian": "current", "spy": f"old-{place % 2}", "analyst": "judge"}
            for place, game in enumerate(dealt)]  # fmt: skip

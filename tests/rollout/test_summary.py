@@ -36,7 +36,7 @@ def test_counts_add_up_over_the_parts(tmp_path: Path):
     assert (counts["prompt_tokens"], counts["completion_tokens"]) == (12 * 3, 12 * 2)
 
 
-def test_a_repeated_clue_is_one_that_was_said_before_in_the_same_game(tmp_path: Path):
+def test_a_clue_counts_as_repeated_within_its_game(tmp_path: Path):
     said = [
         [clue("g0", turn, text) for turn, text in enumerate(["A red cube.", "a RED, cube!", "a red sphere", "a red  cube"])],
         [clue("g1", 0, "a red cube"), clue("g1", 1, "Ärger"), clue("g1", 2, "ärger")],
@@ -44,7 +44,7 @@ def test_a_repeated_clue_is_one_that_was_said_before_in_the_same_game(tmp_path: 
     assert summarise(folder_of(tmp_path, *said)).counts["repeated_clues"] == 3
 
 
-def test_unreadable_clues_are_no_repetitions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_unreadable_clues_do_not_count_as_repeated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(summary, "MOST_UNREADABLE", 1)
     monkeypatch.setattr(summary, "MOST_REPEATED", 0)
     rows = [clue("g", turn, UNREADABLE_CLUE) for turn in range(3)] + [clue("g", 3, "x")]
@@ -80,7 +80,7 @@ def test_without_log_probs_there_is_no_entropy(tmp_path: Path):
         ({"clue": "the same"}, "MOST_REPEATED", "temperature"),
     ],
 )
-def test_a_fault_above_its_limit_is_told_with_the_limit_and_a_remedy(
+def test_a_fault_above_its_limit_is_a_warning_with_a_remedy(
     changes: dict[str, str], limit: str, remedy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     for name in ("MOST_TRUNCATED", "MOST_UNREADABLE", "MOST_REPEATED"):

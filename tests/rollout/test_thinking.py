@@ -30,7 +30,7 @@ def thinker(request: Request, sample: int) -> str:
     return r"<think>\boxed{1} perhaps" + " or not" * 40 if sample % 2 else r"<think>\boxed{1}?</think>\boxed{2}"
 
 
-def test_boxes_in_thoughts_do_not_count_and_own_thoughts_are_shown_to_their_thinker_alone(tmp_path: Path):
+def test_boxes_in_thoughts_do_not_count_and_thoughts_are_shown_to_their_author_alone(tmp_path: Path):
     recipe = fake_recipe("game.clue_rounds=2", "game.own_thoughts=true")
     games = write_games(tmp_path / "games", recipe)
     out = play(tmp_path / "out", games, recipe, thinker).out
@@ -47,7 +47,7 @@ def test_boxes_in_thoughts_do_not_count_and_own_thoughts_are_shown_to_their_thin
     assert votes.filter(pl.col("sample") % 2 == 1)["vote_kind"].unique().to_list() == ["unreadable"]
 
 
-def test_answers_cut_off_in_thought_are_counted_apart_with_a_remedy_that_works(games: Path, tmp_path: Path):
+def test_answers_truncated_in_thought_are_counted_with_a_remedy_that_works(games: Path, tmp_path: Path):
     cut = play(tmp_path / "cut", games, fake_recipe(), thinker)
     votes = cut.counts["votes"]
     assert cut.counts["truncated"] == cut.counts["truncated_thoughts"] == votes / 2
@@ -59,7 +59,7 @@ def test_answers_cut_off_in_thought_are_counted_apart_with_a_remedy_that_works(g
     assert long.counts["unreadable_votes"] == votes / 2
 
 
-def test_other_answers_cut_off_are_no_thoughts(games: Path, tmp_path: Path):
+def test_other_truncated_answers_are_not_thoughts(games: Path, tmp_path: Path):
     cut = play(tmp_path / "cut", games, fake_recipe(), lambda *_: "<think>short</think>" + "word " * 50)
     assert cut.counts["truncated"] == cut.counts["rows"] and cut.counts["truncated_thoughts"] == 0
     assert any("after any thought" in line and "max_clue_tokens" in line for line in cut.warnings)
@@ -77,7 +77,7 @@ def test_room_for_thought_is_added_to_clues_and_votes_in_every_engine(games: Pat
     assert sampling_of(out).max_tokens == 1000
 
 
-def test_a_preflight_of_nothing_but_thoughts_names_the_remedy(games: Path, tmp_path: Path):
+def test_a_preflight_of_thoughts_alone_names_the_remedy(games: Path, tmp_path: Path):
     with FakeEngine(lambda *_: "<think>" + "hm " * 99) as engine, pytest.raises(InputError) as caught:
         preflight.run(fake_recipe(), games, tmp_path / "out", engine=engine)
     for words in ("of them inside their thought", "rollout.max_thinking_tokens", "enable_thinking: false"):

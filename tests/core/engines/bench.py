@@ -28,9 +28,9 @@ GAMES, REPEATS = 64, 5
 
 
 class Unprepared(LocalPolicy):
-    """Reads and prepares the picture of every prompt anew."""
+    """Reads and prepares the picture again for every prompt."""
 
-    def ask(self, request, max_tokens):
+    def question(self, request, max_tokens):
         return Question(request, vlm.encode_one(self.processor, request.messages, [p.load() for p in request.pictures]))
 
     def _inputs(self, prompts: Sequence[Question]) -> dict[str, torch.Tensor]:

@@ -32,14 +32,14 @@ def test_a_model_and_its_own_processor_fit(random_model: Path):
     assert check_fit(*parts(random_model), "here") == Fit(joins=True, shares=True)
 
 
-def test_a_processor_that_makes_another_number_of_picture_tokens_is_refused_with_both_numbers(random_model: Path):
+def test_a_processor_with_another_number_of_picture_tokens_is_refused(random_model: Path):
     model, processor = parts(random_model)
     processor.num_additional_image_tokens = 1
     with pytest.raises(InputError, match=r"here: LlavaProcessor and Llava\w+ do not fit .* 10 placeholder.*features"):
         check_fit(model, processor, "here")
 
 
-def test_left_padding_that_changes_what_the_model_says_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_left_padding_that_changes_answers_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     model, processor = parts(build_gemma3(tmp_path / "gemma3"))
     forward = model.model.language_model.forward
 
@@ -67,7 +67,7 @@ def test_inputs_that_cannot_be_joined_are_noticed(tmp_path: Path, monkeypatch: p
 
 
 @pytest.mark.parametrize("fit", [Fit(True, False), Fit(False, True), Fit(False, False)], ids=str)
-def test_completions_do_not_depend_on_the_way_they_are_computed(random_model: Path, tmp_path: Path, fit: Fit):
+def test_completions_do_not_depend_on_the_shortcuts(random_model: Path, tmp_path: Path, fit: Fit):
     assert ask(random_model, tmp_path, fit) == ask(random_model, tmp_path, Fit(True, True))
 
 

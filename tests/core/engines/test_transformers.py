@@ -208,16 +208,14 @@ def test_an_answer_cut_off_says_so(random_model: Path, pictures: list[Picture]):
         assert not set(one.token_ids[:-1]) & stops
 
 
-def test_placeholders_are_never_said(random_model: Path, pictures: list[Picture]):
+def test_placeholders_are_never_drawn(random_model: Path, pictures: list[Picture]):
     with engine_of(random_model) as engine:
         (completions,) = answers(engine, [request(pictures[0], 1, 200)])
         suppressed = set(engine._policies["current"].suppressed)
     assert suppressed and not suppressed & {token for one in completions for token in one.token_ids}
 
 
-def test_an_adapter_answers_as_the_weights_that_it_comes_to(
-    random_model: Path, tmp_path: Path, pictures: list[Picture]
-):
+def test_an_adapter_answers_as_its_merged_weights(random_model: Path, tmp_path: Path, pictures: list[Picture]):
     from peft import LoraConfig, get_peft_model
 
     recipe = load("tiny").model
@@ -242,7 +240,7 @@ def test_an_adapter_answers_as_the_weights_that_it_comes_to(
     assert said[0] == said[1] != said[2]
 
 
-def test_a_policy_that_is_unloaded_answers_no_more(random_model: Path, pictures: list[Picture]):
+def test_an_unloaded_policy_is_an_error(random_model: Path, pictures: list[Picture]):
     with engine_of(random_model) as engine:
         engine.unload("current")
         assert not engine._policies
@@ -250,7 +248,7 @@ def test_a_policy_that_is_unloaded_answers_no_more(random_model: Path, pictures:
             answers(engine, [request(pictures[0], 1)])
 
 
-def test_new_weights_take_the_place_of_the_old(random_model: Path, tmp_path: Path, pictures: list[Picture]):
+def test_new_weights_replace_the_old(random_model: Path, tmp_path: Path, pictures: list[Picture]):
     model = vlm.load_model(random_model, load("tiny").model, "float32")
     with torch.no_grad():
         for weight in model.parameters():
@@ -318,7 +316,7 @@ def plain_answers(random_model: Path, pictures: list[Picture]) -> list[list[Comp
 
 
 @pytest.mark.parametrize("name", [*list(ODD)[:12], "all at once"])
-def test_no_field_of_a_models_generation_config_changes_what_is_said(
+def test_no_field_of_a_generation_config_changes_the_answers(
     name: str, random_model: Path, pictures: list[Picture], plain_answers: list[list[Completion]], tmp_path: Path
 ):
     values = ODD if name == "all at once" else {name: ODD[name]}
@@ -327,7 +325,7 @@ def test_no_field_of_a_models_generation_config_changes_what_is_said(
     assert said == plain_answers
 
 
-def test_every_token_that_a_generation_config_names_as_an_end_ends_an_answer(
+def test_every_end_token_of_a_generation_config_ends_an_answer(
     random_model: Path, pictures: list[Picture], plain_answers: list[list[Completion]], tmp_path: Path
 ):
     first = plain_answers[0][0].token_ids[0]
@@ -336,6 +334,6 @@ def test_every_token_that_a_generation_config_names_as_an_end_ends_an_answer(
     assert completion.token_ids == [first] and completion.finish_reason == "stop"
 
 
-def test_an_end_that_is_no_token_is_refused(random_model: Path, tmp_path: Path):
+def test_an_end_token_outside_the_vocabulary_is_refused(random_model: Path, tmp_path: Path):
     with pytest.raises(InputError, match=r"generation_config.json: eos_token_id is 'stop', not a token id"):
         engine_of(with_generation_config(random_model, tmp_path / "model", eos_token_id="stop"))

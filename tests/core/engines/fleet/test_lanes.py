@@ -1,4 +1,4 @@
-"""Blocks of games that lanes play side by side: each is saved whole or not at all."""
+"""Lanes play blocks of games side by side. Each block is saved whole or not at all."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is asked of a server, and what its answers become."""
+"""Requests to a server, and completions from its answers."""
 
 import base64
 import io
@@ -60,7 +60,7 @@ def test_the_sampling_of_the_recipe_is_sent():
         ("llamacpp", {"top_k": 0, "min_p": 0, "repeat_penalty": 1.0}),
     ],
 )
-def test_servers_that_have_defaults_of_their_own_are_told_to_leave_them(owner: str, extra: dict[str, float]):
+def test_servers_with_their_own_defaults_are_sent_neutral_values(owner: str, extra: dict[str, float]):
     def reply(call: Call) -> Reply:
         return models("played", owner=owner) if call.path.endswith("/models") else good(call)
 
@@ -82,7 +82,7 @@ def test_fields_can_be_renamed_added_and_left_out():
 
 
 @pytest.mark.parametrize("setting", ["extra_body={seed: 5}", "url=http://me:secret@host/v1", "url=localhost:8000"])
-def test_settings_that_cannot_be_meant_are_refused(setting: str):
+def test_invalid_settings_are_refused(setting: str):
     with ChatServer() as server, pytest.raises(InputError, match=f"rollout.server.{setting.partition('=')[0]}"):
         ask(server, f"rollout.server.{setting}")
 
@@ -99,7 +99,7 @@ def test_text_and_pictures_keep_their_order():
 
 
 @pytest.mark.parametrize("kind", ["png", "jpeg"])
-def test_a_plain_picture_goes_as_its_file_is(tmp_path: Path, kind: str):
+def test_a_plain_picture_is_sent_as_the_bytes_of_its_file(tmp_path: Path, kind: str):
     path = tmp_path / f"a.{kind}"
     Image.new("RGB", (5, 5), (1, 2, 3)).save(path)
     with ChatServer() as server:
@@ -109,7 +109,7 @@ def test_a_plain_picture_goes_as_its_file_is(tmp_path: Path, kind: str):
     assert base64.b64decode(url.partition(",")[2]) == path.read_bytes()
 
 
-def test_a_picture_that_servers_would_read_variously_goes_as_vz_sees_it(tmp_path: Path):
+def test_a_transparent_or_rotated_picture_is_sent_as_vz_sees_it(tmp_path: Path):
     turned, clear = Image.new("RGB", (6, 4), (9, 9, 9)), Image.new("RGBA", (4, 4), (200, 0, 0, 0))
     exif = turned.getexif()
     exif[0x0112] = 6
@@ -123,7 +123,7 @@ def test_a_picture_that_servers_would_read_variously_goes_as_vz_sees_it(tmp_path
         assert decoded(shown(server)[0]).mode == "RGB"
 
 
-def test_a_picture_is_read_once_and_not_if_it_is_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_picture_is_read_once_and_a_changed_file_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     path = tmp_path / "a.png"
     Image.new("RGB", (5, 5)).save(path)
     picture = Picture(tmp_path, "a.png", sha256_file(path))
@@ -168,14 +168,14 @@ def test_ids_of_a_choice_are_read_too():
         assert ask(server)[0].prompt_sha256 == prompt_hash(b"look <picture> who")
 
 
-def test_ids_that_are_not_wanted_are_not_asked_for():
+def test_unwanted_ids_are_not_requested():
     with ChatServer(with_ids) as server:
         (made,) = ask(server, "rollout.server.token_ids=never")
     assert not {"return_token_ids", "logprobs"} & server.asked()[0].keys()
     assert made.token_ids == []
 
 
-def test_ids_that_are_required_and_not_given_end_the_stage():
+def test_missing_ids_end_the_stage_if_they_are_required():
     with (
         ChatServer() as server,
         pytest.raises(InputError, match="gives no log-probs and no prompt token ids and no token ids.*token_ids=auto"),
@@ -196,8 +196,7 @@ def test_ids_that_do_not_fit_their_logprobs_are_an_error():
 
 
 def at_temperature(processed: bool):
-    """A server whose likeliest token has probability 0.3 at temperature 1; vLLM's log-probs are so unless told
-    otherwise."""
+    """A server whose likeliest token has probability 0.3 at temperature 1. By default vLLM's log-probs are always those."""
 
     def reply(call: Call) -> Reply:
         if call.path.endswith("/models"):
@@ -211,7 +210,7 @@ def at_temperature(processed: bool):
 @pytest.mark.parametrize(
     ("processed", "temperature", "usable"), [(True, 0.8, True), (False, 0.8, False), (False, 1.0, True)]
 )
-def test_logprobs_of_another_temperature_are_no_logprobs(processed: bool, temperature: float, usable: bool):
+def test_logprobs_at_another_temperature_are_left_out(processed: bool, temperature: float, usable: bool):
     with ChatServer(at_temperature(processed)) as server, engine_for(server) as engine:
         for _ in range(2):
             (made,) = engine.run(engine.generate(request(temperature=temperature)))
@@ -233,7 +232,7 @@ def test_logprobs_of_another_temperature_are_no_logprobs(processed: bool, temper
         ({"content": None}, "content_filter", "", "stop"),
     ],
 )
-def test_answers_that_are_not_quite_answers(message: dict[str, str], reason: str, text: str, finish: str):
+def test_unusual_answers_become_completions(message: dict[str, str], reason: str, text: str, finish: str):
     def reply(call: Call) -> Reply:
         if call.path.endswith("/models"):
             return good(call)
@@ -270,7 +269,7 @@ def test_a_prompt_beyond_the_limit_is_an_error():
         ask(server, "rollout.max_prompt_tokens=16")
 
 
-def test_what_was_computed_is_counted_by_the_server():
+def test_the_tally_uses_the_servers_own_counts():
     with ChatServer() as server, engine_for(server) as engine:
         completions = engine.run(engine.generate(request(n=2)))
         tally = engine.tally

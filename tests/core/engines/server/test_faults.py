@@ -1,4 +1,4 @@
-"""What happens when a server fails: tried again where it may help, said clearly where it cannot."""
+"""Failures of a server: retried if that may help, else a clear error."""
 
 import asyncio
 import time
@@ -48,7 +48,7 @@ UNREADY = {
 
 
 @pytest.mark.parametrize("fault", UNREADY)
-def test_a_passing_fault_is_tried_again_with_the_same_request(fault: str):
+def test_a_passing_fault_is_retried_with_the_same_request(fault: str):
     with ChatServer() as server:
         (wanted,) = ask(server)
     with ChatServer(first_fails(UNREADY[fault])) as server, engine_for(server, "rollout.server.timeout=0.5") as engine:
@@ -59,7 +59,7 @@ def test_a_passing_fault_is_tried_again_with_the_same_request(fault: str):
     assert first == second
 
 
-def test_a_list_of_models_is_asked_for_again_too():
+def test_the_list_of_models_is_retried_too():
     def reply(call: Call) -> Reply:
         return error(503, "loading") if call.method == "GET" and call.attempt < 3 else good(call)
 
@@ -68,7 +68,7 @@ def test_a_list_of_models_is_asked_for_again_too():
         assert engine.tally.retries == 2
 
 
-def test_the_server_says_how_long_to_wait():
+def test_a_retry_waits_as_long_as_the_server_asks():
     def reply(call: Call) -> Reply:
         return (
             error(429, "later", **{"Retry-After": "0.4"}) if call.attempt == 1 and call.method == "POST" else good(call)
@@ -80,7 +80,7 @@ def test_the_server_says_how_long_to_wait():
         assert 0.4 <= time.monotonic() - began < 5
 
 
-def test_after_the_last_try_the_stage_ends_and_says_why():
+def test_the_error_after_the_last_try_says_why():
     with ChatServer(always(error(500, "CUDA out of memory"))) as server:
         with pytest.raises(
             VzError,
@@ -92,7 +92,7 @@ def test_after_the_last_try_the_stage_ends_and_says_why():
     assert len(server.asked()) == 4
 
 
-def test_a_sample_that_fails_ends_the_others():
+def test_a_failed_sample_cancels_the_others():
     def reply(call: Call) -> Reply:
         if call.method == "POST" and call.body["seed"] == 71:
             return error(400, "no")
@@ -104,7 +104,7 @@ def test_a_sample_that_fails_ends_the_others():
     assert time.monotonic() - began < 10
 
 
-def test_a_server_that_is_not_there():
+def test_a_missing_server_is_an_error():
     with ChatServer() as server:
         url = server.url
     gone = ChatServer()
@@ -134,7 +134,7 @@ def test_a_server_that_is_not_there():
         (Reply(307, b"", {"Location": "https://elsewhere"}), "redirects to https://elsewhere"),
     ],
 )
-def test_a_refusal_is_not_tried_again_and_says_what_to_do(reply: Reply, said: str):
+def test_a_refusal_is_not_retried_and_names_a_remedy(reply: Reply, said: str):
     with ChatServer(always(reply)) as server, pytest.raises(InputError, match=said):
         ask(server, min_tokens=3)
     assert len(server.asked()) == 1
@@ -148,7 +148,7 @@ def test_the_key_is_sent(monkeypatch: pytest.MonkeyPatch):
 
 
 @pytest.mark.parametrize("status", [401, 403, 500])
-def test_a_server_that_quotes_the_key_is_not_quoted(status: int, monkeypatch: pytest.MonkeyPatch):
+def test_the_key_is_cut_out_of_a_servers_words(status: int, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("MY_KEY", KEY)
     quoting = ChatServer(lambda call: error(status, f"what is {KEY}?"))
     with quoting, pytest.raises(VzError, match="what is …") as failed:
@@ -164,7 +164,7 @@ def test_a_missing_key_is_named(monkeypatch: pytest.MonkeyPatch):
     assert not any("authorization" in call.headers for call in server.calls)
 
 
-def test_a_key_is_for_one_server_only(monkeypatch: pytest.MonkeyPatch):
+def test_a_key_goes_to_one_server_only(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("MY_KEY", KEY)
     for name in ("OPENAI_API_KEY", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID"):  # the client would read them itself
         monkeypatch.setenv(name, "sk-of-the-client")
@@ -178,13 +178,13 @@ def test_a_key_is_for_one_server_only(monkeypatch: pytest.MonkeyPatch):
     assert not any("authorization" in call.headers or "sk-" in str(call.headers) for call in other.calls)
 
 
-def test_a_key_of_strange_letters_is_refused_without_showing_it(monkeypatch: pytest.MonkeyPatch):
+def test_a_key_with_invalid_characters_is_refused_without_showing_it(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("MY_KEY", "sk-…")
     with ChatServer() as server, pytest.raises(InputError, match="MY_KEY holds characters that no key has"):
         ask(server, "rollout.server.key_variable=MY_KEY")
 
 
-def test_the_words_of_a_server_are_found_and_cut():
+def test_a_servers_message_is_extracted_and_shortened():
     def words(text: str) -> str:
         return own_words(httpx2.Response(500, text=text))
 
@@ -195,7 +195,7 @@ def test_the_words_of_a_server_are_found_and_cut():
     assert words("") == "without a word"
 
 
-def test_no_more_requests_are_under_way_than_allowed():
+def test_the_number_of_requests_at_once_is_limited():
     seen: list[Queue] = []
 
     async def watch(engine: ServerEngine) -> None:

@@ -61,7 +61,7 @@ def check_nothing_is_lost_or_doubled(count: int, tmp_path: Path) -> None:
     assert 1 - len(asked) / len(tried) > 0.25  # failed; a busy machine adds time-outs of its own
 
 
-def test_games_at_a_failing_server_are_those_at_a_sound_one(tmp_path: Path):
+def test_a_failing_server_gives_the_same_games_as_a_sound_one(tmp_path: Path):
     check_nothing_is_lost_or_doubled(40, tmp_path)
 
 
@@ -159,7 +159,7 @@ def test_an_opponent_may_be_served(tmp_path: Path):
     assert place in (tmp_path / "out" / "manifest.json").read_text()
 
 
-def test_what_is_done_is_told_of_both_kinds(tmp_path: Path):
+def test_the_tally_counts_local_and_served_policies(tmp_path: Path):
     recipe = fake_recipe(*SMALL, "rollout.seats.spy=base")
     games = write_games(tmp_path / "games", recipe, count=4)
     with ChatServer() as server, RoutingEngine(FakeEngine(), recipe) as engine:
@@ -173,7 +173,7 @@ def test_what_is_done_is_told_of_both_kinds(tmp_path: Path):
         engine.unload("base")
 
 
-def test_weights_are_not_looked_for_at_an_address(tmp_path: Path):
+def test_an_address_is_not_loaded_as_weights(tmp_path: Path):
     games = write_games(tmp_path / "games", fake_recipe(*SMALL), count=2)
     recipe: Recipe = fake_recipe(*SMALL, "rollout.engine=transformers")
     with ChatServer() as server:

@@ -18,7 +18,7 @@ def asked_model(server: ChatServer) -> str:
     return str(server.asked()[-1]["model"])
 
 
-def test_the_only_model_plays_whatever_the_policy_is_called_which_is_told(capsys: pytest.CaptureFixture[str]):
+def test_the_only_model_plays_under_any_name_and_a_note_says_so(capsys: pytest.CaptureFixture[str]):
     with ChatServer(having("served-name")) as server:
         ask(server)
     assert asked_model(server) == "served-name"
@@ -53,7 +53,7 @@ def test_an_address_names_the_model():
 
 
 @pytest.mark.parametrize("setting", ["rollout.server.model=qwen-8b", None])
-def test_a_model_that_is_not_there_is_named_with_those_that_are(setting: str | None):
+def test_an_unknown_model_is_an_error_that_lists_the_known_ones(setting: str | None):
     with ChatServer(having("qwen-7b", "llama")) as server, pytest.raises(InputError, match="'qwen-7b', 'llama'"):
         ask(server, *([setting] if setting else []))
     assert not server.asked()
@@ -81,7 +81,7 @@ def test_a_bare_list_is_a_list():
     assert [card.id for card in read_models(as_json([{"id": "a", "owned_by": None}]).content)] == ["a"]
 
 
-def test_one_model_cannot_stand_for_two_policies():
+def test_one_model_cannot_play_two_policies():
     with ChatServer() as server, engine_for(server) as engine:
         engine.run(engine.generate(request()))
         engine.load("current", "runs/demo/round-0001/checkpoint", "v2")
@@ -89,7 +89,7 @@ def test_one_model_cannot_stand_for_two_policies():
             InputError, match="a server keeps the weights that it has.*rollout.engine vllm or transformers"
         ):
             engine.run(engine.generate(request()))
-        engine.load("current", f"{server.url}#played", "v3")  # whoever names it means it
+        engine.load("current", f"{server.url}#played", "v3")  # the user named it
         engine.run(engine.generate(request()))
 
 

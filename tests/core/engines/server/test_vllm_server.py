@@ -1,4 +1,4 @@
-"""vLLM's real API server: that what it says is what the trainer computes."""
+"""vLLM's real API server: its ids and log-probs match those of the trainer."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def _recipe(url: str, model: Path, *overrides: str) -> Recipe:
                        *overrides)  # fmt: skip
 
 
-def test_ids_and_log_probs_are_those_of_the_trainer(server: tuple[str, str], asker: Asker, model: Path):
+def test_ids_and_log_probs_match_the_trainer(server: tuple[str, str], asker: Asker, model: Path):
     for number in range(4):
         request = asker.request(number)
         ((made,),) = asker.ask([request])
@@ -98,7 +98,7 @@ def test_ids_and_log_probs_are_those_of_the_trainer(server: tuple[str, str], ask
         assert (made.token_ids[-1] == 5) == (made.finish_reason == "stop")
 
 
-def test_rules_of_sampling_are_those_that_training_applies(server: tuple[str, str], asker: Asker, model: Path):
+def test_rules_of_sampling_match_training(server: tuple[str, str], asker: Asker, model: Path):
     request = asker.request(1)
     ruled = replace(request.sampling, temperature=1.0, min_tokens=6, repetition_penalty=1.5)
     request = replace(request, sampling=ruled)

@@ -1,4 +1,4 @@
-"""Adapters: served beside their base by one engine, each request with its own."""
+"""Adapters: one engine serves them together with their base."""
 
 from __future__ import annotations
 
@@ -41,9 +41,7 @@ def adapters(model: Path, lora_recipe: Recipe, tmp_path_factory: pytest.TempPath
     return folders
 
 
-def test_base_and_adapters_answer_together_each_with_its_own_weights(
-    lora_recipe: Recipe, model: Path, adapters: list[Path], pictures: Path
-):
+def test_base_and_adapters_answer_together(lora_recipe: Recipe, model: Path, adapters: list[Path], pictures: Path):
     from stages.core.engines.vllm import VllmEngine
     from stages.core.folder import artifact
 
@@ -67,7 +65,7 @@ def test_base_and_adapters_answer_together_each_with_its_own_weights(
     [("use_dora", True), ("bias", "all"), ("modules_to_save", ["lm_head"]), ("init_lora_weights", "pissa"),
      ("peft_type", "IA3"), ("target_parameters", ["experts.gate_up_proj", "experts.down_proj"])],
 )  # fmt: skip
-def test_an_adapter_that_vllm_would_serve_as_another_is_refused_before_it_starts(
+def test_an_adapter_that_vllm_cannot_serve_is_refused_before_it_starts(
     lora_recipe: Recipe, adapters: list[Path], tmp_path: Path, name: str, value: object
 ):
     from stages.core.engines.vllm.weights import weights_of

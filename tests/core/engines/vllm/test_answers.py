@@ -1,4 +1,4 @@
-"""What vLLM answers: the seeds' draws, true log-probs, the trainer's prompts, new weights when told."""
+"""vLLM's answers: seeds, log-probs, prompts, and new weights."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_sample_i_is_drawn_with_seed_plus_i(asker: Asker):
     assert len({tuple(vote.token_ids) for vote in votes}) > 1
 
 
-def test_log_probs_are_those_that_transformers_computes(asker: Asker, model: Path):
+def test_log_probs_match_transformers(asker: Asker, model: Path):
     for number in range(6):
         request = asker.request(number)
         ((completion,),) = asker.ask([request])
@@ -40,7 +40,7 @@ def test_log_probs_are_those_that_transformers_computes(asker: Asker, model: Pat
         assert torch.tensor(completion.logprobs) == pytest.approx(expected, abs=1e-4)
 
 
-def test_least_lengths_and_repetition_penalties_are_those_that_training_applies(asker: Asker, model: Path):
+def test_minimum_lengths_and_repetition_penalties_match_training(asker: Asker, model: Path):
     for number in range(6):
         ruled = replace(asker.request(number).sampling, min_tokens=6, repetition_penalty=1.5)
         request = asker.request(number, sampling=ruled)
@@ -50,7 +50,7 @@ def test_least_lengths_and_repetition_penalties_are_those_that_training_applies(
         assert torch.tensor(completion.logprobs) == pytest.approx(expected, abs=1e-4)
 
 
-def test_the_prompt_is_the_trainers_token_by_token(asker: Asker, model: Path):
+def test_prompt_tokens_match_the_trainers(asker: Asker, model: Path):
     request = asker.request(1)
     ((completion,),) = asker.ask([request])
     processor = vlm.load_processor(model, asker.recipe.model)
@@ -74,7 +74,7 @@ def test_an_answer_ends_with_its_stop_token_or_at_the_limit(asker: Asker, model:
     assert cut.finish_reason == "length" and len(cut.token_ids) == 1
 
 
-def test_greedy_answers_are_the_likeliest_and_all_alike(asker: Asker, model: Path):
+def test_greedy_samples_are_the_likeliest_answer(asker: Asker, model: Path):
     greedy = replace(asker.request(2).sampling, temperature=0.0)
     request = asker.request(2, sampling=greedy, n=3)
     (answers,) = asker.ask([request])
@@ -84,7 +84,7 @@ def test_greedy_answers_are_the_likeliest_and_all_alike(asker: Asker, model: Pat
     )
 
 
-def test_a_picture_and_a_prompt_met_again_are_not_computed_again(asker: Asker):
+def test_a_repeated_picture_and_prompt_come_from_the_cache(asker: Asker):
     long = "clue list " * 30
     parts = [{"type": "image", "text": None}, {"type": "text", "text": long}]
     request = asker.request(0, messages=[{"role": "user", "content": parts}])
@@ -95,7 +95,7 @@ def test_a_picture_and_a_prompt_met_again_are_not_computed_again(asker: Asker):
     assert grown.tokens_in > 60 and grown.tokens_cached >= 32 * ((grown.tokens_in - 1) // 32)
 
 
-def test_another_picture_is_not_taken_for_the_first(asker: Asker, model: Path):
+def test_pictures_are_not_confused_in_the_cache(asker: Asker, model: Path):
     first = asker.request(0)
     second = replace(first, pictures=asker.request(1).pictures)
     asker.ask([first])
@@ -104,16 +104,14 @@ def test_another_picture_is_not_taken_for_the_first(asker: Asker, model: Path):
     assert torch.tensor(completion.logprobs) == pytest.approx(expected, abs=1e-4)
 
 
-def test_a_prompt_beyond_the_limit_is_an_error_and_never_cut(asker: Asker):
+def test_a_prompt_beyond_the_limit_is_an_error(asker: Asker):
     tokens = asker.recipe.rollout.max_prompt_tokens
     parts = [{"type": "image", "text": None}, {"type": "text", "text": "clue " * tokens}]
     with pytest.raises(InputError, match=f"max_prompt_tokens is {tokens}"):
         asker.ask([asker.request(0, messages=[{"role": "user", "content": parts}])])
 
 
-def test_new_weights_are_taken_in_place_and_nothing_of_the_old_ones_is_left(
-    asker: Asker, model: Path, other_model: Path
-):
+def test_new_weights_replace_the_old_in_place_with_all_caches(asker: Asker, model: Path, other_model: Path):
     request = asker.request(0)
     before = asker.ask([request])
     asker.engine.load("current", other_model, "v2")
@@ -128,7 +126,7 @@ def test_new_weights_are_taken_in_place_and_nothing_of_the_old_ones_is_left(
     assert asker.ask([request]) == before
 
 
-def test_a_tied_table_of_words_is_not_left_old(vllm_recipe: Recipe, pictures: Path, tmp_path: Path):
+def test_tied_embeddings_are_reloaded(vllm_recipe: Recipe, pictures: Path, tmp_path: Path):
     from stages.core.engines.vllm import VllmEngine
 
     models = [build_model(tmp_path / f"tied-{seed}", seed, tied=True) for seed in (0, 1)]
@@ -142,7 +140,7 @@ def test_a_tied_table_of_words_is_not_left_old(vllm_recipe: Recipe, pictures: Pa
             assert torch.tensor(completion.logprobs) == pytest.approx(expected, abs=1e-4)
 
 
-def test_two_policies_of_other_weights_need_two_sets_of_weights(asker: Asker, model: Path, other_model: Path):
+def test_two_policies_with_different_weights_need_weights_at_once(asker: Asker, model: Path, other_model: Path):
     asker.engine.load("base", model, "v1")
     assert asker.ask([asker.request(0, policy="base")]) == asker.ask([asker.request(0)])  # shared: equal weights
     asker.engine.load("opponent", other_model, "v2")

@@ -1,4 +1,4 @@
-"""The families on vLLM: its prompts are the trainer's, and its log-probs those that transformers computes."""
+"""The families on vLLM: its prompts and log-probs match those of the trainer."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ON_GPUS_ONLY = {"gemma3"}
 
 
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
-def test_vllm_plays_it_as_the_trainer_sees_it(family: Family, tmp_path: Path):
+def test_prompts_and_log_probs_match_the_trainer(family: Family, tmp_path: Path):
     pytest.importorskip("vllm", reason="needs vLLM: make test-vllm")
     place = family.build(tmp_path / "model")
     recipe = load("tiny", [*VLLM, f"model.path={place}", "model.device=cpu", "rollout.max_prompt_tokens=900"])

@@ -1,4 +1,4 @@
-"""Deaths: of the engine's process, of ours, by the user's hand. Finished games are kept, none is doubled or lost."""
+"""Deaths of the engine and of vz, and Ctrl-C: finished games are kept, none is lost or played twice."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def journal_files(out: Path) -> int:
     return len(list((out.with_name(f".{out.name}.partial") / "journal").glob("*.parquet")))
 
 
-def test_an_engine_that_is_killed_is_started_again_and_no_game_notices(
+def test_a_killed_engine_is_started_again_and_no_game_changes(
     recipe: Recipe, games: Path, undisturbed: pl.DataFrame, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ):
     from stages.core.engines.vllm import VllmEngine
@@ -127,7 +127,7 @@ def test_a_second_death_ends_the_stage_and_keeps_the_finished_games(
     assert what_was_said(report.out).equals(undisturbed)
 
 
-def test_an_engine_that_dies_while_nobody_asks_takes_new_weights_all_the_same(
+def test_an_engine_that_died_while_idle_still_takes_new_weights(
     vllm_recipe: Recipe, model: Path, other_model: Path, pictures: Path, capfd: pytest.CaptureFixture[str]
 ):
     from stages.core.engines.vllm import VllmEngine
