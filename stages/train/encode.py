@@ -34,7 +34,7 @@ class Batch:
     is_corrected: torch.Tensor  # [B], true for a row that gets importance weights
     old: torch.Tensor | None = None  # [B, T], log π_old; None for the policy itself
     reference: torch.Tensor | None = None  # [B, T], log π_ref
-    anchor_reference: torch.Tensor | None = None  # [B, T], log-probs of the model that anchors hold to
+    anchor_reference: torch.Tensor | None = None  # [B, T], log-probs that the KL of anchors is measured to
 
     @property
     def mask(self) -> torch.Tensor:

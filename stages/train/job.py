@@ -21,7 +21,7 @@ class Job:
     games: str
     model: str  # the policy that played; training starts from it if there is no state
     base: str  # the KL reference, and what a LoRA adapter belongs to
-    anchor: str  # what anchor rows hold to
+    anchor: str  # what the KL of anchor rows is measured to
     state_in: str | None
     state_out: str  # a working folder, which the stage renames
     done: int = 0  # updates of the run before this call

@@ -136,6 +136,19 @@ def sampling_of(rollouts: Path) -> Sampling:
     manifest = rollouts / artifact.MANIFEST
     settings = artifact.manifest_of(rollouts).get("settings", {})
     rollout = settings.get("rollout", {})
+    _check_sampling(manifest, rollout)
+    longest = max(int(rollout.get(name, 1)) for name in ("max_clue_tokens", "max_vote_tokens"))
+    longest += int(rollout.get("max_thinking_tokens", 0))
+    rules = {
+        phase: Rules(int(rollout.get(f"min_{what}_tokens", 0)), float(rollout.get(f"{what}_repetition_penalty", 1.0)))
+        for phase, what in (("clue", "clue"), ("decision", "vote"))
+    }
+    engine, dtype = rollout.get("engine"), settings.get("model", {}).get("dtype", "")
+    return Sampling(float(rollout["temperature"]), longest, rules, sampler_name(engine, dtype) if engine else None)
+
+
+def _check_sampling(manifest: Path, rollout: dict[str, Any]) -> None:
+    """`InputError` if the rows were sampled from a distribution that training cannot compute."""
     temperature = rollout.get("temperature")
     if not isinstance(temperature, int | float):
         raise InputError(f"{manifest}: names no settings.rollout.temperature; play the games again with this version")
@@ -156,14 +169,6 @@ def sampling_of(rollouts: Path) -> Sampling:
                 f"{manifest}: the rows were sampled with rollout.server.extra_body.{name} {extra[name]}, "
                 "so not from the distribution that trains; play without it"
             )
-    longest = max(int(rollout.get(name, 1)) for name in ("max_clue_tokens", "max_vote_tokens"))
-    longest += int(rollout.get("max_thinking_tokens", 0))
-    rules = {
-        phase: Rules(int(rollout.get(f"min_{what}_tokens", 0)), float(rollout.get(f"{what}_repetition_penalty", 1.0)))
-        for phase, what in (("clue", "clue"), ("decision", "vote"))
-    }
-    engine, dtype = rollout.get("engine"), settings.get("model", {}).get("dtype", "")
-    return Sampling(float(temperature), longest, rules, sampler_name(engine, dtype) if engine else None)
 
 
 def _key(row: Mapping[str, Any]) -> str:

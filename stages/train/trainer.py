@@ -1,7 +1,7 @@
-"""TRL's GRPO trainer on stored rows: TRL and transformers keep the loop, vz gives the rows, the loss and the schedule.
+"""TRL's GRPO trainer on stored rows.
 
-Kept are accumulation, autocast, clipping and distribution. Nothing is generated, a short micro-batch is normalised over
-its update, the KL reference is the run's base, and the learning-rate schedule spans the run.
+TRL and transformers run the loop: accumulation, autocast, clipping, distribution. vz supplies the rows, the loss, the
+KL reference (the run's base) and the learning-rate schedule (which spans the run). Nothing is generated.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Models:
 
     policy: PreTrainedModel
     reference: PreTrainedModel | None  # None for the policy without its adapter, or if there is no KL
-    anchor: PreTrainedModel | None  # what anchors hold to; None for the reference
+    anchor: PreTrainedModel | None  # what the KL of anchors is measured to; None for the reference
     tokens: Tokens
     temperature: float  # the sampler's
 
