@@ -1,4 +1,4 @@
-"""Falling entropy: a policy that answers ever more alike explores less, and its groups of votes lose their variance."""
+"""Falling entropy: a policy whose answers grow more and more alike explores less, and its votes lose their variance."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from statistics import fmean
 
 from stages.iterate.state import Metrics
 
-LIMIT = 0.3  # share of the first rounds' entropy below which a warning says so
-WINDOW = 3  # rounds that are averaged, since single ones are noisy
+LIMIT = 0.3  # share of the first rounds' entropy below which there is a warning
+WINDOW = 3  # rounds in an average, since single rounds are noisy
 ENTROPIES = {"clue_entropy": "clues", "vote_entropy": "votes"}
 
 
 def falling(rounds: Sequence[Metrics]) -> list[str]:
     """A warning for each entropy whose mean over the last rounds is below LIMIT times that over the first.
 
-    `rounds`: the metrics of all rounds so far. Rounds without log-probs are passed over.
+    `rounds` are the metrics of all rounds so far. Rounds without log-probs are ignored.
     """
     warnings = []
     for name, what in ENTROPIES.items():

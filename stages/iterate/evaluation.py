@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from pathlib import Path
 
 from stages import evaluate, rollout
-from stages.core.engines import Engine
 from stages.core.recipe import Recipe
-from stages.core.recipe.load import place_of
 from stages.iterate.dealing import deal_games
+from stages.iterate.round import Round
 from stages.iterate.state import record
 
 EVALUATIONS = "evaluations.jsonl"
@@ -21,47 +19,44 @@ def is_due(recipe: Recipe, number: int) -> bool:
     return every > 0 and number % every == 0
 
 
-def evaluate_round(
-    run: Path,
-    recipe: Recipe,
-    games: Path,
-    engine: Engine,
-    number: int,
-    model: str | Path,
-    left_out: Collection[str],
-) -> None:
-    """Evaluate the policy after round `number` against the opponent, and append its figures to `evaluations.jsonl`.
+def evaluate_round(this: Round, model: str | Path) -> None:
+    """Evaluate `model`, the policy after a round, against the opponent; append its figures to `evaluations.jsonl`.
 
     All evaluations of a run vote on the same transcripts, which its base model plays with itself once.
     """
-    transcripts = _transcripts(run, recipe, games, engine, left_out) if recipe.evaluate.transcripts else None
     report = evaluate.run(
-        recipe,
-        games,
-        run / f"round-{number:04d}" / "evaluation",
+        this.recipe,
+        this.games,
+        this.folder / "evaluation",
         model=model,
-        transcripts=transcripts,
-        engine=engine,
-        left_out=left_out,
+        transcripts=_transcripts(this) if this.recipe.evaluate.transcripts else None,
+        engine=this.engine,
+        left_out=this.left_out,
         overwrite=True,  # a run that is continued may ask for other evaluations
     )
-    record(run / EVALUATIONS, {"iteration": number, **report.counts})
+    record(this.run / EVALUATIONS, {"iteration": this.number, **report.counts})
 
 
-def _transcripts(run: Path, recipe: Recipe, games: Path, engine: Engine, left_out: Collection[str]) -> Path:
+def _transcripts(this: Round) -> Path:
     """Rollouts in which the base model plays every seat."""
-    base, split, folder = place_of(recipe.model.path), recipe.evaluate.split, run / "transcripts"
-    count = recipe.evaluate.transcripts
+    split, folder = this.recipe.evaluate.split, this.run / "transcripts"
     dealt = deal_games(
-        folder / "games", recipe, games, split=split, count=count, purpose="transcripts", iteration=0, left_out=left_out
+        folder / "games",
+        this.recipe,
+        this.games,
+        split=split,
+        count=this.recipe.evaluate.transcripts,
+        purpose="transcripts",
+        iteration=0,
+        left_out=this.left_out,
     )
     return rollout.run(
-        recipe,
-        games,
+        this.recipe,
+        this.games,
         folder / "rollouts",
         deal=dealt.out,
         split=split,
-        models={"current": base, "base": base},
-        engine=engine,
+        models={"current": this.base, "base": this.base},
+        engine=this.engine,
         overwrite=True,
     ).out

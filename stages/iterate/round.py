@@ -36,7 +36,10 @@ SLOTS = ("training-state/a", "training-state/b")
 
 @dataclass(frozen=True)
 class Round:
-    """A round with what it needs: the run's folder, its recipe, its games folder, a live engine, the state before."""
+    """A round with what it needs: the run's folder, its recipe and games, a live engine, the state before it.
+
+    Round 0 is what comes before the first: nothing is trained in it.
+    """
 
     run: Path
     recipe: Recipe

@@ -27,7 +27,7 @@ def start(recipe: Iterate) -> Schedule:
 def advance(state: Schedule, acc: float, na: float, recipe: Iterate) -> Schedule:
     """The state after a round in `state.phase` whose games had accuracy `acc` and N/A share `na`.
 
-    x̄ ← ρ x̄ + (1 − ρ) x (eq. 8, 9); then the phase changes if the recipe's way of switching says so.
+    x̄ ← ρ x̄ + (1 − ρ) x (eq. 8, 9); then the phase changes if `iterate.switching` says so.
     """
     moved = replace(
         state,
@@ -51,7 +51,7 @@ def _switches(state: Schedule, recipe: Iterate) -> bool:
 
 
 def _gate(state: Schedule, recipe: Iterate) -> bool:
-    """Eq. 10: decision → clue when voting is good and sure; clue → decision when it has become bad or unsure."""
+    """Eq. 10: decision → clue when votes are good and sure; clue → decision when they have become bad or unsure."""
     if state.phase == "decision":
         return state.acc_ema >= recipe.acc_high and state.na_ema <= recipe.na_low
     return 1 - state.acc_ema >= recipe.err_high or state.na_ema >= recipe.na_high

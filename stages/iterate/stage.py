@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -77,11 +78,12 @@ def run(
             pictures = games or own_games(out, recipe, full=full, overwrite=overwrite)
             found = _unplayable(out, recipe, pictures) if unplayable is None else unplayable
             left_out = playable.write_list(out, recipe, found, _left_out_before(out))
+            this = Round(out, recipe, pictures, live, first, state, left_out)
             if first == 0:
-                _before_round_1(out, recipe, pictures, live, left_out, on_preflight)
+                _before_round_1(this, on_preflight)
             for number in range(first + 1, recipe.iterate.rounds + 1):
                 _refuse_edited_files(out, recipe, inputs)
-                this = Round(out, recipe, pictures, live, number, state, left_out)
+                this = replace(this, number=number, state=state, seconds={})
                 state = _play_round(this, callbacks, on_round, warnings)
         return _report(out, state, "done" if first < state.iteration else "up to date", warnings)
 
@@ -152,29 +154,22 @@ def _resume(
     return point.state or State(0, start(recipe.iterate)), warnings
 
 
-def _before_round_1(
-    out: Path,
-    recipe: Recipe,
-    games: Path,
-    engine: Engine,
-    left_out: frozenset[str],
-    on_preflight: Callable[[Report], None] | None,
-) -> None:
+def _before_round_1(this: Round, on_preflight: Callable[[Report], None] | None) -> None:
     """A few games of the base model (`InputError` when no answer can be read), and its evaluation."""
-    if recipe.iterate.preflight:
+    if this.recipe.iterate.preflight:
         report = preflight.run(
-            recipe,
-            games,
-            out / PREFLIGHT,
-            number=recipe.iterate.preflight,
-            engine=engine,
-            left_out=left_out,
+            this.recipe,
+            this.games,
+            this.run / PREFLIGHT,
+            number=this.recipe.iterate.preflight,
+            engine=this.engine,
+            left_out=this.left_out,
             overwrite=True,  # what did not pass may be tried again with other settings
         )
         if on_preflight:
             on_preflight(report)
-    if is_due(recipe, 0):
-        evaluate_round(out, recipe, games, engine, 0, place_of(recipe.model.path), left_out)
+    if is_due(this.recipe, 0):
+        evaluate_round(this, this.base)
 
 
 def _refuse_edited_files(out: Path, recipe: Recipe, inputs: dict[str, str]) -> None:
@@ -191,8 +186,7 @@ def _play_round(this: Round, callbacks: dict[str, Callback], on_round: OnRound |
     after, metrics, timings = this.play()
     assert after.checkpoint is not None
     if is_due(this.recipe, this.number):
-        checkpoint = this.run / after.checkpoint
-        evaluate_round(this.run, this.recipe, this.games, this.engine, this.number, checkpoint, this.left_out)
+        evaluate_round(this, this.run / after.checkpoint)
     record(this.run / METRICS, metrics)
     record(this.run / "timings.jsonl", timings)
     write_round(this.folder, after, metrics)  # now the round is finished

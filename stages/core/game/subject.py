@@ -11,16 +11,9 @@ from stages.core.changes import scene_of
 _COUNTS = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 # What can differ in an object: its names in the change logs of vz and of others, and its name in prompts.
 _ATTRIBUTES = {
-    "color": "colour",
-    "colour": "colour",
-    "shape": "shape",
-    "size": "size",
-    "material": "material",
-    "position": "position",
-    "location": "position",
-    "3d_coords": "position",
-    "pixel_coords": "position",
-}
+    "color": "colour", "colour": "colour", "shape": "shape", "size": "size", "material": "material",
+    **dict.fromkeys(("position", "location", "3d_coords", "pixel_coords"), "position"),
+}  # fmt: skip
 _ORDER = tuple(dict.fromkeys(_ATTRIBUTES.values()))
 
 
