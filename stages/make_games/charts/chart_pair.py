@@ -21,7 +21,7 @@ from stages.make_games.charts.swap import ChartTable, changes, draw_swap
 from stages.make_games.charts.tables import lowered, read_table
 from stages.make_games.pair import Made, Pair, Skipped
 
-TRIES = 6  # parts of the table with which a kind is tried
+TRIES = 10  # parts of the table with which a kind is tried
 LONGEST_TITLE = 100  # letters
 MOST_NUMBERS = 12  # at the points of a line
 NO_SWAP, NO_LETTERS, NO_ROOM = "no visible swap", "letters missing", "no room for its labels"

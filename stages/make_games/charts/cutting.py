@@ -42,6 +42,8 @@ def views(table: Table, kind: Kind) -> list[View]:
         if (cube.pair is not None) != (kind == "scatter"):
             continue
         for rows in cube.dimensions:
+            if rows.bounds:
+                continue
             if kind not in _SEVERAL:
                 found.append((cube, rows, None))
             if kind in ("grouped", "stacked", "line", "area"):
@@ -118,7 +120,7 @@ def _shown(grid: Grid, view: View, kind: Kind, title: str, draw: Random) -> Char
     if not series and rows.column != COLUMN and len(names) == 1:
         columns = (replace(columns[0], name=measure or title),)
     places = tuple(rows.places[label] for label in labels) if rows.places else ()
-    return ChartTable(title, rows.heading, measure, tuple(labels), columns, places)
+    return ChartTable(title, rows.heading, measure, tuple(labels), columns, places, bool(series and series.bounds))
 
 
 def _vary(columns: Sequence[Sequence[float | None]], kind: Kind) -> bool:

@@ -38,6 +38,7 @@ class ChartTable:
     labels: tuple[str, ...]
     series: tuple[Series, ...]
     places: tuple[float, ...] = ()
+    bounded: bool = False  # some series are bounds of others, such as the highest and lowest: none exchange values
 
 
 def exchange(table: ChartTable, first: Place, second: Place) -> ChartTable:
@@ -73,7 +74,7 @@ def draw_swap(
     sums = _heights(kind, table, None)
     stacks_are_equal = kind in ("stacked", "area") and max(sums) - min(sums) <= EQUAL * max(sums)
     for one, other in combinations(present, 2):
-        if (kind == "scatter" and one[1] != other[1]) or (stacks_are_equal and one[0] != other[0]):
+        if ((kind == "scatter" or table.bounded) and one[1] != other[1]) or (stacks_are_equal and one[0] != other[0]):
             continue
         if _fits(kind, table, one, other, settings, from_zero):
             found.setdefault((one[0] == other[0], one[1] == other[1]), []).append((one, other))

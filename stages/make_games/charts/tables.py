@@ -30,6 +30,7 @@ _TOTAL = re.compile(
     r"(?:grand |sub)?totals?|all(?: .*)?|overall|sum|both|world|average|mean|median|insgesamt|gesamt|summe|alle",
     re.IGNORECASE,
 )
+_BOUNDS = re.compile(r"\b(?:min|max|minimum|maximum|lo|hi|low|high|lower|upper|lowest|highest)\b")
 _MIDNIGHT = re.compile(r"[T\s]00?:00(?::00(?:\.0+)?)?\s?(?:Z|UTC|[+-]00:?00)?$")
 _CLOCK = re.compile(r"[T\s](\d\d?:\d\d)(?::00(?:\.0+)?)?\s?(?:Z|UTC|[+-]00:?00)?$")
 _WHOLE = 0.01  # of a whole, by which its parts may miss it
@@ -42,6 +43,7 @@ class Dimension:
     column: str
     heading: str
     places: Mapping[str, float] = field(default_factory=dict)
+    bounds: bool = False  # some members are bounds of others, such as the highest and lowest
     whole: bool = False  # its members are all the parts of a total that the table names
 
 
@@ -203,7 +205,8 @@ def _cube(frame: pl.DataFrame, key: Sequence[Column], group: Sequence[Column]) -
     long = frame.unpivot(list(names), index=[c.name for c in key], variable_name=COLUMN, value_name=VALUE)
     if len(group) > 1:
         places = time_places(list(names))
-        dimensions.append(Dimension(COLUMN, "", dict(zip(names.values(), places, strict=True)) if places else {}))
+        bounds = any(_BOUNDS.search(words_of(name)) for name in names)
+        dimensions.append(Dimension(COLUMN, "", dict(zip(names.values(), places or (), strict=bool(places))), bounds))
         long = long.with_columns(pl.col(COLUMN).replace(names))
     first = group[0]
     sums = first.sums if all(c.sums == first.sums for c in group) else "no"

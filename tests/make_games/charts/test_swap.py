@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -49,6 +50,22 @@ def test_slices_differ_by_a_share_of_the_whole() -> None:
 def test_points_keep_to_their_axis() -> None:
     table = shown("abcd", x=[10, 20, 30, 40], y=[11, 21, 31, 41])
     assert all(len({value % 10 for value in pair}) == 1 for pair in pairs("scatter", table))
+
+
+def test_bounds_keep_to_their_series() -> None:
+    table = replace(shown("abc", low=[10, 20, 30], high=[11, 21, 31]), bounded=True)
+    assert all(len({value % 10 for value in pair}) == 1 for pair in pairs("grouped", table))
+
+
+def test_shares_of_a_stack_keep_their_sum() -> None:
+    table = shown(["2001", "2002"], times=True, s=[50, 30], t=[30, 45], u=[20, 25])
+    assert pairs("area", table) == {
+        frozenset({50, 30}),
+        frozenset({50, 20}),
+        frozenset({30, 20}),
+        frozenset({45, 30}),
+        frozenset({45, 25}),
+    }
 
 
 def test_missing_and_equal_values_are_left_alone() -> None:

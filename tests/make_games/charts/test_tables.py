@@ -29,6 +29,15 @@ def test_only_columns_of_one_unit_share_an_axis(tmp_path: Path) -> None:
     assert names(*read(tmp_path, WEATHER).cubes) == ["Max temp+Mean temp+Min temp", "Rain"]
 
 
+def test_the_highest_and_the_lowest_do_not_change_places(tmp_path: Path) -> None:
+    drawn = charts(read(tmp_path, WEATHER), "bar", "grouped", "line")
+    several = [chart for chart in drawn if len(chart.series) > 1]
+    assert several and all(chart.bounded for chart in several)
+    assert all(
+        chart.places for chart in drawn if chart.series[0].name == ""
+    )  # no bars of the highest beside the lowest
+
+
 def test_years_ranks_ids_places_and_flags_are_no_values(tmp_path: Path) -> None:
     text = "Rank,Town,town_id,lat,Founded in year,Capital,Population\n"
     rows = [("Ulm", 1181, 126), ("Bern", 1191, 134), ("Graz", 1128, 291), ("Lyon", 1043, 522), ("Brno", 1243, 380)]
