@@ -1,4 +1,4 @@
-"""A real browser for the tests of pages, and a tab that notes all that a page does besides showing."""
+"""A real browser for the tests of pages, and a tab that records what a page requests and prints."""
 
 from __future__ import annotations
 
@@ -30,24 +30,24 @@ def chromium() -> Iterator[Any]:
 
 @dataclass
 class Tab:
-    """A browser's page, what it asked for and what it said."""
+    """A browser's page, with its requests, and its messages, errors and dialogs."""
 
     page: Any
-    asked: list[str] = field(default_factory=list)
-    said: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
 
     def watch(self) -> Self:
-        self.page.on("request", lambda request: self.asked.append(request.url))
-        self.page.on("console", lambda message: self.said.append(message.text))
-        self.page.on("pageerror", lambda error: self.said.append(str(error)))
-        self.page.on("dialog", lambda dialog: self.said.append(f"dialog {dialog.message}"))
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.on("console", lambda message: self.messages.append(message.text))
+        self.page.on("pageerror", lambda error: self.messages.append(str(error)))
+        self.page.on("dialog", lambda dialog: self.messages.append(f"dialog {dialog.message}"))
         return self
 
     def open(self, file: Path) -> None:
         self.page.goto(file.as_uri())
-        self.still_quiet(file)
+        self.check_quiet(file)
 
-    def still_quiet(self, file: Path) -> None:
-        """Nothing but the file was asked for, and nothing was said."""
-        others = [url for url in self.asked if url != file.as_uri() and not url.startswith("data:")]
-        assert not others and not self.said
+    def check_quiet(self, file: Path) -> None:
+        """The page requested no other file and printed nothing."""
+        others = [url for url in self.requests if url != file.as_uri() and not url.startswith("data:")]
+        assert not others and not self.messages

@@ -17,7 +17,7 @@ from stages.inspect.pairs import Chosen, Seen, look_at, warnings
 MOST = 120  # pairs on a sheet, which then has some 30 MB
 MARK = "vz inspect --contact-sheet"  # in the file, so that it may be replaced
 COLUMNS, TILE, GAP, MARGIN = 3, 220, 8, 20
-LINE, LETTERS, MOST_LINES = 19, 62, 5  # pixels of a line, letters in it, lines below a pair
+LINE, LETTERS, MOST_LINES = 19, 66, 5  # pixels of a line, letters in it, lines below a pair
 PAPER, INK, EDGE, OUTLINE = "#ffffff", "#1f2328", "#8c959f", "#e6007a"
 SPELLED = str.maketrans({"→": "->", "€": "EUR ", "£": "GBP ", "¥": "JPY ", "₹": "INR ", "–": "-", "×": "x", "ß": "ss"})
 
@@ -58,8 +58,8 @@ def _cell(seen: Seen) -> Image.Image:
 def _tile(picture: Image.Image, seen: Seen) -> Image.Image:
     """The picture in a frame as large as a tile, with its outlines; small pictures keep their square pixels."""
     scale = TILE / max(picture.size)
-    way = Image.Resampling.NEAREST if scale > 1 else Image.Resampling.LANCZOS
-    tile = picture.resize((max(1, round(picture.width * scale)), max(1, round(picture.height * scale))), way)
+    method = Image.Resampling.NEAREST if scale > 1 else Image.Resampling.LANCZOS
+    tile = picture.resize((max(1, round(picture.width * scale)), max(1, round(picture.height * scale))), method)
     draw = ImageDraw.Draw(tile)
     draw.rectangle((0, 0, tile.width - 1, tile.height - 1), outline=EDGE)
     for box in seen.difference.boxes if seen.difference else []:

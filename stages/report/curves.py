@@ -36,7 +36,11 @@ class Curve:
 
 @dataclass(frozen=True)
 class Chart:
-    """Curves over rounds. `y_scale` holds properties of Vega's scale, `reference` is a dashed line and its name."""
+    """Curves over rounds.
+
+    `y_scale` are properties of Vega's scale, `reference` is the value and the name of a dashed line, and `clue_phases`
+    are stretches of rounds that are shaded.
+    """
 
     title: str
     unit: str
@@ -71,13 +75,13 @@ def figure(value: Any) -> str:
 
 def _summary(chart: Chart) -> str:
     """The chart in words: where each curve begins and ends."""
-    said = []
+    parts = []
     for curve in chart.curves:
         points = [(round, point[0]) for round, point in curve.points.items() if point[0] is not None]
         if points:
             (first, begin), (last, end) = points[0], points[-1]
-            said.append(f"{curve.name} {figure(begin)} (round {first}) to {figure(end)} (round {last})")
-    return f"{chart.title}: {'; '.join(said)}"
+            parts.append(f"{curve.name} {figure(begin)} (round {first}) to {figure(end)} (round {last})")
+    return f"{chart.title}: {'; '.join(parts)}"
 
 
 def _spec(chart: Chart) -> Json:

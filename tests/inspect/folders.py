@@ -1,4 +1,4 @@
-"""Games folders of small drawn pictures for looking at and for exporting: every kind of pair, and hostile names."""
+"""Games folders of small pictures for the tests of inspect and export: every kind of pair, and hostile texts."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def change(number: int, attribute: str, before: str, after: str) -> Row:
 
 
 def squares(*changed: tuple[int, int], size: tuple[int, int] = SIZE, colour: str = "blue") -> Image.Image:
-    """Grey ground with red squares of 16 pixels at x = 20 and 80, and `colour` ones around the `changed` centres."""
+    """Grey, with red squares of 16 pixels at x = 20 and 80, and squares of `colour` around the `changed` centres."""
     picture = Image.new("RGB", size, "#808080")
     draw = ImageDraw.Draw(picture)
     for x, y, fill in [(20, 40, "red"), (80, 40, "red"), *((x, y, colour) for x, y in changed)]:
@@ -54,7 +54,7 @@ def table(title: str, labels: Sequence[str]) -> str:
 
 
 def pair(name: str, original: Image.Image, modified: Image.Image | None, **more: Any) -> Row:
-    """A row to be, with its pictures instead of their paths."""
+    """A row for `write_pairs`, with pictures instead of their paths."""
     usual = {"pair_id": name, "domain": "clevr", "changes": [], "scene": None, "source": "drawn", "split": "train"}
     return {**usual, **more, "pictures": (original, modified)}
 
@@ -75,7 +75,7 @@ def all_kinds() -> list[Row]:
 
 
 def evil_pairs() -> list[Row]:
-    """A pair for each hostile text, which stands wherever text can."""
+    """A pair for each hostile text, with that text in every field that takes one."""
     return [
         pair(text, squares(), squares((80, 40)), domain="chart", source=text, scene=table(text, ["2019", text]),
              changes=[change(1, text, text, text)])
@@ -84,7 +84,7 @@ def evil_pairs() -> list[Row]:
 
 
 def write_pairs(folder: Path, pairs: Sequence[Row], skipped: Sequence[Row] = ()) -> Path:
-    """The folder, as make-games would write it."""
+    """Write the folder as make-games does."""
 
     def make(work: Path) -> Outcome:
         (work / "images").mkdir()
@@ -115,5 +115,5 @@ def _written(row: Row, number: int, work: Path) -> Row:
 
 
 def replace_in_pairs(folder: Path, **values: pl.Expr) -> None:
-    """Change columns of a folder's pairs, as no command would."""
+    """Replace columns of a folder's pairs behind vz's back."""
     pl.read_parquet(folder / "pairs.parquet").with_columns(**values).write_parquet(folder / "pairs.parquet")

@@ -85,7 +85,7 @@ def filtered(browser: Any, page_file: Path) -> Iterator[Gallery]:
     tab = Gallery(context.new_page()).watch()
     tab.open(page_file)
     yield tab
-    tab.still_quiet(page_file)
+    tab.check_quiet(page_file)
     context.close()
 
 
@@ -95,7 +95,7 @@ def test_every_picture_loads(tab: Gallery, page_file: Path):
     loaded = tab.page.evaluate(LOADED)
     assert loaded == [[True, 120]] * 12 + [[True, 60]] and tab.count == "7 of 7 shown"
     assert tab.pair("blank").locator(".blank").is_visible()
-    tab.still_quiet(page_file)
+    tab.check_quiet(page_file)
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ def test_flickering_pictures_change_places(tab: Gallery, page_file: Path, size: 
     assert pair.evaluate(PLACES) == at_rest and button.inner_text() == "Flicker"
     tab.page.clock.run_for(3000)
     assert pair.evaluate(PLACES) == at_rest
-    tab.still_quiet(page_file)
+    tab.check_quiet(page_file)
 
 
 def test_one_pair_flickers_at_a_time_and_escape_ends_it(tab: Gallery, page_file: Path):
@@ -249,7 +249,7 @@ def test_hostile_names_are_only_text(tab: Gallery, evil_file: Path):
     assert tab.page.locator("script").count() == 1 and tab.page.locator("main b:not(.number)").count() == 0
     assert tab.page.evaluate("() => [...document.querySelectorAll('*')].flatMap((part) => "
                              "[...part.attributes]).filter((one) => one.name.startsWith('on')).length") == 0  # fmt: skip
-    tab.still_quiet(evil_file)
+    tab.check_quiet(evil_file)
 
 
 def test_without_scripts_all_pairs_are_visible(browser: Any, page_file: Path):

@@ -60,9 +60,9 @@ def test_an_id_may_hold_a_comma(tmp_path: Path):
 
 
 def test_a_line_describes_an_object_and_its_changes():
-    thing = {"shape": "cube", "color": "red", "material": "metal", "size": "large"}
+    cube = {"shape": "cube", "color": "red", "material": "metal", "size": "large"}
     changes = [change(1, "shape", "cube", "sphere"), change(1, "color", "red", "blue"), change(0, "color", "x", "y")]
-    lines = change_lines(changes, {"objects": [{}, thing]})
+    lines = change_lines(changes, {"objects": [{}, cube]})
     assert [line.text for line in lines] == [
         "object 0: color x → y",
         "object 1 (large red metal cube): shape cube → sphere, color red → blue",

@@ -117,7 +117,7 @@ def test_hovering_highlights_a_round_and_names_its_values(tab: Tab, pages: Path)
 def test_a_game_is_replayed_until_its_votes(tab: Tab, pages: Path):
     tab.open(pages / "report.html")
     game, other = tab.page.locator(".game").nth(0), tab.page.locator(".game").nth(1)
-    clues, following, result = game.locator(".said"), game.locator("[data-do=next]"), game.locator(".result")
+    clues, following, result = game.locator(".text"), game.locator("[data-do=next]"), game.locator(".result")
     shown = lambda: [clue.is_visible() for clue in clues.all()]  # noqa: E731
     assert shown() == [False] * 4 and not result.is_visible() and game.locator("[data-do=prev]").is_disabled()
     for turn in range(1, 5):
@@ -127,9 +127,9 @@ def test_a_game_is_replayed_until_its_votes(tab: Tab, pages: Path):
     assert result.is_visible() and following.is_disabled() and "win" in result.inner_text()
     assert all(cell.is_visible() for cell in game.locator(".count span").all())
     assert max(bar.bounding_box()["width"] for bar in game.locator(".fill").all()) > 10
-    assert not other.locator(".said").first.is_visible()
+    assert not other.locator(".text").first.is_visible()
     game.locator("[data-do=prev]").click()
-    assert not result.is_visible() and shown() == [True] * 4 and not tab.said
+    assert not result.is_visible() and shown() == [True] * 4 and not tab.messages
 
 
 def test_the_arrow_keys_step_the_game_last_touched(tab: Tab, pages: Path):
@@ -157,7 +157,7 @@ def test_play_runs_to_the_end_and_can_be_paused(tab: Tab, pages: Path):
     assert (count.inner_text(), button.inner_text()) == ("2 / 5", "Play")
     button.click()
     tab.page.clock.run_for(9000)
-    assert (count.inner_text(), button.inner_text()) == ("5 / 5", "Replay") and not tab.said
+    assert (count.inner_text(), button.inner_text()) == ("5 / 5", "Replay") and not tab.messages
 
 
 def test_what_a_model_wrote_does_not_run(tab: Tab, evil_report: Report):
@@ -166,10 +166,10 @@ def test_what_a_model_wrote_does_not_run(tab: Tab, evil_report: Report):
     game = tab.page.locator(".game").first
     for place, clue in enumerate(EVIL):
         game.locator("[data-do=next]").click()
-        assert " ".join(game.locator(".said").nth(place).inner_text().split()) == " ".join(clue.split())
+        assert " ".join(game.locator(".text").nth(place).inner_text().split()) == " ".join(clue.split())
     tab.page.mouse.move(300, 300)
-    assert tab.page.locator("script").count() == 1 and not tab.said
-    assert [url for url in tab.asked if not url.startswith("data:")] == [file.as_uri()]
+    assert tab.page.locator("script").count() == 1 and not tab.messages
+    assert [url for url in tab.requests if not url.startswith("data:")] == [file.as_uri()]
 
 
 def test_without_scripts_charts_and_whole_games_are_visible(browser: Any, pages: Path):
@@ -177,7 +177,7 @@ def test_without_scripts_charts_and_whole_games_are_visible(browser: Any, pages:
     page = context.new_page()
     page.goto((pages / "report.html").as_uri())
     game = page.locator(".game").first
-    assert game.locator(".said").last.is_visible() and game.locator(".result").is_visible()
+    assert game.locator(".text").last.is_visible() and game.locator(".result").is_visible()
     assert not game.locator(".controls").is_visible() and all(page.evaluate(LINES))
     context.close()
 
