@@ -43,7 +43,7 @@ def run(
     count = recipe.games.processes if processes is None else processes
 
     def make(work: Path) -> Outcome:
-        label = str(next(iter(planned.inputs.values()), "drawn"))
+        label = planned.pairs[0].source if planned.pairs else str(next(iter(planned.inputs.values()), ""))
         skipped = [skipped_row(name, label, why, strict=recipe.games.strict) for name, why in planned.skipped.items()]
         for folder in (IMAGES, NOTES):
             (work / folder).mkdir(exist_ok=True)

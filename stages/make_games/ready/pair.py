@@ -5,24 +5,27 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, replace
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
 
+from pydantic import BaseModel, Field, ValidationError
+
+from stages.core.changes import Change
 from stages.core.errors import InputError, MissingExtra
 from stages.core.folder.files import read_json, sha256_text
 from stages.core.recipe import Recipe
 from stages.core.recipe.games import Domain
 from stages.make_games.pair import LOOKS_THE_SAME, Made, Pair, Plan, Skipped, common
-from stages.make_games.ready.comparing import likeness, same
 from stages.make_games.ready.entry import Bad, Entry, Found, Stored
 from stages.make_games.ready.groups import hashes_of, splits_of
-from stages.make_games.ready.notes import read_comparison
-from stages.make_games.ready.pictures import Fault, Opened, open_picture
+from stages.make_games.ready.pictures import Fault, Opened, likeness, open_picture, same
 from stages.make_games.ready.tables import NUMBERED
 
 # Correlation of two pictures' details (brightness at 64 × 64 less its blur, best of small shifts) below which they have
 # nothing in common. Measured: edited photos 0.9, a quarter of a photo kept 0.26, 99 % of unrelated photos below 0.154.
 MIN_LIKENESS = 0.15
 UNSEEN = 12  # levels of 255; pictures whose channels differ by no more look the same to the eye
+NOTED = ("shape", "size", "color", "material")  # what the published notes say of an object
 UNKNOWN: Domain = "picture"
 OF_NO_KIND = (
     "what these pictures show is unknown, so the prompts call them just pictures; add --set games.domain=photo, "
@@ -159,3 +162,42 @@ def _parsed(scene: str | None) -> Any:
 def _sha256(opened: Opened) -> str:
     """Of the bytes that it came in, if they are kept."""
     return "" if opened.png is None else hashlib.sha256(opened.png).hexdigest()
+
+
+class _Replaced(BaseModel):
+    index: Annotated[int, Field(ge=0)]
+    original: dict[str, Any]
+    replacement: dict[str, Any]
+
+
+class _Modification(BaseModel):
+    replaced_objects: list[_Replaced]
+
+
+class _Comparison(BaseModel):
+    original_scene: dict[str, Any]
+    modification: _Modification
+
+
+def read_comparison(body: Any, file: Path) -> tuple[list[Change], dict[str, Any], dict[str, Any]]:
+    """Changes, original scene and modified scene. `InputError` names the file and the part that is not as published."""
+    try:
+        note = _Comparison.model_validate(body)
+        after = list(note.original_scene["objects"])
+        changes: list[Change] = []
+        for entry in note.modification.replaced_objects:
+            before, new = entry.original, entry.replacement
+            after[entry.index] = {**before, **new}
+            changes += [
+                Change(entry.index, name, str(before[name]), str(new[name]))
+                for name in NOTED
+                if name in before and name in new and before[name] != new[name]
+            ]
+    except ValidationError as error:
+        key = ".".join(map(str, error.errors()[0]["loc"]))
+        raise InputError(f"{file}: '{key}' is missing or wrong; remove the note or take the published one") from error
+    except (KeyError, TypeError, IndexError) as error:
+        raise InputError(
+            f"{file}: 'original_scene.objects' is missing, or lacks an object that was replaced"
+        ) from error
+    return changes, note.original_scene, {**note.original_scene, "objects": after}
