@@ -156,4 +156,4 @@ def test_a_file_cut_off_or_spoilt_anywhere_is_a_fault_or_a_picture(kind: str) ->
             try:
                 assert opened(broken).image.mode == "RGB"
             except Fault as fault:
-                assert fault.detail.startswith("here: ")
+                assert str(fault).startswith("here: ")
