@@ -36,7 +36,7 @@ def test_another_place_is_always_free(tmp_path: Path):
             make(tmp_path / out, source=tmp_path / "in")
     with pytest.raises(InputError, match="which 'other' will not replace; choose another --out"):
         make(tmp_path / "in", stage="other")
-    with pytest.raises(InputError, match="name one below it with --out"):
+    with pytest.raises(InputError, match="name a folder inside it with --out"):
         make(Path("/"))
     assert make(tmp_path / "another", stage="other", source=tmp_path / "in") == "done"
 
