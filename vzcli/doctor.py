@@ -19,16 +19,17 @@ if TYPE_CHECKING:
 def command(
     as_json: opt.AsJson = False,
     extras: Annotated[
-        list[str] | None, typer.Option("--need", help="Extras that must be there: render, train, vllm … Repeatable.")
+        list[str] | None,
+        typer.Option("--need", help="An extra that is required: render, train … May be repeated."),
     ] = None,
     recipe: Annotated[
         str | None, typer.Option("--recipe", "-r", help="Also check what this recipe's model needs.")
     ] = None,
     overrides: opt.Overrides = None,
 ) -> None:
-    """Check the set-up: versions, GPU, memory, extras; name the remedy for each failure. Exit code 1 if any fails.
+    """Check versions, GPU, memory and extras, and name a remedy for each failure. Exit code 1 if a check fails.
 
-    With --recipe, also check what its model needs, from its configuration and processor files, not its weights.
+    With --recipe, also check what its model needs. That reads its configuration and processor, not its weights.
     """
     from stages.doctor import examine
 
@@ -36,7 +37,7 @@ def command(
     if recipe is not None or overrides:
         findings += _of_recipe(opt.load_recipe(recipe or DEFAULT_RECIPE, overrides, None))
     if as_json:
-        print(json.dumps([finding.as_dict() for finding in findings]))
+        print(json.dumps([vars(finding) for finding in findings]))
     else:
         _print(findings)
     if any(finding.verdict == "fail" for finding in findings):
@@ -63,7 +64,6 @@ def _print(findings: list[Finding]) -> None:
     colours = {"ok": "green", "warn": "yellow", "fail": "red", "absent": "dim"}
     table = Table("", "what", "found", "remedy", box=None)
     for finding in findings:
-        body = finding.as_dict()
-        mark = f"[{colours[body['verdict']]}]{body['verdict']}[/]"
-        table.add_row(mark, *(escape(body[name]) for name in ("what", "found", "remedy")))
+        mark = f"[{colours[finding.verdict]}]{finding.verdict}[/]"
+        table.add_row(mark, *map(escape, (finding.what, finding.found, finding.remedy)))
     opt.console().print(table)

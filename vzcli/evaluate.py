@@ -104,7 +104,7 @@ def _lines(figures: dict[str, Any], prefix: str = "") -> list[tuple[str, Any, li
         if isinstance(value, dict):
             lines += _lines(value, f"{prefix}{name.replace('_', ' ')}: ")
         elif not name.endswith("_interval"):
-            lines.append((prefix + name.replace("_", " "), value, figures.get(f"{name}_interval")))
+            lines.append((prefix + opt.label(name), value, figures.get(f"{name}_interval")))
     return lines
 
 

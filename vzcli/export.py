@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -19,7 +19,7 @@ def command(
     games: Annotated[Path, typer.Argument(help="A folder of vz make-games.")] = Path("games"),
     out: Annotated[Path, typer.Option("--out", "-o", help="The folder to write.")] = Path("export"),
     to: Annotated[
-        str,
+        Literal["hf-dataset"],
         typer.Option("--to", help="The format: hf-dataset is Parquet with the pictures inside, and a card."),
     ] = "hf-dataset",
     license: Annotated[
@@ -33,7 +33,6 @@ def command(
     """Export the pairs of pictures as a data set that others can load, with its card."""
     from stages import export as stage
 
-    opt.choice(to, ("hf-dataset",), "--to")
     if dry_run:
         opt.print_plan({"to": to, "license": license}, {"games": games}, out, as_json)
         return

@@ -11,23 +11,22 @@ from vzcli import options as opt
 
 
 def command(
-    scored: Annotated[Path, typer.Argument(help="A folder of vz score.")] = Path("scored"),
+    scored: Annotated[Path, typer.Argument(help="The scored folder, made by vz score.")] = Path("scored"),
     out: Annotated[Path, typer.Option("--out", "-o", help="The folder to write.")] = Path("kept"),
     phase: opt.Phase = "both",
-    rollouts: Annotated[Path | None, typer.Option("--rollouts", help="Where the rollouts lie, if they moved.")] = None,
+    rollouts: Annotated[Path | None, typer.Option("--rollouts", help="The rollouts folder, if it was moved.")] = None,
     recipe: opt.RecipeName = "tiny",
     overrides: opt.Overrides = None,
     overwrite: opt.Overwrite = False,
     as_json: opt.AsJson = False,
     dry_run: opt.DryRun = False,
 ) -> None:
-    """Choose the rows that train; rejects are kept with their reason."""
+    """Choose the rows that train. The others are listed with the reason."""
     from stages import filter as stage
 
     loaded = opt.load_recipe(recipe, overrides, None)
-    chosen = opt.choice(phase, ("clue", "decision", "both"), "--phase")
     opt.run_stage(
-        lambda: stage.run(loaded, scored, out, phase=chosen, rollouts=rollouts, overwrite=overwrite),
+        lambda: stage.run(loaded, scored, out, phase=phase, rollouts=rollouts, overwrite=overwrite),
         recipe=loaded,
         sections=("filter",),
         reads={"scored": scored},

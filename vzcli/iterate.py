@@ -12,10 +12,10 @@ import typer
 
 from vzcli import options as opt
 
-# The columns of the printed table, and the figure of a round in each; "spy found" is the share of games.
+# The columns of the printed table, and the figure of a round in each. "spy found" is a share of games.
 COLUMNS = {
     "round": "iteration", "phase": "phase", "spy found": "acc", "N/A": "na", "vote accuracy": "vote_accuracy",
-    "spy reward": "reward_spy", "civ. reward": "reward_civilian", "vote reward": "reward_decision",
+    "spy reward": "reward_spy", "civilian reward": "reward_civilian", "vote reward": "reward_decision",
     "loss": "loss", "KL": "kl", "grad norm": "grad_norm", "rows": "kept", "tokens/s": "tokens_per_second",
 }  # fmt: skip
 

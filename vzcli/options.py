@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -23,16 +23,22 @@ RecipeName = Annotated[
     str, typer.Option("--recipe", "-r", help="A recipe file, or the name of one that comes with vz (vz recipe list).")
 ]
 Overrides = Annotated[
-    list[str] | None, typer.Option("--set", help="Override a value: section.key=value. Repeatable.", show_default=False)
+    list[str] | None,
+    typer.Option("--set", help="Set a value: section.key=value. May be repeated.", show_default=False),
 ]
-Seed = Annotated[int | None, typer.Option("--seed", help="The run's seed (recipe: seed).", show_default=False)]
+Seed = Annotated[int | None, typer.Option("--seed", help="Seed of all draws (recipe: seed).", show_default=False)]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace output made from different inputs or settings.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the report as one JSON object on stdout.")]
 DryRun = Annotated[
-    bool, typer.Option("--dry-run", help="Show the resolved recipe, what is read and written; do nothing.")
+    bool, typer.Option("--dry-run", help="Show the resolved recipe and what would be read and written, and do nothing.")
 ]
-Phase = Annotated[str, typer.Option("--phase", help="What trains in this iteration: clue, decision or both.")]
+Phase = Annotated[Literal["clue", "decision", "both"], typer.Option("--phase", help="What trains in this round.")]
 
+# Figures whose key says less than the field's usual term. `--json` prints the keys.
+LABELS = {
+    "acc": "spy found", "na": "N/A", "na_votes": "N/A votes", "votes_right": "vote accuracy",
+    "reward_spy": "spy reward", "reward_civilian": "civilian reward", "reward_decision": "vote reward",
+}  # fmt: skip
 
 Show = Callable[["Report", "Console"], None]
 
@@ -43,15 +49,6 @@ def load_recipe(name: str, overrides: list[str] | None, seed: int | None) -> Rec
 
     extra = [] if seed is None else [f"seed={seed}"]
     return load(name, [*(overrides or []), *extra])
-
-
-def choice(value: str, allowed: tuple[str, ...], option: str) -> Any:
-    """`value`, if it is one of the allowed ones."""
-    from stages.core.errors import InputError
-
-    if value not in allowed:
-        raise InputError(f"{option} {value}: must be one of {', '.join(allowed)}")
-    return value
 
 
 def run_stage(
@@ -65,7 +62,7 @@ def run_stage(
     dry_run: bool,
     show: Show | None = None,
 ) -> None:
-    """Do it, or say what would be done. `show` prints the counts in another way than as one table."""
+    """Run the stage, or show what it would do. `show` replaces the usual table of counts."""
     if dry_run:
         print_plan(recipe.shown(*sections), reads, out, as_json)
         return
@@ -87,13 +84,11 @@ def print_plan(
         "exists": out.exists(),
         "recipe": settings,
     }
-    print(json.dumps(plan) if as_json else yaml.safe_dump(plan, sort_keys=False, allow_unicode=True), end="")
-    if as_json:
-        print()
+    print(json.dumps(plan) if as_json else yaml.safe_dump(plan, sort_keys=False, allow_unicode=True).rstrip())
 
 
 def print_report(report: Report, as_json: bool, show: Show | None = None) -> None:
-    """As JSON on stdout, or for people: status, counts, warnings."""
+    """As JSON, or as text: status, counts, and warnings on stderr."""
     if as_json:
         print(json.dumps(report.as_dict(), ensure_ascii=False))
         return
@@ -103,12 +98,11 @@ def print_report(report: Report, as_json: bool, show: Show | None = None) -> Non
         screen.print(facts_table(report.counts))
     else:
         show(report, screen)
-    for warning in report.warnings:
-        print(f"warning: {warning}", file=sys.stderr)
+    _print_warnings(report)
 
 
 def print_preflight(report: Report, recipe: Recipe, as_json: bool = False) -> None:
-    """What a few games showed; they were played only for this."""
+    """What the games of a preflight show."""
     from stages.rollout.preflight import facts
 
     if as_json:
@@ -117,32 +111,41 @@ def print_preflight(report: Report, recipe: Recipe, as_json: bool = False) -> No
     screen = console()
     screen.print(f"preflight: {report.counts['games']} games", style="bold")
     screen.print(facts_table(facts(report, recipe)))
+    _print_warnings(report)
+
+
+def _print_warnings(report: Report) -> None:
     for warning in report.warnings:
         print(f"warning: {warning}", file=sys.stderr)
 
 
 def console() -> Console:
-    """stdout; as wide as the terminal, or wide enough for our tables where there is none."""
+    """stdout, as wide as the terminal; without one, wide enough for our tables."""
     from rich.console import Console
 
     return Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH_WITHOUT_TERMINAL)
 
 
 def facts_table(facts: dict[str, Any]) -> Table:
-    """Names and values, a line each."""
+    """Names and values, one per line."""
     from rich.markup import escape
     from rich.table import Table
 
     table = Table(box=None, show_header=False, padding=(0, 2))
     for name, value in facts.items():
-        table.add_row(name.replace("_", " "), escape(shown(value)))
+        table.add_row(label(name), escape(shown(value)))
     return table
 
 
+def label(name: str) -> str:
+    """The name of a figure in words."""
+    return LABELS.get(name, name.replace("_", " "))
+
+
 def shown(value: Any) -> str:
-    """A count or figure, short."""
+    """A figure in few characters."""
     if isinstance(value, float):
-        return f"{value + 0.0:.3g}"  # of a negative zero, zero
+        return f"{value + 0.0:.3g}"  # no negative zero
     if isinstance(value, dict):
         return ", ".join(f"{name} {shown(part)}" for name, part in value.items()) or "none"
     if isinstance(value, list):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -14,7 +14,7 @@ def command(
     games: Annotated[Path, typer.Argument(help="The games folder, made by vz make-games.")] = Path("games"),
     out: Annotated[Path, typer.Option("--out", "-o", help="The rollouts folder to write.")] = Path("rollouts"),
     deal: Annotated[Path | None, typer.Option("--deal", help="Another deal on the same pictures.")] = None,
-    split: Annotated[str, typer.Option("--split", help="The split to play: train, dev, test or all.")] = "train",
+    split: Annotated[Literal["train", "dev", "test", "all"], typer.Option("--split", help="Pairs to play.")] = "train",
     model: Annotated[
         str | None, typer.Option("--model", "-m", help="The policy: a folder, hub name or server address (model.path).")
     ] = None,
@@ -33,8 +33,7 @@ def command(
     from stages.core.recipe.load import place_of
 
     loaded = opt.load_recipe(recipe, overrides, seed)
-    chosen = opt.choice(split, ("train", "dev", "test", "all"), "--split")
-    played = None if chosen == "all" else chosen
+    played = None if split == "all" else split
     models = {"current": place_of(model)} if model else None
     if preflight and not dry_run:
         found = rollout.preflight.run_temporarily(loaded, games, deal=deal or games, split=played, models=models)

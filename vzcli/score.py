@@ -11,11 +11,12 @@ from vzcli import options as opt
 
 
 def command(
-    rollouts: Annotated[Path, typer.Argument(help="A folder of vz rollout.")] = Path("rollouts"),
+    rollouts: Annotated[Path, typer.Argument(help="The rollouts folder, made by vz rollout.")] = Path("rollouts"),
     out: Annotated[Path, typer.Option("--out", "-o", help="The folder to write.")] = Path("scored"),
     phase: opt.Phase = "both",
     baselines: Annotated[
-        Path | None, typer.Option("--baselines", help="baselines.json of the iteration before; zeros without it.")
+        Path | None,
+        typer.Option("--baselines", help="baselines.json of the round before; 0 without it."),
     ] = None,
     recipe: opt.RecipeName = "tiny",
     overrides: opt.Overrides = None,
@@ -23,13 +24,12 @@ def command(
     as_json: opt.AsJson = False,
     dry_run: opt.DryRun = False,
 ) -> None:
-    """Turn votes into rewards and advantages."""
+    """Compute rewards and advantages from the votes."""
     from stages import score
 
     loaded = opt.load_recipe(recipe, overrides, None)
-    chosen = opt.choice(phase, ("clue", "decision", "both"), "--phase")
     opt.run_stage(
-        lambda: score.run(loaded, rollouts, out, phase=chosen, baselines=baselines, overwrite=overwrite),
+        lambda: score.run(loaded, rollouts, out, phase=phase, baselines=baselines, overwrite=overwrite),
         recipe=loaded,
         sections=("score",),
         reads={"rollouts": rollouts, "baselines": baselines},

@@ -1,4 +1,4 @@
-"""What goes wrong, said once and clearly: every message names the thing and the remedy."""
+"""Errors for the user. Each message names what is wrong and a remedy that works."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from types import ModuleType
 
 
 class VzError(Exception):
-    """A failure with a message meant for the user. The command ends with `exit_code` and no traceback."""
+    """A failure with a message for the user. The command ends with `exit_code` and without a traceback."""
 
     exit_code = 1
 
 
 class InputError(VzError):
-    """Bad input or usage: a file, row, key or option that the user can mend. Exit code 2."""
+    """Bad input or usage: a file, row, key or option that the user can correct. Exit code 2."""
 
     exit_code = 2
 
 
 class MissingExtra(InputError):
-    """A stage needs packages that the light install leaves out."""
+    """A stage needs a package that the basic installation lacks."""
 
     def __init__(self, extra: str, package: str) -> None:
         super().__init__(
@@ -28,16 +28,16 @@ class MissingExtra(InputError):
         self._given = extra, package
 
     def __reduce__(self) -> tuple[type[MissingExtra], tuple[str, str]]:
-        return MissingExtra, self._given  # it must come home from a process: pickle would give back the message alone
+        return MissingExtra, self._given  # by default, pickle would call it with the message alone
 
 
 def first_line(error: BaseException) -> str:
-    """What a library says of its failure, without the pages that may follow."""
+    """The first line of another library's error message."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def require(package: str, extra: str) -> ModuleType:
-    """Import `package`, or say which extra brings it."""
+    """Import `package`. `MissingExtra` names the extra that installs it."""
     try:
         return import_module(package)
     except ModuleNotFoundError as error:

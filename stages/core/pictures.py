@@ -1,4 +1,4 @@
-"""Pictures as a game refers to them: a path relative to the games folder, or an empty one of a given size."""
+"""Pictures as a game refers to them: a path relative to the games folder, or an empty picture of a given size."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from stages.core.folder.files import read_file
 
 _BLANK = re.compile(r"blank:([1-9][0-9]{0,4})x([1-9][0-9]{0,4})")
 BLANK_COLOUR = (255, 255, 255)
-MOST_PIXELS = 170_000_000  # of an empty picture: as many as `games.ready.max_pixels` admits of any
-FORMATS = ("PNG", "JPEG", "WEBP")  # PNG is what vz writes; none of them calls up another program, as some would
+MOST_PIXELS = 170_000_000  # of an empty picture: the most that `games.ready.max_pixels` allows
+FORMATS = ("PNG", "JPEG", "WEBP")  # vz writes PNG; no reader of these calls another program
 UNREADABLE = (UnidentifiedImageError, Image.DecompressionBombError, OSError)
 
 
@@ -28,8 +28,8 @@ UNREADABLE = (UnidentifiedImageError, Image.DecompressionBombError, OSError)
 class Picture:
     """`ref` as the tables name it; `sha256` of the file, None only for a blank picture.
 
-    A file is used only if it has that hash. So it may as well be a link into a store outside the folder, as DVC,
-    git-annex and the hub's cache make them.
+    A file is used only if it has that hash, so it may be a link to a store outside the folder, such as those of DVC,
+    git-annex and the hub's cache.
     """
 
     folder: Path
@@ -37,7 +37,7 @@ class Picture:
     sha256: str | None
 
     def load(self) -> Image.Image:
-        """The picture as RGB. `InputError` if it is missing, unreadable or not the one that the table names."""
+        """The picture as RGB. `InputError` if it is missing, unreadable or has another hash."""
         blank = self._blank_size()
         if blank is not None:
             return Image.new("RGB", blank, BLANK_COLOUR)
@@ -45,7 +45,7 @@ class Picture:
             return image.convert("RGB")
 
     def size(self) -> tuple[int, int]:
-        """(width, height) in pixels. Of a file only the header is decoded; `InputError` as for `load`."""
+        """(width, height) in pixels, from the header of the file. `InputError` as for `load`."""
         blank = self._blank_size()
         if blank is not None:
             return blank
@@ -99,7 +99,7 @@ def picture_of(games: Path, row: Mapping[str, Any], kind: str) -> Picture | None
 
 
 def picture_hashes(games: Path) -> dict[str, str]:
-    """sha256 of every picture of a games folder, by its path in the tables. `InputError` where one is missing."""
+    """sha256 of every picture of a games folder, by its path in the tables. `InputError` if one has none."""
     columns = ["pair_id", "original", "original_sha256", "modified", "modified_sha256"]
     rows = tables.read(games / "pairs.parquet", tables.PAIRS, columns).iter_rows(named=True)
     pictures = [picture_of(games, row, kind) for row in rows for kind in ("original", "modified")]
@@ -107,19 +107,19 @@ def picture_hashes(games: Path) -> dict[str, str]:
 
 
 def blank_ref(width: int, height: int) -> str:
-    """How tables name an empty picture of that size."""
+    """The name of an empty picture of that size in tables."""
     return f"blank:{width}x{height}"
 
 
 def png(image: Image.Image, **options: Any) -> bytes:
-    """The picture as a PNG without date, program or other notes, unless `options` bring some."""
+    """The picture as a PNG, without metadata unless `options` add some."""
     buffer = io.BytesIO()
     image.save(buffer, "png", **options)
     return buffer.getvalue()
 
 
 def _below(folder: Path, ref: str) -> Path:
-    """Where the file lies. Tables may come from strangers: `InputError` for a path that leads out of the folder."""
+    """The path of a file in `folder`. `InputError` if it leads out of the folder: tables may come from anyone."""
     path = Path(ref)
     if path.is_absolute() or ".." in path.parts or "\0" in ref:
         raise InputError(f"{folder}: {ref!r} is the path of a picture outside the folder; do not use these games")
@@ -127,7 +127,7 @@ def _below(folder: Path, ref: str) -> Path:
 
 
 def _unreadable(path: Path, error: OSError) -> str:
-    """Why a picture cannot be read, and what helps."""
+    """Why a picture cannot be read, and what to do."""
     if path.is_symlink() and not path.exists():
         return f"the picture links to {path.readlink()}, which is gone; fetch it again (dvc pull, git annex get, …)"
     return f"the picture cannot be read ({error.strerror}); make the games again"

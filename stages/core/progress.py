@@ -1,4 +1,4 @@
-"""Progress on stderr: a bar with rate and ETA in a terminal, a line a minute elsewhere."""
+"""Progress on stderr: a bar with rate and ETA in a terminal, one line per minute elsewhere."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Protocol
 
-LINE_EVERY = 60.0  # seconds, where stderr is no terminal
+LINE_EVERY = 60.0  # seconds
 
 
 class Progress(Protocol):
-    """Where long work reports how far it is."""
+    """What long work reports its progress to."""
 
     def advance(self, steps: int = 1, note: str = "") -> None: ...
 
 
 class Silent:
-    """Says nothing; what a stage gets when nobody looks."""
+    """Reports nothing."""
 
     def advance(self, steps: int = 1, note: str = "") -> None:
         return None
 
 
 class Lines:
-    """For logs: how far, how fast and how long still, a line a minute. Work that is quick says nothing."""
+    """For logs: one line per minute with the count, the rate and the remaining time."""
 
     def __init__(self, title: str, total: int, done: int) -> None:
         self._title, self._total, self._done, self._before = title, total, done, done
@@ -44,7 +44,7 @@ class Lines:
 
 @contextmanager
 def progress_bar(title: str, total: int, done: int = 0) -> Iterator[Progress]:
-    """A bar of `total` steps of which `done` are there already; lines when stderr is not a terminal."""
+    """Progress over `total` steps, of which `done` are finished already."""
     if total <= 0:
         yield Silent()
         return

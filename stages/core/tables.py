@@ -38,7 +38,7 @@ PAIRS: Schema = {
 SKIPPED: Schema = {
     "pair_id": pl.String(),
     "source": pl.String(),
-    "reason": pl.String(),  # of few words
+    "reason": pl.String(),  # in a few words
     "detail": pl.String(),
 }
 
@@ -62,7 +62,7 @@ GAMES: Schema = {
     "seed": pl.Int64(),
 }
 
-# Who plays what in the games of a deal, by name of policy; only where that is not what the recipe says.
+# The policies of the games of a deal, where they differ from the recipe's.
 SEATS: Schema = {
     "game_id": pl.String(),
     "civilian": pl.String(),
@@ -81,15 +81,15 @@ ROLLOUTS: Schema = {
     "policy": pl.String(),
     "policy_version": pl.String(),
     "prompt": pl.List(MESSAGE),
-    "images": pl.List(pl.String()),  # relative to the games folder, in the prompt's order
+    "images": pl.List(pl.String()),  # paths relative to the games folder, in the prompt's order
     "prompt_tokens": pl.Int32(),
-    "prompt_sha256": pl.String(),  # of the prompt's token ids; null where a server did not tell them
+    "prompt_sha256": pl.String(),  # of the prompt's token ids; null if a server did not return them
     "completion": pl.String(),
-    "completion_ids": pl.List(pl.Int32()),  # the stop token included; empty, like the log-probs, where not told
+    "completion_ids": pl.List(pl.Int32()),  # including the stop token; empty, like the log-probs, if not known
     "completion_logprobs": pl.List(pl.Float32()),  # of the sampled tokens, at the sampling temperature
     "finish_reason": pl.String(),  # stop, length
     "thought": pl.String(),  # private thought in the completion: closed, or open at its end; null without any
-    "clue": pl.String(),  # what the others hear; null for votes
+    "clue": pl.String(),  # as the others see it; null for votes
     "vote": pl.Int32(),  # the seat voted for; null unless vote_kind is seat
     "vote_kind": pl.String(),  # seat, na, unreadable; null for clues
     "seed": pl.Int64(),
@@ -173,7 +173,7 @@ CLUES: Schema = {
     "judge_own": pl.Boolean(),  # the same by the judge model; null: it cannot tell, or there is none
     "judge_civilians": pl.Boolean(),
     "judge_reply": pl.String(),  # about the civilians' picture: true, false, cannot tell, unreadable; null: not asked
-    "copied": pl.Boolean(),  # somebody said the same before in the game
+    "copied": pl.Boolean(),  # somebody said the same earlier in the game
     "readable": pl.Boolean(),
 }
 
@@ -192,7 +192,7 @@ ANSWERS: Schema = {
 
 
 def check(frame: pl.DataFrame, schema: Schema, where: object) -> pl.DataFrame:
-    """`frame` with its columns in the schema's order; `InputError` names the first column that is off."""
+    """`frame` with its columns in the schema's order. `InputError` names the first column that is wrong."""
     for name, wanted in schema.items():
         if name not in frame.columns:
             raise InputError(f"{where}: column '{name}' is missing; was the file written by another version of vz?")
@@ -205,19 +205,19 @@ def check(frame: pl.DataFrame, schema: Schema, where: object) -> pl.DataFrame:
 
 
 def from_rows(rows: list[dict[str, object]], schema: Schema) -> pl.DataFrame:
-    """A table from row dictionaries; types are the schema's, never guessed."""
+    """A table from dictionaries, with the types of the schema."""
     return pl.DataFrame(rows, schema=schema, strict=True)
 
 
 def write(frame: pl.DataFrame, path: Path, schema: Schema) -> None:
-    """Check, then write in one step: the file is whole or not there, even after a power cut."""
+    """Check the table and write it in one step that outlasts a power cut."""
     temporary = path.with_name(f".{path.name}.tmp")
     check(frame, schema, path).write_parquet(temporary, compression="zstd")
     replace_file(temporary, path)
 
 
 def read(path: Path, schema: Schema, columns: list[str] | None = None) -> pl.DataFrame:
-    """Read and check one table, all of it or some columns; `InputError` names the file and what is off."""
+    """Read and check a table, or some of its columns. `InputError` names the file and what is wrong."""
     wanted = schema if columns is None else {name: schema[name] for name in columns}
     try:
         with path.open("rb") as file:
@@ -260,12 +260,12 @@ def _as_in_schema(frame: pl.DataFrame, schema: Schema, where: object) -> pl.Data
 
 
 def read_parts(folder: Path, schema: Schema, columns: list[str] | None = None) -> pl.DataFrame:
-    """All `part-*.parquet` of a table, one below the other."""
+    """All `part-*.parquet` of a table as one."""
     return pl.concat([read(part, schema, columns) for part in parts_of(folder)])
 
 
 def parts_of(folder: Path) -> list[Path]:
-    """The `part-*.parquet` of a table, in name order. None at all is an `InputError`."""
+    """The `part-*.parquet` of a table, sorted by name. `InputError` if there are none."""
     parts = sorted(folder.glob("part-*.parquet"))
     if not parts:
         raise InputError(f"{folder}: holds no part-*.parquet; is it a folder of rollouts?")

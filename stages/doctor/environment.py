@@ -1,4 +1,4 @@
-"""Judging a set-up: versions against the tested ranges, GPU, memory, extras; each fault with its remedy."""
+"""Checks of a set-up: versions against the tested ranges, GPU, memory, extras. Each fault comes with a remedy."""
 
 from __future__ import annotations
 
@@ -8,22 +8,38 @@ import platform
 import shutil
 import sys
 from collections.abc import Iterable
+from dataclasses import dataclass
 from importlib import metadata
+from typing import Literal
 
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from stages.core.clevr.llvm import REMEDY, usable_llvm
-from stages.doctor.finding import Finding
+from stages.core.errors import InputError
+from stages.core.recipe import Recipe
+from stages.core.recipe.load import place_of
+from stages.core.vlm.needs import Check, Place, checks
 
 DISTRIBUTION = "vz-selfplay"
 EXTRAS = ["render", "train", "vision", "vllm", "server", "ray", "charts", "hub"]
-MINIMUM_MEMORY_GIB = 4  # the tiny recipe's demo peaks below this
+MINIMUM_MEMORY_GIB = 4  # the demo needs less
 MINIMUM_DISK_GIB = 5
+Verdict = Literal["ok", "warn", "fail", "absent"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was checked, what was found, and the remedy if something is wrong."""
+
+    verdict: Verdict
+    what: str
+    found: str
+    remedy: str = ""
 
 
 def examine(needed: Iterable[str] = ()) -> list[Finding]:
-    """All findings. An extra that is not installed is `absent`, or a failure when it is `needed`."""
+    """All findings. An extra that is not installed is `absent`, or a failure if it is `needed`."""
     wanted = set(needed)
     findings = [_python(), *_memory()]
     findings += [_package(name, ranges, "core", True) for name, ranges in _requirements(None)]
@@ -35,7 +51,7 @@ def examine(needed: Iterable[str] = ()) -> list[Finding]:
 
 
 def _python() -> Finding:
-    # pip refuses an older Python than the one that pyproject.toml names; a newer one is worth a word.
+    # pip refuses a Python that is older than pyproject.toml allows.
     found, newest = platform.python_version(), (3, 12)
     if sys.version_info[:2] > newest:
         return Finding("warn", "Python", found, "tested with 3.11 and 3.12; other versions may lack wheels")
@@ -48,7 +64,7 @@ def _memory() -> list[Finding]:
     return [
         Finding("ok", "memory", f"{memory:.0f} GiB, {os.cpu_count()} cores")
         if memory >= MINIMUM_MEMORY_GIB
-        else Finding("warn", "memory", f"{memory:.1f} GiB", f"the tiny recipe wants {MINIMUM_MEMORY_GIB} GiB"),
+        else Finding("warn", "memory", f"{memory:.1f} GiB", f"the recipe tiny needs {MINIMUM_MEMORY_GIB} GiB"),
         Finding("ok", "free disk here", f"{disk:.0f} GiB")
         if disk >= MINIMUM_DISK_GIB
         else Finding("warn", "free disk here", f"{disk:.1f} GiB", "free some space, or work on another disk"),
@@ -56,7 +72,7 @@ def _memory() -> list[Finding]:
 
 
 def _requirements(extra: str | None) -> list[tuple[str, SpecifierSet]]:
-    """The distribution's own requirements: those of the core (None) or of one extra."""
+    """The requirements of the core (None) or of one extra."""
     from packaging.requirements import Requirement
 
     found = []
@@ -93,7 +109,7 @@ def _torch() -> list[Finding]:
         return [Finding("warn", "GPU", "torch is a CPU build", "if you have a GPU, install PyTorch's CUDA build")]
     if not torch.cuda.is_available():
         remedy = "check nvidia-smi and that the driver is new enough for this CUDA version"
-        return [Finding("warn", "GPU", f"torch is built for CUDA {torch.version.cuda}, but sees no GPU", remedy)]
+        return [Finding("warn", "GPU", f"torch for CUDA {torch.version.cuda} finds no GPU", remedy)]
     found = []
     for index in range(torch.cuda.device_count()):
         free, total = torch.cuda.mem_get_info(index)
@@ -103,7 +119,7 @@ def _torch() -> list[Finding]:
 
 
 def _torchvision() -> list[Finding]:
-    """A torchvision built for CUDA beside a CPU torch breaks even transformers' AutoProcessor."""
+    """A torchvision for CUDA beside a torch for CPU breaks even transformers' AutoProcessor."""
     try:
         metadata.version("torchvision")
     except metadata.PackageNotFoundError:
@@ -130,5 +146,22 @@ def _renderer() -> list[Finding]:
         Finding("ok", "renderer", "mitsuba scalar_rgb"),
         Finding("ok", "fast renderer", library)
         if library
-        else Finding("warn", "fast renderer", "no LLVM library works here; pictures are drawn more slowly", REMEDY),
+        else Finding("warn", "fast renderer", "no LLVM library works here, so rendering is slower", REMEDY),
     ]
+
+
+def examine_model(recipe: Recipe) -> list[Finding]:
+    """A finding for each need of playing and training the recipe's model."""
+    try:
+        place = place_of(recipe.model.path)
+    except InputError as error:
+        return [Finding("fail", "model", str(error), "correct model.path")]
+    return [_finding(name, check, recipe, place) for name, check in checks(recipe, place, trains=True).items()]
+
+
+def _finding(name: str, check: Check, recipe: Recipe, place: Place) -> Finding:
+    try:
+        return Finding("ok", name, check(recipe, place))
+    except InputError as error:
+        found, _, remedy = str(error).rpartition("; ")
+        return Finding("fail", name, found or remedy, remedy if found else "")

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import polars as pl
@@ -95,3 +96,19 @@ def test_a_fraction_is_no_whole_number(tmp_path: Path):
     frame.write_parquet(tmp_path / "games.parquet")
     with pytest.raises(InputError, match="column 'spy' holds fractions, but must be Int32"):
         tables.read(tmp_path / "games.parquet", tables.GAMES)
+
+
+def test_the_page_on_tables_names_columns_that_exist():
+    page = (Path(__file__).resolve().parents[2] / "docs/tables.md").read_text(encoding="utf-8")
+    schemas = [value for name, value in vars(tables).items() if name.isupper() and isinstance(value, dict)]
+    columns = {column for schema in schemas for column in schema}
+    text = page.split("## Opening them")[0]
+    named = set(re.findall(r"`([a-z_]+[a-z0-9_]*)`", text)) - {
+        "kept",
+        "rejected",
+        "scored",
+        "settings",
+        "current",
+        "base",
+    }
+    assert {"game_id", "turn", "sample", "policy", "sampler", "images"} <= named <= columns

@@ -114,7 +114,7 @@ def test_a_dry_run_starts_nothing(command: str, tmp_path: Path):
     [
         (["rollout", "nothing"], "nothing: no such folder"),
         (["score", "nothing"], "nothing: no such folder"),
-        (["filter", ".", "--phase", "third"], "--phase third: must be one of"),
+        (["filter", ".", "--phase", "third"], "'third' is not one of"),
         (["train", "nothing"], "nothing: no such folder"),
         (["inspect", "nothing"], "nothing: no such folder"),
         (["iterate", "--recipe", "tinny"], "did you mean 'tiny'"),
