@@ -88,6 +88,8 @@ def main() -> None:
     sys.argv = [argument for argument in sys.argv if argument != "--debug"]
     try:
         code = app(standalone_mode=False)
+    except typer.BadParameter as error:
+        code = _say(error.format_message().replace("Value error, ", ""), error.exit_code)
     except UsageError as error:
         error.show()
         code = error.exit_code
