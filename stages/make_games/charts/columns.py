@@ -25,7 +25,7 @@ LEAST_NUMBERS = 0.9  # of a column's cells, for a column of values
 MOST_CODES = 7  # different whole numbers in many rows, which are then no measurements
 LONGEST_LABEL = 60  # letters, on average; longer texts are prose
 _NO_VALUES = re.compile(
-    r"\b(id|ids|uuid|key|code|codes|fips|zip|zipcode|postcode|postal|isbn|phone|unnamed|no|nr|row|rank|ranking|position|pos|"
+    r"\b(id|ids|uuid|key|code|codes|fips|zip|zipcode|postcode|postal|isbn|phone|unnamed|no|nr|row|district|ward|precinct|rank|ranking|position|pos|"
     r"place|placing|seed|standing|order|founded|born|built|established|opened|since|fp|ce|geo|geoid|lat|latitude|lon|lng|long|longitude|year|yr|date|month|week|day|hour|x|y|flag)\b|^(?:#|index|)$"
 )
 _TIME = re.compile(

@@ -95,8 +95,11 @@ def _dates(plain: Sequence[str]) -> list[float] | None:
     """Dates, with or without a time of day and a zone, in years. The column decides whether the day comes first."""
     if not all(_DATE.fullmatch(label) for label in plain):
         return None
-    firsts = [int(hit[1]) for label in plain if (hit := re.match(r"(\d\d?)[-/.]\d\d?[-/.]\d", label))]
-    day_first = any(first > 12 for first in firsts) or ("." in plain[0][:3])
+    both = [(int(hit[1]), int(hit[2])) for label in plain if (hit := re.match(r"(\d\d?)[-/.](\d\d?)[-/.]\d", label))]
+    days, months = {first for first, _ in both}, {second for _, second in both}
+    day_first = (
+        any(day > 12 for day in days) or (len(days) == 1 < len(months) and max(months) <= 12) or "." in plain[0][:3]
+    )
     try:
         read = [parser.parse(label, dayfirst=day_first, default=datetime(2000, 1, 1)) for label in plain]
     except (ValueError, OverflowError):

@@ -232,7 +232,7 @@ def test_as_many_series_and_slices_as_a_recipe_may_want_have_colours_of_their_ow
     names = [str(2000 + number) for number in range(COLOURS)]
     many = {name: [float(5 + number), 9.0, 7.0] for number, name in enumerate(names)}
     table = shown(names, s=[5.0] * COLOURS) if kind == "pie" else shown(YEARS[:3], times=True, **many)
-    for palette in set(looks._OPTIONS["palette"]):
+    for palette in set(looks.PALETTES):
         colours = [matplotlib.colors.to_hex(colour) for colour in matplotlib.color_sequences[palette][:COLOURS]]
         assert len(set(colours)) == COLOURS
     picture = one(kind, table, style(palette="tab10"))
