@@ -24,44 +24,61 @@ Sums = Literal["whole", "yes", "maybe", "no"]
 LEAST_NUMBERS = 0.9  # of a column's cells, for a column of values
 MOST_CODES = 7  # different whole numbers in many rows, which are then no measurements
 LONGEST_LABEL = 60  # letters, on average; longer texts are prose
-_NO_VALUES = re.compile(
-    r"\b(id|ids|uuid|key|code|codes|fips|zip|zipcode|postcode|postal|isbn|phone|unnamed|no|nr|row|district|ward|precinct|rank|ranking|position|pos|"
-    r"place|placing|seed|standing|order|founded|born|built|established|opened|since|fp|ce|geo|geoid|lat|latitude|lon|lng|long|longitude|year|yr|date|month|week|day|hour|x|y|flag)\b|^(?:#|index|)$"
+
+
+def _any_of(words: str, more: str = "") -> re.Pattern[str]:
+    """A pattern of any of the words, as a whole."""
+    return re.compile(rf"\b(?:{'|'.join(words.split())})\b{more}")
+
+
+_NO_VALUES = _any_of(
+    "ids? uuid key codes? fips fp ce geo geoid zip zipcode postcode postal isbn phone unnamed no nr row district ward "
+    "precinct rank ranking position pos place placing seed standing order founded born built established opened since "
+    "lat latitude lon lng long longitude year yr date month week day hour x y flag",
+    more="|^(?:#|index|)$",
 )
-_TIME = re.compile(
-    r"\b(years?|yrs?|dates?|seasons?|time|periods?|quarters?|months?|decade|day|week|since|founded|born|built|fy)\b|^$"
+_TIME = _any_of(
+    "years? yrs? dates? seasons? time periods? quarters? months? decade day week since founded born built fy",
+    more="|^$",
 )
-_RATES = re.compile(
-    r"\b(average|avg|mean|median|rate|ratio|per|index|score|price|max|min|temp\w*|age|speed|change|growth)\b|%"
+_RATES = _any_of(
+    "average avg mean median rate ratio per index score price max min temp temperature age speed change growth",
+    more="|%",
 )
-_SUMS = re.compile(
-    r"\b(count|number|total|amount|sales|sold|production|output|emissions|passengers|visitors|visits|votes|seats|deaths|births|"
-    r"cases|loans|members\w*|tonnes|tons|[kmgt]wh|students|pupils|children|spending|expenditure|budget|exports|imports|"
-    r"generation|consumption|revenue|population|people|persons|households|respondents|answers|arrivals|departures|goals|"
-    r"wins|medals|trees|harvest|yield|electricity|energy|tickets|orders|users|downloads|employees|jobs|accidents|crimes)\b"
+_SUMS = _any_of(
+    "count number total amount sales sold production output emissions passengers visitors visits votes seats deaths "
+    "births cases loans members membership tonnes tons [kmgt]wh students pupils children spending expenditure budget "
+    "exports imports generation consumption revenue population people persons households respondents answers arrivals "
+    "departures goals wins medals trees harvest yield electricity energy tickets orders users downloads employees jobs "
+    "accidents crimes"
 )
-_VOTES = re.compile(r"\b(votes|seats|respondents|answers|responses)\b")
+_VOTES = _any_of("votes seats respondents answers responses")
 _QUANTITIES = {
-    "count": r"^(?:number|count|total|no)(?: of)?",
-    "%": r"percent\w*|pct|share|shares|proportion|fraction|prob\w*|likelihood",
-    "rate": r"rate|rates|ratio|per|density",
-    "temperature": r"temp|temps|temperature|temperatures",
-    "water": r"precipitation|rain|rainfall|snow|snowfall",
-    "speed": r"speed|velocity|mph",
-    "pressure": r"pressure",
-    "age": r"age|ages",
-    "mass": r"weight|mass|body mass",
-    "length": r"height|length|width|depth|distance|altitude|elevation|radius|diameter|thickness|size",
-    "time": r"duration|minutes?|mins?|hours?|seconds?|runtime|days|years|months|weeks|time",
-    "people": r"population|people|persons|inhabitants|residents",
-    "area": r"area",
-    "score": r"score|scores|rating|ratings|index|points|grade|stars|gpa|elo|rank|level",
-    "volume": r"volume|capacity",
-    "energy": r"horsepower|power|energy|electricity|generation|calories|[kmgt]wh",
-    "money": r"prices?|costs?|income|salary|wages?|gdp|gni|revenue|profit|budget|spending|expenditure|fares?|rent|"
-    r"earnings|fees?|bill|tip|tax|dollars?|usd|eur|gross|debt|fund|close|open|high|low|adjclose|adj close",
+    "count": re.compile("^(?:number|count|total|no)(?: of)?\\b"),
+    "%": _any_of("percent percentage percentages pct shares? proportion fraction prob probability likelihood"),
+    "rate": _any_of("rates? ratio per density"),
+    "temperature": _any_of("temps? temperatures?"),
+    "water": _any_of("precipitation rain rainfall snow snowfall"),
+    "speed": _any_of("speed velocity mph"),
+    "pressure": _any_of("pressure"),
+    "age": _any_of("ages?"),
+    "mass": _any_of("weight mass"),
+    "length": _any_of("height length width depth distance altitude elevation radius diameter thickness size"),
+    "duration": _any_of("duration runtime time"),
+    "minutes": _any_of("minutes? mins?"),
+    "hours": _any_of("hours? hrs?"),
+    "seconds": _any_of("seconds? secs?"),
+    "days": _any_of("days weeks months years"),
+    "people": _any_of("population people persons inhabitants residents"),
+    "area": _any_of("area"),
+    "score": _any_of("scores? ratings? index points grade stars gpa elo rank level"),
+    "volume": _any_of("volume capacity"),
+    "energy": _any_of("horsepower power energy electricity generation calories [kmgt]wh"),
+    "money": _any_of(
+        "prices? costs? income salary wages? gdp gni revenue profit budget spending expenditure fares? rent earnings "
+        "fees? bill tip tax dollars? usd eur gross debt fund close open high low adjclose"
+    ),
 }
-_COMPILED = {name: re.compile(rf"\b({words})\b") for name, words in _QUANTITIES.items()}
 _IN_HEADING = re.compile(
     r"[(\[,]\s*([^()\[\],]{1,25})[)\]]?\s*$|\b(?:in|_)\s?(mm|cm|m|km|g|kg|mg|l|ml|ha|mph|usd|eur|ft|lbs?|kwh|twh)$"
 )
@@ -151,7 +168,7 @@ def words_of(name: str) -> str:
 
 def quantity(words: str) -> str:
     """What the words measure, as one of a few names; empty where they do not say."""
-    found = {hit.end(): name for name, pattern in _COMPILED.items() for hit in pattern.finditer(words)}
+    found = {hit.end(): name for name, pattern in _QUANTITIES.items() for hit in pattern.finditer(words)}
     return "%" if "%" in found.values() else found[max(found)] if found else ""
 
 

@@ -24,6 +24,7 @@ MOST_NAMED = 300  # rows that are shown by their names; more are put into groups
 UNIQUE, MOST_REPEATED = 0.9, 10  # rows with labels of their own, and others, which are left out
 MOST_REPEATED_PAIRS = 0.02  # of the rows, where two or three columns name them
 ALIKE, NEAR = 10.0, 4.0  # times, at most, between the means of columns that share an axis; of fractions without a word
+UNSURE = ("rate", "score", "count", "energy", "volume", "")  # quantities that come in many units
 MOST_PLAIN = 12  # columns whose headings name no quantity: more are statistics of many sorts
 MOST_GROUPS, LEAST_ROWS = 15, 3  # categories of rows that are aggregated, and rows of each
 _TOTAL = re.compile(
@@ -180,7 +181,7 @@ def _alike(one: Column, other: Column, plain: bool) -> bool:
         return True
     if not _comparable(one, other):
         return False
-    if written or what not in ("rate", "score", "count", ""):
+    if written or what not in UNSURE:
         return True
     return _siblings(one, other) or (plain and not what)
 

@@ -29,6 +29,20 @@ def test_only_columns_of_one_unit_share_an_axis(tmp_path: Path) -> None:
     assert names(*read(tmp_path, WEATHER).cubes) == ["Max temp+Mean temp+Min temp", "Rain"]
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "share"),
+    [
+        ("Minutes", "Hours", False), ("Height (cm)", "Height (m)", False), ("Birth rate", "Poverty rate", True),
+        ("Birth rate", "Unemployment rates", False), ("Price", "Cost", True), ("Score", "Index", False),
+        ("Sales 2001", "Sales 2002", True), ("Apples", "Pears", True), ("Number of doctors", "Number of beds", False),
+        ("Horsepower", "Calories", False), ("Share in favour", "Share against", True), ("Goals", "Age", False),
+    ],
+)  # fmt: skip
+def test_what_headings_say_of_units(tmp_path: Path, one: str, other: str, share: bool) -> None:
+    table = read(tmp_path, f"Town,{one},{other}\nA,31,42\nB,35,49\nC,33,45\n")
+    assert (len(names(*table.cubes)) == 1) is share
+
+
 def test_the_highest_and_the_lowest_do_not_change_places(tmp_path: Path) -> None:
     drawn = charts(read(tmp_path, WEATHER), "bar", "grouped", "line")
     several = [chart for chart in drawn if len(chart.series) > 1]
