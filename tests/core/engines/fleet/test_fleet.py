@@ -207,7 +207,7 @@ def test_a_killed_worker_with_vllm_loses_no_game(tmp_path: Path, flags: Path):
     pytest.importorskip("vllm", reason="needs vLLM: make test-vllm")
     from tests.core.engines.vllm.world import VLLM, build_model
 
-    recipe = load("tiny", [*VLLM, "rollout.concurrent_games=4", "rollout.save_every=1"])
+    recipe = load("tiny", [*VLLM, "rollout.concurrent_games=4", "rollout.save_seconds=0"])
     games = write_games(tmp_path / "games", recipe, count=10, side=56)
     (tmp_path / "model").mkdir()
     models = {"current": build_model(tmp_path / "model")}
