@@ -22,6 +22,7 @@ Role = Literal["text", "time", "value", "constant", "none"]
 Sums = Literal["whole", "yes", "maybe", "no"]
 
 LEAST_NUMBERS = 0.9  # of a column's cells, for a column of values
+LONGEST_HEADING = 300  # letters; sources are looked for in shorter ones only
 MOST_CODES = 7  # different whole numbers in many rows, which are then no measurements
 LONGEST_LABEL = 60  # letters, on average; longer texts are prose
 
@@ -107,7 +108,11 @@ class Column:
         """The heading as a chart writes it: `body_mass` is Body mass; sources in brackets are left out."""
         if self.name == UNNAMED:
             return ""
-        text = re.sub(r"\s*\((?:[^()]|\([^()]*\))*\b(?:19|20)\d\d\b(?:[^()]|\([^()]*\))*\)", "", self.name)
+        text = (
+            self.name
+            if len(self.name) > LONGEST_HEADING
+            else re.sub(r"\s*\((?:[^()]|\([^()]*\))*\b(?:19|20)\d\d\b(?:[^()]|\([^()]*\))*\)", "", self.name)
+        )
         text = without_marks(text)
         text = " ".join(re.sub(r"[_\s]+|(?<=[a-z])(?=[A-Z][a-z])", " ", text).split())
         return text[:1].upper() + text[1:]

@@ -34,7 +34,7 @@ DPI = 72  # so that a point is a pixel
 TEXT_SIZE = 0.027  # of the side of a square as large as the picture: 10.6 pixels at 480 by 320
 LEAST_TEXT = 9.0  # pixels, below which digits cannot be read
 TITLE, SMALL, LINE = 1.2, 0.9, 1.25  # sizes of titles and notes, and from line to line, times the text's
-_LEAST_PLOT = 0.33  # of the picture's width and height
+_LEAST_PLOT = 0.33  # of the picture's shorter side, and of its height
 _BESIDE = 0.36  # of the width, for labels beside horizontal bars
 
 
@@ -142,18 +142,18 @@ def _draw_axes(axes: Any, chart: Chart, versions: Sequence[ChartTable]) -> None:
 
 def _value_axis(axes: Any, axis: Any, chart: Chart, versions: Sequence[ChartTable], column: int | None) -> None:
     low, high = value_range(chart.kind, versions, chart.style.from_zero, column)
-    lying = axis is axes.xaxis
+    is_x = axis is axes.xaxis
     if chart.kind == "scatter":
-        margin = (0.22 if lying else 0.12) * (high - low)
+        margin = (0.22 if is_x else 0.12) * (high - low)
         low, high = (max(low - margin, 0.0) if low >= 0 else low - margin), high + margin
-    steps = min(chart.style.ticks, 4 if lying else 6 if chart.height < 400 else 8)
+    steps = min(chart.style.ticks, 4 if is_x else 6 if chart.height < 400 else 8)
     ticks = MaxNLocator(steps, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
     written = format_for(ticks, versions[0].series[-1 if column is None else column].unit, chart.style.separator, 9)
     axis.set_ticks(ticks, [written.write(tick) for tick in ticks])
-    (axes.set_xlim if lying else axes.set_ylim)(ticks[0], ticks[-1])
+    (axes.set_xlim if is_x else axes.set_ylim)(ticks[0], ticks[-1])
     measure = versions[0].measure if column is None else versions[0].series[column].name
     if measure and not f"{chart.title}, ".startswith(f"{measure}, "):
-        axis.set_label_text("\n".join(_fitting(measure, 0.62 * (chart.width if lying else chart.height), 2, chart)))
+        axis.set_label_text("\n".join(_fitting(measure, 0.62 * (chart.width if is_x else chart.height), 2, chart)))
 
 
 def _leave_room(axes: Any, chart: Chart, versions: Sequence[ChartTable]) -> None:

@@ -1,4 +1,4 @@
-"""Which tables are drawn, how often, and as what."""
+"""Plans which tables are drawn, how often, and as which kinds of chart."""
 
 from __future__ import annotations
 
@@ -15,18 +15,17 @@ from stages.make_games.charts.cutting import cut
 from stages.make_games.charts.tables import read_table
 from stages.make_games.pair import Pair, Plan, Skipped, common, safe_id, splits_of
 
-LEAST = (240, 180)  # width and height in pixels, below which a chart has no room beside its words
+LEAST = (240, 180)  # width and height in pixels, below which a chart has no room for its words
 TRIES = 6  # parts of a table that are drawn to see whether a kind fits it
 BAD_TABLE = "table skipped"
 
 
 def plan(recipe: Recipe, path: Path | None) -> Plan:
-    """`games.pairs` pairs from the tables of a CSV file or of a folder, without one from those in `data/tables`.
+    """Plans `games.pairs` pairs from a CSV file or a folder of them; without a path, from those in `data/tables`.
 
-    The tables, in order of their names, are gone through again and again: pair `chart-<table>-<n>` is the n-th, from
-    0, of its table, with a style and a swap of its own, and begins with another kind of chart than the one before.
-    All pairs of a table are in one split, so that the tables of dev and test are new. Every table is read here: those
-    that no chart can be made of are skipped with the reason.
+    The tables take turns in the order of their names. Pair `chart-<table>-<n>` is the n-th of its table, from 0. Each
+    has a style and a swap of its own, and starts with another kind of chart than the one before. All pairs of a table
+    are in one split, so that the tables of dev and test are new. A table that cannot be drawn is skipped.
     """
     source = shared_folder("data") / "tables" if path is None else path
     files = _files(source)
@@ -55,7 +54,7 @@ def plan(recipe: Recipe, path: Path | None) -> Plan:
 
 
 def rotated(kinds: tuple[Kind, ...], turn: int) -> tuple[Kind, ...]:
-    """The kinds, beginning with the one whose turn it is."""
+    """The kinds, from the one whose turn it is."""
     start = turn % len(kinds)
     return kinds[start:] + kinds[:start]
 
@@ -70,7 +69,7 @@ def _check_size(recipe: Recipe) -> None:
 
 
 def _files(source: Path) -> dict[str, Path]:
-    """The CSV and TSV files by the tables' names: their paths below the folder, with `-` between its parts."""
+    """The CSV and TSV files by table name: the path below the folder, its parts joined by `-`."""
     if source.is_file():
         return {safe_id(source.stem): source}
     if not source.is_dir():
@@ -88,12 +87,12 @@ def _files(source: Path) -> dict[str, Path]:
 
 
 def _base(name: str) -> str:
-    """What the names of all pairs of a table begin with."""
+    """The prefix of the names of a table's pairs."""
     return f"chart-{name}"
 
 
 def _kinds(recipe: Recipe, name: str, file: Path) -> tuple[Kind, ...]:
-    """The kinds that fit the table, in an order drawn for it, so that not all tables begin with bars."""
+    """The kinds that fit the table, shuffled, so that not all tables start with bars."""
     settings = recipe.games.charts
     table = read_table(file, settings)
     fit = [
@@ -102,5 +101,5 @@ def _kinds(recipe: Recipe, name: str, file: Path) -> tuple[Kind, ...]:
         if any(cut(table, kind, rng("fits", name, kind, attempt)) for attempt in range(TRIES))
     ]
     if not fit:
-        raise InputError(f"{file}: has not the rows, numbers or units for {', '.join(settings.kinds)}")
+        raise InputError(f"{file}: lacks the rows, numbers or units for {', '.join(settings.kinds)}")
     return tuple(rng(recipe.seed, "chart kinds", name).sample(fit, len(fit)))

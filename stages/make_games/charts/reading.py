@@ -1,4 +1,4 @@
-"""Reading a CSV file as a frame of texts: its encoding, separator, headings, and the lines around the table."""
+"""Reads a CSV file as a frame of texts: finds its encoding, separator, headings, and the lines around the table."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _YEAR = re.compile(r"(?:1[5-9]|20)\d\d")
 
 @dataclass(frozen=True)
 class Grid:
-    """A table's columns as texts without outer blanks. `title`: what stands in lines above the headings."""
+    """A table's columns as stripped texts. `title`: the text above the headings."""
 
     frame: pl.DataFrame
     separator: str
@@ -34,7 +34,7 @@ class Grid:
 
 
 def read_grid(path: Path, settings: ChartSettings) -> Grid:
-    """The table in the file. `InputError` names the file, the line and the remedy."""
+    """Reads the table in the file. `InputError` names the file, the line and the remedy."""
     text = _read_text(path, settings.encoding)
     separator = settings.separator
     first, _, rest = text.partition("\n")
@@ -43,7 +43,7 @@ def read_grid(path: Path, settings: ChartSettings) -> Grid:
     separator = separator or _separator(text)
     rows = [[cell.strip() for cell in row] for row in _parse(path, text, separator)]
     if len(rows) > MOST_LINES:
-        raise InputError(f"{path}: has more than {MOST_LINES:,} lines; a chart shows few: make an excerpt")
+        raise InputError(f"{path}: has more than {MOST_LINES:,} lines; a chart shows only a few; make an excerpt")
     widths = Counter(len(row) for row in rows if len(row) > 1)  # lines of one cell are titles and notes
     if not widths:
         raise InputError(f"{path}: has one column; give labels and at least one column of numbers")
@@ -75,11 +75,11 @@ def _read_text(path: Path, encoding: str | None) -> str:
     try:
         return data.decode(encoding)
     except (UnicodeDecodeError, LookupError) as error:
-        raise InputError(f"{path}: is no text in {encoding}; name its encoding by games.charts.encoding") from error
+        raise InputError(f"{path}: is not {encoding} text; set games.charts.encoding") from error
 
 
 def _separator(text: str) -> str:
-    """The first of the separators by which nearly all lines that it parts have one width, and most have it."""
+    """The first separator that splits most lines, nearly all of them into the same number of cells."""
     sample = text[:50_000].splitlines()[:200]
     for separator in SEPARATORS[:-1]:
         rows = [row for row in csv.reader(sample, delimiter=separator) if any(row)]
@@ -94,11 +94,11 @@ def _parse(path: Path, text: str, separator: str) -> list[list[str]]:
     try:
         return [row for row in reader if any(cell.strip() for cell in row)]
     except csv.Error as error:
-        raise InputError(f"{path}: line {reader.line_num}: is not CSV ({error}); mend its quotes") from error
+        raise InputError(f"{path}: line {reader.line_num}: is not CSV ({error}); check its quotes") from error
 
 
 def _table_only(rows: list[list[str]], width: int) -> tuple[str, list[list[str]]]:
-    """The title, and the rows without lines above the headings and notes below the table."""
+    """The title from the lines above the headings, and the rows without these and without the notes below the table."""
     first = next((n for n, row in enumerate(rows) if sum(map(bool, row)) > max(width // 2, 1)), 0)
     last = len(rows)
     while last > first + 3 and (len(rows[last - 1]) == 1 or _NOTE.match(rows[last - 1][0])):
@@ -119,7 +119,7 @@ def _check_lines(path: Path, rows: Sequence[Sequence[str]], width: int) -> None:
 
 
 def _is_headless(rows: Sequence[Sequence[str]]) -> bool:
-    """Whether the first line has numbers, other than years, above columns of numbers, and no name above any of them."""
+    """Whether the first line has numbers above all columns of numbers, unless these are different years."""
     numeric = [
         column
         for column in range(len(rows[0]))

@@ -1,4 +1,4 @@
-"""Which labels are times, and where they stand on an axis of time."""
+"""Labels that are times, and their places on an axis of time."""
 
 from __future__ import annotations
 
@@ -31,9 +31,7 @@ _FORMS = {
 }
 _COMPILED = {form: [re.compile(each) for each in patterns] for form, patterns in _FORMS.items()}
 _WITHOUT_YEAR = ("day", "month", "quarter", "weekday")
-_NAMED = (
-    r"(?:\d\d?(?:st|nd|rd|th)?[\s./-]*)?(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*[\s.,/-]*[\d\s.,/-]*\d"
-)
+_NAMED = r"(?:\d\d?(?:st|nd|rd|th)?[\s./-]*)?(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*[\d\s.,/-]+"
 _DATE = re.compile(rf"(?:\d{{1,4}}[-/.]\d\d?[-/.]\d{{1,4}}|{_NAMED})(?:[t\s,].{{0,40}})?", re.IGNORECASE)
 LAST_YEAR = 2150
 _COUNTED = {"month": 12, "quarter": 4, "week": 53, "day": 366, "hour": 24, "weekday": 7}  # headings of plain numbers
@@ -45,10 +43,10 @@ def without_marks(label: str) -> str:
 
 
 def time_places(labels: Sequence[str], heading: str = "") -> list[float] | None:
-    """Where each label stands in time, or None unless all are times of one form.
+    """The place of each label in time, or None unless all are times of one form.
 
-    Years, and what is within years, count in years; times without a year by their rows, in whose order they stay, since
-    a season may run from November to March.
+    Times with a year count in years. Times without one keep the order of their rows: a season may run from November to
+    March.
     """
     plain = [without_marks(label).casefold() for label in labels]
     if not plain:
@@ -78,9 +76,9 @@ def _place(parts: dict[str, str | None]) -> float:
 
 
 def _by_rows(keys: list[float]) -> list[float]:
-    """Rows in their order if it is that of time, wherever it starts, or backwards; else from the first to the last.
+    """Places by the order of the rows if that is the order of time, from any start or backwards; else by time.
 
-    Repeated ones share a place.
+    Repeated times share a place.
     """
     rows, order = list(dict.fromkeys(keys)), sorted(set(keys))
     turns = [order[start:] + order[:start] for start in range(len(order))]
@@ -92,7 +90,7 @@ def _by_rows(keys: list[float]) -> list[float]:
 
 
 def _dates(plain: Sequence[str]) -> list[float] | None:
-    """Dates, with or without a time of day and a zone, in years. The column decides whether the day comes first."""
+    """Dates in years. They may have a time of day and a zone. The whole column decides whether the day comes first."""
     if not all(_DATE.fullmatch(label) for label in plain):
         return None
     both = [(int(hit[1]), int(hit[2])) for label in plain if (hit := re.match(r"(\d\d?)[-/.](\d\d?)[-/.]\d", label))]

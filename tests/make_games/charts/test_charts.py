@@ -195,7 +195,7 @@ def test_what_has_no_room_is_skipped_with_a_reason(tmp_path: Path, monkeypatch: 
 
 
 def test_a_table_that_no_wanted_kind_can_show_says_so(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="has not the rows, numbers or units for line"):
+    with pytest.raises(InputError, match="lacks the rows, numbers or units for line"):
         first_pair(write(tmp_path, "sales.csv", SALES), "games.charts.kinds=[line]")
 
 
