@@ -93,7 +93,7 @@ def _config(shape: Body, tokenizer: PreTrainedTokenizerFast) -> LlavaConfig:
 
 
 def _generation_config(tokenizer: PreTrainedTokenizerFast) -> GenerationConfig:
-    """Stops at `<end>`. A sampled `<image>` would stand for a picture that is not there: it is never drawn."""
+    """Stops at `<end>`. `<image>` is never sampled, since no picture would belong to it."""
     from transformers import GenerationConfig
 
     return GenerationConfig(

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 PAD, UNKNOWN, IMAGE, USER, ASSISTANT, END = "<pad>", "<unk>", "<image>", "<user>", "<assistant>", "<end>"
 SPECIAL = (PAD, UNKNOWN, IMAGE, USER, ASSISTANT, END)
-"""Tokens that no text of a game may stand for; `<end>` closes every turn and is the stop token."""
+"""Tokens that no text of a game can produce. `<end>` closes every turn and is the stop token."""
 
 BOX, BOX_END, NOT_APPLICABLE = "\\boxed{", "}", "N/A"
 COLOURS = ("gray", "red", "blue", "green", "brown", "purple", "cyan", "yellow")
@@ -41,7 +41,7 @@ WORDS = (BOX, BOX_END, NOT_APPLICABLE, *NUMBERS, *COLOURS, *SHAPES, *TASKS, *QUE
 """Every ordinary token, in id order after `SPECIAL`."""
 
 # One message is `<user> … <end>`; content is either text or a list of {type: text | image} parts. The processor
-# turns the one `<image>` of a picture into as many as it has visual tokens.
+# replaces the one `<image>` of a picture by one for each of its visual tokens.
 CHAT_TEMPLATE = (
     "{% for message in messages %}"
     "{{ '<assistant>' if message.role == 'assistant' else '<user>' }} "

@@ -59,7 +59,7 @@ def outcome(notes: Sequence[Note], recipe: Recipe, planned: Plan, spent: Spent, 
 
 
 def asked_and_found(planned: Plan, recipe: Recipe) -> dict[str, int]:
-    """How many pairs the recipe asks for, and how many the input offers, as far as it was read."""
+    """How many pairs the recipe asks for, and how many of the input were read."""
     return {"asked": recipe.games.pairs, "found": len(planned.pairs) + len(planned.skipped)}
 
 

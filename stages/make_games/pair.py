@@ -108,7 +108,7 @@ def split_of(recipe: Recipe, name: str) -> str:
 def splits_of(recipe: Recipe, names: Collection[str]) -> dict[str, str]:
     """The split of each name, as `split_of` draws it, but no split that is asked for stays empty if that can be helped.
 
-    `names` stand for what must share a split, such as the pairs of one photo. Train comes first, then test, then dev.
+    Each name is of what must share a split, such as the pairs of one photo. Train comes first, then test, then dev.
     """
     shares = recipe.games.test_fraction, recipe.games.dev_fraction
     drawn = [split_of(recipe, name) for name in names]

@@ -61,7 +61,7 @@ def test_only_what_is_new_is_made(three: Path, tmp_path: Path, change: str, monk
 
 
 @pytest.mark.parametrize("change", ["seed=1", "games.samples=2", "games.noise.identical=0.4"])
-def test_what_would_be_made_otherwise_is_made(three: Path, tmp_path: Path, change: str) -> None:
+def test_pairs_that_would_differ_are_made_again(three: Path, tmp_path: Path, change: str) -> None:
     report = made(copied(three, tmp_path / "games"), "games.pairs=3", change)
     assert "taken_over" not in report.counts
 

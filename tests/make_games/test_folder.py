@@ -97,7 +97,7 @@ def test_what_draws_is_recorded(photos: Path, tmp_path: Path) -> None:
     assert planning.plan(rules, None).packages == ("matplotlib",)
 
 
-def test_finished_pictures_stay_when_what_draws_has_changed(
+def test_finished_pictures_are_kept_when_the_drawing_package_changes(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made(photos, tmp_path)
@@ -107,7 +107,7 @@ def test_finished_pictures_stay_when_what_draws_has_changed(
     assert more.counts["taken_over"] == 3 and more.counts["drawn_by"] == {"pillow": "99"}
 
 
-def test_unfinished_pairs_go_on_when_what_draws_has_changed(
+def test_unfinished_pairs_are_kept_when_the_drawing_package_changes(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def killed(*_: object) -> None:

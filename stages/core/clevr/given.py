@@ -62,7 +62,7 @@ def scenes_in(file: Path) -> Iterator[GivenScene]:
         raise InputError(f"{file}: cannot be read as UTF-8 text ({error})") from error
     start = re.search(r'"scenes"\s*:\s*\[', text)
     if start is None:
-        # Single files are told apart by their own names: `image_filename` inside is not always kept up.
+        # Single scenes are named by their files, since `image_filename` inside is not always up to date.
         yield GivenScene(file.stem, str(file), file, text, merged=False)
         return
     at, number = _after_space(text, start.end()), 0

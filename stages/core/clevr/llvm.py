@@ -61,7 +61,7 @@ def _named_llvm(place: Path) -> Iterator[Path]:
 
 
 def _version(file: Path) -> int:
-    """The major version in a library's name: libLLVM-19.so, libLLVM.so.19.1; 0 where there is none."""
+    """The major version in a library's name: libLLVM-19.so, libLLVM.so.19.1; 0 if there is none."""
     numbers = re.search(r"libLLVM-?(\d+)?(?:\.so|\.dylib)?\.?(\d+)?", file.resolve().name)
     return int(numbers[1] or numbers[2] or 0) if numbers else 0
 

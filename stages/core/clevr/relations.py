@@ -27,7 +27,7 @@ def directions(viewpoint: Vector) -> dict[str, Vector]:
 
 
 def relationships(objects: Sequence[SceneObject], viewpoint: Vector) -> dict[str, list[list[int]]]:
-    """For each direction and each object, the numbers of the objects that lie on that side of it, ascending."""
+    """For each direction and each object, the numbers of the objects on that side of it, ascending."""
     places = np.array([item.coords for item in objects]).reshape(-1, 3)
     apart = places[None, :, :] - places[:, None, :]
     axes = directions(viewpoint)

@@ -129,7 +129,7 @@ def check_light(light: Light, by: str) -> None:
 def _film(loaded: Any, samples: int, seed: int, **options: Any) -> Light:
     """What Mitsuba renders, (height, width, channels). `VzError` unless every pixel has all of its samples.
 
-    Mitsuba catches Ctrl-C with a handler of its own, and then returns the picture as far as it is.
+    Mitsuba catches Ctrl-C with its own handler, and then returns an unfinished picture.
     """
     pixels = load_mitsuba().render(loaded, spp=samples, seed=seed, **options)
     sensor = loaded.sensors()[0]

@@ -117,7 +117,7 @@ def to_json(scene: Scene) -> dict[str, Any]:
 
 
 def from_json(body: Any, where: str) -> Scene:
-    """Read what `to_json` wrote. `InputError` names `where` and what is off."""
+    """Read what `to_json` wrote. `InputError` names `where` and what is wrong."""
     scene, _ = read_json_scene(body, where)
     if scene.width == 0:
         raise InputError(f"{where}: holds no 'camera', so vz did not write it; read it as a genuine scene (--scenes)")
@@ -127,7 +127,7 @@ def from_json(body: Any, where: str) -> Scene:
 def read_json_scene(body: Any, where: str) -> tuple[Scene, list[list[float]]]:
     """A scene, and the `pixel_coords` of its objects. A genuine scene stores no camera: its width and height are 0.
 
-    `InputError` names `where`, the key that is off, and its value.
+    `InputError` names `where`, the wrong key and its value.
     """
     try:
         read = _Scene.model_validate(body)

@@ -9,7 +9,7 @@ from stages.make_games.ready.entry import Request
 
 
 def plan(recipe: Recipe, where: str) -> Plan:
-    """The first `games.pairs` pairs of `where`, see `place.py`. `InputError` names what is off."""
+    """The first `games.pairs` pairs of `where`, see `place.py`. `InputError` names what is wrong."""
     blank = recipe.game.spy_view == "blank"
     request = Request(blank=blank, limit=recipe.games.pairs, settings=recipe.games.ready)
     return pair.plan(recipe, place.find(where, request))

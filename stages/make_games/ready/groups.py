@@ -37,19 +37,19 @@ def splits_of(entries: Sequence[Entry], hashes: Mapping[Path, str], recipe: Reci
     """
     leaders = _leaders(entries, hashes)
     keys = _keys(entries, leaders, hashes)
-    told: dict[int, tuple[str, str]] = {}  # by leader: a split, and which row says it
+    given: dict[int, tuple[str, str]] = {}  # by leader: the split of a table, and the row that gives it
     for entry, leader in zip(entries, leaders, strict=True):
         if entry.split is None:
             continue
-        split, where = told.setdefault(leader, (entry.split, entry.where))
+        split, where = given.setdefault(leader, (entry.split, entry.where))
         if split != entry.split:
             raise InputError(
                 f"{entry.where}: is in split '{entry.split}', but {where}, of the same picture or group, is in "
                 f"'{split}'; give both the same split, or neither"
             )
-    drawn = pair.splits_of(recipe, [key for leader, key in keys.items() if leader not in told])
+    drawn = pair.splits_of(recipe, [key for leader, key in keys.items() if leader not in given])
     return {
-        entry.pair_id: told[leader][0] if leader in told else drawn[keys[leader]]
+        entry.pair_id: given[leader][0] if leader in given else drawn[keys[leader]]
         for entry, leader in zip(entries, leaders, strict=True)
     }
 

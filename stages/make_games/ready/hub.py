@@ -45,7 +45,7 @@ class Got:
 def fetch(where: str) -> Got:
     """Download `hf:OWNER/NAME[@REVISION][:SPLIT]`, or find it in the hub's cache; archives in it are unpacked there.
 
-    `InputError` says what is off with the name; `VzError` that the hub cannot be reached, and the way round it.
+    `InputError` says what is wrong with the name; `VzError` that the hub cannot be reached, and what to do instead.
     """
     match = NAME.fullmatch(where)
     if match is None:
@@ -131,7 +131,7 @@ def _download(where: str, name: str, revision: str | None, split: str | None) ->
         patterns = [f"{start}{split}{end}" for start in ("", "*/") for end in ("-*.parquet", "/*.parquet", ".parquet")]
     try:
         return str(library.snapshot_download(name, repo_type="dataset", revision=revision, allow_patterns=patterns))
-    except Exception as error:  # the classes depend on the library's HTTP client; told apart below
+    except Exception as error:  # the classes depend on the library's HTTP client
         raise _explained(error, where, name, revision, require("huggingface_hub.errors", EXTRA)) from error
 
 

@@ -11,7 +11,7 @@ from stages.make_games.ready.entry import FilePicture, Request, stored_digest
 
 
 def picture_at(text: str, sha256: str | None, table: Path, where: str, request: Request) -> FilePicture:
-    """The picture at the path `text` of a table. `InputError` if it lies outside the folder that the paths count from.
+    """The picture at the path `text` of a table. `InputError` if it is outside the folder that paths count from.
 
     A link may lead out of the folder if the picture's hash is known: from the table, or from the store that it is in.
     """

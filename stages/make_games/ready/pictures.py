@@ -92,8 +92,8 @@ def _check(image: Image.Image, name: str, settings: ReadySettings) -> None:
     """`Fault` if the header shows that the picture cannot be used. Nothing is decoded."""
     width, height = image.size
     if width * height > settings.max_pixels:
-        told = f"{name}: {width}x{height} is {width * height:,} pixels, over games.ready.max_pixels"
-        raise Fault("too large", f"{told} ({settings.max_pixels:,})")
+        size = f"{width}x{height} is {width * height:,} pixels"
+        raise Fault("too large", f"{name}: {size}, over games.ready.max_pixels ({settings.max_pixels:,})")
     if min(width, height) < MIN_SIDE:
         raise Fault("too small", f"{name}: {width}x{height}, below {MIN_SIDE} pixels a side")
     # A camera's MPO is a JPEG whose further frames are previews or depth: the first is the photo.

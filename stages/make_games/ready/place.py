@@ -37,7 +37,7 @@ RUBBISH = {"@eadir", "__macosx", "#recycle", "@recycle", "$recycle.bin", "thumbn
 
 
 def find(where: str, request: Request) -> Found:
-    """The pairs of a place. `InputError` names what is off and what would be right."""
+    """The pairs of a place. `InputError` names what is wrong and what would be right."""
     if where.startswith(hub.PREFIX):
         got = hub.fetch(where)
         offers, ignored = _in_folder(got.folder, replace(request, split=got.split, root=got.root))
@@ -62,7 +62,7 @@ def _likely(domain: Domain | None, offers: Iterator[Offer]) -> Iterator[Offer]:
 
 
 def _in_folder(place: Path, request: Request) -> tuple[Iterator[Offer], list[str]]:
-    """The pairs, and the pictures that belong to none if pairs are told by the names of files."""
+    """The pairs, and the pictures that belong to none if file names say which belong together."""
     if (place / MANIFEST).is_file() and (place / PAIRS).is_file():  # a games folder of vz, whose games are dealt anew
         return tables.offers([place / PAIRS], place, request), []
     published = _published(place)
@@ -81,7 +81,7 @@ def _in_folder(place: Path, request: Request) -> tuple[Iterator[Offer], list[str
     named = [key for key in ("original", "modified", "id", "pictures") if getattr(request.settings, key) is not None]
     if named:
         raise InputError(
-            f"{place}: pairs are told by the names of files, so games.ready.{named[0]} has no effect; leave it out, "
+            f"{place}: pairs are found by the names of files, so games.ready.{named[0]} has no effect; leave it out, "
             "or give the table itself"
         )
     return (_by_folders(couple, request), []) if couple else _by_name(published or place, request)

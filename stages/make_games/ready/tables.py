@@ -29,7 +29,7 @@ NUMBERED = "--set games.ready.id=''"  # numbers the rows
 LAST_OBJECT = 2**31 - 1  # number of a changed object that a table can hold
 TEXT_SUFFIXES = (".csv", ".tsv", ".jsonl", ".json")
 ARROW_SUFFIXES = (".parquet", ".arrow")
-Row = tuple[str, Mapping[str, Any] | InputError]  # where it is, for messages; its cells by column, or what is off
+Row = tuple[str, Mapping[str, Any] | InputError]  # where it is, for messages; its cells by column, or what is wrong
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ def _rows(data: Any, columns: Sequence[str]) -> Iterator[Mapping[str, Any]]:
 def _paths(
     row: Mapping[str, Any] | InputError, columns: Columns, file: Path, where: str, request: Request
 ) -> Iterator[Stored]:
-    """The pictures of a row whose cells hold paths. Raises what is off with the row."""
+    """The pictures of a row whose cells hold paths. Raises what is wrong with the row."""
     if isinstance(row, InputError):
         raise row
     for spot, key in zip(columns.pictures, ("original_sha256", "modified_sha256"), strict=False):

@@ -44,7 +44,7 @@ def test_unusable_pictures_are_skipped(bad: Bad, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["a picture", "a note", "a cell"])
-def test_after_one_bad_pair_the_same_command_goes_on_without_it(tmp_path: Path, kind: str) -> None:
+def test_without_strict_the_command_continues_after_a_bad_pair(tmp_path: Path, kind: str) -> None:
     place = tmp_path / "in"
     for name in ("one", "two", "three"):
         write_pair(place / "replacement_images", name)
@@ -92,7 +92,7 @@ def test_an_unreadable_picture_is_named(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("where", ["a picture", "a note", "a table", "the manifest"])
-def test_a_full_disk_is_one_message_and_the_same_command_goes_on(
+def test_a_full_disk_is_one_message_and_the_same_command_continues(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
     for number in range(3):

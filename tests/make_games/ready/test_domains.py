@@ -62,7 +62,7 @@ def test_the_remedies_of_that_warning_work(domain: str, tmp_path: Path):
     assert not any("games.domain" in warning for warning in report.warnings)
 
 
-def test_a_row_that_tells_its_domain_has_it_whatever_the_place(tmp_path: Path):
+def test_a_row_with_a_domain_keeps_it_in_any_place(tmp_path: Path):
     photo().save(tmp_path / "a.png")
     (tmp_path / "charts.csv").write_text("image,domain\na.png,photo\n")
     assert [row["domain"] for row in rows(made_from(tmp_path / "charts.csv", tmp_path, "game.spy_view=blank"))] == [

@@ -43,7 +43,7 @@ def test_pairs_by_name_are_taken_as_they_are(tmp_path: Path) -> None:
     assert (out / row["original"]).read_bytes() == original.read_bytes()
 
 
-def test_pairs_by_name_lie_at_any_depth(tmp_path: Path) -> None:
+def test_pairs_by_name_may_be_at_any_depth(tmp_path: Path) -> None:
     write_pair(tmp_path / "in" / "cats" / "big")
     assert [row["pair_id"] for row in rows(made_from(tmp_path / "in", tmp_path))] == ["cats-big-one"]
 
@@ -237,5 +237,5 @@ def test_pictures_without_a_counterpart_can_be_dropped(tmp_path: Path, names: tu
 
 def test_columns_named_without_effect_are_refused(tmp_path: Path) -> None:
     write_pair(tmp_path / "in")
-    with pytest.raises(InputError, match=r"told by the names of files, so games\.ready\.original has no effect"):
+    with pytest.raises(InputError, match=r"found by the names of files, so games\.ready\.original has no effect"):
         made_from(tmp_path / "in", tmp_path, "games.ready.original=left")

@@ -63,7 +63,7 @@ def test_pairs_of_other_originals_keep_the_split_that_they_had_alone(tmp_path: P
     assert after == {**before, **{copy: before[pair] for copy, pair in copies.items()}}
 
 
-def test_belonging_together_goes_on_from_pair_to_pair() -> None:
+def test_belonging_together_is_transitive() -> None:
     """A chain: the same original, then the same group, then the same original again."""
 
     def entry(name: str, original: str, group: str | None, split: str | None = None) -> Entry:

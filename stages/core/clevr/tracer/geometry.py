@@ -117,7 +117,7 @@ def intersect(geometry: Geometry, ray: Any, active: Any, *, coherent: bool = Fal
 
 
 def occluded(geometry: Geometry, origin: Any, direction: Any, distance: Any, active: Any) -> Any:
-    """Whether something stands between `origin` and the point `distance` along `direction`."""
+    """Whether something is between `origin` and the point `distance` along `direction`."""
     ray = mitsuba.Ray3f(origin, direction, distance, 0.0, [])
     return geometry.scene.ray_test(ray, coherent=False, active=active)
 
@@ -161,7 +161,7 @@ def pixel_of(view: View, point: Any) -> tuple[Any, Any, Any, Any]:
 def _on_sphere(
     geometry: Geometry, owner: Any, ray: Any, valid: Any, point: Any, normal: Any, geometric: Any
 ) -> tuple[Any, Any, Any]:
-    """The exact intersection where the triangle stands for a sphere."""
+    """The exact intersection if the triangle belongs to a sphere."""
     radius = drjit.gather(Float, geometry.radius, owner, valid)
     center = drjit.gather(Vector, geometry.center, owner, valid)
     offset = ray.o - center
