@@ -58,3 +58,9 @@ def test_rewards_have_another_name_now(before: str, now: str):
 def test_groups_without_variance_were_a_switch():
     assert parse({"filter": {"no_variance": True}}, "old.yaml").filter.no_variance == "renormalise"
     assert parse({"filter": {"no_variance": False}}, "old.yaml").filter.no_variance == "keep"
+
+
+def test_a_field_that_is_new_and_null_makes_no_difference():
+    made = {"format": 2, "inputs": {}, "settings": {"games": {"pairs": 3}}}
+    assert differences(made, made | {"settings": {"games": {"pairs": 3, "new": None}}}) == ""
+    assert differences(made, made | {"settings": {"games": {"pairs": 3, "new": 0}}}) == "games.new was absent, is now 0"

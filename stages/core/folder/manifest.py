@@ -107,9 +107,9 @@ def flat_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def changed_settings(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """The dotted keys of the settings that differ."""
+    """The dotted keys of the settings that differ. A field that is null is as good as one that was not there yet."""
     before, after = flat_settings(old), flat_settings(new)
-    return [key for key in {**before, **after} if before.get(key, ...) != after.get(key, ...)]
+    return [key for key in {**before, **after} if before.get(key) != after.get(key)]
 
 
 def leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
