@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import chdir, redirect_stderr, redirect_stdout
 from pathlib import Path
 from subprocess import CompletedProcess
 from unittest.mock import patch
@@ -14,13 +14,14 @@ import pytest
 from vzcli.main import main
 
 
-def vz(*arguments: str | Path) -> CompletedProcess[str]:
-    """Run the command and return its exit code and what it printed."""
+def vz(*arguments: str | Path, cwd: Path | None = None) -> CompletedProcess[str]:
+    """Run the command, in the folder `cwd` if given, and return its exit code and what it printed."""
     words = ["vz", *map(str, arguments)]
     out, err = io.StringIO(), io.StringIO()
     with (
         patch("sys.argv", words),
         patch.dict(os.environ),
+        chdir(cwd or Path.cwd()),
         redirect_stdout(out),
         redirect_stderr(err),
         pytest.raises(SystemExit) as end,

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -18,6 +16,7 @@ from stages.core.engines import open_engine
 from stages.core.errors import InputError
 from stages.core.recipe import load
 from stages.score.interface import Rewards
+from tests.cli import vz
 from tests.docs.blocks import blocks, commands
 from tests.families.gap import gaps
 from tests.helpers import FAKE, fake_recipe, write_games, write_rollouts
@@ -40,8 +39,7 @@ def run_commands(page: str, folder: Path, more: Mapping[str, Sequence[str]] | No
     shell = [block.code for block in blocks(DOORS / page) if block.language == "bash"]
     for program, *arguments in (words for code in shell for words in commands(code)):
         assert program == "vz"
-        command = [sys.executable, "-m", "vzcli.main", *arguments, *(more or {}).get(arguments[0], ())]
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        done = vz(*arguments, *(more or {}).get(arguments[0], ()), cwd=folder)
         assert done.returncode == 0, done.stderr
         said.append(done.stdout + done.stderr)
     return "\n".join(said)

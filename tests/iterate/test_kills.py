@@ -1,54 +1,73 @@
 """After SIGKILL at any write, the same command continues a run to the same bytes and plays nothing twice."""
 
 import hashlib
+import multiprocessing
+import os
+import pathlib
+import shutil
 import signal
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
 
 from stages import iterate
-from tests.helpers import fake_recipe
+from stages.core.engines.base import Completion, Request
+from stages.core.engines.fake import FakeEngine
+from tests.helpers import fake_recipe, write_games
 
 RECIPE = ["iterate.games=4", "iterate.rounds=3", "rollout.concurrent_games=2", "iterate.switching=cycle"]
 RECIPE += ["evaluate.every=2", "evaluate.games=2", "evaluate.transcripts=2"]
 AGAIN = 2 * (4 + 1) + 2 * 2 * 2  # requests of one block of two games, or of an evaluation's votes by two policies
+NEVER = 10**9
 
-# Runs the loop and kills itself with SIGKILL at the n-th change of the disk (renames and folder removals: every
-# publication of a file or folder goes through one). Prints the completions that the engine computed, if it survives.
-DRIVER = """
-import os, pathlib, shutil, signal, sys
-from pathlib import Path
-kill_at, out, games = int(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3])
-count = 0
-def counted(function):
-    def call(*args, **kwargs):
-        global count
-        count += 1
-        if count == kill_at:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return function(*args, **kwargs)
-    return call
-os.replace, shutil.rmtree, pathlib.Path.rename = counted(os.replace), counted(shutil.rmtree), counted(pathlib.Path.rename)
-from stages import iterate
-from stages.core.engines.fake import FakeEngine
-from tests.helpers import fake_recipe
+
 class Logged(FakeEngine):
-    async def generate(self, request):
-        with open(out.parent / "asked.log", "a") as log:
-            log.write(f"{request.seed} {request.n}\\n")
+    """Notes each request in a file, which outlives the process."""
+
+    def __init__(self, log: Path) -> None:
+        super().__init__()
+        self._requests = log
+
+    async def generate(self, request: Request) -> list[Completion]:
+        with self._requests.open("a") as log:
+            log.write(f"{request.seed} {request.n}\n")
         return await super().generate(request)
-engine = Logged()
-iterate.run(fake_recipe(*sys.argv[4:]), out, games=games, engine=engine)
-print(count)
-"""
 
 
-def drive(kill_at: int, out: Path, games: Path) -> subprocess.CompletedProcess[str]:
-    root = Path(__file__).resolve().parents[2]
-    command = [sys.executable, "-c", DRIVER, str(kill_at), str(out), str(games), *RECIPE]
-    return subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+def run_until(kill_at: int, out: Path, games: Path, settings: list[str]) -> None:
+    """Run the loop and kill this process at the n-th change of the disk; without a kill, note how many there were.
+
+    Every publication of a file or folder goes through a renaming or the removal of a folder.
+    """
+    count = 0
+
+    def counted(function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **options: Any) -> Any:
+            nonlocal count
+            count += 1
+            if count == kill_at:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return function(*args, **options)
+
+        return call
+
+    os.replace, shutil.rmtree, pathlib.Path.rename = map(counted, (os.replace, shutil.rmtree, pathlib.Path.rename))
+    iterate.run(fake_recipe(*settings), out, games=games, engine=Logged(out.parent / "asked.log"))
+    (out.parent / "writes").write_text(str(count))
+
+
+def drive(kill_at: int, out: Path, games: Path, settings: list[str] = RECIPE) -> int:
+    """Run the loop in a process of its own and return its exit code. The processes share one import of everything."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    out.parent.mkdir(exist_ok=True)
+    process = context.Process(target=run_until, args=(kill_at, out, games, settings))
+    process.start()
+    process.join()
+    assert process.exitcode is not None
+    return process.exitcode
 
 
 def fingerprint(run: Path) -> dict[str, str]:
@@ -61,41 +80,40 @@ def fingerprint(run: Path) -> dict[str, str]:
     return {str(path.relative_to(run)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
-@pytest.fixture
-def undisturbed(games: Path, tmp_path: Path) -> tuple[dict[str, str], int, int]:
-    """What a run ends with, how often it writes, and how many requests it makes."""
-    out = tmp_path / "whole" / "run"
-    out.parent.mkdir()
-    done = drive(10**9, out, games)
-    assert done.returncode == 0, done.stderr
-    return fingerprint(out), int(done.stdout), _asked(out)
+class Undisturbed(NamedTuple):
+    games: Path
+    files: dict[str, str]
+    writes: int
+    asked: int
 
 
-@pytest.mark.parametrize("part", range(3))  # so that they go to several workers
-def test_a_run_killed_at_any_write_ends_with_the_same_bytes(part: int, games: Path, tmp_path: Path, undisturbed):
-    expected, writes, asked = undisturbed
-    assert writes > 60
-    step = writes // 14
-    for kill_at in range(2 + part * step, writes + 1, 3 * step):
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
+    """The games, what a run on them ends with, how often it writes, and how many requests it makes."""
+    folder = tmp_path_factory.mktemp("whole")
+    games, out = write_games(folder / "games", fake_recipe(), count=10), folder / "run"
+    assert drive(NEVER, out, games) == 0
+    return Undisturbed(games, fingerprint(out), writes(out), _asked(out))
+
+
+def test_a_run_killed_at_any_write_ends_with_the_same_bytes(tmp_path: Path, undisturbed: Undisturbed):
+    assert undisturbed.writes > 60
+    for kill_at in range(2, undisturbed.writes + 1, undisturbed.writes // 14):
         out = tmp_path / f"killed-{kill_at}" / "run"
-        out.parent.mkdir()
-        assert drive(kill_at, out, games).returncode == -signal.SIGKILL
-        again = drive(10**9, out, games)
-        assert again.returncode == 0, again.stderr
-        assert fingerprint(out) == expected, f"killed at write {kill_at}"
-        assert _asked(out) - asked <= AGAIN, f"killed at write {kill_at}"
+        assert drive(kill_at, out, undisturbed.games) == -signal.SIGKILL
+        assert drive(NEVER, out, undisturbed.games) == 0
+        assert fingerprint(out) == undisturbed.files, f"killed at write {kill_at}"
+        assert _asked(out) - undisturbed.asked <= AGAIN, f"killed at write {kill_at}"
 
 
-def test_a_run_killed_again_and_again_still_ends(games: Path, tmp_path: Path, undisturbed):
-    expected, _, _ = undisturbed
+def test_a_run_killed_again_and_again_still_ends(tmp_path: Path, undisturbed: Undisturbed):
     out = tmp_path / "often" / "run"
-    out.parent.mkdir()
     kills = 0
-    while (done := drive(24, out, games)).returncode == -signal.SIGKILL:
+    while (code := drive(24, out, undisturbed.games)) == -signal.SIGKILL:
         kills += 1
         assert kills < 100
-    assert done.returncode == 0 and kills > 3
-    assert fingerprint(out) == expected
+    assert code == 0 and kills > 3
+    assert fingerprint(out) == undisturbed.files
 
 
 def test_a_lock_refuses_a_second_run(games: Path, tmp_path: Path):
@@ -108,3 +126,8 @@ def test_a_lock_refuses_a_second_run(games: Path, tmp_path: Path):
 
 def _asked(run: Path) -> int:
     return len((run.parent / "asked.log").read_text().splitlines())
+
+
+def writes(run: Path) -> int:
+    """How often an undisturbed run changed the disk."""
+    return int((run.parent / "writes").read_text())

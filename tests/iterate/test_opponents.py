@@ -2,8 +2,6 @@
 
 import json
 import signal
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -21,10 +19,9 @@ from stages.core.recipe.rollout import Seats
 from stages.iterate.opponents import Record, assign_seats, draw, next_pool, weights, with_results
 from stages.iterate.state import read_state
 from tests.helpers import fake_recipe, write_games
-from tests.iterate.test_kills import DRIVER, fingerprint
+from tests.iterate.test_kills import NEVER, drive, fingerprint, writes
 from tests.rollout.test_seats import policies_by_game
 
-ROOT = Path(__file__).resolve().parents[2]
 EXACT = {"rel": 0, "abs": 1e-12}
 POOL = {"base": Record(8, 6), "round-0002": Record(), "round-0004": Record(2, 0)}  # win rates 7/10, 1/2, 1/4
 RUN = ["iterate.games=8", "iterate.rounds=6", "iterate.switching=cycle", "iterate.opponents.share=0.5",
@@ -220,23 +217,17 @@ KILLED = ["iterate.games=4", "iterate.rounds=4", "rollout.concurrent_games=2", "
           "iterate.opponents.size=1", "iterate.opponents.weighting=prioritised"]  # fmt: skip
 
 
-def drive(kill_at: int, out: Path, games: Path) -> subprocess.CompletedProcess[str]:
-    out.parent.mkdir(exist_ok=True)
-    command = [sys.executable, "-c", DRIVER, str(kill_at), str(out), str(games), *KILLED]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-
-
 def test_a_kill_changes_neither_who_plays_nor_what_is_counted(games: Path, tmp_path: Path):
-    whole = drive(10**9, tmp_path / "whole/run", games)
-    assert whole.returncode == 0, whole.stderr
-    writes, expected = int(whole.stdout), fingerprint(tmp_path / "whole/run")
+    whole = tmp_path / "whole/run"
+    assert drive(NEVER, whole, games, KILLED) == 0
+    step, expected = writes(whole) // 5, fingerprint(whole)
     assert any(name.endswith("seats.parquet") for name in expected)
     out = tmp_path / "killed/run"
     kills = 0
-    while (done := drive(writes // 5, out, games)).returncode == -signal.SIGKILL:
+    while (code := drive(step, out, games, KILLED)) == -signal.SIGKILL:
         kills += 1
         assert kills < 30
-    assert done.returncode == 0 and kills >= 3, done.stderr
+    assert code == 0 and kills >= 3
     assert fingerprint(out) == expected
 
 

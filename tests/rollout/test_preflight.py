@@ -14,8 +14,9 @@ from stages.core.errors import InputError, VzError
 from stages.core.folder import artifact
 from stages.inspect.look import transcript
 from stages.rollout import preflight
+from tests.cli import vz
 from tests.helpers import fake_recipe, write_games
-from tests.vzcli.test_command import FAST, vz
+from tests.vzcli.test_command import FAST
 
 
 @pytest.fixture

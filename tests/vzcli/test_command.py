@@ -11,15 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli import vz
 from tests.helpers import FAKE
 
 FAST = [option for override in FAKE for option in ("--set", override)]
-
-
-def vz(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "vzcli.main", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
-
 
 COMMANDS = ["make-games", "rollout", "score", "filter", "train", "iterate", "evaluate", "inspect", "export",
             "report", "recipe", "init-model", "doctor"]  # fmt: skip
@@ -138,8 +133,11 @@ def test_bad_input_is_one_line_and_exit_code_2(arguments: list[str], message: st
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
-def test_debug_shows_the_traceback_of_a_failure_inside(tmp_path: Path):
-    assert "Traceback" in vz("inspect", "nothing", "--debug", cwd=tmp_path).stderr
+@pytest.mark.parametrize(("more", "code"), [([], 2), (["--debug"], 1)])
+def test_debug_shows_the_traceback_of_a_failure_inside(more: list[str], code: int, tmp_path: Path):
+    command = [sys.executable, "-m", "vzcli.main", "inspect", "nothing", *more]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == code and ("Traceback" in done.stderr) == bool(more)
 
 
 def test_recipes_are_listed_shown_and_checked():
