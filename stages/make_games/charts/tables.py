@@ -183,7 +183,8 @@ def _alike(one: Column, other: Column, plain: bool) -> bool:
         return False
     if written or what not in UNSURE:
         return True
-    return _siblings(one, other) or (plain and not what)
+    known = (one.name + other.name).isascii()  # the words that name quantities are English
+    return _siblings(one, other) or (plain and known and not what)
 
 
 def _comparable(one: Column, other: Column) -> bool:

@@ -35,7 +35,8 @@ def test_only_columns_of_one_unit_share_an_axis(tmp_path: Path) -> None:
         ("Minutes", "Hours", False), ("Height (cm)", "Height (m)", False), ("Birth rate", "Poverty rate", True),
         ("Birth rate", "Unemployment rates", False), ("Price", "Cost", True), ("Score", "Index", False),
         ("Sales 2001", "Sales 2002", True), ("Apples", "Pears", True), ("Number of doctors", "Number of beds", False),
-        ("Horsepower", "Calories", False), ("Share in favour", "Share against", True), ("Goals", "Age", False),
+        ("Horsepower", "Calories", False), ("Share in favour", "Share against", True), ("Goals", "Age", False), ("人口", "面积", False),
+        ("收入 2001", "收入 2002", True),
     ],
 )  # fmt: skip
 def test_what_headings_say_of_units(tmp_path: Path, one: str, other: str, share: bool) -> None:
