@@ -36,6 +36,8 @@ class Grid:
 def read_grid(path: Path, settings: ChartSettings) -> Grid:
     """Reads the table in the file. `InputError` names the file, the line and the remedy."""
     text = _read_text(path, settings.encoding)
+    if not text.strip():
+        raise InputError(f"{path}: is empty")
     separator = settings.separator
     first, _, rest = text.partition("\n")
     if named := re.fullmatch(r"\s*sep=(.)\s*", first):

@@ -208,7 +208,7 @@ def test_files_as_programs_write_them(tmp_path: Path, data: bytes, settings: dic
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "has one column"), ("Town\nA\nB\n", "has one column"), ("Town,Sales\nA,5\n", "has 1 rows below its headings"),
+        ("", "is empty"), ("Town\nA\nB\n", "has one column"), ("Town,Sales\nA,5\n", "has 1 rows below its headings"),
         ("A,5\nB,6\nC,9\n", "its first line looks like data"), ("Town,Name\nA,x\nB,y\nC,z\n", "has no column of numbers"),
         ("Town,Sales\nA,5\nB,6,7\nC,8\n", "row 2 below the headings has 3 cells, but there are 2 columns"),
     ],
