@@ -1,7 +1,6 @@
 """After SIGKILL at any write, the same command continues a run to the same bytes and plays nothing twice."""
 
 import hashlib
-import multiprocessing
 import os
 import pathlib
 import shutil
@@ -16,6 +15,7 @@ from stages import iterate
 from stages.core.engines.base import Completion, Request
 from stages.core.engines.fake import FakeEngine
 from tests.helpers import fake_recipe, write_games
+from tests.processes import forked
 
 RECIPE = ["iterate.games=4", "iterate.rounds=3", "rollout.concurrent_games=2", "iterate.switching=cycle"]
 RECIPE += ["evaluate.every=2", "evaluate.games=2", "evaluate.transcripts=2"]
@@ -59,15 +59,9 @@ def run_until(kill_at: int, out: Path, games: Path, settings: list[str]) -> None
 
 
 def drive(kill_at: int, out: Path, games: Path, settings: list[str] = RECIPE) -> int:
-    """Run the loop in a process of its own and return its exit code. The processes share one import of everything."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
+    """Run the loop in a process of its own and return its exit code."""
     out.parent.mkdir(exist_ok=True)
-    process = context.Process(target=run_until, args=(kill_at, out, games, settings))
-    process.start()
-    process.join()
-    assert process.exitcode is not None
-    return process.exitcode
+    return forked(run_until, kill_at, out, games, settings)
 
 
 def fingerprint(run: Path) -> dict[str, str]:

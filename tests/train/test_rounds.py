@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,6 +15,7 @@ import torch
 from stages.core.errors import InputError
 from stages.core.recipe import Recipe
 from stages.train import run
+from tests.processes import forked
 from tests.train import world
 from tests.train.world import World, make_world, moved, recipe, tensors, write_kept
 
@@ -63,13 +63,7 @@ def play_round(job: Job) -> None:
 
 
 def fork_from_imports_only(job: Job) -> None:
-    """A process of its own, forked from a server that has imported the libraries and nothing else."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["stages.train.training", "stages.train.trainer", "stages.train.export", "peft"])
-    process = context.Process(target=play_round, args=(job,))
-    process.start()
-    process.join()
-    assert process.exitcode == 0
+    assert forked(play_round, job) == 0
 
 
 def fresh_interpreter(job: Job) -> None:
@@ -193,14 +187,9 @@ def test_two_processes_train_as_one(lora: bool, model: Path, played: World, tmp_
 
 @pytest.mark.slow
 def test_an_error_in_a_launched_process_is_reported_once(model: Path, played: World, tmp_path: Path) -> None:
-    from stages.core.errors import InputError
-
     job_recipe = recipe(model, processes=2, micro_batch=2, logprob_gap_limit=1e-12)
     with pytest.raises(InputError, match="Nothing was trained"):
         run(job_recipe, played.kept, tmp_path / "out")
-
-
-__all__ = ["play_round", "world"]
 
 
 def test_frozen_parts_stay_as_they_are_round_after_round(model: Path, played: World, tmp_path: Path) -> None:

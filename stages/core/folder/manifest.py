@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import platform
@@ -66,10 +67,18 @@ def describe(
         **claim,
         "inputs": {name: {"path": _relative(source, out), "sha256": hashes[name]} for name, source in inputs.items()},
         **outcome,
-        "versions": {"python": platform.python_version(), **versions(REPORTED_PACKAGES)},
-        "git": _git_state(),
+        **_made_by(),
         "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "outputs": outputs(work),  # last, since they may be many
+    }
+
+
+@functools.cache
+def _made_by() -> dict[str, Any]:
+    """The versions and the commit of the code that runs. They are read once, since a process keeps what it loaded."""
+    return {
+        "versions": {"python": platform.python_version(), **versions(REPORTED_PACKAGES)},
+        "git": _git_state(),
     }
 
 
