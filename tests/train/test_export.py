@@ -172,7 +172,7 @@ def test_a_failed_export_is_repeated_without_training_again(
     whole = run(recipe(played.model), played.kept, tmp_path / "whole" / "out")
     with (
         monkeypatch.context() as broken,
-        pytest.raises(VzError, match="give the same command again: what is finished is kept"),
+        pytest.raises(VzError, match="repeat the command: finished work is kept"),
     ):
         broken.setattr(export, "save_like", full)
         run(recipe(played.model), played.kept, tmp_path / "out")

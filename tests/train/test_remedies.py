@@ -41,7 +41,7 @@ def trained(place: Path, out: str = "checkpoint", recipe: Recipe = RECIPE, **mor
 def test_a_missing_input_can_be_restored_or_named(place: Path, name: str, option: str) -> None:
     (place / name).rename(place / "elsewhere")
     moved = {option: place / ("elsewhere" if name == option else option)}
-    with pytest.raises(InputError, match=f"the {name} that .* put it back, or give its place with --{option}"):
+    with pytest.raises(InputError, match=f"the input '{name}' of .* put it back, or give its place with --{option}"):
         trained(place)
     if (place / "rollouts").is_dir() or name == "rollouts":
         assert trained(place, "named", **moved) == "done"
@@ -90,9 +90,7 @@ def test_a_run_that_began_with_another_recipe(place: Path) -> None:
     small = ["iterate.games=4", "iterate.rounds=1"]
     iterate.run(fake_recipe(*small), place / "run", games=place / "games")
     other = fake_recipe(*small, "game.votes=4")
-    with pytest.raises(
-        InputError, match="use that one again, choose another --out, or discard the run with --overwrite"
-    ):
+    with pytest.raises(InputError, match="use those again, choose another --out, or discard the run with --overwrite"):
         iterate.run(other, place / "run", games=place / "games")
     assert iterate.run(fake_recipe(*small), place / "run", games=place / "games").status == "up to date"
     assert iterate.run(other, place / "another", games=place / "games").status == "done"
