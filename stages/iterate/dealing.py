@@ -15,7 +15,7 @@ from stages.core.game.rules import deal
 from stages.core.play.folder import deal_table
 from stages.core.recipe import Recipe
 from stages.core.seeds import derive
-from stages.iterate.opponents import SEATS, assign_seats, seats_table
+from stages.iterate.opponents import SEATS, assign_seats
 
 
 def deal_games(
@@ -49,7 +49,8 @@ def deal_games(
         deals = deal(ids, count, recipe.game, seed=seed, iteration=iteration, plays=plays)
         tables.write(deal_table(deals), work / "games.parquet", tables.GAMES)
         if seats := assign_seats(deals, opponents, recipe, iteration):
-            tables.write(seats_table(seats), work / SEATS, tables.SEATS)
+            rows = [{"game_id": game, **policies.model_dump()} for game, policies in seats.items()]
+            tables.write(tables.from_rows(rows, tables.SEATS), work / SEATS, tables.SEATS)
         return Outcome({"games": len(deals)})
 
     settings = {

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from stages import evaluate, rollout
-from stages.core.recipe import Recipe
 from stages.iterate.dealing import deal_games
 from stages.iterate.round import Round
 from stages.iterate.state import record
@@ -13,17 +12,13 @@ from stages.iterate.state import record
 EVALUATIONS = "evaluations.jsonl"
 
 
-def is_due(recipe: Recipe, number: int) -> bool:
-    """Whether the policy after round `number` (0: the base model) is evaluated."""
-    every = recipe.evaluate.every
-    return every > 0 and number % every == 0
-
-
-def evaluate_round(this: Round, model: str | Path) -> None:
-    """Evaluate `model`, the policy after a round, against the opponent; append its figures to `evaluations.jsonl`.
+def evaluate_if_due(this: Round, model: str | Path) -> None:
+    """Evaluate `model`, the policy after a round, if it is its turn; append its figures to `evaluations.jsonl`.
 
     All evaluations of a run vote on the same transcripts, which its base model plays with itself once.
     """
+    if this.recipe.evaluate.every == 0 or this.number % this.recipe.evaluate.every:
+        return
     report = evaluate.run(
         this.recipe,
         this.games,

@@ -35,12 +35,11 @@ class Record:
         return (self.wins + 1) / (self.games + 2)
 
 
-Records = Mapping[str, Record]  # by the opponent's name
-Pool = Records  # of all members, the oldest first; a run without opponents has an empty one
+Records = Mapping[str, Record]  # by the opponent's name; a pool has all members, or none without opponents
 
 
 def name_of(number: int) -> str:
-    """How seats and rows name the policy after a round."""
+    """How folders, seats and rows name a round and the policy after it; `base` before the first."""
     return f"round-{number:04d}" if number else BASE
 
 
@@ -48,7 +47,7 @@ def number_of(name: str) -> int:
     return 0 if name == BASE else int(name.removeprefix("round-"))
 
 
-def weights(pool: Pool, recipe: Opponents) -> dict[str, float]:
+def weights(pool: Records, recipe: Opponents) -> dict[str, float]:
     """The probability that each member is drawn; they sum to 1."""
     if recipe.weighting == "latest":
         newest = max(pool, key=number_of)
@@ -58,7 +57,7 @@ def weights(pool: Pool, recipe: Opponents) -> dict[str, float]:
     return {name: weight / sum(hard.values()) for name, weight in hard.items()}
 
 
-def draw(pool: Pool, recipe: Recipe, iteration: int) -> list[str]:
+def draw(pool: Records, recipe: Recipe, iteration: int) -> list[str]:
     """The opponents of a round, `at_once` of them: drawn with replacement, so that each keeps its weight exactly."""
     rules = recipe.iterate.opponents
     if rules.share == 0 or not pool:
@@ -88,11 +87,6 @@ def assign_seats(deals: Sequence[Deal], drawn: Sequence[str], recipe: Recipe, it
     return {game.game_id: seats[number // plays] for number, game in enumerate(deals)}
 
 
-def seats_table(seats: Mapping[str, Seats]) -> pl.DataFrame:
-    """The table `tables.SEATS` of a deal."""
-    return tables.from_rows([{"game_id": game, **who.model_dump()} for game, who in seats.items()], tables.SEATS)
-
-
 def results(deal: Path, scored: Path) -> dict[str, Record]:
     """The current policy's games and wins in a round, by opponent. Civilians win when the spy was found."""
     if not (deal / SEATS).is_file():
@@ -110,7 +104,7 @@ def results(deal: Path, scored: Path) -> dict[str, Record]:
     return {name: Record(games, wins) for name, games, wins in played.iter_rows()}
 
 
-def with_results(pool: Pool, played: Records) -> dict[str, Record]:
+def with_results(pool: Records, played: Records) -> dict[str, Record]:
     """The pool after the results of a round. What was counted before fades for all, whether they played or not."""
     new = {name: played.get(name, Record()) for name in pool}
     return {
@@ -119,7 +113,7 @@ def with_results(pool: Pool, played: Records) -> dict[str, Record]:
     }
 
 
-def next_pool(pool: Pool, recipe: Opponents, iteration: int) -> dict[str, Record]:
+def next_pool(pool: Records, recipe: Opponents, iteration: int) -> dict[str, Record]:
     """The pool after a round: the policy that played it, which is no longer the current one, joins if it is its turn.
 
     The base model never leaves. If there are too many checkpoints, the oldest leave with their records.
@@ -133,7 +127,7 @@ def next_pool(pool: Pool, recipe: Opponents, iteration: int) -> dict[str, Record
     return {name: joined[name] for name in [BASE, *checkpoints[-recipe.size :]]}
 
 
-def metrics_of(pool: Pool, played: Records) -> list[dict[str, object]]:
+def metrics_of(pool: Records, played: Records) -> list[dict[str, object]]:
     """For a round's metrics: each member's games and wins in the round, and the win rate against it afterwards."""
     new = {name: played.get(name, Record()) for name in pool}
     return [

@@ -15,7 +15,7 @@ from stages.core.errors import InputError
 from stages.core.folder.artifact import MANIFEST
 from stages.core.folder.content import damaged_files
 from stages.core.folder.files import read_json
-from stages.iterate.opponents import BASE
+from stages.iterate.opponents import BASE, name_of, number_of
 from stages.iterate.state import (
     METRICS,
     ROUND,
@@ -24,7 +24,6 @@ from stages.iterate.state import (
     read_lines,
     read_round,
     read_state,
-    round_files,
     write_lines,
     write_state,
 )
@@ -40,11 +39,6 @@ class ResumePoint:
     state: State | None  # None: no round is whole
     reached: int
     lost: list[Path]
-
-    @property
-    def loses_rounds(self) -> bool:
-        """Whether several rounds would run again from the base model, which nobody should do unasked."""
-        return self.state is None and self.reached > 1
 
 
 def find_resume_point(run: Path, *, full: bool) -> ResumePoint:
@@ -63,58 +57,51 @@ def go_back(run: Path, point: ResumePoint, *, full: bool) -> list[str]:
     """Put `run` back to `point` and delete what later rounds made, as far as it was damaged. Returns the warnings."""
     last = point.state.iteration if point.state else 0
     warnings = [f"{path}: {LOST}" for path in point.lost]
-    if point.state and point.state != _stored_state(run):
+    if point.state and point.state != read_state(run):
         write_state(run, point.state)
     if last < point.reached:
         if not point.state:
             (run / STATE).unlink(missing_ok=True)
         for path in point.lost:  # what is damaged must not pass for whole
-            if path.is_dir():
-                shutil.rmtree(path)
-            elif path.name == MANIFEST and path.parent.is_dir() and _round_of(run, path) > last:
-                shutil.rmtree(path.parent)
+            folder = path.parent if path.name == MANIFEST else path
+            if folder.is_dir():
+                shutil.rmtree(folder)
         warnings.append(f"{run}: resumes after round {last}; finished rounds that run again: {point.reached - last}")
     warnings += _restore_metrics(run, last)
-    for manifest in sorted(run.glob(f"**/{MANIFEST}")):
-        folder = manifest.parent
-        if folder == run or any(part.startswith(".") for part in folder.relative_to(run).parts):
+    for manifest in sorted(run.glob(f"*/**/{MANIFEST}")):
+        folder, parts = manifest.parent, manifest.relative_to(run).parts
+        if any(part.startswith(".") for part in parts) or not (lost := damaged(folder, full=full)):
             continue
-        if damaged := _damaged(folder, full):
-            outcome = "drawn again when a round needs it" if folder == run / "games" else "the run goes on without it"
-            if _round_of(run, folder) > last:
-                shutil.rmtree(folder)
-                outcome = f"{folder.name} is made again"
-            warnings.append(f"{damaged[0]}: {LOST}; {outcome}")
+        outcome = "drawn again when a round needs it" if folder == run / "games" else "the run goes on without it"
+        if parts[0].startswith("round-") and number_of(parts[0]) > last:
+            shutil.rmtree(folder)
+            outcome = f"{folder.name} is made again"
+        warnings.append(f"{lost[0]}: {LOST}; {outcome}")
     return warnings
 
 
-def _stored_state(run: Path) -> State | None:
+def damaged(folder: Path, *, full: bool) -> list[Path]:
+    """The files of a stage's output that are not as its manifest says."""
     try:
-        return read_state(run)
-    except InputError:  # emptied by a power cut
-        return None
+        return damaged_files(folder, read_json(folder / MANIFEST)["outputs"], full=full)
+    except (InputError, KeyError, TypeError):
+        return [folder / MANIFEST]
 
 
 def _known_states(run: Path) -> list[State]:
     """The states after all finished rounds, the newest first."""
-    known = {}
-    if stored := _stored_state(run):
-        known[stored.iteration] = stored
-    for path in round_files(run):
-        try:
-            state = read_round(path)[0]
-        except InputError:
-            continue
-        known.setdefault(state.iteration, state)
-    return [known[number] for number in sorted(known, reverse=True) if number > 0]
+    ends = [read_round(path.parent) for path in run.glob(f"round-*/{ROUND}")]
+    states = [*(end.state for end in ends if end), *filter(None, [read_state(run)])]
+    known = {state.iteration: state for state in states if state.iteration > 0}
+    return [known[number] for number in sorted(known, reverse=True)]
 
 
 def _lost_inputs(run: Path, state: State, full: bool) -> Iterator[Path]:
     """What the round after `state` reads and does not find as it was written."""
-    names = {f"round-{state.iteration:04d}/scored", state.checkpoint, state.switched}
+    names = {f"{name_of(state.iteration)}/scored", state.checkpoint, state.switched}
     names |= {f"{name}/checkpoint" for name in state.opponents if name != BASE}
     for name in sorted(filter(None, names)):
-        yield from _damaged(run / name, full)
+        yield from damaged(run / name, full=full)
     if state.training_state and state.checkpoint:
         slot = run / state.training_state
         if not is_whole(slot, _training_id(run / state.checkpoint), full=full):
@@ -129,30 +116,12 @@ def _training_id(checkpoint: Path) -> str:
         return "unknown"
 
 
-def _damaged(folder: Path, full: bool) -> list[Path]:
-    """The files of a stage's output that are not as its manifest says."""
-    try:
-        return damaged_files(folder, read_json(folder / MANIFEST)["outputs"], full=full)
-    except (InputError, KeyError, TypeError):
-        return [folder / MANIFEST]
-
-
-def _round_of(run: Path, path: Path) -> int:
-    """The round that a file belongs to; 0 for files of the run itself."""
-    top = path.relative_to(run).parts[0]
-    return int(top.removeprefix("round-")) if top.startswith("round-") else 0
-
-
 def _restore_metrics(run: Path, last: int) -> list[str]:
     """Restore rows that `metrics.jsonl` has lost from the rounds' own files."""
     rows = {row["iteration"]: row for row in read_lines(run / METRICS)}
-    missing = sorted(set(range(1, last + 1)) - set(rows))
-    gone = []
-    for number in missing:
-        try:
-            rows[number] = read_round(run / f"round-{number:04d}" / ROUND)[1]
-        except InputError:
-            gone.append(str(number))
-    if len(gone) < len(missing):
-        write_lines(run / METRICS, [row for _, row in sorted(rows.items())])
+    lost = [number for number in range(1, last + 1) if number not in rows]
+    restored = {number: end.metrics for number in lost if (end := read_round(run / name_of(number)))}
+    if restored:
+        write_lines(run / METRICS, [row for _, row in sorted((rows | restored).items())])
+    gone = [str(number) for number in lost if number not in restored]
     return [f"{run / METRICS}: has lost the rows of rounds {', '.join(gone)}"] if gone else []

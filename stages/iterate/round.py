@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from statistics import fmean
 
 from stages import filter as filter_stage
 from stages import rollout, score, train
@@ -21,8 +22,7 @@ from stages.core.recipe import Recipe
 from stages.core.recipe.load import place_of
 from stages.iterate import opponents
 from stages.iterate.dealing import deal_games
-from stages.iterate.entropy import falling
-from stages.iterate.opponents import Records
+from stages.iterate.opponents import Records, name_of
 from stages.iterate.run_folder import prompts_version
 from stages.iterate.schedule import advance
 from stages.iterate.state import METRICS, Metrics, State, read_lines
@@ -32,6 +32,10 @@ FROM_PLAYING = (
     "vote_entropy",
 )  # fmt: skip
 SLOTS = ("training-state/a", "training-state/b")
+LEAST_ENTROPY = 0.3  # share of the first rounds' entropy below which there is a warning
+WINDOW = 3  # rounds in an average of entropies, since single rounds are noisy
+
+Reports = Mapping[str, Report]  # of a round's steps
 
 
 @dataclass(frozen=True)
@@ -74,8 +78,9 @@ class Round:
         signal = self._timed("signal", self._signal) if heldout else scored
         trained = self._timed("train", lambda: self._train(kept, played))
         results = opponents.results(dealt.out, scored.out)
-        after = self._state_after(scored, signal, trained, results)
-        metrics = self._metrics(played, scored, signal, kept, trained, after, results)
+        made = {"rollout": played, "score": scored, "signal": signal, "filter": kept, "train": trained}
+        after = self._state_after(made, results)
+        metrics = self._metrics(made, after, results)
         rate = played.timings["tokens_per_second"] if played.status == "done" else None
         return after, metrics, {"iteration": self.number, "seconds": self.seconds, "tokens_per_second": rate}
 
@@ -128,8 +133,7 @@ class Round:
         return self.recipe.model_copy(update={"game": self.recipe.game.model_copy(update={"votes": votes})})
 
     def _score(self, played: Report, name: str, phase: ActivePhase) -> Report:
-        before = self.run / f"round-{self.number - 1:04d}" / "scored" / "baselines.json"
-        baselines = before if self.number > 1 else None
+        baselines = self.run / name_of(self.number - 1) / "scored/baselines.json" if self.number > 1 else None
         return score.run(self.recipe, played.out, self.folder / name, phase=phase, baselines=baselines, overwrite=True)
 
     def _filter(self, scored: Report, phase: ActivePhase) -> Report:
@@ -162,13 +166,13 @@ class Round:
     def _next_slot(self) -> str:
         return SLOTS[1] if self.state.training_state == SLOTS[0] else SLOTS[0]
 
-    def _state_after(self, scored: Report, signal: Report, trained: Report, results: Records) -> State:
-        accuracy = scored.counts["vote_accuracy"]
-        schedule = advance(self.state.schedule, signal.counts["acc"], signal.counts["na"], self.recipe.iterate)
+    def _state_after(self, made: Reports, results: Records) -> State:
+        scored, signal = made["score"].counts, made["signal"].counts
+        schedule = advance(self.state.schedule, signal["acc"], signal["na"], self.recipe.iterate)
         checkpoint = str((self.folder / "checkpoint").relative_to(self.run))
         best = self.state.best
-        if best is None or accuracy > best["vote_accuracy"]:
-            best = {"iteration": self.number - 1, "vote_accuracy": accuracy}
+        if best is None or scored["vote_accuracy"] > best["vote_accuracy"]:
+            best = {"iteration": self.number - 1, "vote_accuracy": scored["vote_accuracy"]}
         pool = opponents.with_results(self.state.opponents, results)
         return replace(
             self.state,
@@ -177,48 +181,55 @@ class Round:
             checkpoint=checkpoint,
             switched=checkpoint if schedule.phase != self.state.schedule.phase else self.state.switched,
             training_state=self._next_slot,
-            updates=self.state.updates + trained.counts["updates"],
-            baselines=scored.counts["baselines"],
+            updates=self.state.updates + made["train"].counts["updates"],
+            baselines=scored["baselines"],
             best=best,
             opponents=opponents.next_pool(pool, self.recipe.iterate.opponents, self.number),
         )
 
-    def _metrics(
-        self,
-        played: Report,
-        scored: Report,
-        signal: Report,
-        kept: Report,
-        trained: Report,
-        after: State,
-        results: Records,
-    ) -> Metrics:
+    def _metrics(self, made: Reports, after: State, results: Records) -> Metrics:
         before = self.state.schedule
+        played, scored, signal = (made[step].counts for step in ("rollout", "score", "signal"))
         metrics = {
             "iteration": self.number,
             "phase": before.phase,
-            "acc": signal.counts["acc"],
-            "na": signal.counts["na"],
+            "acc": signal["acc"],
+            "na": signal["na"],
             "acc_ema": after.schedule.acc_ema,
             "na_ema": after.schedule.na_ema,
             "dwell": before.dwell + 1,
             "next_phase": after.schedule.phase,
-            "batch_acc": scored.counts["acc"],
-            "batch_na": scored.counts["na"],
-            **{name: value for name, value in scored.counts.items() if name not in {"acc", "na"}},
-            **{name: played.counts[name] for name in FROM_PLAYING},
-            "kept": kept.counts["kept"],
-            "rejected": kept.counts["reasons"],
-            "train": trained.counts,
+            "batch_acc": scored["acc"],
+            "batch_na": scored["na"],
+            **{name: value for name, value in scored.items() if name not in {"acc", "na"}},
+            **{name: played[name] for name in FROM_PLAYING},
+            "kept": made["filter"].counts["kept"],
+            "rejected": made["filter"].counts["reasons"],
+            "train": made["train"].counts,
             "prompts": prompts_version(self.recipe),
-            "warnings": [*played.warnings, *trained.warnings],
+            "warnings": [*made["rollout"].warnings, *made["train"].warnings],
         }
         if self.recipe.iterate.opponents.share > 0:
             pool = opponents.with_results(self.state.opponents, results)
             metrics["opponents"] = opponents.metrics_of(pool, results)
         earlier = [row for row in read_lines(self.run / METRICS) if row["iteration"] < self.number]
-        metrics["warnings"] += falling([*earlier, metrics])
+        metrics["warnings"] += falling_entropy([*earlier, metrics])
         return metrics
+
+
+def falling_entropy(rounds: Sequence[Metrics]) -> Iterator[str]:
+    """A warning for each entropy whose mean over the last rounds is below LEAST_ENTROPY times that over the first.
+
+    A policy whose answers grow more and more alike explores less, and its votes lose their variance. `rounds` are the
+    metrics of all rounds so far. Rounds without log-probs are ignored.
+    """
+    for what in ("clue", "vote"):
+        known = [row[f"{what}_entropy"] for row in rounds if row.get(f"{what}_entropy") is not None]
+        if len(known) > WINDOW and (last := fmean(known[-WINDOW:])) < LEAST_ENTROPY * (first := fmean(known[:WINDOW])):
+            yield (
+                f"the entropy of {what}s has fallen to {last:.2g} nats a token, from {first:.2g} in the first rounds "
+                f"({last / first:.0%}): raise train.kl, or lower train.learning_rate"
+            )
 
 
 def planned_updates(recipe: Recipe) -> int | None:

@@ -11,13 +11,14 @@ import yaml
 from stages import make_games
 from stages.core.errors import InputError
 from stages.core.folder.artifact import FORMAT, MANIFEST
-from stages.core.folder.content import content_hash, damaged_files, known_as
+from stages.core.folder.content import content_hash, known_as
 from stages.core.folder.files import delete_folder, read_json, sha256_text, to_json, write_json, write_text
 from stages.core.folder.manifest import differences
 from stages.core.recipe import Recipe, dump
 from stages.core.recipe.load import parse, prompt_files
 from stages.core.user_code import is_user_file
-from stages.iterate.opponents import number_of
+from stages.iterate.opponents import name_of, number_of
+from stages.iterate.recovery import damaged
 from stages.iterate.state import State
 
 RECIPE, STAGE = "recipe.yaml", "iterate"
@@ -71,9 +72,9 @@ def own_games(out: Path, recipe: Recipe, *, full: bool, overwrite: bool) -> Path
     """
     folder, manifest = out / "games", read_json(out / MANIFEST)
     known = manifest.get(MADE)
-    if known is None and not (_has_rounds(out) and (folder / MANIFEST).is_file()):
+    if known is None and not (has_rounds(out) and (folder / MANIFEST).is_file()):
         make_games.run(recipe, folder, overwrite=overwrite)
-    elif known is not None and _is_damaged(folder, full):
+    elif known is not None and damaged(folder, full=full):
         make_games.run(recipe, folder, overwrite=True)
     found = content_hash(folder)
     if known not in (None, found):
@@ -85,39 +86,29 @@ def own_games(out: Path, recipe: Recipe, *, full: bool, overwrite: bool) -> Path
     return folder
 
 
-def _is_damaged(folder: Path, full: bool) -> bool:
-    return not (folder / MANIFEST).is_file() or bool(
-        damaged_files(folder, read_json(folder / MANIFEST)["outputs"], full=full)
-    )
-
-
-def _has_rounds(out: Path) -> bool:
+def has_rounds(out: Path) -> bool:
     return any(out.glob("round-*"))
 
 
 def prune(run: Path, recipe: Recipe, state: State) -> None:
     """Delete the checkpoints of finished rounds that the recipe does not keep."""
-    keep = set(range(state.iteration - recipe.iterate.keep_checkpoints + 1, state.iteration + 1))
-    keep |= {int(state.best["iteration"])} if state.best else set()
-    keep |= {_round_of(run / state.switched)} if state.switched else set()
-    keep |= {number_of(name) for name in state.opponents}
-    every = recipe.iterate.keep_every
+    last, every = state.iteration, recipe.iterate.keep_every
+    keep = {name_of(number) for number in range(1, last + 1) if every and number % every == 0}
+    keep |= {name_of(number) for number in range(last - recipe.iterate.keep_checkpoints + 1, last + 1)}
+    keep |= {name_of(int(state.best["iteration"]))} if state.best else set()
+    keep |= {Path(state.switched).parent.name} if state.switched else set()
     for folder in sorted(run.glob("round-*/checkpoint")):
-        number = _round_of(folder)
-        if number <= state.iteration and number not in keep and not (every and number % every == 0):
+        name = folder.parent.name
+        if number_of(name) <= last and name not in keep | set(state.opponents):
             (folder / MANIFEST).unlink(missing_ok=True)  # first: a kill must leave nothing that looks like an output
             shutil.rmtree(folder)
-
-
-def _round_of(checkpoint: Path) -> int:
-    return int(checkpoint.parent.name.removeprefix("round-"))
 
 
 def _difference(out: Path, recipe: Recipe, inputs: dict[str, str]) -> tuple[str, bool]:
     """In what the run at `out` differs, in words ("" if in nothing), and whether it is only in its prompts."""
     if not (out / MANIFEST).is_file() or read_json(out / MANIFEST).get("stage") != STAGE:
         raise InputError(f"{out}: exists and is no run of vz iterate; choose another --out")
-    if not (out / RECIPE).is_file() or not _has_rounds(out):
+    if not (out / RECIPE).is_file() or not has_rounds(out):
         return "", False  # killed before round 1: the run may begin with other settings
     body = yaml.safe_load((out / RECIPE).read_text(encoding="utf-8"))
     for key, file in recipe.user_files().items():  # known by content, wherever they are

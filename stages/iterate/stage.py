@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -25,10 +24,10 @@ from stages.core.recipe.load import place_of, prompt_files
 from stages.core.recipe.served import is_served
 from stages.core.vlm.needs import check_models
 from stages.iterate.callbacks import Callback, FinishedRound, call_back, load_callbacks, sample_games
-from stages.iterate.evaluation import evaluate_round, is_due
+from stages.iterate.evaluation import evaluate_if_due
 from stages.iterate.recovery import LOST, find_resume_point, go_back
 from stages.iterate.round import Round
-from stages.iterate.run_folder import PROMPTS, begin, has_begun, inputs_of, own_games, prune
+from stages.iterate.run_folder import PROMPTS, begin, has_begun, has_rounds, inputs_of, own_games, prune
 from stages.iterate.schedule import start
 from stages.iterate.state import METRICS, Metrics, State, read_lines, record, write_round, write_state
 from stages.rollout import preflight
@@ -78,12 +77,11 @@ def run(
             pictures = games or own_games(out, recipe, full=full, overwrite=overwrite)
             found = _unplayable(out, recipe, pictures) if unplayable is None else unplayable
             left_out = playable.write_list(out, recipe, found, _left_out_before(out))
-            this = Round(out, recipe, pictures, live, first, state, left_out)
             if first == 0:
-                _before_round_1(this, on_preflight)
+                _before_round_1(Round(out, recipe, pictures, live, 0, state, left_out), on_preflight)
             for number in range(first + 1, recipe.iterate.rounds + 1):
                 _refuse_edited_files(out, recipe, inputs)
-                this = replace(this, number=number, state=state, seconds={})
+                this = Round(out, recipe, pictures, live, number, state, left_out)
                 state = _play_round(this, callbacks, on_round, warnings)
         return _report(out, state, "done" if first < state.iteration else "up to date", warnings)
 
@@ -131,7 +129,7 @@ def _unplayable(out: Path, recipe: Recipe, games: Path) -> pl.DataFrame:
 
 def _left_out_before(out: Path) -> frozenset[str] | None:
     """The pairs that a run leaves out since its first round; None before it."""
-    return playable.read_list(out) or frozenset() if any(out.glob("round-*")) else None
+    return playable.read_list(out) or frozenset() if has_rounds(out) else None
 
 
 def _resume(
@@ -139,7 +137,7 @@ def _resume(
 ) -> tuple[State, list[str]]:
     """The state that the run resumes from, and warnings about what was lost, which it prints."""
     point = find_resume_point(out, full=full)
-    if point.loses_rounds:
+    if point.state is None and point.reached > 1:  # several rounds would run again, which nobody wants unasked
         if not overwrite:
             raise InputError(
                 f"{point.lost[0]}: {LOST}, and no earlier round has all that the run needs to go on; bring the file "
@@ -168,8 +166,7 @@ def _before_round_1(this: Round, on_preflight: Callable[[Report], None] | None) 
         )
         if on_preflight:
             on_preflight(report)
-    if is_due(this.recipe, 0):
-        evaluate_round(this, this.base)
+    evaluate_if_due(this, this.base)
 
 
 def _refuse_edited_files(out: Path, recipe: Recipe, inputs: dict[str, str]) -> None:
@@ -185,8 +182,7 @@ def _refuse_edited_files(out: Path, recipe: Recipe, inputs: dict[str, str]) -> N
 def _play_round(this: Round, callbacks: dict[str, Callback], on_round: OnRound | None, warnings: list[str]) -> State:
     after, metrics, timings = this.play()
     assert after.checkpoint is not None
-    if is_due(this.recipe, this.number):
-        evaluate_round(this, this.run / after.checkpoint)
+    evaluate_if_due(this, this.run / after.checkpoint)
     record(this.run / METRICS, metrics)
     record(this.run / "timings.jsonl", timings)
     write_round(this.folder, after, metrics)  # now the round is finished

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from stages.core.errors import InputError, first_line
+from stages.core.errors import InputError
 from stages.core.folder.files import read_json, write_json, write_text
 from stages.iterate.opponents import Record
 from stages.iterate.schedule import Schedule
@@ -19,6 +20,8 @@ Metrics = dict[str, Any]
 STATE = "state.json"
 METRICS = "metrics.jsonl"  # a row for each round
 ROUND = "round.json"  # in a finished round's folder: the state after it, and its metrics
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -36,50 +39,48 @@ class State:
     opponents: dict[str, Record] = field(default_factory=dict)  # the pool, and how often its members were beaten
 
 
+@dataclass(frozen=True)
+class RoundEnd:
+    """What a finished round leaves for the run: the state after it, and its metrics."""
+
+    state: State
+    metrics: Metrics
+
+
 def read_state(run: Path) -> State | None:
-    """The state of a run that has begun; None for one that has not."""
-    path = run / STATE
-    return _state(read_json(path), path) if path.is_file() else None
+    """The state of a run; None if there is none, or none that can be read: a power cut may have emptied the file."""
+    return _read(run / STATE, State)
 
 
 def write_state(run: Path, state: State) -> None:
     write_json(run / STATE, asdict(state))
 
 
-def round_files(run: Path) -> list[Path]:
-    """The files with the state and metrics of each finished round, in order."""
-    return sorted(run.glob(f"round-*/{ROUND}"))
-
-
-def read_round(path: Path) -> tuple[State, Metrics]:
-    """The state after a round, and its metrics."""
-    body = read_json(path)
-    if not isinstance(body, dict) or not isinstance(body.get("metrics"), dict):
-        raise InputError(f"{path}: not the end of a round that this version of vz can read")
-    return _state(body.get("state"), path), body["metrics"]
+def read_round(folder: Path) -> RoundEnd | None:
+    """The end of the round in `folder`; None if it is not finished or its file cannot be read."""
+    return _read(folder / ROUND, RoundEnd)
 
 
 def write_round(folder: Path, state: State, metrics: Metrics) -> None:
     write_json(folder / ROUND, {"state": asdict(state), "metrics": metrics})
 
 
-def _state(body: Any, path: Path) -> State:
+def _read(path: Path, kind: type[T]) -> T | None:
     try:
-        return TypeAdapter(State).validate_python(body)
-    except ValidationError as error:
-        raise InputError(f"{path}: not a state that this version of vz can read ({first_line(error)})") from error
+        return TypeAdapter(kind).validate_python(read_json(path))
+    except (InputError, ValidationError):
+        return None
 
 
 def read_lines(path: Path) -> list[Metrics]:
     """The rows of a JSONL file, none if there is no file. Lines that a power cut spoilt are left out."""
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []
     rows = []
-    for line in lines:
-        try:
-            rows.append(dict(json.loads(line)))
-        except (ValueError, TypeError):
-            continue
-    return [row for row in rows if "iteration" in row]
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else ():
+        with suppress(ValueError):
+            row = json.loads(line)
+            if isinstance(row, dict) and "iteration" in row:
+                rows.append(row)
+    return rows
 
 
 def write_lines(path: Path, rows: Iterable[Metrics]) -> None:

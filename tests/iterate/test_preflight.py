@@ -11,7 +11,7 @@ from stages import iterate
 from stages.core.engines.fake import FakeEngine
 from stages.core.errors import InputError, VzError
 from stages.core.folder.artifact import Report
-from stages.iterate.entropy import falling
+from stages.iterate.round import falling_entropy
 from stages.rollout import summary
 from tests.helpers import fake_recipe
 
@@ -79,18 +79,18 @@ def rounds(*entropies: float | None) -> list[dict]:
 
 
 def test_entropy_that_falls_below_the_limit_is_a_warning():
-    (warning,) = falling(rounds(2.0, 1.0, 3.0, 0.5, 0.4, 0.6))  # 0.5 of 2.0
+    (warning,) = falling_entropy(rounds(2.0, 1.0, 3.0, 0.5, 0.4, 0.6))  # 0.5 of 2.0
     assert "clues" in warning and "25%" in warning
 
 
 def test_entropy_that_falls_less_is_no_warning():
-    assert falling(rounds(2.0, 1.0, 3.0, 0.7, 0.7, 0.7)) == []
+    assert not list(falling_entropy(rounds(2.0, 1.0, 3.0, 0.7, 0.7, 0.7)))
 
 
 def test_the_first_rounds_alone_give_no_warning():
-    assert falling(rounds(2.0, 0.1, 0.1)) == []
+    assert not list(falling_entropy(rounds(2.0, 0.1, 0.1)))
 
 
 def test_rounds_without_log_probs_are_ignored():
-    assert falling(rounds(None, None, None, None)) == [] == falling([{}] * 9)
-    assert len(falling(rounds(2.0, 2.0, None, 2.0, 0.1, None, 0.1, 0.1))) == 1
+    assert not [*falling_entropy(rounds(None, None, None, None)), *falling_entropy([{}] * 9)]
+    assert len(list(falling_entropy(rounds(2.0, 2.0, None, 2.0, 0.1, None, 0.1, 0.1)))) == 1
