@@ -57,7 +57,7 @@ def run(
     report = artifact.produce(
         out,
         stage="make-games",
-        settings=_settings(recipe, planned),
+        settings=_settings(recipe, sources, planned),
         inputs=planned.inputs,
         make=make,
         overwrite=overwrite,
@@ -80,15 +80,19 @@ def preview(recipe: Recipe, sources: Sources) -> dict[str, Any]:
     }
 
 
-def _settings(recipe: Recipe, planned: Plan) -> dict[str, Any]:
+def _settings(recipe: Recipe, sources: Sources, planned: Plan) -> dict[str, Any]:
     """What decides the games. `names` stands for the names and sources of all pairs, which may come from file names.
 
     Versions of what draws do not count: the pictures are files, so finished ones need not be drawn again.
     """
+    games = recipe.settings("games")["games"]
+    used = {"charts": sources.tables, "ready": sources.ready}
+    for part in (name for name, source in used.items() if source is not None):
+        games[part] = getattr(recipe.games, part).identity(deterministic=recipe.deterministic)
     names = sha256_text("\n".join(f"{pair.pair_id} {pair.source}" for pair in planned.pairs))
     return {
         "seed": recipe.seed,
-        "games": recipe.settings("games")["games"],
+        "games": games,
         "game": recipe.game.model_dump(mode="json", include={"players", "clue_rounds", "spy_view"}),
         "names": names,
         **planned.settings,

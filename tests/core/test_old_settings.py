@@ -64,3 +64,16 @@ def test_a_field_that_is_new_and_null_makes_no_difference():
     made = {"format": 2, "inputs": {}, "settings": {"games": {"pairs": 3}}}
     assert differences(made, made | {"settings": {"games": {"pairs": 3, "new": None}}}) == ""
     assert differences(made, made | {"settings": {"games": {"pairs": 3, "new": 0}}}) == "games.new was absent, is now 0"
+
+
+@pytest.mark.parametrize("part", ["charts", "ready"])
+def test_settings_of_charts_and_ready_pictures_decide_nothing_for_drawn_scenes(part: str):
+    now = {"format": 2, "inputs": {}, "settings": Recipe().settings("games")}
+    assert part not in now["settings"]["games"]
+    games = {**now["settings"]["games"], part: {"kinds": ["bar"]}}
+    assert differences({**now, "settings": {**now["settings"], "games": games}}, now) == ""
+
+
+def test_how_charts_are_drawn_counts_for_charts():
+    one, other = (load("paper", ["games.domain=chart", f"games.charts.kinds=[{kind}]"]) for kind in ("bar", "pie"))
+    assert one.settings("games") != other.settings("games")

@@ -19,6 +19,7 @@ from stages.core.folder.content import MANIFEST, outputs
 from stages.core.folder.files import read_json, to_json
 from stages.core.old_settings import modernised
 
+SOMETIMES = ("games.charts.", "games.ready.")  # parts of the settings that only some games depend on
 FORMAT = 2  # 1 counted versions of packages and places of models among the settings
 REPORTED_PACKAGES = (
     "vz-selfplay", "polars", "pillow", "torch", "transformers", "trl", "accelerate", "peft", "mitsuba", "pyoidn",
@@ -116,8 +117,14 @@ def flat_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def changed_settings(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """The dotted keys of the settings that differ. A field that is null is as good as one that was not there yet."""
+    """The dotted keys of the settings that differ. A field that is null is as good as one that was not there yet.
+
+    Earlier versions also stored settings of charts and of ready pictures for games that have none.
+    """
     before, after = flat_settings(old), flat_settings(new)
+    for part in SOMETIMES:
+        if not any(key.startswith(part) for key in after):
+            before = {key: value for key, value in before.items() if not key.startswith(part)}
     return [key for key in {**before, **after} if before.get(key) != after.get(key)]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -138,3 +138,9 @@ class Games(Section):
         if self.layout == "grid" and self.objects_max > cells:
             raise ValueError(f"objects_max {self.objects_max} is above the grid's {cells} cells")
         return self
+
+    def identity(self, *, deterministic: bool) -> dict[str, Any]:
+        """The values that drawn games depend on: without `ready`, and without `charts` where none are drawn."""
+        body = super().identity(deterministic=deterministic)
+        unused = {"ready"} if self.domain == "chart" else {"ready", "charts"}
+        return {name: value for name, value in body.items() if name not in unused}
