@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -28,9 +29,15 @@ def imports_are_no_garbage() -> None:
     gc.freeze()
 
 
+@pytest.fixture(scope="session")
+def ten_games(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_games(tmp_path_factory.mktemp("ten") / "games", fake_recipe(), count=10)
+
+
 @pytest.fixture
-def games(tmp_path: Path) -> Path:
-    return write_games(tmp_path / "games", fake_recipe(), count=10)
+def games(ten_games: Path, tmp_path: Path) -> Path:
+    """A copy of its own, which a test may change."""
+    return shutil.copytree(ten_games, tmp_path / "games")
 
 
 @pytest.fixture

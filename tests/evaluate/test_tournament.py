@@ -9,16 +9,17 @@ from stages.core.errors import InputError
 from tests.helpers import fake_recipe, write_games
 
 
-@pytest.fixture
-def run(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("checkpoints")
     recipe = fake_recipe("iterate.rounds=4", "iterate.games=4", "iterate.keep_every=2", "iterate.keep_checkpoints=1")
-    games = write_games(tmp_path / "games", recipe, count=20)
-    return iterate.run(recipe, tmp_path / "run", games=games).out
+    games = write_games(folder / "games", recipe, count=20)
+    return iterate.run(recipe, folder / "run", games=games).out
 
 
 def test_every_kept_checkpoint_meets_every_other(run: Path, tmp_path: Path):
     recipe = fake_recipe("evaluate.games=8")
-    counts = evaluate.cross_play(recipe, tmp_path / "games", run, tmp_path / "out").counts
+    counts = evaluate.cross_play(recipe, run.parent / "games", run, tmp_path / "out").counts
     names = ["base", *sorted(folder.parent.name for folder in run.glob("round-*/checkpoint"))]
     assert list(counts["elo"]) == names and len(names) >= 3 and counts["elo"]["base"] == 0
     assert counts["games"] == 8 * len(names) * (len(names) - 1) // 2
@@ -28,7 +29,7 @@ def test_every_kept_checkpoint_meets_every_other(run: Path, tmp_path: Path):
 def test_a_policy_that_finds_the_spy_is_rated_higher(run: Path, tmp_path: Path):
     engine = _Better()
     counts = evaluate.cross_play(
-        fake_recipe("evaluate.games=80"), tmp_path / "games", run, tmp_path / "out", engine=engine
+        fake_recipe("evaluate.games=80"), run.parent / "games", run, tmp_path / "out", engine=engine
     )
     elo = counts.counts["elo"]
     assert max(elo, key=lambda name: elo[name]) == sorted(elo)[-1] and elo[sorted(elo)[-1]] > 30
