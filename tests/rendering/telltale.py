@@ -112,7 +112,7 @@ def judge(net: Detective, album: Album) -> Estimate:
         crops = torch.stack([_crop(album.picture(number), draw) for _ in range(CROPS)])
         right.append(float((net(crops).mean() > 0) == bool(number % 2)))
         clusters.append(album.pairs[number // 2])
-    return estimate(right, clusters, 0.95)
+    return estimate(right, clusters)
 
 
 def read_album(games: Path) -> Album:
