@@ -12,7 +12,7 @@ import polars as pl
 from stages.core import tables
 from stages.core.clevr.questions import KINDS, Question, ask
 from stages.core.engines import Engine
-from stages.core.game.prompting import render_aside
+from stages.core.game.prompting import render
 from stages.core.game.readers import read_clue
 from stages.core.game.thinking import read_answer, thinking_tags
 from stages.core.pictures import Picture, picture_hashes
@@ -56,7 +56,7 @@ def answer(drawn: list[Drawn], games: Path, recipe: Recipe, engine: Engine) -> p
     asks = [
         Ask(
             number,
-            render_aside(recipe.game.prompts, "question", question=question),
+            render(recipe.game.prompts, "question", question=question),
             [Picture(games, picture, hashes[picture])],
         )
         for number, _, picture, question in drawn

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from stages.core.clevr.questions import KINDS, ask
-from stages.core.game.prompting import Message, render_aside, render_prompt
+from stages.core.game.prompting import Message, render, render_prompt
 from stages.core.game.rules import Clue, Deal, Turn
 from stages.core.game.subject import Subject
 from stages.core.recipe.game import Game
@@ -92,7 +92,7 @@ def ask_lesson(view: View, dice: random.Random) -> Lesson:
     for kind in dice.sample(KINDS, len(KINDS)):
         with suppress(LookupError):  # not every scene has something to ask of every kind
             question = ask(kind, things, ("color", "shape"), dice)
-            return Lesson(render_aside(PROMPT_SET, "question", question=question), view.picture, boxed(question.answer))
+            return Lesson(render(PROMPT_SET, "question", question=question), view.picture, boxed(question.answer))
     raise AssertionError("every scene can be asked whether something is there")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import polars as pl
@@ -47,9 +48,8 @@ def read_seats(deal: Path) -> dict[str, Seats]:
         raise InputError(f"{path}: game '{min(odd)}' is not in both seats.parquet and games.parquet; deal again")
     if any(frame.null_count().row(0)):
         raise InputError(f"{path}: a seat is null; name a policy for every role")
-    roles = frame.drop("game_id")
-    known = {who: Seats(**dict(zip(roles.columns, who, strict=True))) for who in roles.unique().iter_rows()}
-    return dict(zip(frame["game_id"], (known[who] for who in roles.iter_rows()), strict=True))
+    seats = cache(lambda civilian, spy, analyst: Seats(civilian=civilian, spy=spy, analyst=analyst))
+    return {game_id: seats(*policies) for game_id, *policies in frame.iter_rows()}
 
 
 def choose_split(deals: pl.DataFrame, pairs: pl.DataFrame, split: str | None) -> pl.DataFrame:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
@@ -20,16 +19,16 @@ def peak_gib() -> float:
 def gpu_gib() -> tuple[float, float] | None:
     """(used, total) of the fullest GPU that vz may use, by all its users, in GiB; None if nvidia-smi lists none."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible == "" or shutil.which("nvidia-smi") is None:
+    if visible == "":
         return None
     command = ["nvidia-smi", "--query-gpu=memory.used,memory.total", "--format=csv,noheader,nounits"]
     if visible:
         command.append(f"--id={visible}")
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    except (OSError, subprocess.TimeoutExpired):
+        listed = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+    except (OSError, subprocess.SubprocessError):  # no driver, or no answer
         return None
-    return _fullest(done.stdout) if done.returncode == 0 else None
+    return _fullest(listed)
 
 
 def _fullest(listed: str) -> tuple[float, float] | None:

@@ -55,16 +55,14 @@ def run(
     seats = read_seats(deal) if deal else {}
     pairs = tables.read(games / "pairs.parquet", tables.PAIRS, [*PAIR, "split"])
 
-    def candidates() -> pl.DataFrame:
-        """All pairs that games may be dealt on, not only those of these few games."""
-        if deal is not None:
-            return pairs.join(
-                _dealt(recipe, pairs, deal, split, number, ()), on="pair_id", how="semi", maintain_order="left"
-            )
-        return pairs if split is None else pairs.filter(pl.col("split") == split)
+    candidates = pairs if split is None else pairs.filter(pl.col("split") == split)
+    deals = choose_split(read_deals(deal / "games.parquet", recipe.game), pairs, split) if deal else None
+    if deals is not None:
+        candidates = candidates.join(deals, on="pair_id", how="semi", maintain_order="left")
 
     def play(work: Path, live: Engine, unplayable: Collection[str]) -> Outcome:
-        dealt = _dealt(recipe, pairs, deal, split, number, {*unplayable, *left_out})
+        skipped = pl.col("pair_id").is_in([*unplayable, *left_out])
+        dealt = _dealt(recipe, candidates.filter(~skipped), number) if deals is None else deals.filter(~skipped)
         chosen = dealt.gather_every(max(1, len(dealt) // number)).head(number)
         played = play_folder(work, recipe, chosen, pairs, games, live, seats_of=seats, title="preflight")
         outcome = summarise(work)
@@ -124,17 +122,11 @@ def facts(report: Report, recipe: Recipe) -> dict[str, str]:
     }
 
 
-def _dealt(
-    recipe: Recipe, pairs: pl.DataFrame, deal: Path | None, split: str | None, number: int, left_out: Collection[str]
-) -> pl.DataFrame:
-    """All games of the deal on the split, or `number` new ones, without the pairs in `left_out`."""
-    if deal is not None:
-        dealt = choose_split(read_deals(deal / "games.parquet", recipe.game), pairs, split)
-        return dealt.filter(~pl.col("pair_id").is_in(list(left_out)))
-    chosen = pairs.filter(~pl.col("pair_id").is_in(list(left_out)))
-    ids = chosen["pair_id"] if split is None else chosen.filter(pl.col("split") == split)["pair_id"]
-    new = deal_anew(ids.to_list(), number, recipe.game, seed=derive(recipe.seed, "preflight"), iteration=0)
-    return choose_split(deal_table(new), pairs, split)
+def _dealt(recipe: Recipe, pairs: pl.DataFrame, number: int) -> pl.DataFrame:
+    """`number` new games on the `pairs`."""
+    seed = derive(recipe.seed, "preflight")
+    new = deal_anew(pairs["pair_id"].to_list(), number, recipe.game, seed=seed, iteration=0)
+    return choose_split(deal_table(new), pairs, None)
 
 
 def _lengths_and_shares(folder: Path, recipe: Recipe) -> dict[str, Any]:

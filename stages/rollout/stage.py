@@ -19,7 +19,6 @@ from stages.core.play.folder import PAIR, play_folder
 from stages.core.play.game import policies
 from stages.core.recipe import Recipe
 from stages.core.recipe.load import place_of, prompt_files
-from stages.core.recipe.rollout import Seats
 from stages.core.vlm.needs import check_models
 from stages.rollout.deals import choose_split, read_deals, read_seats
 from stages.rollout.summary import summarise
@@ -45,18 +44,23 @@ def run(
     """
     artifact.manifest_of(games, "make-games")
     seats = read_seats(deal or games)
+    pairs = tables.read(games / "pairs.parquet", tables.PAIRS, [*PAIR, "split"])
+    deals = choose_split(read_deals((deal or games) / "games.parquet", recipe.game), pairs, split)
 
-    def dealt() -> tuple[pl.DataFrame, pl.DataFrame]:
-        pairs = tables.read(games / "pairs.parquet", tables.PAIRS, [*PAIR, "split"])
-        deals = choose_split(read_deals((deal or games) / "games.parquet", recipe.game), pairs, split)
-        return pairs, deals
+    def play(work: Path, live: Engine, left_out: Collection[str]) -> Outcome:
+        chosen = deals.filter(~pl.col("pair_id").is_in(list(left_out)))
+        played = play_folder(work, recipe, chosen, pairs, games, live, seats_of=seats)
+        outcome = summarise(work)
+        outcome.counts["finished_before"] = played.before
+        outcome.timings |= played.timings()
+        return outcome
 
     return produce(
         recipe,
         games,
         out,
-        lambda: dealt()[0].join(dealt()[1], on="pair_id", how="semi", maintain_order="left"),
-        lambda work, live, left_out: _play(recipe, games, *dealt(), seats, work, live, left_out),
+        pairs.join(deals, on="pair_id", how="semi", maintain_order="left"),
+        play,
         players=policies(recipe, seats.values()),
         inputs={"deal": deal or games},
         settings={"split": split},
@@ -70,7 +74,7 @@ def produce(
     recipe: Recipe,
     games: Path,
     out: Path,
-    pairs: Callable[[], pl.DataFrame],
+    pairs: pl.DataFrame,
     play: Callable[[Path, Engine, Collection[str]], Outcome],
     *,
     players: Iterable[str],
@@ -82,7 +86,7 @@ def produce(
 ) -> Report:
     """Write a folder of rollouts by `play(work_folder, engine, left_out)`, with the policies `players` loaded.
 
-    Before that, those of `pairs()` that the policies cannot play are refused or left out (`playable.leave_out`). A
+    Before that, those of `pairs` that the policies cannot play are refused or left out (`playable.leave_out`). A
     caller that lends an engine has done so already.
     """
     places = {name: _place(recipe, name, models or {}) for name in players}
@@ -96,7 +100,7 @@ def produce(
     def make(work: Path) -> Outcome:
         if engine is None:
             check_models(recipe, places.values())
-        left_out = playable.leave_out(work, recipe, games, pairs(), places.values()) if engine is None else frozenset()
+        left_out = playable.leave_out(work, recipe, games, pairs, places.values()) if engine is None else frozenset()
         with ExitStack() as stack:
             live = engine or stack.enter_context(open_engine(recipe))
             for name, place in places.items():
@@ -128,21 +132,3 @@ def _place(recipe: Recipe, policy: str, models: Mapping[str, str | Path]) -> str
     if policy in models:
         return models[policy]
     return place_of(recipe.model.path if policy in {"current", "base"} else policy)
-
-
-def _play(
-    recipe: Recipe,
-    games: Path,
-    pairs: pl.DataFrame,
-    deals: pl.DataFrame,
-    seats: Mapping[str, Seats],
-    work: Path,
-    engine: Engine,
-    left_out: Collection[str],
-) -> Outcome:
-    playable_deals = deals.filter(~pl.col("pair_id").is_in(list(left_out)))
-    played = play_folder(work, recipe, playable_deals, pairs, games, engine, seats_of=seats)
-    outcome = summarise(work)
-    outcome.counts["finished_before"] = played.before
-    outcome.timings |= played.timings()
-    return outcome

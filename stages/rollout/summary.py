@@ -12,18 +12,9 @@ from stages.core.folder.artifact import Outcome
 from stages.core.game.readers import UNREADABLE_CLUE
 
 _COLUMNS = [
-    "game_id",
-    "turn",
-    "phase",
-    "policy",
-    "prompt_tokens",
-    "completion_ids",
-    "completion_logprobs",
-    "finish_reason",
-    "thought",
-    "clue",
-    "vote_kind",
-]
+    "game_id", "turn", "phase", "policy", "prompt_tokens", "completion_ids", "completion_logprobs", "finish_reason",
+    "thought", "clue", "vote_kind",
+]  # fmt: skip
 _IS_CLUE = pl.col("phase") == "clue"
 CUT = pl.col("finish_reason") == "length"
 THINKING = pl.col("thought").eq_missing("open")  # the completion ends inside its thought

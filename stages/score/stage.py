@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -57,8 +58,8 @@ def run(
             scored = shuffled(scored, recipe.seed)
         tables.write(scored.select(list(tables.SCORED)), work / "scored.parquet", tables.SCORED)
         tables.write(judged, work / "games.parquet", tables.SCORED_GAMES)
-        write_json(work / "baselines.json", after.as_dict())
-        return Outcome({**_counts(scored, judged), "baselines": after.as_dict()})
+        write_json(work / "baselines.json", asdict(after))
+        return Outcome({**_counts(scored, judged), "baselines": asdict(after)})
 
     inputs = {"rollouts": rollouts} | ({"baselines": baselines} if baselines else {})
     settings = {**recipe.settings("score"), "game": played, "phase": phase}  # with the seed, which `shuffled` needs

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from stages.core.clevr.questions import KINDS, ask
-from stages.core.game.prompting import render_aside, render_prompt
+from stages.core.game.prompting import render, render_prompt
 from stages.core.game.readers import UNREADABLE_CLUE, read_clue, read_vote
 from stages.core.game.rules import Clue, Deal, Turn
 from stages.core.game.subject import Subject
@@ -120,6 +120,6 @@ def test_questions_hold_no_unknown_word() -> None:
     for kind in KINDS:
         for _ in range(50):
             question = ask(kind, things, ("color", "shape"), dice)
-            prompt = render_aside("compact", "question", question=question)
+            prompt = render("compact", "question", question=question)
             words = " ".join(part["text"] or "" for part in prompt[0]["content"])
             assert UNKNOWN not in tokenizer.tokenize(words + boxed(question.answer))

@@ -48,7 +48,7 @@ class SafeClue:
 def render_prompt(game: Deal, subject: Subject, rules: GameRules, turn: Turn, clues: Sequence[Clue]) -> list[Message]:
     """The messages of one turn: a list with one user message of text and image parts. docs/doors/prompts.md lists what
     a template may use."""
-    return _render(
+    return render(
         rules.prompts,
         "clue" if turn.phase == "clue" else "vote",
         game=game,
@@ -65,12 +65,8 @@ def render_prompt(game: Deal, subject: Subject, rules: GameRules, turn: Turn, cl
     )
 
 
-def render_aside(prompt_set: str, name: str, **values: Any) -> list[Message]:
-    """The messages of a prompt of the set that is no turn of the game, e.g. `question`: one user message."""
-    return _render(prompt_set, name, **values)
-
-
-def _render(prompt_set: str, name: str, **values: Any) -> list[Message]:
+def render(prompt_set: str, name: str, **values: Any) -> list[Message]:
+    """The template `name` of a prompt set as one user message. Some are no turn of the game, such as `question`."""
     try:
         text = _environment(prompt_set).get_template(f"{name}.j2").render(**values, image=_IMAGE)
     except TemplateError as error:

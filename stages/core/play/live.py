@@ -5,11 +5,9 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import timedelta
-from functools import partial
-from typing import Any
 
 from stages.core import progress
 from stages.core.engines.base import Engine, Queue, Tally
@@ -61,25 +59,25 @@ class Meter:
 @contextmanager
 def watch(meter: Meter) -> Iterator[None]:
     """Show the meter's line on stderr until the block ends, from a thread of its own."""
-    ended = threading.Event()
-    with ExitStack() as stack:
-        if sys.stderr.isatty():
-            from rich.console import Console
+    if sys.stderr.isatty():
+        from rich.console import Console
+        from rich.live import Live
+        from rich.text import Text
 
-            status = stack.enter_context(Console(stderr=True).status(meter.line()))
-            show: Callable[[str], Any] = status.update
-            every = REFRESH_EVERY
-        else:
-            show, every = partial(print, file=sys.stderr), progress.LINE_EVERY
-
-        def repeat() -> None:
-            while not ended.wait(every):
-                show(meter.line())
-
-        thread = threading.Thread(target=repeat, name="progress", daemon=True)
-        thread.start()
-        try:
+        console, rate = Console(stderr=True), 1 / REFRESH_EVERY
+        with Live(get_renderable=lambda: Text(meter.line()), console=console, refresh_per_second=rate, transient=True):
             yield
-        finally:
-            ended.set()
-            thread.join()
+        return
+    ended = threading.Event()
+
+    def repeat() -> None:
+        while not ended.wait(progress.LINE_EVERY):
+            print(meter.line(), file=sys.stderr)
+
+    thread = threading.Thread(target=repeat, name="progress", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
