@@ -15,6 +15,7 @@ import yaml
 from stages.core.errors import InputError
 from stages.core.recipe import Recipe
 from stages.core.recipe.load import shared_folder
+from stages.train.policy import is_on_gpu, uses_bf16
 
 # Keys that change nothing: accelerate writes them into every file, FSDP 2 ignores them, or vz chooses a free value.
 _IGNORED = {
@@ -71,16 +72,7 @@ WHOLE = Spread()  # every process holds all weights
 
 def spread_of(recipe: Recipe) -> Spread:
     """How the recipe spreads weights on this machine."""
-    from stages.train.policy import uses_bf16
-
     return read_spread(recipe, bf16=uses_bf16(recipe), cuda=is_on_gpu(recipe))
-
-
-def is_on_gpu(recipe: Recipe) -> bool:
-    """Whether the recipe trains on a GPU of this machine."""
-    import torch
-
-    return recipe.model.device != "cpu" and torch.cuda.is_available()
 
 
 def find_file(name: str) -> Path:
@@ -109,15 +101,13 @@ def read_spread(recipe: Recipe, *, bf16: bool, cuda: bool) -> Spread:
     if kind not in ("NO", "MULTI_CPU", "MULTI_GPU", "FSDP"):
         other = f"{kind} is not supported; use MULTI_GPU, or FSDP with fsdp_version 2"
         raise InputError(f"{path}: distributed_type: {_DEEPSPEED if kind == 'DEEPSPEED' else other}")
-    section, gpu_ids = body.pop("fsdp_config", None) or {}, str(body.get("gpu_ids") or "all")
+    section = body.pop("fsdp_config", None) or {}
     fsdp = {f"fsdp_{str(key).removeprefix('fsdp_')}": value for key, value in section.items() if value is not None}
-    _check(path, body, recipe, bf16, cuda)
-    if kind == "FSDP":
-        _check(path, {"fsdp_version": 1, **fsdp}, recipe, bf16, cuda)
-        return Spread(True, fsdp.get("fsdp_reshard_after_forward", True), gpu_ids)
-    if fsdp:
+    if fsdp and kind != "FSDP":
         raise InputError(f"{path}: fsdp_config: needs distributed_type: FSDP")
-    return Spread(gpu_ids=gpu_ids)
+    settings = {**body, "fsdp_version": 1, **fsdp} if kind == "FSDP" else body
+    _check(path, settings, recipe, bf16, cuda)
+    return Spread(kind == "FSDP", fsdp.get("fsdp_reshard_after_forward", True), str(body.get("gpu_ids") or "all"))
 
 
 def _check(path: Path, settings: dict[str, Any], recipe: Recipe, bf16: bool, cuda: bool) -> None:

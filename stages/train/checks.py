@@ -76,7 +76,14 @@ def _check_lora(job: Job, lora: Lora) -> list[str]:
 
 def _reach_warnings(policy: PreTrainedModel) -> list[str]:
     """A warning if the adapter does not reach most of the language model's weights."""
-    weights, reached = _matrices(policy), _reached(policy)
+    from peft.tuners.lora import LoraLayer
+    from peft.tuners.lora.layer import ParamWrapper
+
+    adapted = [module for module in policy.modules() if isinstance(module, LoraLayer)]
+    reached = {
+        id(each.get_param() if isinstance(each, ParamWrapper) else each.get_base_layer().weight) for each in adapted
+    }
+    weights = _matrices(policy)
     missed = {name: weight for name, weight in weights.items() if id(weight) not in reached}
     total = sum(weight.numel() for weight in weights.values())
     share = sum(weight.numel() for weight in missed.values()) / max(1, total)
@@ -101,20 +108,6 @@ def _matrices(policy: PreTrainedModel) -> dict[str, Any]:
         for name, weight in decoder.named_parameters()
         if "lora_" not in name and weight.dim() >= 2 and id(weight) not in embeddings
     }
-
-
-def _reached(policy: PreTrainedModel) -> set[int]:
-    """The weights that have an adapter, by identity."""
-    from peft.tuners.lora import LoraLayer
-    from peft.tuners.lora.layer import ParamWrapper
-
-    found = set()
-    for module in policy.modules():
-        if isinstance(module, ParamWrapper):
-            found.add(id(module.get_param()))
-        elif isinstance(module, LoraLayer):
-            found.add(id(module.get_base_layer().weight))
-    return found
 
 
 def _in_its_layer(name: str) -> str:

@@ -62,9 +62,8 @@ class Encoder:
         made = vlm.batch([self.prompt(row) for row in every], pad)
         prompt_ids, prompt_mask = made.pop("input_ids"), made.pop("attention_mask")
         ids = _padded([row.completion_ids for row in every], torch.long, pad)
-        counts = [*([True] * len(rows)), *([False] * len(filler))]
-        lengths = torch.tensor([len(row.completion_ids) for row in rows] + [0] * len(filler))
-        mask = (torch.arange(ids.shape[1]) < lengths[:, None]).long()
+        counts = torch.tensor([*([True] * len(rows)), *([False] * len(filler))])
+        mask = _padded([[1] * len(row.completion_ids) for row in every], torch.long, 0) * counts[:, None]
         completions = Completions(
             prompt_ids.to(device),
             prompt_mask.to(device),
@@ -76,9 +75,9 @@ class Encoder:
         return Batch(
             completions,
             {name: _over_completion(name, value, prompt_ids, ids.shape[1]).to(device) for name, value in made.items()},
-            torch.tensor([row.advantage * count for row, count in zip(every, counts, strict=True)], device=device),
+            (torch.tensor([row.advantage for row in every]) * counts).to(device),
             (_padded([row.logprobs for row in every], torch.float32, 0.0) * mask).to(device),
-            torch.tensor([row.is_anchor and count for row, count in zip(every, counts, strict=True)], device=device),
+            (torch.tensor([row.is_anchor for row in every]) & counts).to(device),
             torch.tensor([*corrected, *([False] * len(filler))], device=device),
         )
 

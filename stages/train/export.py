@@ -41,16 +41,15 @@ def export(job: Job, out: Path, updates: int) -> None:
     names, files and configs are the base's, without the run's processor options.
     """
     recipe, state, model, base = job.recipe, Path(job.state_out), job.model, job.base
-    on_cpu = recipe.model.model_copy(update={"device": "cpu"})
     lora = recipe.model.lora
     # With a config.json, transformers would expect full weights and miss the adapter.
     copy_own_files(source_of(job), out, config=lora is None)
     if lora is not None:
-        policy = with_adapter(vlm.load_model(base, on_cpu).requires_grad_(False), lora, recipe.seed)
+        policy = with_adapter(vlm.load_model(base, recipe.model, device="cpu").requires_grad_(False), lora, recipe.seed)
         load_weights(state, trainable(policy))
         _save_adapter(policy, base, recipe, out)
     else:
-        policy = vlm.load_model(model, on_cpu)
+        policy = vlm.load_model(model, recipe.model, device="cpu")
         load_weights(state, trainable(unfrozen(policy, recipe.train.freeze)))
         save_like(policy, local_folder(model, vlm.revision_of(model, recipe.model)), out)
         set_dtype(out / CONFIG, recipe.model.dtype)

@@ -14,8 +14,9 @@ from stages.core.errors import InputError, MissingExtra, VzError
 from stages.core.folder.files import read_json
 from stages.core.processes.inherited import forget_launcher
 from stages.core.recipe import Recipe
-from stages.train.accelerate_file import Spread, is_on_gpu, spread_of
+from stages.train.accelerate_file import Spread, spread_of
 from stages.train.job import Job
+from stages.train.policy import is_on_gpu
 
 PACKAGES = ("torch", "transformers", "trl", "accelerate", "peft", "datasets")
 ERROR = "error.json"  # what a failed process leaves beside its job file

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from stages.core.recipe.train import Train
     from stages.train.encode import Batch
 
-_SUMS = ["rows", "tokens", "kl", "entropy", "clipped", "gap", "loss", "anchor_tokens", "anchor_kl", "capped"]
-_SUMS += ["weights", "squares", "row_weights", "row_squares"]
 TAIL = 0.999  # the quantile of the gap that is reported
 BINS, A_DECADE, SMALLEST = 500, 50, 1e-8  # of the gap's histogram: from 1e-8 to 100 nats, 4.7 % wide
 HIGHEST = 50.0  # nats; log-ratios are cut there before they become weights
@@ -30,16 +28,16 @@ class Tally:
 
     def __init__(self, device: torch.device, train: Train) -> None:
         self._clip, self._cap = train.clip, train.correction_cap
-        self._sums = torch.zeros(len(_SUMS), dtype=torch.float64, device=device)
-        self._gaps = torch.zeros(BINS, dtype=torch.float64, device=device)
-        self._gap_max = torch.zeros((), dtype=torch.float64, device=device)
+        self._none = torch.zeros((), dtype=torch.float64, device=device)
+        self._sums: dict[str, torch.Tensor] = {}
+        self._gap_max = self._none
 
     def add(self, batch: Batch, logprobs: torch.Tensor, entropy: torch.Tensor, loss: torch.Tensor) -> None:
         """One micro-batch: `logprobs` and `entropy` are [B, T], in nats; `loss` is its share of the update's."""
         anchored = batch.mask.bool() & batch.is_anchor[:, None]
         mask = batch.mask.bool() & ~anchored
         excess = ((logprobs - batch.sampled) * mask).double()  # of the trainer over the sampler
-        gap = excess.abs()[mask]
+        gap, other = excess.abs()[mask], batch.anchor_reference
         sums = {
             "rows": mask.any(dim=1).sum(),
             "tokens": mask.sum(),
@@ -48,27 +46,22 @@ class Tally:
             "clipped": self._clipped(batch, logprobs)[mask].sum(),
             "gap": gap.sum(),
             "loss": loss,
-            "anchor_tokens": 0,
-            "anchor_kl": 0,
+            "gaps": _histogram(gap),
+            "anchor_tokens": anchored.sum(),
+            "anchor_kl": 0 if other is None else k3(logprobs, other)[anchored].sum(),
             **self._weights(excess, mask),
         }
-        if batch.anchor_reference is not None:
-            sums["anchor_tokens"] = anchored.sum()
-            sums["anchor_kl"] = k3(logprobs, batch.anchor_reference)[anchored].sum()
-        self._sums += torch.stack([torch.as_tensor(sums[name]).to(self._sums) for name in _SUMS])
-        if gap.numel():
-            self._gap_max = torch.maximum(self._gap_max, gap.max())
-            places = (gap.nan_to_num(posinf=1e9).clamp(min=SMALLEST) / SMALLEST).log10() * A_DECADE
-            self._gaps += places.long().clamp(max=BINS - 1).bincount(minlength=BINS)
+        for name, value in sums.items():
+            self._sums[name] = self._sums.get(name, self._none) + value
+        self._gap_max = torch.cat([self._gap_max.reshape(1), gap]).max()
 
     def finish(self, accelerator: Accelerator) -> dict[str, float | None]:
         """The update's loss, and means over the tokens of all processes."""
-        sums = accelerator.reduce(self._sums, reduction="sum").tolist()
-        gaps = accelerator.reduce(self._gaps, reduction="sum")
+        sums = accelerator.reduce(self._sums, reduction="sum")
         highest = accelerator.gather(self._gap_max.reshape(1)).max().item()
-        for total in (self._sums, self._gaps, self._gap_max):
-            total.zero_()
-        found = dict(zip(_SUMS, sums, strict=True))
+        self._sums, self._gap_max = {}, self._none
+        gaps = sums.pop("gaps")
+        found = {name: value.item() for name, value in sums.items()}
         rows, tokens = max(1.0, found["rows"]), max(1.0, found["tokens"])  # an update may hold only anchors
         return {
             "rows": int(found["rows"]),
@@ -153,6 +146,11 @@ def _cause(recipe: Recipe, rows: Sequence[Row], sampler: str, off_policy: int) -
 def _effective(weights: float, squares: float, number: float) -> float:
     """Effective sample size as a share: 1 if all weights are equal, 1 / number if one has all the weight."""
     return weights * weights / (number * squares) if squares else 1.0
+
+
+def _histogram(gap: torch.Tensor) -> torch.Tensor:
+    places = (gap.nan_to_num(posinf=1e9).clamp(min=SMALLEST) / SMALLEST).log10() * A_DECADE
+    return places.long().clamp(max=BINS - 1).bincount(minlength=BINS)
 
 
 def _quantile(gaps: torch.Tensor) -> float:

@@ -16,11 +16,14 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 
+def is_on_gpu(recipe: Recipe) -> bool:
+    """Whether the recipe trains on a GPU of this machine."""
+    return vlm.device_of(recipe.model).type == "cuda"
+
+
 def uses_bf16(recipe: Recipe) -> bool:
     """Whether arithmetic is bf16 autocast (weights that train stay fp32 all the same)."""
-    if recipe.train.precision == "auto":
-        return vlm.device_of(recipe.model).type == "cuda"
-    return recipe.train.precision == "bf16"
+    return is_on_gpu(recipe) if recipe.train.precision == "auto" else recipe.train.precision == "bf16"
 
 
 def frozen_dtype(recipe: Recipe) -> str:
@@ -33,16 +36,16 @@ def own_sampler(recipe: Recipe) -> str:
     return sampler_name("transformers", frozen_dtype(recipe))
 
 
-def load_policy(recipe: Recipe, model: str, base: str) -> PreTrainedModel:
-    """The weights to train on the device: all of them in fp32, or the base with a fresh fp32 adapter.
+def load_policy(recipe: Recipe, model: str, base: str, device: str | None) -> PreTrainedModel:
+    """The weights to train on `device`: all of them in fp32, or the base with a fresh fp32 adapter.
 
     `model` is where training starts: full weights, or an adapter folder whose weights fill the fresh adapter.
     `stages.train.checks` has checked that they fit the recipe.
     """
     lora = recipe.model.lora
     if lora is None:
-        return unfrozen(vlm.load_model(model, recipe.model, "float32"), recipe.train.freeze)
-    frozen = vlm.load_model(base, recipe.model, frozen_dtype(recipe)).requires_grad_(False)
+        return unfrozen(vlm.load_model(model, recipe.model, "float32", device), recipe.train.freeze)
+    frozen = vlm.load_model(base, recipe.model, frozen_dtype(recipe), device).requires_grad_(False)
     policy = with_adapter(frozen, lora, recipe.seed)
     for weight in trainable(policy).values():  # the adapter's: PEFT freezes all else
         weight.data = weight.data.float()
@@ -67,9 +70,9 @@ def unfrozen(model: PreTrainedModel, freeze: Sequence[str]) -> PreTrainedModel:
     return model
 
 
-def load_reference(recipe: Recipe, model: str) -> PreTrainedModel:
+def load_reference(recipe: Recipe, model: str, device: str | None) -> PreTrainedModel:
     """A frozen model that KL is measured to."""
-    loaded: Any = vlm.load_model(model, recipe.model, frozen_dtype(recipe))
+    loaded: Any = vlm.load_model(model, recipe.model, frozen_dtype(recipe), device)
     if vlm.is_adapter(model):
         loaded = loaded.merge_and_unload()
     frozen: PreTrainedModel = loaded.requires_grad_(False)

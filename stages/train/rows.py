@@ -23,7 +23,7 @@ POLICY = "current"  # the policy in training, as seats name it
 _KEPT = [*tables.KEY, "phase", "advantage"]
 _ROLLOUTS = [
     *tables.KEY,
-    *("phase", "policy", "policy_version", "prompt", "images", "prompt_tokens", "prompt_sha256"),
+    *("policy", "policy_version", "prompt", "images", "prompt_tokens", "prompt_sha256"),
     *("completion_ids", "completion_logprobs", "sampler"),
 ]
 # Columns that are fields of a row under the same name.
@@ -84,9 +84,7 @@ def read_rows(kept: Path, rollouts: Path, games: Path, loss: str) -> list[Row]:
     played = tables.unique_key(tables.read_parts(rollouts, tables.ROLLOUTS, _ROLLOUTS), tables.KEY, rollouts)
     active, hashes, sampling = _active_phase(kept), picture_hashes(games), sampling_of(rollouts)
     share = _policy_share(chosen, played, kept, active, loss)
-    joined = chosen.join(
-        played.with_columns(found=pl.lit(True)), on=tables.KEY, how="left", suffix="_played", maintain_order="left"
-    )
+    joined = chosen.join(played.with_columns(found=pl.lit(True)), on=tables.KEY, how="left", maintain_order="left")
     found = []
     for row in joined.iter_rows(named=True):
         _check(row, table, rollouts)
@@ -179,8 +177,6 @@ def _check(row: dict[str, Any], kept: Path, rollouts: Path) -> None:
     key = _key(row)
     if row["found"] is None:
         raise InputError(f"{kept}: {key} is not in {rollouts}; give the rollouts these rows were scored from")
-    if row["phase"] != row["phase_played"]:
-        raise InputError(f"{kept}: {key} is a {row['phase']} row, but {rollouts} has it as {row['phase_played']}")
     if row["policy"] != POLICY:
         raise InputError(
             f"{rollouts}: {key} was played by the policy '{row['policy']}', not by the one in training ('{POLICY}'): "
@@ -192,11 +188,7 @@ def _check(row: dict[str, Any], kept: Path, rollouts: Path) -> None:
             f"{rollouts}: {key} was played through a server that gave no token ids, so it cannot train: play with "
             "rollout.engine vllm or transformers, or with a server that gives them (rollout.server.token_ids=require)"
         )
-    if not ids or logprobs is None or len(ids) != len(logprobs):
-        raise InputError(
-            f"{rollouts}: {key} has {len(ids or [])} tokens and {len(logprobs or [])} log-probs; play again"
-        )
-    if not all(math.isfinite(value) for value in logprobs):
-        raise InputError(f"{rollouts}: {key} has a log-prob that is not finite; play again")
+    if not ids or logprobs is None or len(ids) != len(logprobs) or not all(map(math.isfinite, logprobs)):
+        raise InputError(f"{rollouts}: {key} lacks a finite log-prob for each of its tokens; play again")
     if row["advantage"] is None or not math.isfinite(row["advantage"]):
         raise InputError(f"{kept}: {key} has no finite advantage ({row['advantage']}); score again")

@@ -23,13 +23,12 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 
-def loaded_once() -> AbstractContextManager[None]:
+def loaded_once(spread: Spread) -> AbstractContextManager[None]:
     """Inside, only the first process reads weights from disk; the others hold zeros until `shard`."""
     from accelerate.utils import patch_environment
 
-    found: AbstractContextManager[None] = patch_environment(
-        ACCELERATE_USE_FSDP="true", FSDP_CPU_RAM_EFFICIENT_LOADING="true"
-    )
+    names = ("ACCELERATE_USE_FSDP", "FSDP_CPU_RAM_EFFICIENT_LOADING") if spread.sharded else ()
+    found: AbstractContextManager[None] = patch_environment(**dict.fromkeys(names, "true"))
     return found
 
 

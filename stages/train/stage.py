@@ -138,15 +138,7 @@ class _Call:
         return f"{self.state_out}: the training state that belongs to the checkpoint ({wanted}) is no longer whole"
 
     def make(self, out: Path) -> Outcome:
-        """Train, and export to `out`. An error leaves no half-written state; a whole one stays for the next call."""
-        try:
-            return self._make(out)
-        except BaseException:
-            if not Path(self.job.state_out, STATE).is_file():
-                shutil.rmtree(self.job.state_out, ignore_errors=True)
-            raise
-
-    def _make(self, out: Path) -> Outcome:
+        """Train, and export to `out`. If the export fails, the state stays for the next call."""
         recipe, state = self.job.recipe, Path(self.job.state_out)
         rows = read_rows(Path(self.job.kept), Path(self.job.rollouts), Path(self.job.games), recipe.train.loss)
         version = artifact.content_hash(self.job.model)[:12]

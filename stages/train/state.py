@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from stages.core.errors import InputError
 from stages.core.folder.content import Files, damaged_files, outputs
 from stages.core.folder.files import read_json, write_json
+from stages.core.vlm.saving import opened
 
 if TYPE_CHECKING:
     import torch
@@ -70,18 +71,10 @@ def read_info(folder: Path) -> StateInfo:
 
 def read_state(folder: Path) -> Named:
     """Every tensor of a state, on the CPU, one at a time."""
-    from safetensors import SafetensorError, safe_open
-
-    parts = sorted(folder.glob("part-*.safetensors"))
-    for part in parts:
-        try:
-            with safe_open(part, framework="pt") as file:
-                for name in file.keys():  # noqa: SIM118  (not a dictionary)
-                    yield name, file.get_tensor(name)
-        except (SafetensorError, OSError) as error:
-            raise InputError(
-                f"{part}: not a readable safetensors file ({error}); continue from another state"
-            ) from error
+    for part in sorted(folder.glob("part-*.safetensors")):
+        with opened(part) as file:
+            for name in file.keys():  # noqa: SIM118  (not a dictionary)
+                yield name, file.get_tensor(name)
 
 
 def snapshot(weights: dict[str, torch.nn.Parameter], optimizer: torch.optim.Optimizer | None) -> Named:

@@ -9,7 +9,6 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +22,7 @@ from stages.train.accelerate_file import Spread, spread_of
 from stages.train.adapter import described
 from stages.train.job import Job
 from stages.train.plan import micro_batches, size_of, steps_per_update, updates_of
-from stages.train.policy import load_policy, load_reference, trainable, uses_bf16
+from stages.train.policy import is_on_gpu, load_policy, load_reference, trainable, uses_bf16
 from stages.train.rows import Row, Sampling, read_rows, sampling_of
 from stages.train.sharding import is_first, loaded_once
 from stages.train.state import FORMAT, StateInfo, load_weights, snapshot, write_state
@@ -103,34 +102,22 @@ def _models(job: Job, rows: list[Row], own: list[Row], encoder: Encoder, samplin
     from stages.train.trainer import Models
 
     recipe = job.recipe
-    with _loading(recipe, spread) as loaded:
-        policy = _start(replace(job, recipe=loaded), gets_weights=spread.sharded and not is_first())
-    tokens = Tokens.of(policy, encoder.processor)
-    check_completions(policy, own, tokens, job.rollouts)
     anchored = recipe.train.anchor_kl > 0 and any(row.is_anchor for row in rows)
     own_anchor = anchored and job.anchor != job.base
     needs_reference = (recipe.train.kl > 0 or (anchored and not own_anchor)) and recipe.model.lora is None
-    with _loading(recipe, spread) as loaded:
-        reference = load_reference(loaded, job.base) if needs_reference else None
-        anchor = load_reference(loaded, job.anchor) if own_anchor else None
+    device = "cpu" if spread.sharded else None  # where models wait until they are sharded
+    with loaded_once(spread):
+        policy = _start(job, device, gets_weights=spread.sharded and not is_first())
+        tokens = Tokens.of(policy, encoder.processor)
+        check_completions(policy, own, tokens, job.rollouts)
+        reference = load_reference(recipe, job.base, device) if needs_reference else None
+        anchor = load_reference(recipe, job.anchor, device) if own_anchor else None
     return Models(policy, reference, anchor, tokens, sampling.temperature)
 
 
-@contextmanager
-def _loading(recipe: Recipe, spread: Spread) -> Iterator[Recipe]:
-    """The recipe to load models by. Models to be sharded wait in the CPU's memory; only one process reads them."""
-    if not spread.sharded:
-        yield recipe
-        return
-    on_cpu = recipe.model.model_copy(update={"device": "cpu"})
-    same = recipe.train.model_copy(update={"precision": "bf16" if uses_bf16(recipe) else "fp32"})
-    with loaded_once():
-        yield recipe.model_copy(update={"model": on_cpu, "train": same})
-
-
-def _start(job: Job, *, gets_weights: bool = False) -> PreTrainedModel:
+def _start(job: Job, device: str | None = None, *, gets_weights: bool = False) -> PreTrainedModel:
     """The policy at the start of this call; `gets_weights` if it will receive its weights from another process."""
-    policy = load_policy(job.recipe, job.model, job.base)
+    policy = load_policy(job.recipe, job.model, job.base, device)
     if job.state_in is not None and not gets_weights:
         load_weights(Path(job.state_in), trainable(policy))
     return policy
@@ -158,7 +145,7 @@ def configured(recipe: Recipe, updates: list[range], scratch: str) -> GRPOConfig
         gradient_checkpointing=train.gradient_checkpointing,
         bf16=uses_bf16(recipe),
         fp16=False,
-        use_cpu=recipe.model.device == "cpu" or not torch.cuda.is_available(),
+        use_cpu=not is_on_gpu(recipe),
         seed=recipe.seed % 2**32,
         # No files, no output, no services.
         save_strategy="no",

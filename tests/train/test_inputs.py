@@ -66,19 +66,10 @@ def test_rows_of_another_policy(altered: Any) -> None:
         joined(altered(first(policy="base")))
 
 
-def test_tokens_without_logprobs(altered: Any) -> None:
-    with pytest.raises(InputError, match="has 2 tokens and 1 log-probs"):
-        joined(altered(first(completion_ids=[7, 5], completion_logprobs=[-1.0])))
-
-
-def test_a_logprob_that_is_not_finite(altered: Any) -> None:
-    with pytest.raises(InputError, match="log-prob that is not finite"):
-        joined(altered(first(completion_ids=[7, 5], completion_logprobs=[-1.0, float("-inf")])))
-
-
-def test_a_row_of_the_other_phase(altered: Any) -> None:
-    with pytest.raises(InputError, match="is a clue row, but .* has it as decision"):
-        joined(altered(first(phase="decision")))
+@pytest.mark.parametrize("logprobs", [[-1.0], [-1.0, float("-inf")]])
+def test_tokens_without_a_finite_logprob(altered: Any, logprobs: list[float]) -> None:
+    with pytest.raises(InputError, match="turn 0, sample 0 lacks a finite log-prob for each of its tokens"):
+        joined(altered(first(completion_ids=[7, 5], completion_logprobs=logprobs)))
 
 
 def test_an_advantage_that_is_not_finite(played: World, tmp_path: Path) -> None:

@@ -63,15 +63,17 @@ def processor_place(path: str | Path, recipe: ModelRecipe) -> str:
     return place
 
 
-def load_model(path: str | Path, recipe: ModelRecipe, dtype: str | None = None) -> PreTrainedModel:
-    """The policy's weights on its device, in eval mode. For a PEFT adapter, its base model with the adapter."""
+def load_model(
+    path: str | Path, recipe: ModelRecipe, dtype: str | None = None, device: str | None = None
+) -> PreTrainedModel:
+    """The policy's weights in eval mode, on `device` (default: the recipe's). An adapter comes on its base model."""
     place = resolve_model(str(path))
     if not is_adapter(place):
         model = _full_model(place, recipe, dtype)
     else:
         base = _full_model(base_of_adapter(place, recipe), recipe, dtype)
         model = _with_saved_adapter(base, place)
-    loaded: PreTrainedModel = model.to(device_of(recipe)).eval()
+    loaded: PreTrainedModel = model.to(device or device_of(recipe)).eval()
     return loaded
 
 

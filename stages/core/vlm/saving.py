@@ -1,13 +1,13 @@
 """A model's folder on disk, and writing weights so that whatever reads the base reads them too.
 
-Readers are transformers 4 and 5, and vLLM. The other files of a model are copied byte by byte.
+Readers are transformers 4 and 5, and vLLM. The other files of a model are copied byte by byte. Weights must be in
+safetensors files. vz refuses pickled ones, and says how to convert them.
 """
 
 from __future__ import annotations
 
 import shutil
 from collections import defaultdict
-from collections.abc import Iterator
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 CONFIG = "config.json"
-INDEX = "model.safetensors.index.json"
-# transformers looks for them in this order.
-_SAFE, _BIN, _BIN_INDEX = "model.safetensors", "pytorch_model.bin", "pytorch_model.bin.index.json"
+WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"  # one file, or the index of several
 _TEMPLATES = "additional_chat_templates"
-_OTHER_FORMATS = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.h5", "*.msgpack", "*.onnx", "*.gguf", "*.index.json")
+_AGAIN = "load this model once, save it to another folder with save_pretrained, and train from there"
+_OTHER_FORMATS = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.h5", "*.msgpack", "*.onnx", "*.gguf")
 _NOT_COPIED = (
     "*.safetensors",
     *_OTHER_FORMATS,
+    "*.index.json",
     *(f"*{suffix}" for suffix in PICTURES),
     "README.md",
     "adapter_config.json",
@@ -65,8 +65,8 @@ def save_like(model: PreTrainedModel, base: Path, out: Path) -> None:
     total = 0
     places: dict[str, str] = {}
     for file, names in by_file.items():
-        total += _write_file(model, tensors, base, file, names, out / safe_name(file))
-        places |= dict.fromkeys((_name(model, name) for name in names), safe_name(file))
+        total += _write_file(model, tensors, base / file, names, out / file)
+        places |= dict.fromkeys((_name(model, name) for name in names), file)
     if len(by_file) > 1:
         write_json(out / INDEX, {"metadata": {"total_size": total}, "weight_map": places})
 
@@ -85,7 +85,7 @@ def _as_stored(model: PreTrainedModel, base: Path) -> dict[str, torch.Tensor]:
     stored = {
         _name(model, name): shape
         for file in set(weight_map(base).values())
-        for name, shape in shapes(base, file).items()
+        for name, shape in _shapes(base / file).items()
     }
     placed = {id(weight) for name, weight in tensors.items() if name in stored}  # a tied weight needs one place
     lost = [name for name, weight in tensors.items() if id(weight) not in placed]
@@ -99,8 +99,7 @@ def _as_stored(model: PreTrainedModel, base: Path) -> dict[str, torch.Tensor]:
     if lost or reshaped:
         raise InputError(
             f"{base}: transformers stores the weight '{(lost or reshaped)[0]}' under another name or in another shape "
-            "than these files do, so a checkpoint would not load where they load; load this model once, save it to "
-            "another folder with save_pretrained, and train from there"
+            f"than these files do, so a checkpoint would not load where they load; {_AGAIN}"
         )
     return tensors
 
@@ -112,13 +111,13 @@ def _turned(weight: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
 
 
 def _write_file(
-    model: PreTrainedModel, tensors: dict[str, torch.Tensor], base: Path, file: str, names: list[str], target: Path
+    model: PreTrainedModel, tensors: dict[str, torch.Tensor], file: Path, names: list[str], target: Path
 ) -> int:
-    """Write one file with the weights that it holds in `base`. Returns their size in bytes."""
+    """Write the weights `names` of the base's `file` to `target`. Returns their size in bytes."""
     from safetensors.torch import save_file
 
-    unread = [name for name in names if _name(model, name) not in tensors]
-    held = dict(read_weights(base, file, unread))
+    with opened(file) as weights:
+        held = {name: weights.get_tensor(name) for name in names if _name(model, name) not in tensors}
     seen: set[int] = set()
     for name in (_name(model, name) for name in names if name not in held):
         weight = tensors[name].detach().contiguous()
@@ -156,14 +155,10 @@ def local_folder(place: str, revision: str | None) -> Path:
     if Path(place).exists():
         return Path(place)
     hub = require("huggingface_hub", "train")
-    others = [pattern for pattern in _OTHER_FORMATS if pattern != "*.index.json"]
     try:
-        folder = Path(hub.snapshot_download(place, revision=revision, ignore_patterns=others))
-        if not any(folder.glob("*.safetensors")):
-            hub.snapshot_download(place, revision=revision, allow_patterns=[_BIN, _BIN_INDEX, "pytorch_model-*.bin"])
+        return Path(hub.snapshot_download(place, revision=revision, ignore_patterns=list(_OTHER_FORMATS)))
     except (OSError, ValueError) as error:
         raise InputError(f"{place}: cannot be fetched from the hub: {first_line(error)}") from error
-    return folder
 
 
 def own_files(folder: Path) -> list[Path]:
@@ -201,53 +196,28 @@ def _name_dtype(part: dict[str, Any], dtype: str) -> bool:
 
 
 def weight_map(folder: Path) -> dict[str, str]:
-    """The file of each weight in `folder`, by the weight's name, from the files that transformers would load."""
-    for single, index in ((_SAFE, INDEX), (_BIN, _BIN_INDEX)):
-        if (folder / single).is_file():
-            return dict.fromkeys(shapes(folder, single), single)
-        if (folder / index).is_file():
-            found: dict[str, str] = read_json(folder / index)["weight_map"]
-            return found
-    raise InputError(f"{folder}: has no weights: neither {_SAFE} nor {_BIN}, nor an index of several such files")
+    """The file of each weight in `folder`, by the weight's name."""
+    if (folder / WEIGHTS).is_file():
+        return dict.fromkeys(_shapes(folder / WEIGHTS), WEIGHTS)
+    if (folder / INDEX).is_file():
+        found: dict[str, str] = read_json(folder / INDEX)["weight_map"]
+        return found
+    raise InputError(f"{folder}: has no weights in safetensors files ({WEIGHTS}, or {INDEX}); {_AGAIN}")
 
 
-def shapes(folder: Path, file: str) -> dict[str, tuple[int, ...]]:
-    """The shapes of the weights in one of a folder's files, without reading the weights."""
-    if file.endswith(".safetensors"):
-        with _opened(folder / file) as weights:
-            return {name: tuple(weights.get_slice(name).get_shape()) for name in weights.keys()}  # noqa: SIM118
-    return {name: tuple(weight.shape) for name, weight in _pickled(folder / file).items()}
+def _shapes(file: Path) -> dict[str, tuple[int, ...]]:
+    with opened(file) as weights:
+        return {name: tuple(weights.get_slice(name).get_shape()) for name in weights.keys()}  # noqa: SIM118
 
 
-def read_weights(folder: Path, file: str, names: list[str]) -> Iterator[tuple[str, torch.Tensor]]:
-    """The weights `names` of one of a folder's files."""
-    if file.endswith(".safetensors"):
-        with _opened(folder / file) as weights:
-            yield from ((name, weights.get_tensor(name)) for name in names)
-    elif names:
-        held = _pickled(folder / file)
-        yield from ((name, held[name]) for name in names)
-
-
-def safe_name(file: str) -> str:
-    """The name of the safetensors file that replaces a weight file."""
-    return Path(file.replace("pytorch_model", "model")).with_suffix(".safetensors").name
-
-
-def _opened(file: Path) -> Any:
+def opened(file: Path) -> Any:
+    """A safetensors file, whose tensors can be read one by one. `InputError` if it is not readable."""
     from safetensors import SafetensorError, safe_open
 
     try:
         return safe_open(file, framework="pt")
     except (SafetensorError, OSError) as error:
         raise InputError(f"{file}: not a readable safetensors file ({error})") from error
-
-
-def _pickled(file: Path) -> dict[str, torch.Tensor]:
-    import torch
-
-    held: dict[str, torch.Tensor] = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
-    return held
 
 
 def is_quantized(folder: Path) -> bool:
