@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import metadata
-from typing import Literal
+from typing import Any, Literal
 
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
@@ -98,13 +98,20 @@ def _package(name: str, tested: SpecifierSet, extra: str, needed: bool) -> Findi
     return Finding("ok", label, version)
 
 
-def _torch() -> list[Finding]:
+def _loaded(name: str, remedy: str) -> tuple[Any, list[Finding]]:
+    """The module `name`, None if it is not installed or does not load, and the failure in that case."""
     try:
-        torch = importlib.import_module("torch")
+        return importlib.import_module(name), []
     except ModuleNotFoundError:
-        return []
-    except (ImportError, OSError) as error:
-        return [Finding("fail", "torch", f"does not load: {error}", "install torch again")]
+        return None, []
+    except (ImportError, RuntimeError, OSError) as error:
+        return None, [Finding("fail", name, f"does not load: {error}", remedy)]
+
+
+def _torch() -> list[Finding]:
+    torch, faults = _loaded("torch", "install torch again")
+    if torch is None:
+        return faults
     if torch.version.cuda is None:
         return [Finding("warn", "GPU", "torch is a CPU build", "if you have a GPU, install PyTorch's CUDA build")]
     if not torch.cuda.is_available():
@@ -120,25 +127,15 @@ def _torch() -> list[Finding]:
 
 def _torchvision() -> list[Finding]:
     """A torchvision for CUDA beside a torch for CPU breaks even transformers' AutoProcessor."""
-    try:
-        metadata.version("torchvision")
-    except metadata.PackageNotFoundError:
-        return []
-    try:
-        importlib.import_module("torchvision")
-    except (ImportError, RuntimeError, OSError) as error:
-        remedy = "pip uninstall torchvision, or install the build that belongs to this torch (extra 'vision')"
-        return [Finding("fail", "torchvision", f"does not load: {error}", remedy)]
-    return [Finding("ok", "torchvision", "loads")]
+    remedy = "pip uninstall torchvision, or install the build that belongs to this torch (extra 'vision')"
+    torchvision, faults = _loaded("torchvision", remedy)
+    return faults if torchvision is None else [Finding("ok", "torchvision", "loads")]
 
 
 def _renderer() -> list[Finding]:
-    try:
-        mitsuba = importlib.import_module("mitsuba")
-    except ModuleNotFoundError:
-        return []
-    except (ImportError, OSError) as error:
-        return [Finding("fail", "mitsuba", f"does not load: {error}", "install the extra 'render' again")]
+    mitsuba, faults = _loaded("mitsuba", "install the extra 'render' again")
+    if mitsuba is None:
+        return faults
     if "scalar_rgb" not in mitsuba.variants():
         return [Finding("fail", "renderer", "no scalar_rgb variant", "install mitsuba from its wheels")]
     library = usable_llvm()

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from stages.core.game.prompting import Message
-from stages.core.vlm import plain_messages
+from stages.core.vlm.prompts import plain_messages
 from stages.init_model.lessons import Lesson
 from stages.init_model.tokenizer import END, IMAGE
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from stages.core import vlm
 from stages.core.errors import InputError
 from stages.core.folder.content import content_hash
 from stages.core.recipe.model import Lora
 from stages.core.recipe.model import Model as ModelRecipe
+from stages.core.vlm.adapters import adapter_config, base_of_adapter, load_adapter_weights
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -54,7 +54,7 @@ def check_adapter(folder: str, lora: Lora) -> None:
 
     Loading its weights shows whether it belongs on the same modules.
     """
-    config = vlm.adapter_config(folder)
+    config = adapter_config(folder)
     if config.get("peft_type") != "LORA":
         raise InputError(f"{folder}: is a PEFT adapter of type {config.get('peft_type')}, but vz trains LoRA adapters")
     for theirs, ours in _SET.items():
@@ -77,7 +77,7 @@ def check_adapter(folder: str, lora: Lora) -> None:
 
 def check_base(folder: str, base: str, recipe: ModelRecipe) -> None:
     """`InputError` if the adapter in `folder` belongs to a model other than `base`."""
-    own = vlm.base_of_adapter(folder, recipe)
+    own = base_of_adapter(folder, recipe)
     if content_hash(own) != content_hash(base):
         raise InputError(
             f"{folder}: is an adapter of {own}, but the base here is {base}; give the adapter's own base as "
@@ -88,7 +88,7 @@ def check_base(folder: str, base: str, recipe: ModelRecipe) -> None:
 def fill_adapter(policy: PreTrainedModel, folder: str, lora: Lora) -> None:
     """Put the weights saved in `folder` into the fresh adapter of `policy`."""
     try:
-        vlm.load_adapter_weights(policy, folder)
+        load_adapter_weights(policy, folder)
     except InputError as error:
         raise InputError(f"{error}, and model.lora.target_modules is {lora.target_modules!r}") from error
 

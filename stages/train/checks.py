@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from stages.core import vlm
 from stages.core.errors import InputError
 from stages.core.recipe.model import Lora
+from stages.core.vlm.loading import load_skeleton, processor_place
 from stages.core.vlm.saving import check_savable, is_quantized, local_folder
 from stages.train.adapter import check_adapter, check_base, check_state, fill_adapter, with_adapter
 from stages.train.job import Job
@@ -32,7 +33,7 @@ def check(job: Job) -> list[str]:
 
 def source_of(job: Job) -> Path:
     """The folder whose configs and processor the checkpoint carries."""
-    place = vlm.processor_place(job.model, job.recipe.model)
+    place = processor_place(job.model, job.recipe.model)
     return local_folder(place, vlm.revision_of(place, job.recipe.model))
 
 
@@ -46,7 +47,7 @@ def _check_full_weights(job: Job) -> None:
             f"{job.model}: its weights are quantized, so they cannot all train; take the model in full precision, "
             "or set model.lora"
         )
-    check_savable(vlm.load_skeleton(job.model, model), folder)
+    check_savable(load_skeleton(job.model, model), folder)
 
 
 def _check_lora(job: Job, lora: Lora) -> list[str]:
@@ -66,7 +67,7 @@ def _check_lora(job: Job, lora: Lora) -> list[str]:
         )
     if job.state_in is not None:
         check_state(job.state_in, read_info(Path(job.state_in)).adapter, lora)
-    policy = with_adapter(vlm.load_skeleton(job.base, job.recipe.model), lora, job.recipe.seed)
+    policy = with_adapter(load_skeleton(job.base, job.recipe.model), lora, job.recipe.seed)
     if vlm.is_adapter(job.model):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about a skeleton, which takes no values

@@ -12,6 +12,7 @@ from torch.nn.utils.rnn import pad_sequence
 from stages.core import vlm
 from stages.core.engines.picture_cache import PictureCache
 from stages.core.errors import InputError
+from stages.core.vlm.prompts import Prompt
 from stages.train.logprobs import Completions, Tokens
 from stages.train.rows import Row
 
@@ -50,7 +51,7 @@ class Encoder:
         self.pictures = PictureCache(processor.image_processor)
         processor.image_processor = self.pictures
 
-    def prompt(self, row: Row) -> vlm.Prompt:
+    def prompt(self, row: Row) -> Prompt:
         """The row's prompt as the model gets it."""
         return vlm.encode_one(self.processor, row.prompt, self.pictures.load(row.pictures))
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from stages.core import vlm
 from stages.core.folder.files import read_json, write_json, write_text
 from stages.core.recipe import Recipe
+from stages.core.vlm.adapters import ADAPTER_CONFIG
 from stages.core.vlm.saving import CONFIG, copy_own_files, local_folder, save_like, set_dtype
 from stages.train.adapter import with_adapter
 from stages.train.checks import source_of
@@ -73,7 +74,7 @@ def _save_adapter(policy: PreTrainedModel, base: str, recipe: Recipe, out: Path)
     adapter.peft_config["default"].base_model_name_or_path = _name(base)
     adapter.peft_config["default"].revision = recipe.model.revision
     adapter.save_pretrained(str(out), save_embedding_layers=False)
-    path = out / vlm.ADAPTER_CONFIG
+    path = out / ADAPTER_CONFIG
     config = read_json(path)
     for name, value in config.items():
         if isinstance(value, list):

@@ -112,7 +112,7 @@ class ReplayTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no annotation
 
     def get_train_dataloader(self) -> DataLoader[MicroBatch]:
         batches: Any = list(self.work.batches)
-        return DataLoader(batches, batch_size=None, collate_fn=_unchanged)
+        return DataLoader(batches, batch_size=None, collate_fn=lambda batch: batch)
 
     def _prepare_inputs(self, inputs: MicroBatch) -> MicroBatch:
         return inputs
@@ -240,10 +240,6 @@ class _Callback(TrainerCallback):  # type: ignore[misc]
         trainer = self._trainer
         update = trainer.job.done + state.global_step
         torch.manual_seed(derive(trainer.job.recipe.seed, "train", update, trainer.accelerator.process_index))
-
-
-def _unchanged(batch: Any) -> Any:
-    return batch
 
 
 def _no_reward(**_: object) -> list[float]:

@@ -18,6 +18,7 @@ from stages.core import vlm
 from stages.core.errors import InputError
 from stages.core.progress import progress_bar
 from stages.core.recipe import Recipe
+from stages.core.vlm.loading import free_accelerator
 from stages.train.accelerate_file import Spread, spread_of
 from stages.train.adapter import described
 from stages.train.job import Job
@@ -71,7 +72,7 @@ def library_settings(recipe: Recipe) -> Iterator[None]:
     finally:
         torch.use_deterministic_algorithms(before[0], warn_only=before[1])
         gc.collect()
-        vlm.free_accelerator()
+        free_accelerator()
 
 
 def _trained(job: Job, rows: list[Row], scratch: str) -> ReplayTrainer:

@@ -161,7 +161,7 @@ def test_a_base_is_found_through_the_recipe_and_verified_by_content(project: Pat
     settings = recipe(base).model
     assert vlm.base_of_adapter(adapter, settings) == str(base)
     change(base / "config.json", lambda config: config.update(edited=True))
-    with pytest.raises(InputError, match=r"l1: was trained on /gone/base, but the files in .*elsewhere differ"):
+    with pytest.raises(InputError, match=r"l1: was trained on /gone/base, but the files of .*elsewhere differ"):
         vlm.base_of_adapter(adapter, settings)
     with pytest.raises(InputError, match=r"l1: its base model /gone/base is missing; set model.path"):
         vlm.base_of_adapter(adapter, recipe(tmp_path / "nowhere").model)

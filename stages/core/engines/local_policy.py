@@ -16,7 +16,7 @@ from stages.core.engines.fit import Fit
 from stages.core.engines.picture_cache import PictureCache
 from stages.core.game.thinking import thinking_tags
 from stages.core.recipe.model import Model as ModelRecipe
-from stages.core.vlm import Prompt
+from stages.core.vlm.prompts import Prompt
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, ProcessorMixin

@@ -14,6 +14,7 @@ from stages.core.engines.fit import Fit, check_fit
 from stages.core.engines.local_policy import LocalPolicy, Question
 from stages.core.engines.together import Batcher
 from stages.core.recipe.schema import Recipe
+from stages.core.vlm.loading import free_accelerator
 
 
 class TransformersEngine(Engine):
@@ -53,7 +54,7 @@ class TransformersEngine(Engine):
     def sleep(self) -> None:
         for policy in self._policies.values():
             policy.model.to("cpu")
-        vlm.free_accelerator()
+        free_accelerator()
 
     def close(self) -> None:
         self._policies.clear()

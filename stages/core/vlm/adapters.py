@@ -38,18 +38,21 @@ def base_of_adapter(place: str | Path, recipe: ModelRecipe) -> str:
     named = adapter_config(place).get("base_model_name_or_path")
     if not named:
         raise InputError(f"{Path(place) / ADAPTER_CONFIG}: does not name a base model")
-    recorded = _recorded_base(Path(place))
+    manifest = Path(place) / MANIFEST
+    recorded = read_json(manifest).get("inputs", {}).get("base") if manifest.is_file() else None
     beside = (Path(place).resolve() / recorded["path"]).resolve() if recorded else None
     found = [base for base in (_model(named), beside, _model(recipe.path)) if base and _is_full_model(base)]
-    if recorded is None:
-        return _unverified(str(place), named, found)
+    if not found:
+        raise InputError(f"{place}: its base model {named} is missing; set model.path to its current location")
+    if recorded is None:  # vz did not make this adapter, so the content of its base is unknown
+        if found[0] != _model(named):
+            print(f"warning: {place}: its base model {named} is missing; using {found[0]} instead", file=sys.stderr)
+        return str(found[0])
     for base in found:
         if content_hash(base) == recorded["sha256"]:
             return str(base)
-    if not any(isinstance(base, Path) for base in found):
-        raise InputError(f"{place}: its base model {named} is missing; set model.path to its current location")
     raise InputError(
-        f"{place}: was trained on {named}, but the files in {found[0]} differ from it; "
+        f"{place}: was trained on {named}, but the files of {found[0]} differ from it; "
         "set model.path to the model it was trained on"
     )
 
@@ -67,23 +70,6 @@ def load_adapter_weights(model: PreTrainedModel, place: str | Path) -> None:
         wrong = f"lacks '{missing[0]}'" if missing else f"has '{result.unexpected_keys[0]}', which the model lacks"
         targets = adapter_config(place).get("target_modules")
         raise InputError(f"{place}: the adapter {wrong}; its target_modules are {targets!r}")
-
-
-def _unverified(place: str, named: str, found: list[str | Path]) -> str:
-    """The base of an adapter that vz did not make, so the content of its base is unknown."""
-    base = found[0] if found else None
-    if base is None:
-        raise InputError(f"{place}: its base model {named} is missing; set model.path to its current location")
-    if base != _model(named):
-        print(f"warning: {place}: its base model {named} is missing; using {base} instead", file=sys.stderr)
-    return str(base)
-
-
-def _recorded_base(place: Path) -> dict[str, str] | None:
-    if not (place / MANIFEST).is_file():
-        return None
-    base: dict[str, str] | None = read_json(place / MANIFEST).get("inputs", {}).get("base")
-    return base
 
 
 def _model(name: str | Path) -> str | Path | None:

@@ -83,21 +83,24 @@ def load_skeleton(path: str, recipe: ModelRecipe) -> PreTrainedModel:
 
 
 def _full_model(place: str, recipe: ModelRecipe, dtype: str | None, **more: Any) -> PreTrainedModel:
-    transformers, torch = _transformers(), require("torch", "train")
     revision = revision_of(place, recipe)
-    options: dict[str, Any] = {"dtype": getattr(torch, dtype or recipe.dtype), **more}
-    if recipe.attention is not None:
-        options["attn_implementation"] = recipe.attention
+    options = {"generation_config": generation_config(place, revision), **build_options(recipe, dtype), **more}
     refuse_own_code(place, recipe)
     try:
-        model: PreTrainedModel = transformers.AutoModelForImageTextToText.from_pretrained(
-            place, revision=revision, generation_config=generation_config(place, revision), **options
+        model: PreTrainedModel = _transformers().AutoModelForImageTextToText.from_pretrained(
+            place, revision=revision, **options
         )
     except (OSError, ValueError, ImportError) as error:
         raise InputError(
             f"{place}: {_where(place)} cannot be loaded as a model: {first_line(error)}{remedy(error)}"
         ) from error
     return model
+
+
+def build_options(recipe: ModelRecipe, dtype: str | None = None) -> dict[str, Any]:
+    """The precision and the attention kernel that a model is built with."""
+    kernel = {} if recipe.attention is None else {"attn_implementation": recipe.attention}
+    return {"dtype": getattr(require("torch", "train"), dtype or recipe.dtype), **kernel}
 
 
 def _with_saved_adapter(model: PreTrainedModel, place: str) -> PreTrainedModel:

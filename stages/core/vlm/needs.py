@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from stages.core import vlm
 from stages.core.errors import InputError, first_line, require
 from stages.core.recipe.schema import Recipe
 from stages.core.recipe.served import is_served
 from stages.core.user_code import is_user_file
-from stages.core.vlm.loading import refuse_own_code, remedy
+from stages.core.vlm.loading import build_options, refuse_own_code, remedy
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
@@ -76,12 +76,9 @@ def _architecture(recipe: Recipe, place: Place) -> str:
     """Whether the model can be built without weights, which shows missing packages and attention kernels."""
     transformers, torch = require("transformers", "train"), require("torch", "train")
     config, where = _config(recipe, place)
-    options: dict[str, Any] = {"dtype": getattr(torch, recipe.model.dtype)}
-    if recipe.model.attention is not None:
-        options["attn_implementation"] = recipe.model.attention
     try:
         with torch.device("meta"):
-            model = transformers.AutoModelForImageTextToText.from_config(config, **options)
+            model = transformers.AutoModelForImageTextToText.from_config(config, **build_options(recipe.model))
     except (ImportError, ValueError, RuntimeError, AttributeError) as error:
         raise InputError(f"{where}: cannot be built as a model: {first_line(error)}{remedy(error)}") from error
     return f"{type(model).__name__}, {sum(weight.numel() for weight in model.parameters()) / 1e9:.3g} billion weights"

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from stages.core import vlm
+from stages.core.vlm.prompts import prompt_ids
 from tests.core.vlm.processors import PLAIN, build_processor
 
 PICTURE = Image.new("RGB", (32, 32))
@@ -34,7 +35,7 @@ def test_a_tokenizer_that_appends_eos_to_every_text_gives_the_prompts_of_one_tha
         # vLLM's engine has the text's ids alone, with one mark for the picture.
         image = usual.image_token_id
         marked = [token for place, token in enumerate(row) if token != image or row[place - 1] != image]
-        assert vlm.prompt_ids(appending, prompt) == marked
+        assert prompt_ids(appending, prompt) == marked
 
 
 def test_a_tokenizer_that_drops_unknown_letters_works():

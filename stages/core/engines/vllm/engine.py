@@ -18,6 +18,8 @@ from stages.core.engines.vllm.weights import Weights, weights_of
 from stages.core.errors import InputError, require
 from stages.core.game.thinking import thinking_tags
 from stages.core.recipe.schema import Recipe
+from stages.core.vlm.prompts import prompt_ids
+from stages.core.vlm.tokens import generation_config
 
 if TYPE_CHECKING:
     from transformers import ProcessorMixin
@@ -150,7 +152,7 @@ class VllmEngine(Engine):
 
     def _prompt(self, request: Request, processor: ProcessorMixin) -> Any:
         """Tokens with the picture's placeholder, the picture, and its name: vLLM encodes a named picture once."""
-        prompt: dict[str, Any] = {"prompt_token_ids": vlm.prompt_ids(processor, request.messages)}
+        prompt: dict[str, Any] = {"prompt_token_ids": prompt_ids(processor, request.messages)}
         if request.pictures:
             prompt["multi_modal_data"] = {"image": self._pictures.load(request.pictures)}
             prompt["multi_modal_uuids"] = {"image": [picture.sha256 or picture.ref for picture in request.pictures]}
@@ -182,7 +184,7 @@ def _token_rules(path: str, processor: ProcessorMixin, recipe: Recipe) -> tuple[
     revision = vlm.revision_of(path, recipe.model)
     config = AutoConfig.from_pretrained(path, revision=revision)
     _check_features(path, config)
-    ends = vlm.stop_tokens(vlm.generation_config(path, revision), processor)
+    ends = vlm.stop_tokens(generation_config(path, revision), processor)
     return tuple(ends), tuple(vlm.placeholder_tokens(config, processor))
 
 

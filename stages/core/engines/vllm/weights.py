@@ -11,6 +11,7 @@ from stages.core.errors import InputError
 from stages.core.folder import artifact
 from stages.core.recipe.load import place_of
 from stages.core.recipe.model import Model
+from stages.core.vlm.adapters import adapter_config
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ def weights_of(model: str | Path, version: str, recipe: Model) -> Weights:
     if not vlm.is_adapter(place):
         return Weights(place, version, vlm.revision_of(place, recipe))
     _check_servable(place)
-    full, config = place_of(vlm.base_of_adapter(place, recipe)), vlm.adapter_config(place)
+    full, config = place_of(vlm.base_of_adapter(place, recipe)), adapter_config(place)
     rank = max([int(config["r"]), *(config.get("rank_pattern") or {}).values()])
     return Weights(str(full), artifact.content_hash(full)[:12], vlm.revision_of(full, recipe), place, rank)
 
@@ -59,10 +60,10 @@ def _check_servable(adapter: str) -> None:
     from vllm.lora.peft_helper import PEFTHelper
 
     try:
-        kind = vlm.adapter_config(adapter).get("peft_type")
+        kind = adapter_config(adapter).get("peft_type")
         if kind != "LORA":
             raise ValueError(f"it is of type {kind}, not LORA")
-        check_experts(vlm.adapter_config(adapter).get("target_parameters") or [])
+        check_experts(adapter_config(adapter).get("target_parameters") or [])
         PEFTHelper.from_local_dir(adapter, None).validate_legal(LoRAConfig(max_lora_rank=512))
     except (ValueError, TypeError) as error:
         raise InputError(
