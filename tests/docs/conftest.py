@@ -16,7 +16,7 @@ PREPARED = (
     "rollout games --out rollouts --split all",
     "score rollouts --out scored --phase decision",
     "filter scored --out kept --phase decision",
-    "iterate --games games --out runs/demo",
+    "iterate --out runs/demo",
 )
 
 
