@@ -20,16 +20,16 @@ def command(
     as_json: opt.AsJson = False,
     extras: Annotated[
         list[str] | None,
-        typer.Option("--need", help="An extra that is required: render, train … May be repeated."),
+        typer.Option("--need", help="Require this extra: render, train, … May be repeated."),
     ] = None,
     recipe: Annotated[
         str | None, typer.Option("--recipe", "-r", help="Also check what this recipe's model needs.")
     ] = None,
     overrides: opt.Overrides = None,
 ) -> None:
-    """Check versions, GPU, memory and extras, and name a remedy for each failure. Exit code 1 if a check fails.
+    """Check versions, GPUs, memory and extras, with a remedy for each failure. Exit code 1 if a check fails.
 
-    With --recipe, also check what its model needs. That reads its configuration and processor, not its weights.
+    With --recipe, also check what its model needs. This reads configuration and processor files, not weights.
     """
     from stages.doctor import examine
 

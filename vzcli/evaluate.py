@@ -17,21 +17,25 @@ if TYPE_CHECKING:
 
 
 def command(
-    games: Annotated[Path, typer.Argument(help="A folder of vz make-games.")] = Path("games"),
+    games: Annotated[Path, typer.Argument(help="The games folder, made by vz make-games.")] = Path("games"),
     out: Annotated[Path, typer.Option("--out", "-o", help="The folder to write.")] = Path("evaluation"),
     model: Annotated[str | None, typer.Option("--model", "-m", help="The policy to evaluate (model.path).")] = None,
-    opponent: Annotated[str | None, typer.Option("--opponent", help="Whom it meets (evaluate.opponent).")] = None,
+    opponent: Annotated[
+        str | None, typer.Option("--opponent", help="The policy it plays against (evaluate.opponent).")
+    ] = None,
     judge: Annotated[str | None, typer.Option("--judge", help="A model that judges clues (evaluate.judge).")] = None,
     transcripts: Annotated[
         Path | None,
-        typer.Option("--transcripts", help="Rollouts whose clues both vote on, instead of the opponent's own games."),
+        typer.Option(
+            "--transcripts", help="Rollouts on which both policies vote, instead of new games of the opponent."
+        ),
     ] = None,
     split: Annotated[str | None, typer.Option("--split", help="Pairs to play: test, dev or train.")] = None,
     number: Annotated[int | None, typer.Option("--number", "-n", help="Games in all (evaluate.games).")] = None,
     cross_play: Annotated[
         Path | None,
         typer.Option(
-            "--cross-play", help="Instead: play the base and the kept checkpoints of this run against each other."
+            "--cross-play", help="Play the base and all kept checkpoints of this run against each other instead."
         ),
     ] = None,
     recipe: opt.RecipeName = "tiny",
@@ -41,7 +45,7 @@ def command(
     as_json: opt.AsJson = False,
     dry_run: opt.DryRun = False,
 ) -> None:
-    """Evaluate a policy on held-out pictures: games against another, votes on the same clues, true clues, questions."""
+    """Evaluate a policy on held-out pictures: win rate against another, vote accuracy, truth of clues, questions."""
     from stages import evaluate
     from stages.core.errors import InputError
     from stages.evaluate.judge import judge_place

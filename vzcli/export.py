@@ -16,21 +16,21 @@ if TYPE_CHECKING:
 
 
 def command(
-    games: Annotated[Path, typer.Argument(help="A folder of vz make-games.")] = Path("games"),
+    games: Annotated[Path, typer.Argument(help="The games folder, made by vz make-games.")] = Path("games"),
     out: Annotated[Path, typer.Option("--out", "-o", help="The folder to write.")] = Path("export"),
     to: Annotated[
         Literal["hf-dataset"],
-        typer.Option("--to", help="The format: hf-dataset is Parquet with the pictures inside, and a card."),
+        typer.Option("--to", help="The format. hf-dataset: Parquet with embedded pictures, and a data set card."),
     ] = "hf-dataset",
     license: Annotated[
         str | None,
-        typer.Option("--license", help="The license that the card states, as the hub's identifier: cc-by-4.0, mit, …"),
+        typer.Option("--license", help="The license for the card, by its identifier on the hub: cc-by-4.0, mit, …"),
     ] = None,
     overwrite: opt.Overwrite = False,
     as_json: opt.AsJson = False,
     dry_run: opt.DryRun = False,
 ) -> None:
-    """Export the pairs of pictures as a data set that others can load, with its card."""
+    """Export the pairs of pictures as a data set with a card, ready for the Hugging Face hub."""
     from stages import export as stage
 
     if dry_run:

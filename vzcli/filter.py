@@ -14,14 +14,14 @@ def command(
     scored: Annotated[Path, typer.Argument(help="The scored folder, made by vz score.")] = Path("scored"),
     out: Annotated[Path, typer.Option("--out", "-o", help="The folder to write.")] = Path("kept"),
     phase: opt.Phase = "both",
-    rollouts: Annotated[Path | None, typer.Option("--rollouts", help="The rollouts folder, if it was moved.")] = None,
+    rollouts: Annotated[Path | None, typer.Option("--rollouts", help="The rollouts folder, if you moved it.")] = None,
     recipe: opt.RecipeName = "tiny",
     overrides: opt.Overrides = None,
     overwrite: opt.Overwrite = False,
     as_json: opt.AsJson = False,
     dry_run: opt.DryRun = False,
 ) -> None:
-    """Choose the rows that train. The others are listed with the reason."""
+    """Choose the rows that train, and list the others with the reason."""
     from stages import filter as stage
 
     loaded = opt.load_recipe(recipe, overrides, None)

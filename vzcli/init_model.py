@@ -19,7 +19,7 @@ def command(
     as_json: opt.AsJson = False,
     dry_run: opt.DryRun = False,
 ) -> None:
-    """Build the tiny start model and teach it for a few minutes."""
+    """Build the tiny model and train it, supervised, for a few minutes."""
     from stages import init_model
 
     loaded = opt.load_recipe(recipe, overrides, seed)

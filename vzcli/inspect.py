@@ -17,19 +17,21 @@ ROWS = 20  # of a table, by default
 
 Folder = Annotated[Path, typer.Argument(help="Any output folder of vz.")]
 Game = Annotated[
-    str | None, typer.Option("--game", "-g", help="Show the transcript of one game: its id, or its number from 1.")
+    str | None, typer.Option("--game", "-g", help="Show the transcript of one game, by its id or its number (from 1).")
 ]
-Turn = Annotated[int | None, typer.Option("--turn", "-t", help="With --game: show one row in full, by its turn.")]
-Sample = Annotated[int, typer.Option("--sample", "-s", help="With --turn: which sample of the turn.")]
+Turn = Annotated[
+    int | None, typer.Option("--turn", "-t", help="With --game: show one row in full, by its turn (from 0).")
+]
+Sample = Annotated[int, typer.Option("--sample", "-s", help="With --turn: the sample to show.")]
 Gallery = Annotated[Path | None, typer.Option("--gallery", help="Write the pairs of pictures as one HTML page.")]
 Sheet = Annotated[Path | None, typer.Option("--contact-sheet", help="Write the pairs of pictures as one PNG.")]
 Pairs = Annotated[
     str | None,
     typer.Option("--pairs", help="With --gallery or --contact-sheet: only the pairs with these ids (comma-separated)."),
 ]
-LIMIT = "Rows of a table (20), or pairs of a gallery (200) or of a contact sheet (40, at most 120)."
+LIMIT = "How much to show: rows of a table (20), pairs in a gallery (200) or on a contact sheet (40, at most 120)."
 Limit = Annotated[int | None, typer.Option("--limit", "-l", min=1, help=LIMIT, show_default=False)]
-VERIFY = "Read every byte and compare it with the recorded hashes; exit code 1 if any file differs."
+VERIFY = "Compare every file with its recorded hash. Exit code 1 if any differs."
 Verify = Annotated[bool, typer.Option("--verify", help=VERIFY)]
 
 
@@ -45,7 +47,7 @@ def command(
     verify: Verify = False,
     as_json: opt.AsJson = False,
 ) -> None:
-    """Look into any output folder: what it is, its games, one game, one row, its pairs of pictures."""
+    """Show what an output folder contains: a summary, one game, one row, or its pairs of pictures."""
     if verify:
         _verify(folder, as_json)
     elif gallery or contact_sheet or pairs:

@@ -26,10 +26,11 @@ def command(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", help="The run's folder; runs/<recipe> if not given.", show_default=False),
+        typer.Option("--out", "-o", help="The run's folder (default: runs/<recipe>).", show_default=False),
     ] = None,
     games: Annotated[
-        Path | None, typer.Option("--games", help="A folder of vz make-games; if not given, the run makes its own.")
+        Path | None,
+        typer.Option("--games", help="A games folder made by vz make-games. By default the run makes its own."),
     ] = None,
     model: Annotated[
         str | None, typer.Option("--model", "-m", help="The policy to start from (recipe: model.path).")
@@ -39,12 +40,12 @@ def command(
     seed: opt.Seed = None,
     overwrite: opt.Overwrite = False,
     new_prompts: Annotated[
-        bool, typer.Option("--new-prompts", help="Continue with prompts edited since the run began.")
+        bool, typer.Option("--new-prompts", help="Continue although the prompts were edited since the run began.")
     ] = False,
     as_json: opt.AsJson = False,
     dry_run: opt.DryRun = False,
 ) -> None:
-    """Play, score, filter and train, round after round. The same command continues a run that was killed."""
+    """Play, score, filter and train, round after round. Repeat the command to continue a run that was killed."""
     from stages import iterate
 
     folder = out or Path("runs") / Path(recipe).stem
@@ -70,11 +71,11 @@ def command(
     )
     if not as_json and not dry_run:
         latest = max(folder.glob("round-*"))
-        print(f"\nlook next:  vz inspect {folder}   ·   vz inspect {latest}/scored --game 1")
+        print(f"\nnext:  vz inspect {folder}   ·   vz inspect {latest}/scored --game 1")
 
 
 class _RoundTable:
-    """Prints a line for each round, a head before the first, and after the first what the others will take."""
+    """Prints a header, a line for each round, and after the first round how long the others will take."""
 
     def __init__(self, rounds: int) -> None:
         self._rounds, self._printed = rounds, 0
@@ -89,13 +90,13 @@ class _RoundTable:
         self._printed += 1
 
     def _print_forecast(self, number: int, steps: dict[str, float]) -> None:
-        """On stderr, since it is no row of the table."""
+        """On stderr, because it is not a row of the table."""
         took, left = sum(steps.values()), self._rounds - number
         if left:
             slowest = ", ".join(f"{step} {seconds:.0f} s" for step, seconds in steps.items() if seconds >= took / 10)
             total = timedelta(seconds=round(left * took))
             print(
-                f"round {number} took {took:.0f} s ({slowest}); {left} more like it take {total}, without evaluations",
+                f"round {number} took {took:.0f} s ({slowest}); the other {left} should take {total}, plus evaluations",
                 file=sys.stderr,
             )
 

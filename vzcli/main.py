@@ -28,7 +28,7 @@ from vzcli import (
 
 app = typer.Typer(
     name="vz",
-    help="Vision–language models improve themselves by playing 'Who is the spy?' (Vision-Zero, arXiv 2509.25541).",
+    help="Train vision–language models by self-play of 'Who is the spy?' (Vision-Zero, arXiv 2509.25541).",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="rich",
@@ -69,9 +69,9 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def _options(
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of a failure (any place).")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
     version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and end.")
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
     """Options before the subcommand."""

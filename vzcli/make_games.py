@@ -13,7 +13,7 @@ from vzcli import options as opt
 def command(
     out: Annotated[Path, typer.Option("--out", "-o", help="The games folder to write.")] = Path("games"),
     scenes: Annotated[
-        Path | None, typer.Option("--scenes", help="Genuine CLEVR scenes: a file (single or merged) or a folder.")
+        Path | None, typer.Option("--scenes", help="CLEVR scenes: a file (one scene or many) or a folder.")
     ] = None,
     tables: Annotated[
         Path | None, typer.Option("--tables", help="Tables to draw as charts: a CSV file or a folder of them.")
@@ -25,8 +25,10 @@ def command(
             help="Ready pictures: a folder, a table (CSV, JSON, Parquet), a saved data set, or hf:OWNER/NAME.",
         ),
     ] = None,
-    pairs: Annotated[int | None, typer.Option("--pairs", "-n", help="How many pairs (recipe: games.pairs).")] = None,
-    processes: Annotated[int | None, typer.Option("--processes", "-p", min=1, help="Render processes.")] = None,
+    pairs: Annotated[int | None, typer.Option("--pairs", "-n", help="Number of pairs (recipe: games.pairs).")] = None,
+    processes: Annotated[
+        int | None, typer.Option("--processes", "-p", min=1, help="Number of render processes.")
+    ] = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Stop at the first bad scene, table or picture instead of skipping it.")
     ] = False,
@@ -37,7 +39,7 @@ def command(
     as_json: opt.AsJson = False,
     dry_run: opt.DryRun = False,
 ) -> None:
-    """Make pairs of pictures and deal a game on each."""
+    """Make pairs of pictures that differ, and deal a game on each."""
     from stages import make_games
 
     extra = [] if pairs is None else [f"games.pairs={pairs}"]

@@ -26,15 +26,17 @@ Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", help="Set a value: section.key=value. May be repeated.", show_default=False),
 ]
-Seed = Annotated[int | None, typer.Option("--seed", help="Seed of all draws (recipe: seed).", show_default=False)]
+Seed = Annotated[
+    int | None, typer.Option("--seed", help="Seed of all random draws (recipe: seed).", show_default=False)
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace output made from different inputs or settings.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the report as one JSON object on stdout.")]
 DryRun = Annotated[
-    bool, typer.Option("--dry-run", help="Show the resolved recipe and what would be read and written, and do nothing.")
+    bool, typer.Option("--dry-run", help="Show the resolved recipe and what would be read and written, then exit.")
 ]
 Phase = Annotated[Literal["clue", "decision", "both"], typer.Option("--phase", help="What trains in this round.")]
 
-# Figures whose key says less than the field's usual term. `--json` prints the keys.
+# Usual terms for figures whose keys are less clear. `--json` prints the keys.
 LABELS = {
     "acc": "spy found", "na": "N/A", "na_votes": "N/A votes", "votes_right": "vote accuracy",
     "reward_spy": "spy reward", "reward_civilian": "civilian reward", "reward_decision": "vote reward",
@@ -72,7 +74,7 @@ def run_stage(
 def print_plan(
     settings: dict[str, Any], reads: dict[str, Any], out: Path, as_json: bool, finds: dict[str, Any] | None = None
 ) -> None:
-    """What would be read and written, and what was found there if somebody looked."""
+    """What would be read and written, and what the input contains (`finds`), if known."""
     import yaml
 
     plan = {

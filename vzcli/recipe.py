@@ -14,7 +14,7 @@ app = typer.Typer(help="List, show and check recipes.", no_args_is_help=True)
 
 @app.command("list")
 def list_recipes() -> None:
-    """The recipes that come with vz, each with its first lines."""
+    """List the recipes that come with vz, with their purpose."""
     from stages.core.recipe import known_recipes
 
     for name, path in known_recipes().items():
@@ -25,9 +25,11 @@ def list_recipes() -> None:
 def show(
     name: Annotated[str, typer.Argument(help="A recipe's name or file.")] = "tiny",
     overrides: opt.Overrides = None,
-    describe: Annotated[bool, typer.Option("--describe", help="What every field means, its unit and source.")] = False,
+    describe: Annotated[
+        bool, typer.Option("--describe", help="Explain each field: its meaning, unit and source.")
+    ] = False,
 ) -> None:
-    """A recipe with every value resolved, as YAML."""
+    """Show a recipe as YAML, with every value resolved."""
     from stages.core.recipe import dump
 
     recipe = opt.load_recipe(name, overrides, None)
@@ -39,10 +41,10 @@ def check(
     names: Annotated[list[str], typer.Argument(help="Recipes to check: names or files.")],
     overrides: opt.Overrides = None,
 ) -> None:
-    """Check recipes; the first fault is named and the exit code is 2."""
+    """Check recipes. Stops at the first fault with exit code 2."""
     for name in names:
         opt.load_recipe(name, overrides, None)
-        print(f"{name}: good")
+        print(f"{name}: valid")
 
 
 def _purpose(path: Path) -> str:

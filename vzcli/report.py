@@ -11,7 +11,7 @@ from vzcli import options as opt
 
 
 def command(
-    run: Annotated[Path, typer.Argument(help="The folder of a run of vz iterate, finished or still going on.")],
+    run: Annotated[Path, typer.Argument(help="The run's folder, made by vz iterate. The run may still be going on.")],
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="The page to write (default: report.html in the run's folder).")
     ] = None,
@@ -21,12 +21,12 @@ def command(
             "--games",
             "-g",
             min=0,
-            help="How many games to replay, from the first round to the last; 0 needs no pictures.",
+            help="Number of games to replay, spread over the rounds. With 0, no pictures are needed.",
         ),
     ] = 3,
     as_json: opt.AsJson = False,
 ) -> None:
-    """Write a run as one HTML page: its curves, its rounds, and a few of its games turn by turn."""
+    """Write a run as one HTML page: curves, rounds, and a few games turn by turn."""
     from stages import report
 
     opt.print_report(report.run(run, out, games=games), as_json)

@@ -13,13 +13,18 @@ from vzcli import options as opt
 def command(
     games: Annotated[Path, typer.Argument(help="The games folder, made by vz make-games.")] = Path("games"),
     out: Annotated[Path, typer.Option("--out", "-o", help="The rollouts folder to write.")] = Path("rollouts"),
-    deal: Annotated[Path | None, typer.Option("--deal", help="Another deal on the same pictures.")] = None,
-    split: Annotated[Literal["train", "dev", "test", "all"], typer.Option("--split", help="Pairs to play.")] = "train",
+    deal: Annotated[
+        Path | None, typer.Option("--deal", help="A folder with another deal (games.parquet) on the same pictures.")
+    ] = None,
+    split: Annotated[
+        Literal["train", "dev", "test", "all"], typer.Option("--split", help="The pairs to play.")
+    ] = "train",
     model: Annotated[
         str | None, typer.Option("--model", "-m", help="The policy: a folder, hub name or server address (model.path).")
     ] = None,
     preflight: Annotated[
-        bool, typer.Option("--preflight", help="Play only 8 games, keep nothing, and report what they show and cost.")
+        bool,
+        typer.Option("--preflight", help="Play only 8 games, keep nothing, and report answer quality, speed and cost."),
     ] = False,
     recipe: opt.RecipeName = "tiny",
     overrides: opt.Overrides = None,
@@ -28,7 +33,7 @@ def command(
     as_json: opt.AsJson = False,
     dry_run: opt.DryRun = False,
 ) -> None:
-    """Play the games and write every completion."""
+    """Play the games and save every answer."""
     from stages import rollout
     from stages.core.recipe.load import place_of
 

@@ -16,7 +16,7 @@ def command(
     phase: opt.Phase = "both",
     baselines: Annotated[
         Path | None,
-        typer.Option("--baselines", help="baselines.json of the round before; 0 without it."),
+        typer.Option("--baselines", help="The baselines.json of the previous round. Without it, baselines start at 0."),
     ] = None,
     recipe: opt.RecipeName = "tiny",
     overrides: opt.Overrides = None,

@@ -11,16 +11,18 @@ from vzcli import options as opt
 
 
 def command(
-    kept: Annotated[Path, typer.Argument(help="A folder that vz filter made.")] = Path("kept"),
+    kept: Annotated[Path, typer.Argument(help="The kept folder, made by vz filter.")] = Path("kept"),
     out: Annotated[Path, typer.Option("--out", "-o", help="The checkpoint folder to write.")] = Path("checkpoint"),
-    rollouts: Annotated[Path | None, typer.Option("--rollouts", help="Where the rollouts are, if they moved.")] = None,
-    games: Annotated[Path | None, typer.Option("--games", help="Where the games are, if they moved.")] = None,
+    rollouts: Annotated[Path | None, typer.Option("--rollouts", help="The rollouts folder, if you moved it.")] = None,
+    games: Annotated[Path | None, typer.Option("--games", help="The games folder, if you moved it.")] = None,
     model: Annotated[
         str | None,
-        typer.Option("--model", "-m", help="The policy that trains (recipe: model.path; with --state its checkpoint)."),
+        typer.Option(
+            "--model", "-m", help="The policy to train (recipe: model.path; with --state, the state's checkpoint)."
+        ),
     ] = None,
     base: Annotated[
-        str | None, typer.Option("--base", help="The reference of the KL term (recipe: model.path).")
+        str | None, typer.Option("--base", help="The reference model of the KL term (recipe: model.path).")
     ] = None,
     state: Annotated[Path | None, typer.Option("--state", help="The training state to continue from.")] = None,
     state_out: Annotated[
@@ -34,7 +36,7 @@ def command(
     as_json: opt.AsJson = False,
     dry_run: opt.DryRun = False,
 ) -> None:
-    """Train on the kept rows with their advantages."""
+    """Train the policy on the kept rows and their advantages."""
     from stages import train
 
     extra = [] if processes is None else [f"train.processes={processes}"]
