@@ -58,15 +58,11 @@ def check_adapter(folder: str, lora: Lora) -> None:
     if config.get("peft_type") != "LORA":
         raise InputError(f"{folder}: is a PEFT adapter of type {config.get('peft_type')}, but vz trains LoRA adapters")
     for theirs, ours in _SET.items():
-        saved, wanted = config.get(theirs) or None, getattr(lora, ours) or None
-        if _sorted(saved) != _sorted(wanted):
-            raise InputError(
-                f"{folder}: the adapter's {ours} is {saved}, but model.lora.{ours} is {wanted}: "
-                f"set model.lora.{ours}={saved or []}"
-            )
+        _check_equal(f"{folder}: the adapter", ours, config.get(theirs) or None, getattr(lora, ours) or None)
     for name, value in config.items():
+        is_unset = value in (None, False, "none", [], {}, ())
         is_harmless = not isinstance(value, str) or value.lower() in _HARMLESS_INITS
-        if name in {*_SET, *_NEUTRAL} or (is_harmless if name == "init_lora_weights" else _is_default(value)):
+        if name in {*_SET, *_NEUTRAL} or (is_harmless if name == "init_lora_weights" else is_unset):
             continue
         raise InputError(
             f"{folder}: the adapter has {name}={value!r}, which model.lora cannot express, so it would train as "
@@ -102,11 +98,7 @@ def check_state(place: str, recorded: dict[str, Any], lora: Lora) -> None:
     """`InputError` if a training state was made with another adapter than `model.lora` describes."""
     wanted = described(lora)
     for name, value in recorded.items():
-        if _sorted(value) != _sorted(wanted.get(name)):
-            raise InputError(
-                f"{place}: was trained with model.lora.{name}={value!r}, but it is {wanted.get(name)!r} now; "
-                f"set it to {value!r}"
-            )
+        _check_equal(f"{place}: the state's adapter", name, value, wanted.get(name))
 
 
 def _targets(model: PreTrainedModel, lora: Lora) -> list[str] | str:
@@ -123,9 +115,10 @@ def _targets(model: PreTrainedModel, lora: Lora) -> list[str] | str:
     return rf".*{re.escape(prefix.split('.')[-1])}\..*\.({'|'.join(sorted(linear))})"
 
 
-def _is_default(value: object) -> bool:
-    return value in (None, False, "none", [], {}, ())
-
-
-def _sorted(value: object) -> object:
-    return sorted(value) if isinstance(value, list | tuple) else value
+def _check_equal(what: str, name: str, saved: object, wanted: object) -> None:
+    """`InputError` if a setting of an adapter that was saved differs from that of `model.lora`."""
+    first, second = (sorted(value) if isinstance(value, list | tuple) else value for value in (saved, wanted))
+    if first != second:
+        raise InputError(
+            f"{what} has {name} {saved}, but model.lora.{name} is {wanted}; set model.lora.{name}={saved or []}"
+        )

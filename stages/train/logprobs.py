@@ -135,8 +135,7 @@ class _Head:
         """Weight [V, H] and bias [V]; the bias excludes the tokens that are never drawn."""
         layer: Any = self._model.get_output_embeddings()
         weight, bias = layer.weight, layer.bias
-        excluded = torch.zeros(weight.shape[0], device=weight.device, dtype=weight.dtype)
-        excluded[[token for token in self._never if token < len(excluded)]] = NEVER
+        excluded = _excluding(self._never, weight[:, 0])
         return weight, excluded if bias is None else bias + excluded
 
     def _by_kernel(
@@ -182,13 +181,14 @@ class _Head:
         seen = first[rows] < places[:, None]
         logits = torch.where(seen, torch.where(logits > 0, logits / penalty, logits * penalty), logits)
         early = (places < completions.min_tokens[rows])[:, None]
-        logits = logits + NEVER * early * self._ends(logits)
+        logits = logits + early * _excluding(self._stop, logits[0])
         logprobs = (logits / self._temperature).log_softmax(-1)
         entropy = -(logprobs.detach().exp() * logprobs.detach()).sum(-1)
         return logprobs.gather(-1, targets[:, None])[:, 0], entropy
 
-    def _ends(self, logits: torch.Tensor) -> torch.Tensor:
-        """[V]: 1 for the tokens that end an answer."""
-        ends = logits.new_zeros(logits.shape[-1])
-        ends[[token for token in self._stop if token < len(ends)]] = 1
-        return ends
+
+def _excluding(tokens: list[int], like: torch.Tensor) -> torch.Tensor:
+    """[V]: what to add to logits so that `tokens` are never drawn. Some heads have no logits for the last tokens."""
+    added = torch.zeros_like(like)
+    added[[token for token in tokens if token < len(added)]] = NEVER
+    return added

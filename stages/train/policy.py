@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from stages.core import vlm
-from stages.core.engines.base import sampler_name
 from stages.core.errors import InputError
 from stages.core.recipe import Recipe
 from stages.train.adapter import fill_adapter, with_adapter
@@ -29,11 +28,6 @@ def uses_bf16(recipe: Recipe) -> bool:
 def frozen_dtype(recipe: Recipe) -> str:
     """Precision of weights that do not train; autocast would round them to it in every product anyway."""
     return "bfloat16" if uses_bf16(recipe) else "float32"
-
-
-def own_sampler(recipe: Recipe) -> str:
-    """How rows name an engine that computes as training does."""
-    return sampler_name("transformers", frozen_dtype(recipe))
 
 
 def load_policy(recipe: Recipe, model: str, base: str, device: str | None) -> PreTrainedModel:

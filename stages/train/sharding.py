@@ -32,11 +32,6 @@ def loaded_once(spread: Spread) -> AbstractContextManager[None]:
     return found
 
 
-def is_first() -> bool:
-    """Whether this process reads the weights for all."""
-    return dist.get_rank() == 0
-
-
 def shard(model: PreTrainedModel, spread: Spread, device: torch.device, *, bf16: bool) -> None:
     """Give every process its part of the first process's weights, on `device`. All processes must call this.
 

@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader
 from transformers import PrinterCallback, TrainerCallback
 from trl import GRPOTrainer
 
+from stages.core.engines.base import sampler_name
 from stages.core.errors import VzError
 from stages.core.progress import Progress
 from stages.core.seeds import derive
@@ -28,7 +29,7 @@ from stages.train.logprobs import Tokens, add_head, completion_logprobs
 from stages.train.loss import loss_of
 from stages.train.measures import Tally, check_gap
 from stages.train.plan import MicroBatch, UpdateSize, rate
-from stages.train.policy import own_sampler, trainable
+from stages.train.policy import frozen_dtype, trainable
 from stages.train.rows import Row
 from stages.train.sharding import scatter_again, shard
 from stages.train.state import load_moments, whole
@@ -83,7 +84,7 @@ class ReplayTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no annotation
         )
         self.job, self.work, self.encoder, self.progress = job, work, encoder, progress
         self.settings = job.recipe.train
-        self.sampler = own_sampler(job.recipe)
+        self.sampler = sampler_name("transformers", frozen_dtype(job.recipe))  # as rows name it
         self.ratio_is_to_start = job.ratio_is_to_start(len(work.updates))
         self.start_logprobs: dict[int, torch.Tensor] = {}  # of corrected rows before the first update, by place
         self.records: list[dict[str, Any]] = []
@@ -136,9 +137,8 @@ class ReplayTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no annotation
 
     def _is_corrected(self, row: Row) -> bool:
         """Whether the row gets importance weights."""
-        if self.settings.ratio == "sampled" or self.settings.correction == "off":
-            return False
-        return self.settings.correction != "auto" or row.sampler != self.sampler
+        ratio, correction = self.settings.ratio, self.settings.correction
+        return ratio != "sampled" and (row.sampler != self.sampler if correction == "auto" else correction != "off")
 
     def _with_references(self, batch: Batch, micro_batch: MicroBatch) -> Batch:
         """The batch with the log-probs that the ratio and the KL terms need."""

@@ -25,7 +25,7 @@ from stages.train.job import Job
 from stages.train.plan import micro_batches, size_of, steps_per_update, updates_of
 from stages.train.policy import is_on_gpu, load_policy, load_reference, trainable, uses_bf16
 from stages.train.rows import Row, Sampling, read_rows, sampling_of
-from stages.train.sharding import is_first, loaded_once
+from stages.train.sharding import loaded_once
 from stages.train.state import FORMAT, StateInfo, load_weights, snapshot, write_state
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def _models(job: Job, rows: list[Row], own: list[Row], encoder: Encoder, samplin
     needs_reference = (recipe.train.kl > 0 or (anchored and not own_anchor)) and recipe.model.lora is None
     device = "cpu" if spread.sharded else None  # where models wait until they are sharded
     with loaded_once(spread):
-        policy = _start(job, device, gets_weights=spread.sharded and not is_first())
+        policy = _start(job, device, gets_weights=spread.sharded and torch.distributed.get_rank() > 0)
         tokens = Tokens.of(policy, encoder.processor)
         check_completions(policy, own, tokens, job.rollouts)
         reference = load_reference(recipe, job.base, device) if needs_reference else None

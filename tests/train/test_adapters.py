@@ -60,13 +60,13 @@ def lora(base: Path, **changes: Any) -> Recipe:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"alpha": 32}, r"l1: the adapter's alpha is 8, but model.lora.alpha is 32: set model.lora.alpha=8"),
-        ({"rank": 2}, r"l1: the adapter's rank is 4, but model.lora.rank is 2: set model.lora.rank=4"),
+        ({"alpha": 32}, r"l1: the adapter has alpha 8, but model.lora.alpha is 32; set model.lora.alpha=8"),
+        ({"rank": 2}, r"l1: the adapter has rank 4, but model.lora.rank is 2; set model.lora.rank=4"),
         (
             {"target_modules": ["q_proj"]},
-            r"l1.* was trained with .*'all-linear'.*\['q_proj'\]|l1: the adapter .*target_modules are '.*', and .* is \['q_proj'\]",
+            r"l1.* has target_modules all-linear.*\['q_proj'\]|l1: the adapter .*target_modules are '.*', and .* is \['q_proj'\]",
         ),
-        ({"target_parameters": ["mlp.up_proj.weight"]}, r"target_parameters is None, .* set .*target_parameters=\[\]"),
+        ({"target_parameters": ["mlp.up_proj.weight"]}, r"target_parameters None, .* set .*target_parameters=\[\]"),
     ],
 )
 @pytest.mark.parametrize("start", ["model", "state_in"])
@@ -82,7 +82,7 @@ def test_an_adapter_that_differs_from_the_recipe_is_refused_with_both_values(
 def test_a_state_records_its_adapter(project: Path, tmp_path: Path, trains: Callable[..., Report]) -> None:
     other = Path(shutil.copytree(project / "l1", tmp_path / "l1"))
     change(other / CONFIG, lambda config: config.update(lora_alpha=32))
-    with pytest.raises(InputError, match="l1-state: was trained with model.lora.alpha=8, but it is 32 now"):
+    with pytest.raises(InputError, match="l1-state: the state's adapter has alpha 8, but model.lora.alpha is 32"):
         trains(project, tmp_path / "out", lora(project / "base", alpha=32), model=other, state_in=project / "l1-state")
 
 

@@ -188,18 +188,15 @@ class PromptLengths:
     def picture(self, messages: list[Message], size: Size) -> int:
         """Tokens that a picture of this size adds to a prompt. `InputError` if the processor cannot take it."""
         if size not in self._pictures:
-            self._pictures[size] = self._prepared(messages, size)
+            try:
+                prompt = encode_one(self._processor, messages, [Image.new("RGB", size)])
+                self._pictures[size] = len(prompt.ids) - self.text(messages)
+            except MemoryError:
+                raise
+            except Exception as error:  # processors raise all kinds of errors for a size they were not made for
+                name, why = type(self._processor).__name__, first_line(error.__cause__ or error)
+                self._pictures[size] = InputError(f"{name} cannot take {size[0]}×{size[1]} pixels: {why}")
         found = self._pictures[size]
         if isinstance(found, InputError):
             raise found
         return found
-
-    def _prepared(self, messages: list[Message], size: Size) -> int | InputError:
-        try:
-            prompt = encode_one(self._processor, messages, [Image.new("RGB", size)])
-        except MemoryError:
-            raise
-        except Exception as error:  # processors raise all kinds of errors for a size they were not made for
-            name, why = type(self._processor).__name__, first_line(error.__cause__ or error)
-            return InputError(f"{name} cannot take {size[0]}×{size[1]} pixels: {why}")
-        return len(prompt.ids) - self.text(messages)

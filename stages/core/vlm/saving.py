@@ -6,6 +6,7 @@ safetensors files. vz refuses pickled ones, and says how to convert them.
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections import defaultdict
 from fnmatch import fnmatch
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from stages.core.errors import InputError, first_line, require
 from stages.core.folder.content import MANIFEST, PICTURES
-from stages.core.folder.files import read_json, write_json
+from stages.core.folder.files import read_json, write_json, write_text
 
 if TYPE_CHECKING:
     import torch
@@ -41,16 +42,13 @@ SHORT, LONG = "vision_tower.", "vision_tower.vision_model."
 
 
 def save_model(model: PreTrainedModel, folder: Path) -> None:
-    """`save_pretrained` for a model that has no base, with weight names that vLLM also knows."""
+    """`save_pretrained` for a small model that has no base, with weight names that vLLM also knows."""
+    from safetensors.torch import load_file, save_file
+
     model.save_pretrained(folder)
-    for path in folder.glob("*.safetensors"):
-        if _has_short_names(model):
-            _rename_vision_tower(path)
-        path.chmod(0o644)  # safetensors writes files that only their owner can read
-    if _has_short_names(model) and (folder / INDEX).is_file():
-        index = read_json(folder / INDEX)
-        index["weight_map"] = {_long_name(name): file for name, file in index["weight_map"].items()}
-        write_json(folder / INDEX, index)
+    path = folder / WEIGHTS
+    save_file({_name(model, name): weight for name, weight in load_file(path).items()}, path, metadata={"format": "pt"})
+    path.chmod(0o644)  # safetensors writes files that only their owner can read
 
 
 def save_like(model: PreTrainedModel, base: Path, out: Path) -> None:
@@ -134,20 +132,11 @@ def _has_short_names(model: PreTrainedModel) -> bool:
     return getattr(vision, "model_type", None) in {"clip_vision_model", "siglip_vision_model"}
 
 
-def _rename_vision_tower(path: Path) -> None:
-    """Give the vision tower's weights the long names. transformers 5 saves the short ones and loads either."""
-    from safetensors.torch import load_file, save_file
-
-    save_file({_long_name(name): weight for name, weight in load_file(path).items()}, path, metadata={"format": "pt"})
-
-
 def _name(model: PreTrainedModel, name: str) -> str:
-    """The name that every reader knows."""
-    return _long_name(name) if _has_short_names(model) else name
-
-
-def _long_name(name: str) -> str:
-    return name if name.startswith(LONG) or not name.startswith(SHORT) else LONG + name.removeprefix(SHORT)
+    """The name that every reader knows. transformers 5 saves the short ones and loads either."""
+    if _has_short_names(model) and name.startswith(SHORT) and not name.startswith(LONG):
+        return LONG + name.removeprefix(SHORT)
+    return name
 
 
 def local_folder(place: str, revision: str | None) -> Path:
@@ -178,21 +167,9 @@ def copy_own_files(folder: Path, out: Path, *, config: bool) -> None:
 
 
 def set_dtype(path: Path, dtype: str) -> None:
-    """Replace each dtype that a config names by `dtype`. A config that needs no change keeps its bytes."""
-    config = read_json(path)
-    if _name_dtype(config, dtype):
-        write_json(path, config)
-
-
-def _name_dtype(part: dict[str, Any], dtype: str) -> bool:
-    changed = False
-    for key, value in part.items():
-        if isinstance(value, dict) and key.endswith("_config"):
-            changed |= _name_dtype(value, dtype)
-        elif key in {"dtype", "torch_dtype"} and isinstance(value, str) and value != dtype:
-            part[key] = dtype
-            changed = True
-    return changed
+    """Replace each dtype that a config names by `dtype`. All else keeps its bytes."""
+    config = path.read_text(encoding="utf-8")
+    write_text(path, re.sub(r'("(?:torch_)?dtype"\s*:\s*)"\w+"', rf'\g<1>"{dtype}"', config))
 
 
 def weight_map(folder: Path) -> dict[str, str]:
