@@ -13,7 +13,6 @@ import polars as pl
 
 from stages.evaluate.intervals import estimate
 
-CONFIDENCE = 0.95
 # Two-sided 95 % quantiles of Student's t for 1, 2, … degrees of freedom.
 STUDENT = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
 
@@ -103,7 +102,7 @@ def _pooled(seeds: Mapping[int, Figures], name: str, least: float) -> Figures:
     for seed, one in seeds.items():
         values += one[name]["value"].to_list()
         clusters += [f"{seed}/{pair}" for pair in one[name]["pair_id"]]
-    found = estimate(values, clusters, CONFIDENCE, least=least)
+    found = estimate(values, clusters, least=least)
     by_seed = {str(seed): one[name]["value"].mean() for seed, one in seeds.items()}
     return {"seeds": by_seed, "mean": found.mean, "interval": [found.low, found.high], "count": len(values)}
 

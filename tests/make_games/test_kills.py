@@ -118,9 +118,8 @@ def interrupt(out: Path, how: signal.Signals, pairs: int, count: int, delay: flo
 def test_ctrl_c_spoils_no_picture(calm: Callable[[int], dict[str, str]], tmp_path: Path) -> None:
     out, pairs = tmp_path / "games", 12
     expected = calm(pairs)
-    interrupt(out, signal.SIGINT, pairs, 2, 0.1)
-    interrupt(out, signal.SIGTERM, pairs, 5, 0.05)
-    interrupt(out, signal.SIGINT, pairs, 8, 0.0)
+    interrupt(out, signal.SIGINT, pairs, 3, 0.1)
+    interrupt(out, signal.SIGTERM, pairs, 7, 0.05)
     assert start(out, "tiny", pairs, *SLOWLY).wait() == 0
     assert contents(out) == expected
 
