@@ -10,8 +10,8 @@ from stages import iterate
 from stages.core.recipe import load
 
 SMALL = ["model.path=data/tiny-model", "model.device=cpu", "model.dtype=float32", "deterministic=true", "threads=1"]
-SMALL += ["games.pairs=5", "games.width=96", "games.height=64", "iterate.rounds=2", "iterate.games=4"]
-SMALL += ["rollout.max_clue_tokens=32", "rollout.max_vote_tokens=200", "iterate.preflight=0", "evaluate.games=2"]
+SMALL += ["games.pairs=5", "games.width=96", "games.height=64", "iterate.rounds=2", "iterate.games=2"]
+SMALL += ["rollout.max_clue_tokens=32", "rollout.max_vote_tokens=128", "iterate.preflight=0", "evaluate.games=2"]
 
 
 def train_two_rounds(name: str, folder: Path, *overrides: str) -> list[dict[str, Any]]:

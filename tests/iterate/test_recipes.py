@@ -7,9 +7,11 @@ import pytest
 from stages.core import tables
 from tests.iterate.small import train_two_rounds
 
+TWICE = ("iterate.plays_per_game=2", "score.baseline_games=2")
+
 
 def test_released_code_trains_two_rounds(tmp_path: Path):
-    rounds = train_two_rounds("released-code", tmp_path, "iterate.plays_per_game=2", "score.baseline_games=2")
+    rounds = train_two_rounds("released-code", tmp_path, "iterate.games=4", *TWICE)
     for metrics in rounds:
         assert metrics["train"]["logprob_gap_max"] < 1e-3
     assert rounds[1]["train"]["grad_norm"] > 0  # of clues; the tiny model's long votes are all unreadable
