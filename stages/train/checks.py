@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from stages.core import vlm
 from stages.core.errors import InputError
 from stages.core.recipe.model import Lora
-from stages.core.vlm.loading import load_skeleton, processor_place
+from stages.core.vlm.loading import load_skeleton
 from stages.core.vlm.saving import check_savable, is_quantized, local_folder
 from stages.train.adapter import check_adapter, check_base, check_state, fill_adapter, with_adapter
 from stages.train.job import Job
@@ -29,12 +29,6 @@ def check(job: Job) -> list[str]:
         return _check_lora(job, lora)
     _check_full_weights(job)
     return []
-
-
-def source_of(job: Job) -> Path:
-    """The folder whose configs and processor the checkpoint carries."""
-    place = processor_place(job.model, job.recipe.model)
-    return local_folder(place, vlm.revision_of(place, job.recipe.model))
 
 
 def _check_full_weights(job: Job) -> None:

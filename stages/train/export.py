@@ -10,9 +10,9 @@ from stages.core import vlm
 from stages.core.folder.files import read_json, write_json, write_text
 from stages.core.recipe import Recipe
 from stages.core.vlm.adapters import ADAPTER_CONFIG
+from stages.core.vlm.loading import processor_place
 from stages.core.vlm.saving import CONFIG, copy_own_files, local_folder, save_like, set_dtype
 from stages.train.adapter import with_adapter
-from stages.train.checks import source_of
 from stages.train.job import Job
 from stages.train.policy import trainable, unfrozen
 from stages.train.state import load_weights
@@ -43,8 +43,9 @@ def export(job: Job, out: Path, updates: int) -> None:
     """
     recipe, state, model, base = job.recipe, Path(job.state_out), job.model, job.base
     lora = recipe.model.lora
+    place = processor_place(model, recipe.model)
     # With a config.json, transformers would expect full weights and miss the adapter.
-    copy_own_files(source_of(job), out, config=lora is None)
+    copy_own_files(local_folder(place, vlm.revision_of(place, recipe.model)), out, config=lora is None)
     if lora is not None:
         policy = with_adapter(vlm.load_model(base, recipe.model, device="cpu").requires_grad_(False), lora, recipe.seed)
         load_weights(state, trainable(policy))

@@ -22,7 +22,7 @@ from stages.core.engines.base import sampler_name
 from stages.core.errors import VzError
 from stages.core.progress import Progress
 from stages.core.seeds import derive
-from stages.train.accelerate_file import WHOLE, Spread
+from stages.train.accelerate_file import Spread
 from stages.train.encode import Batch, Encoder
 from stages.train.job import Job
 from stages.train.logprobs import Tokens, add_head, completion_logprobs
@@ -71,7 +71,7 @@ class ReplayTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no annotation
         job: Job,
         work: Work,
         progress: Progress,
-        spread: Spread = WHOLE,
+        spread: Spread,
     ) -> None:
         if spread.sharded:
             shard(models.policy, spread, config.device, bf16=config.bf16)

@@ -10,9 +10,11 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
+from transformers import PreTrainedModel
+from transformers.utils import logging
+from trl import GRPOConfig
 
 from stages.core import vlm
 from stages.core.errors import InputError
@@ -21,19 +23,15 @@ from stages.core.recipe import Recipe
 from stages.core.vlm.loading import free_accelerator
 from stages.train.accelerate_file import Spread, spread_of
 from stages.train.adapter import described
+from stages.train.encode import Encoder, check_completions
 from stages.train.job import Job
+from stages.train.logprobs import Tokens
 from stages.train.plan import micro_batches, size_of, steps_per_update, updates_of
 from stages.train.policy import is_on_gpu, load_policy, load_reference, trainable, uses_bf16
 from stages.train.rows import Row, Sampling, read_rows, sampling_of
 from stages.train.sharding import loaded_once
 from stages.train.state import FORMAT, StateInfo, load_weights, snapshot, write_state
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
-    from trl import GRPOConfig
-
-    from stages.train.encode import Encoder
-    from stages.train.trainer import Models, ReplayTrainer
+from stages.train.trainer import Models, ReplayTrainer, Work
 
 
 def train(job: Job) -> None:
@@ -57,8 +55,6 @@ def train(job: Job) -> None:
 @contextmanager
 def library_settings(recipe: Recipe) -> Iterator[None]:
     """Threads and determinism as the recipe wants them, and libraries that print nothing but errors, on stderr."""
-    from transformers.utils import logging
-
     vlm.set_threads(recipe.threads)
     logging.set_verbosity_error()
     logging.disable_progress_bar()
@@ -76,9 +72,6 @@ def library_settings(recipe: Recipe) -> Iterator[None]:
 
 
 def _trained(job: Job, rows: list[Row], scratch: str) -> ReplayTrainer:
-    from stages.train.encode import Encoder
-    from stages.train.trainer import ReplayTrainer, Work
-
     recipe, sampling, spread = job.recipe, sampling_of(Path(job.rollouts)), spread_of(job.recipe)
     size, processes = recipe.train.micro_batch, recipe.train.processes
     updates = updates_of(len(rows), recipe.train.rows_per_update)
@@ -98,10 +91,6 @@ def _trained(job: Job, rows: list[Row], scratch: str) -> ReplayTrainer:
 
 def _models(job: Job, rows: list[Row], own: list[Row], encoder: Encoder, sampling: Sampling, spread: Spread) -> Models:
     """The policy and the models that KL is measured to. `own` are the rows of this process."""
-    from stages.train.encode import check_completions
-    from stages.train.logprobs import Tokens
-    from stages.train.trainer import Models
-
     recipe = job.recipe
     anchored = recipe.train.anchor_kl > 0 and any(row.is_anchor for row in rows)
     own_anchor = anchored and job.anchor != job.base
@@ -126,8 +115,6 @@ def _start(job: Job, device: str | None = None, *, gets_weights: bool = False) -
 
 def configured(recipe: Recipe, updates: list[range], scratch: str) -> GRPOConfig:
     """TRL's settings. `InputError` if the number of processes differs from the recipe's."""
-    from trl import GRPOConfig
-
     train = recipe.train
     config = GRPOConfig(
         output_dir=scratch,
