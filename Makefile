@@ -23,7 +23,7 @@ SAMPLES ?= ../shared/data
 
 .PHONY: help demo test test-slow test-power-cuts prove-learning ablations bench-render test-vllm bench-rollout bench-gpu-rollout genuine own-data telltale test-gpu docs docs-test check format model clean
 
-help: ## what can be made
+help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
 
 $(READY): pyproject.toml .ci/constraints-cpu.txt
@@ -64,7 +64,7 @@ bench-gpu-rollout: $(READY) ## the same questions of a GPU: random weights of Qw
 prove-learning: $(READY) ## does self-play learn? 3 seeds and a control, judged on unseen pictures (under 60 minutes)
 	$(BIN)/python -m tests.learning.prove --out $(PROOF)
 
-ablations: $(READY) ## beside the proof: each part of the method left out or changed (hours)
+ablations: $(READY) ## the proof with parts of the method left out or changed (hours)
 	$(BIN)/python -m tests.learning.prove --out $(PROOF) --arms ablations
 
 bench-render: $(READY) ## what each quality of pictures costs, and how near it comes to 512 samples (half an hour)
