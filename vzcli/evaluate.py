@@ -65,17 +65,17 @@ def command(
             loaded, games, out, model=model, opponent=opponent, transcripts=transcripts, overwrite=overwrite
         )
 
-    reads: dict[str, Any] = {"games": games}
-    if cross_play is not None:
-        reads["run"] = cross_play
-    else:
-        reads |= {"model": model or loaded.model.path, "opponent": opponent or loaded.evaluate.opponent}
-        reads |= {"judge": judge_place(loaded), "transcripts": transcripts}
+    policies = {
+        "model": model or loaded.model.path,
+        "opponent": opponent or loaded.evaluate.opponent,
+        "judge": judge_place(loaded),
+        "transcripts": transcripts,
+    }
     opt.run_stage(
         run,
         recipe=loaded,
         sections=("model", "game", "rollout", "evaluate"),
-        reads=reads,
+        reads={"games": games, **(policies if cross_play is None else {"run": cross_play})},
         out=out,
         as_json=as_json,
         dry_run=dry_run,
