@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from stages.core.folder.artifact import Report
+    from stages.core.recipe import Recipe
 
 
 def command(
@@ -48,7 +49,6 @@ def command(
     """Evaluate a policy on held-out pictures: win rate against another, vote accuracy, truth of clues, questions."""
     from stages import evaluate
     from stages.core.errors import InputError
-    from stages.evaluate.judge import judge_place
 
     if cross_play is not None and (model or opponent or judge or transcripts):
         raise InputError(
@@ -65,22 +65,27 @@ def command(
             loaded, games, out, model=model, opponent=opponent, transcripts=transcripts, overwrite=overwrite
         )
 
-    policies = {
-        "model": model or loaded.model.path,
-        "opponent": opponent or loaded.evaluate.opponent,
-        "judge": judge_place(loaded),
-        "transcripts": transcripts,
-    }
+    reads = {"run": cross_play} if cross_play is not None else _policies(loaded, model, opponent)
     opt.run_stage(
         run,
         recipe=loaded,
         sections=("model", "game", "rollout", "evaluate"),
-        reads={"games": games, **(policies if cross_play is None else {"run": cross_play})},
+        reads={"games": games, "transcripts": transcripts, **reads},
         out=out,
         as_json=as_json,
         dry_run=dry_run,
         show=_show,
     )
+
+
+def _policies(recipe: Recipe, model: str | None, opponent: str | None) -> dict[str, Any]:
+    from stages.evaluate.judge import judge_place
+
+    return {
+        "model": model or recipe.model.path,
+        "opponent": opponent or recipe.evaluate.opponent,
+        "judge": judge_place(recipe),
+    }
 
 
 def _show(report: Report, screen: Console) -> None:
