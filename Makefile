@@ -36,63 +36,63 @@ $(VLLM_READY): pyproject.toml .ci/constraints-cpu.txt .ci/vllm-environment .ci/t
 	TORCH_INDEX=$(TORCH_INDEX) .ci/vllm-environment $(PYTHON) $(VLLM_VENV)
 	touch $@
 
-demo: $(READY) ## the whole pipeline on a CPU: the tiny model plays, trains and improves
+demo: $(READY) ## run the whole pipeline on a CPU: the tiny model plays, trains and improves
 	$(BIN)/vz iterate --recipe tiny --rounds $(ROUNDS) --out $(RUN)
 	$(BIN)/vz evaluate $(RUN)/games --model $(RUN) --out $(RUN)-evaluation --number 200
 	$(BIN)/vz report $(RUN)
 
-test: $(READY) ## the default tests (under 6 minutes on 2 cores)
+test: $(READY) ## run the default tests (under 6 minutes on 2 cores)
 	$(BIN)/pytest -n 2 --dist loadscope
 
-test-slow: $(READY) ## the long proofs
+test-slow: $(READY) ## run the long tests
 	$(BIN)/pytest -m slow -n 2
 
-test-power-cuts: $(READY) ## 30 power cuts on a file system of its own (root, Linux; half an hour), and what syncing costs
+test-power-cuts: $(READY) ## test 30 power cuts on a separate file system, and measure the cost of syncing (root, Linux; half an hour)
 	$(BIN)/python -m tests.iterate.power_cuts --cuts 30 --real
 	$(BIN)/python -m tests.iterate.sync_cost
 
-test-vllm: $(VLLM_READY) ## vLLM and the model families, without a GPU, in an environment of their own (some minutes)
+test-vllm: $(VLLM_READY) ## test vLLM and the model families without a GPU, in a separate environment (some minutes)
 	$(VLLM_CPU) pytest -n 2 --dist loadfile -m 'vllm and not slow'
 	$(VLLM_CPU) pytest -n 2 --dist loadscope tests/families
 
-bench-rollout: $(VLLM_READY) ## tokens/s and games/min of the engines beside vLLM alone, on a CPU (half an hour)
+bench-rollout: $(VLLM_READY) ## compare the engines with vLLM alone on a CPU: tokens/s and games/min (half an hour)
 	$(VLLM_CPU) python -m tests.rollout.bench --out runs/bench-rollout
 
-bench-gpu-rollout: $(READY) ## the same questions of a GPU: random weights of Qwen2.5-VL-7B's shape
+bench-gpu-rollout: $(READY) ## the same on a GPU, with random weights in the shape of Qwen2.5-VL-7B
 	$(BIN)/python -m tests.rollout.bench_gpu --out runs/bench-gpu-rollout
 
-prove-learning: $(READY) ## does self-play learn? 3 seeds and a control, judged on unseen pictures (under 60 minutes)
+prove-learning: $(READY) ## does self-play learn? 3 seeds and a control, evaluated on unseen pictures (under 60 minutes)
 	$(BIN)/python -m tests.learning.prove --out $(PROOF)
 
 ablations: $(READY) ## the proof with parts of the method left out or changed (hours)
 	$(BIN)/python -m tests.learning.prove --out $(PROOF) --arms ablations
 
-bench-render: $(READY) ## what each quality of pictures costs, and how near it comes to 512 samples (half an hour)
+bench-render: $(READY) ## measure the cost and accuracy of each picture quality (half an hour)
 	$(BIN)/python -m tests.rendering.bench --out runs/bench-render
 
-genuine: $(READY) ## genuine CLEVR pictures beside ours; SAMPLES=folder of them
+genuine: $(READY) ## compare our pictures with original CLEVR pictures in the folder SAMPLES
 	$(BIN)/python -m tests.rendering.genuine $(SAMPLES) --out runs/genuine
 
-own-data: $(READY) ## tables that imitate real ones: what becomes of them, judged by an oracle; pictures in runs/own-data
+own-data: $(READY) ## draw charts from tables that imitate real ones, and check them; pictures in runs/own-data
 	$(BIN)/python -m tests.make_games.charts.own_data runs/own-data
 
-telltale: $(READY) ## does anything but the change tell modified pictures? 2,000 pairs and 2,000 charts, then a classifier (hours)
+telltale: $(READY) ## can a classifier recognise modified pictures? 2,000 pairs and 2,000 charts (hours)
 	$(BIN)/vz make-games --recipe paper-v1 --out $(GAMES)
 	$(BIN)/python -m tests.rendering.telltale $(GAMES) --train 1400 --out runs/telltale
 	$(BIN)/python -m tests.rendering.telltale $(GAMES) --train 1400 --flaw --out runs/telltale-flaw
 	$(BIN)/vz make-games --recipe paper-v1 --set games.domain=chart --out $(GAMES)-charts
 	$(BIN)/python -m tests.rendering.telltale $(GAMES)-charts --train 1400 --out runs/telltale-charts
 
-test-gpu: $(READY) ## the checks that need a CUDA device
+test-gpu: $(READY) ## run the tests that need a CUDA device
 	$(BIN)/pytest -m gpu
 
-docs: $(READY) ## the documentation as a site, in build/site
+docs: $(READY) ## build the documentation in build/site
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict --config-file .mkdocs.yml
 
 docs-test: $(READY) ## run every command and snippet of README and docs at small size, and follow every link
 	$(BIN)/pytest -n 2 -m docs tests/docs
 
-check: $(READY) ## ruff and mypy --strict
+check: $(READY) ## run ruff and mypy --strict
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -101,7 +101,7 @@ format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-model: $(READY) ## make data/tiny-model again
+model: $(READY) ## build data/tiny-model again
 	$(BIN)/vz init-model --recipe tiny --out data/tiny-model --overwrite
 
 clean:
