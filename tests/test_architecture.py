@@ -44,8 +44,8 @@ def test_the_ground_imports_no_stage():
     assert not {name for name in found for stage in STAGES if f"{name}.".startswith(f"stages.{stage}.")}
 
 
-# The rooms of `stages/core`, a floor a line: a room imports only from floors below its own.
-FLOORS = [
+# The packages of `stages/core`, one layer per line. A package imports only from layers below its own.
+LAYERS = [
     {"play"},
     {"engines"},
     {"vlm"},
@@ -56,23 +56,23 @@ FLOORS = [
 ]
 
 
-def rooms_imported_by(room: str) -> set[str]:
-    place = ROOT / "stages/core" / room
+def packages_imported_by(package: str) -> set[str]:
+    place = ROOT / "stages/core" / package
     files = sorted(place.rglob("*.py")) if place.is_dir() else [place.with_suffix(".py")]
     found = {name.split(".")[2] for file in files for name in imported_by(file) if name.startswith("stages.core.")}
-    return found - {room}
+    return found - {package}
 
 
-def test_every_room_of_the_ground_has_its_floor():
+def test_every_package_of_core_belongs_to_a_layer():
     there = {path.stem for path in (ROOT / "stages/core").iterdir() if not path.name.startswith("_")}
-    assert there == set().union(*FLOORS)
+    assert there == set().union(*LAYERS)
 
 
-@pytest.mark.parametrize("floor", range(len(FLOORS)))
-def test_rooms_import_only_from_lower_floors(floor: int):
-    lower = set().union(*FLOORS[floor + 1 :])
-    for room in FLOORS[floor]:
-        assert rooms_imported_by(room) <= lower, f"{room} imports from its own floor or above"
+@pytest.mark.parametrize("layer", range(len(LAYERS)))
+def test_packages_import_only_from_lower_layers(layer: int):
+    lower = set().union(*LAYERS[layer + 1 :])
+    for package in LAYERS[layer]:
+        assert packages_imported_by(package) <= lower, f"{package} imports from its own layer or above"
 
 
 def test_the_game_is_pure():
