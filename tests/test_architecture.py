@@ -68,6 +68,12 @@ def test_every_package_of_core_belongs_to_a_layer():
     assert there == set().union(*LAYERS)
 
 
+def test_the_page_on_architecture_shows_every_package_of_core():
+    page = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    shown = page.split("```text\n")[2].split("```")[0].split()
+    assert set().union(*LAYERS) <= set(shown)
+
+
 @pytest.mark.parametrize("layer", range(len(LAYERS)))
 def test_packages_import_only_from_lower_layers(layer: int):
     lower = set().union(*LAYERS[layer + 1 :])
