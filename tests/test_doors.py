@@ -176,6 +176,41 @@ def test_a_wrong_engine_is_one_clear_error(tmp_path: Path, body: str, message: s
     assert str(error.value).startswith(f"{tmp_path}/mine.py")
 
 
+ENGINE = """from stages.core.engines import Engine
+from stages.core.engines.fake import FakeEngine
+
+class Mine(FakeEngine):
+    async def generate(self, request):
+        BODY
+
+def open_engine(recipe):
+    return Mine()
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("return 1 / 0", r"mine\.py, line 6: ZeroDivisionError: division by zero"),
+        (
+            "return (await super().generate(request))[:-1]",
+            r"mine\.py: generate returned 0 completions for a request of 1",
+        ),
+    ],
+)
+def test_a_fault_of_an_engine_while_it_plays_names_its_file(tmp_path: Path, body: str, message: str):
+    (tmp_path / "mine.py").write_text(ENGINE.replace("BODY", body))
+    recipe = fake_recipe(f"rollout.engine={tmp_path}/mine.py")
+    write_games(tmp_path / "games", recipe)
+    with pytest.raises(InputError, match=message):
+        rollout.run(recipe, tmp_path / "games", tmp_path / "rollouts")
+
+
+def test_a_missing_engine_is_named_with_its_whole_key(tmp_path: Path):
+    with pytest.raises(InputError, match=r"rollout\.engine: there is no file .*mine\.py"):
+        fake_recipe(f"rollout.engine={tmp_path}/mine.py").settings("rollout")
+
+
 def test_engines_that_nobody_knows_are_refused():
     with pytest.raises(InputError, match="must be transformers, vllm, server, fake or the path of a Python file"):
         load("tiny", ["rollout.engine=mine"])

@@ -56,10 +56,13 @@ def user_errors(file: str | Path) -> Iterator[None]:
         lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(file)]
         line = error.lineno if isinstance(error, SyntaxError) else lines[-1] if lines else None
         where = f"{file}, line {line}" if line else str(file)
-        raise InputError(f"{where}: {type(error).__name__}: {first_line(error)}") from error
+        message = error.msg if isinstance(error, SyntaxError) else first_line(error)
+        raise InputError(f"{where}: {type(error).__name__}: {message}") from error
 
 
 def _read(path: Path, key: str) -> bytes:
     if not path.is_file():
-        raise InputError(f"{key}: there is no file {path}; give its path relative to the recipe")
+        raise InputError(
+            f"{key}: there is no file {path}; paths in a recipe count from its folder, and those of --set from here"
+        )
     return path.read_bytes()

@@ -32,7 +32,7 @@ def test_loads_an_edited_file_anew(tmp_path: Path):
         ("reward = 3\n", r"mine.py: defines no 'reward'"),
         ("import no_such_package\n", r"mine.py, line 1: ModuleNotFoundError: No module named 'no_such_package'"),
         ("x = 1\ny = x / 0\n", r"mine.py, line 2: ZeroDivisionError: division by zero"),
-        ("def reward(:\n", r"mine.py, line 1: SyntaxError"),
+        ("def reward(:\n", r"mine.py, line 1: SyntaxError: invalid syntax$"),
     ],
 )
 def test_a_wrong_file_is_one_clear_error(tmp_path: Path, text: str, message: str):

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
 
 from stages.core.engines.base import Completion, Engine, Queue, Request
 from stages.core.engines.server import ServerEngine
+from stages.core.errors import InputError
 from stages.core.recipe.schema import Recipe
 from stages.core.recipe.served import is_served
+from stages.core.user_code import is_user_file, user_errors
 
 T = TypeVar("T")
 
@@ -24,6 +26,7 @@ class RoutingEngine(Engine):
     def __init__(self, weights: Engine, recipe: Recipe) -> None:
         super().__init__()
         self._weights = weights
+        self._own = recipe.rollout.engine if is_user_file(recipe.rollout.engine) else None  # a user's file
         self._servers = ServerEngine(recipe)
         self._served: set[str] = set()
         self.batches, self.lanes = weights.batches, weights.lanes
@@ -33,7 +36,8 @@ class RoutingEngine(Engine):
         self._served.discard(policy)
         if is_served(model):
             self._served.add(policy)
-        self._of(policy).load(policy, model, version)
+        with self._blamed(policy):
+            self._of(policy).load(policy, model, version)
 
     def unload(self, policy: str) -> None:
         self._of(policy).unload(policy)
@@ -42,7 +46,14 @@ class RoutingEngine(Engine):
         return self._of(policy).version(policy)
 
     async def generate(self, request: Request) -> list[Completion]:
-        return await self._of(request.policy).generate(request)
+        with self._blamed(request.policy):
+            completions = await self._of(request.policy).generate(request)
+            if self._own and len(completions) != request.n:
+                raise InputError(
+                    f"{self._own}: generate returned {len(completions)} completions for a request of {request.n}; "
+                    "docs/doors/engine.md says what it must return"
+                )
+        return completions
 
     def lane(self, place: int) -> int:
         return self._weights.lane(place)
@@ -65,3 +76,7 @@ class RoutingEngine(Engine):
 
     def _of(self, policy: str) -> Engine:
         return self._servers if policy in self._served else self._weights
+
+    def _blamed(self, policy: str) -> AbstractContextManager[None]:
+        """Errors of a user's engine name its file and line."""
+        return user_errors(self._own) if self._own and policy not in self._served else nullcontext()

@@ -23,8 +23,8 @@ class Section(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, protected_namespaces=())
 
-    def identity(self, *, deterministic: bool) -> dict[str, Any]:
-        """The values that a result depends on, as plain data."""
+    def identity(self, *, deterministic: bool, prefix: str = "") -> dict[str, Any]:
+        """The values that a result depends on, as plain data. `prefix` stands before keys in messages."""
         ignored = {"runtime", "content"} if deterministic else {"runtime", "content", "numeric"}
         body = self.model_dump(mode="json", by_alias=True)
         for name, field in type(self).model_fields.items():
@@ -32,9 +32,9 @@ class Section(BaseModel):
             if isinstance(marker, dict) and marker["kind"] in ignored:
                 del body[key]
             elif isinstance(value, Section):
-                body[key] = value.identity(deterministic=deterministic)
+                body[key] = value.identity(deterministic=deterministic, prefix=f"{prefix}{key}.")
             elif is_user_file(value):
-                body[key] = hash_of_user_file(value, name)
+                body[key] = hash_of_user_file(value, f"{prefix}{key}")
         return body
 
     def described(self, prefix: str = "") -> Iterator[str]:

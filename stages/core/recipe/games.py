@@ -139,8 +139,8 @@ class Games(Section):
             raise ValueError(f"objects_max {self.objects_max} is above the grid's {cells} cells")
         return self
 
-    def identity(self, *, deterministic: bool) -> dict[str, Any]:
+    def identity(self, *, deterministic: bool, prefix: str = "") -> dict[str, Any]:
         """The values that drawn games depend on: without `ready`, and without `charts` where none are drawn."""
-        body = super().identity(deterministic=deterministic)
+        body = super().identity(deterministic=deterministic, prefix=prefix)
         unused = {"ready"} if self.domain == "chart" else {"ready", "charts"}
         return {name: value for name, value in body.items() if name not in unused}
