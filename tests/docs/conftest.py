@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
+import contextlib
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from tests.docs.run import vz
 from tests.docs.small import small
@@ -21,11 +21,13 @@ PREPARED = (
 
 
 @pytest.fixture(scope="session")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder with games, rollouts, scored, kept and runs/demo of the recipe `tiny`, all small."""
-    folder, before = tmp_path_factory.mktemp("world"), Path.cwd()
-    os.chdir(folder)
-    for command in PREPARED:
-        assert vz(small(command.split())) == 0, command
-    os.chdir(before)
-    yield folder
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with games, rollouts, scored, kept and runs/demo of the recipe `tiny`, all small; one for all workers."""
+    folder = tmp_path_factory.getbasetemp().parent / "world"
+    with FileLock(f"{folder}.lock"):
+        if not folder.exists():
+            folder.mkdir()
+            with contextlib.chdir(folder):
+                for command in PREPARED:
+                    assert vz(small(command.split())) == 0, command
+    return folder

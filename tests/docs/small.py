@@ -23,44 +23,30 @@ NOT_RUN = {
     "accelerate": "asks questions",
 }
 
-SMALL_PICTURES = ["games.width=96", "games.height=64", "games.samples=4", "games.renderer=scalar"]
+QUICK = ["games.samples=1", "games.quality=draft", "games.renderer=scalar"]
+FEW = ["iterate.games=4", "iterate.clue_votes=4", "evaluate.games=4", "evaluate.transcripts=4", "evaluate.questions=8"]
 SMALL = {
-    "make-games": ["--pairs", "24"],
-    "rollout": [],
-    "iterate": ["--rounds", "2"],
-    "evaluate": ["--number", "4"],
+    "make-games": (["--pairs", "24"], QUICK),
+    "rollout": ([], ["rollout.max_clue_tokens=4"]),
+    "iterate": (["--rounds", "2"], ["games.pairs=24", *QUICK, *FEW, "iterate.preflight=0", "evaluate.every=0"]),
+    "evaluate": (["--number", "4"], FEW),
 }
-SETTINGS = {
-    "make-games": [],
-    "rollout": ["rollout.max_clue_tokens=4"],
-    "iterate": [
-        "games.pairs=24",
-        "iterate.games=4",
-        "iterate.clue_votes=4",
-        "evaluate.games=4",
-        "evaluate.transcripts=4",
-    ],
-    "evaluate": ["evaluate.transcripts=4"],
-}
+NOT_AT_HAND = re.compile(r"engine=(vllm|server)|executor|https?://")
 
 
 def small(words: list[str]) -> list[str]:
     """The arguments of `vz`, made small."""
-    command = words[0]
-    recipe = _value_of(words, "--recipe", "-r")
+    command, recipe = words[0], _value_of(words, "--recipe", "-r")
     if command in {"doctor", "recipe"}:
         return words
-    settings = list(SETTINGS.get(command, []))
-    if command == "make-games" and (recipe in LARGE or "chart" in " ".join(words) or "--tables" in words):
-        size = [] if "--tables" in words or "chart" in " ".join(words) else SMALL_PICTURES
-        return [*words, "--pairs", "6", *_set(size)]
-    if (
-        recipe in LARGE
-        or command == "init-model"
-        or re.search(r"engine=(vllm|server)|executor|https?://", " ".join(words))
-    ):
+    if command == "make-games" and {"--tables", "games.domain=chart"} & set(words):
+        return [*words, "--pairs", "6"]
+    if command == "make-games" and recipe in LARGE:
+        return [*words, "--pairs", "6", *_set([*QUICK, "games.width=96", "games.height=64"])]
+    if recipe in LARGE or command == "init-model" or NOT_AT_HAND.search(" ".join(words)):
         return [*words, "--dry-run"]
-    return [*words, *SMALL.get(command, []), *_set(settings)]
+    options, settings = SMALL.get(command, ([], []))
+    return [*words, *options, *_set(settings)]
 
 
 def _set(settings: list[str]) -> list[str]:
