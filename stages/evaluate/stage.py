@@ -95,7 +95,7 @@ def _warnings(recipe: Recipe, figures: dict[str, Any], pairs: int, *, with_itsel
     found = []
     if pairs < FEW_PAIRS:
         found.append(
-            f"there are only {pairs} pairs of pictures, so the intervals are wide: make more games, or hold out a "
+            f"pairs of pictures: only {pairs}, so the intervals are wide; make more games, or hold out a "
             "larger share of them (games.test_fraction)"
         )
     if with_itself:
