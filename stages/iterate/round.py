@@ -227,7 +227,7 @@ def falling_entropy(rounds: Sequence[Metrics]) -> Iterator[str]:
         known = [row[f"{what}_entropy"] for row in rounds if row.get(f"{what}_entropy") is not None]
         if len(known) > WINDOW and (last := fmean(known[-WINDOW:])) < LEAST_ENTROPY * (first := fmean(known[:WINDOW])):
             yield (
-                f"the entropy of {what}s has fallen to {last:.2g} nats a token, from {first:.2g} in the first rounds "
+                f"the entropy of {what}s has fallen to {last:.2g} nats per token, from {first:.2g} in the first rounds "
                 f"({last / first:.0%}): raise train.kl, or lower train.learning_rate"
             )
 

@@ -114,7 +114,7 @@ def facts(report: Report, recipe: Recipe) -> dict[str, str]:
         },
         "repeated clues": f"{counts['repeated_clues']} of {counts['clues'] - counts['unreadable_clues']} readable ones",
         "entropy": ", ".join(f"{name}s {'–' if nats is None else f'{nats:.2f}'}" for name, nats in entropy.items())
-        + " nats a token",
+        + " nats per token",
         "memory": _memory_fact(timings),
         "speed": f"{timings['games_per_minute']:.1f} games/min, {timings['tokens_in_per_second']:.0f} tokens/s in, "
         f"{timings['tokens_per_second']:.0f} out",

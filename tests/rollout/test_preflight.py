@@ -125,7 +125,7 @@ def test_the_facts_of_a_preflight_in_words(games: Path, tmp_path: Path):
     told = preflight.facts(report, recipe)
     assert told["playing the run"] == "at most 1:00:00 (48 rounds)" and "upper bound" in told["assumed"]
     assert told["clue tokens"].endswith("of at most 100") and told["memory"].endswith("GiB")
-    assert told["entropy"] == "clues 0.50, votes 0.50 nats a token"
+    assert told["entropy"] == "clues 0.50, votes 0.50 nats per token"
 
 
 def test_the_command_prints_facts_or_one_object(games: Path, tmp_path: Path):

@@ -174,7 +174,7 @@ def test_few_effective_tokens_are_refused_even_if_the_mean_gap_is_small(played: 
 )
 def test_a_refusal_names_differences(sampler: str, said: str, played: World, tmp_path: Path) -> None:
     rows = spread(tmp_path, played, sampler=sampler)
-    with pytest.raises(InputError, match=rf"differ by 0\.\d+ nats a token.*{said}.*Nothing was trained"):
+    with pytest.raises(InputError, match=rf"differ by 0\.\d+ nats per token.*{said}.*Nothing was trained"):
         run(recipe(played.model), rows.kept, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

@@ -15,7 +15,7 @@ Renderer = Literal["scalar", "llvm"]
 
 @dataclass(frozen=True)
 class Effort:
-    """`samples` paths a pixel. `denoiser`: the quality of Open Image Denoise; None leaves the noise.
+    """`samples` paths per pixel. `denoiser`: the quality of Open Image Denoise; None leaves the noise.
 
     Only for `llvm`: `metal` more paths on and around metal; `photons` for each metal object and light, for caustics.
     """

@@ -41,7 +41,7 @@ class Meter:
         return self._engine.tally.since(self._tally)
 
     def line(self) -> str:
-        """Games, games a minute, tokens a second, the share of prompts that a cache spared, requests, time left."""
+        """Games, games per minute, tokens per second, the share of prompts from a cache, requests, time left."""
         seconds, tally, waiting = max(self.seconds(), 1e-9), self.tally(), self.total - self.before
         played = max(min(tally.completions / self._each, waiting), self.finished)
         eta = timedelta(seconds=round((waiting - played) * seconds / played)) if played else "–"

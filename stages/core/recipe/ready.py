@@ -37,7 +37,7 @@ class ReadySettings(Section):
         ge=1,
         le=170_000_000,
         description="Most pixels of a picture, checked before it is decoded. Guards against files that unpack to more "
-        "than the memory holds (about 4 bytes a pixel and picture; vz's own limit).",
+        "than the memory holds (about 4 bytes per pixel and picture; vz's own limit).",
     )
     max_side: int | None = Field(
         None,

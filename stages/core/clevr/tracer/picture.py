@@ -34,7 +34,7 @@ class Traced:
 
 @vectorised()
 def trace(scene: Scene, *, samples: int, metal: int, photons: int, seed: int) -> Traced:
-    """`samples` paths a pixel, `metal` more on and around metal, `photons` for each metal object and light."""
+    """`samples` paths per pixel, `metal` more on and around metal, `photons` for each metal object and light."""
     transmission_table()  # before any loop that looks into it is recorded
     world = _world(scene)
     stream = drjit.opaque(UInt, seed)
