@@ -107,7 +107,8 @@ def check_gap(record: dict[str, Any], recipe: Recipe, rows: Sequence[Row], sampl
     """
     train, mean, share = recipe.train, record["logprob_gap_mean"], record["effective_tokens"]
     if mean > train.logprob_gap_limit:
-        found = f"differ by {mean:.3g} nats per token on average (train.logprob_gap_limit is {train.logprob_gap_limit:g})"
+        most = f"train.logprob_gap_limit is {train.logprob_gap_limit:g}"
+        found = f"differ by {mean:.3g} nats per token on average ({most})"
     elif share < train.effective_tokens_limit:
         least = f"train.effective_tokens_limit is {train.effective_tokens_limit:g}"
         found = f"differ so much that only a share of {share:.3g} of the tokens counts after weighting ({least})"
