@@ -66,10 +66,18 @@ def write_round(folder: Path, state: State, metrics: Metrics) -> None:
 
 
 def _read(path: Path, kind: type[T]) -> T | None:
+    """None if there is no file or it is no JSON. `InputError` if it is JSON that this version of vz does not know."""
     try:
-        return TypeAdapter(kind).validate_python(read_json(path))
-    except (InputError, ValidationError):
+        body = read_json(path)
+    except InputError:
         return None
+    try:
+        return TypeAdapter(kind).validate_python(body)
+    except ValidationError as error:
+        raise InputError(
+            f"{path}: not as this version of vz writes it ({error.errors()[0]['msg']}); continue the run "
+            "with the version that wrote it, or choose another --out"
+        ) from error
 
 
 def read_lines(path: Path) -> list[Metrics]:

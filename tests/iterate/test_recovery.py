@@ -140,3 +140,12 @@ def test_a_run_draws_its_own_games_again_only_if_they_are_lost(tmp_path: Path, m
     assert iterate.run(longer, tmp_path / "run").status == "done" and picture.read_bytes() == before
     monkeypatch.setattr("stages.make_games.clevr.drawn.DrawnPair.make", None)  # nothing is drawn any more
     assert iterate.run(longer, tmp_path / "other").status == "done"
+
+
+def test_a_run_of_another_version_is_refused_and_kept(run: Path, games: Path):
+    for path in [run / "state.json", *run.glob("round-*/round.json")]:
+        path.write_text('{"written by": "a later version"}')
+    before = sorted(run.rglob("*"))
+    with pytest.raises(InputError, match=r"json: not as this version of vz writes it \(.*\); continue the run with"):
+        iterate.run(recipe("iterate.rounds=4"), run, games=games)
+    assert sorted(run.rglob("*")) == before
