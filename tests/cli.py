@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import os
-from contextlib import chdir, redirect_stderr, redirect_stdout
+import signal
+from collections.abc import Iterator
+from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from subprocess import CompletedProcess
 from unittest.mock import patch
@@ -21,6 +23,7 @@ def vz(*arguments: str | Path, cwd: Path | None = None) -> CompletedProcess[str]
     with (
         patch("sys.argv", words),
         patch.dict(os.environ),
+        same_signals(),
         chdir(cwd or Path.cwd()),
         redirect_stdout(out),
         redirect_stderr(err),
@@ -29,3 +32,13 @@ def vz(*arguments: str | Path, cwd: Path | None = None) -> CompletedProcess[str]
         main()
     code = end.value.code
     return CompletedProcess(words, code if isinstance(code, int) else 1, out.getvalue(), err.getvalue())
+
+
+@contextmanager
+def same_signals() -> Iterator[None]:
+    """Afterwards the process blocks the signals that it blocked before. `main` blocks those that it was told to ignore."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
