@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import asdict
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined, Template
-
 from stages.core.engines import Engine, Sampling
 from stages.core.folder import artifact
+from stages.core.game.prompting import fill
 from stages.core.game.quoting import quoted
 from stages.core.game.readers import read_clue
 from stages.core.game.thinking import read_answer, thinking_tags
@@ -64,13 +62,7 @@ def judge(
 
 def ask_for(recipe: Recipe, question: Question) -> str:
     """The prompt that asks a question."""
-    return _template(judge_prompt(recipe)).render(_facts(*question)).strip()
-
-
-@cache
-def _template(path: Path) -> Template:
-    environment = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    return environment.from_string(path.read_text(encoding="utf-8"))
+    return fill(judge_prompt(recipe), **_facts(*question)).strip()
 
 
 def read_reply(text: str, truncated: bool = False) -> str:

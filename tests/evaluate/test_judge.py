@@ -11,7 +11,7 @@ from stages.core.engines.fake import FakeEngine, plausible
 from stages.core.errors import InputError
 from stages.core.folder.artifact import Report
 from stages.core.recipe import load
-from stages.evaluate.judge import read_reply
+from stages.evaluate.judge import ask_for, read_reply
 from tests.evaluate.checker.test_checker import SCENE
 from tests.helpers import fake_recipe, write_games
 
@@ -87,8 +87,6 @@ def test_an_answer_that_was_cut_off_is_unreadable():
 
 
 def facts(domain: str, scene: object) -> str:
-    from stages.evaluate.judge import ask_for
-
     return ask_for(load("paper-v1"), (domain, json.dumps(scene), "a red cube"))
 
 
@@ -102,6 +100,23 @@ def test_the_prompt_says_what_a_chart_shows():
     text = facts("chart", CHART)
     assert 'A bar chart with the title "Harvest"' in text
     assert "|  | apples | pears |\n| 2019 | 3 | 4 |\n| 2020 | 5 |  |\n" in text
+
+
+@pytest.mark.parametrize(
+    ("template", "message"),
+    [
+        ("{{ clue.__class__.__mro__ }}", "access to attribute '__class__' of 'str' object is unsafe"),
+        ("{{ seat }}", "'seat' is undefined"),
+        ("{% if %}", "Expected an expression"),
+    ],
+)
+def test_a_judge_prompt_of_ones_own_is_rendered_like_other_prompts(tmp_path: Path, template: str, message: str):
+    for name in ("clue.j2", "vote.j2"):
+        (tmp_path / name).write_text("{{ image }}")
+    (tmp_path / "judge.j2").write_text(template)
+    recipe = load("paper-v1", [f"game.prompts={tmp_path}"])
+    with pytest.raises(InputError, match=f"judge.j2: {message}"):
+        ask_for(recipe, ("clevr", json.dumps(SCENE), "a red cube"))
 
 
 def test_clues_about_charts_are_judged_by_the_judge_alone(tmp_path: Path):

@@ -67,10 +67,7 @@ def render_prompt(game: Deal, subject: Subject, rules: GameRules, turn: Turn, cl
 
 def render(prompt_set: str, name: str, **values: Any) -> list[Message]:
     """The template `name` of a prompt set as one user message. Some are no turn of the game, such as `question`."""
-    try:
-        text = _environment(prompt_set).get_template(f"{name}.j2").render(**values, image=_IMAGE)
-    except TemplateError as error:
-        raise InputError(f"{prompt_folder(prompt_set) / name}.j2: {error} (docs/doors/prompts.md)") from error
+    text = fill(prompt_folder(prompt_set) / f"{name}.j2", **values, image=_IMAGE)
     before, mark, after = text.partition(_IMAGE)
     if not mark or _IMAGE in after:
         raise InputError(f"{prompt_folder(prompt_set)}: each template must hold {{{{ image }}}} exactly once")
@@ -78,10 +75,18 @@ def render(prompt_set: str, name: str, **values: Any) -> list[Message]:
     return [{"role": "user", "content": [*texts[0], {"type": "image", "text": None}, *texts[1]]}]
 
 
+def fill(template: Path, **values: Any) -> str:
+    """The text of a template, which runs in Jinja's sandbox. `InputError` says what is wrong with it."""
+    try:
+        return _environment(template.parent).get_template(template.name).render(**values)
+    except TemplateError as error:
+        raise InputError(f"{template}: {error} (docs/doors/prompts.md)") from error
+
+
 @cache
-def _environment(prompt_set: str) -> SandboxedEnvironment:
+def _environment(folder: Path) -> SandboxedEnvironment:
     return SandboxedEnvironment(
-        loader=FileSystemLoader(prompt_folder(prompt_set)),
+        loader=FileSystemLoader(folder),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
