@@ -36,7 +36,7 @@ def vz(*arguments: str | Path, cwd: Path | None = None) -> CompletedProcess[str]
 
 @contextmanager
 def same_signals() -> Iterator[None]:
-    """Afterwards the process blocks the signals that it blocked before. `main` blocks those that it was told to ignore."""
+    """Restore the blocked signals at the end: `main` blocks those that the process was started to ignore."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     try:
         yield

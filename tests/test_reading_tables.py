@@ -1,4 +1,4 @@
-"""The README's ways of opening the tables: Polars, datasets, DuckDB."""
+"""The ways of opening the tables that docs/tables.md shows: Polars, datasets, DuckDB."""
 
 from pathlib import Path
 

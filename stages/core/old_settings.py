@@ -44,6 +44,8 @@ REMOVED: dict[str, Any] = {
         "settle": dict(zip(_COURSE, (80, 5e-4, 0.0), strict=True)),
     },
 }  # fmt: skip
+# Parts that earlier versions stored even for games without charts, or without ready pictures.
+ONCE_STORED = ("games.charts.", "games.ready.")
 # Values that have other names now, and a field that has another name.
 REWARDS = {"paper": "paper", "code": "released-code"}
 NO_VARIANCE = {True: "renormalise", False: "keep"}

@@ -87,8 +87,8 @@ def _scene(text: str) -> dict[str, Any]:
 
 
 def clue_figures(clues: pl.DataFrame) -> dict[str, Any]:
-    """By role: shares true of the own and of the civilians' picture among the clues that the checker judges, and how
-    many it does not judge; shares copied and unreadable; mean length in tokens."""
+    """Figures by role: how many of the judged clues are true of the speaker's picture and of the civilians'; the shares
+    that the checker cannot judge, that are copied and that are unreadable; the mean length in tokens."""
     found: dict[str, Any] = {}
     for role in ROLES:
         given = clues.filter(pl.col("role") == role)

@@ -10,7 +10,7 @@ import polars as pl
 from stages.core import tables
 from stages.core.engines import Engine
 from stages.core.errors import InputError
-from stages.core.folder import artifact
+from stages.core.folder.content import version_of
 from stages.core.game.rules import Deal, deal
 from stages.core.play import playable
 from stages.core.play.playable import check_spy_view
@@ -47,4 +47,4 @@ def deals(recipe: Recipe, pairs: pl.DataFrame, purpose: str, count: int) -> list
 
 def load(engine: Engine, policy: str, place: str | Path) -> None:
     """Give a policy of the engine its weights; a hash of them is its version."""
-    engine.load(policy, place, artifact.content_hash(place)[:12])
+    engine.load(policy, place, version_of(place))

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from stages.core.engines import Engine, Sampling
-from stages.core.folder import artifact
 from stages.core.game.prompting import fill
 from stages.core.game.quoting import quoted
 from stages.core.game.readers import read_clue
@@ -17,6 +16,7 @@ from stages.core.game.thinking import read_answer, thinking_tags
 from stages.core.recipe import Recipe
 from stages.core.recipe.load import place_of, prompt_folder
 from stages.evaluate.asking import Ask, ask_all
+from stages.evaluate.held_out import load
 
 JUDGE = "judge"  # the policy's name in the engine
 READS = ("clevr", "chart")  # domains whose scenes say all that a picture shows
@@ -46,7 +46,7 @@ def judge(
     asks = [Ask(f"judge {number}", [_message(ask_for(recipe, one))], []) for number, one in enumerate(asked)]
     sampling = Sampling(0.0, 1.0, recipe.evaluate.judge_tokens, 0, 1.0)
     before = engine.tally.copy()
-    engine.load(JUDGE, place, artifact.content_hash(place)[:12])
+    load(engine, JUDGE, place)
     try:
         answers = ask_all(asks, JUDGE, recipe, engine, sampling)
     finally:

@@ -13,7 +13,7 @@ from stages.core import tables
 from stages.core.engines import Engine, open_engine
 from stages.core.folder import artifact
 from stages.core.folder.artifact import Outcome, Report
-from stages.core.folder.content import known_as
+from stages.core.folder.content import known_as, version_of
 from stages.core.play import playable
 from stages.core.play.folder import PAIR, play_folder
 from stages.core.play.game import policies
@@ -98,13 +98,14 @@ def produce(
     }
 
     def make(work: Path) -> Outcome:
+        left_out = frozenset[str]()
         if engine is None:
             check_models(recipe, places.values())
-        left_out = playable.leave_out(work, recipe, games, pairs, places.values()) if engine is None else frozenset()
+            left_out = playable.leave_out(work, recipe, games, pairs, places.values())
         with ExitStack() as stack:
             live = engine or stack.enter_context(open_engine(recipe))
             for name, place in places.items():
-                live.load(name, place, artifact.content_hash(place)[:12])
+                live.load(name, place, version_of(place))
             outcome = play(work, live, left_out)
         outcome.counts["unplayable_pairs"] = len(left_out)
         outcome.warnings += playable.warning(left_out, out)

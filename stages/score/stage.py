@@ -173,6 +173,6 @@ def _counts(scored: pl.DataFrame, judged: pl.DataFrame) -> dict[str, Any]:
 
 
 def _current(rows: pl.DataFrame) -> pl.DataFrame:
-    """The current policy's rows; all of them for a role that it never plays (`rollout.seats`), so that it is shown."""
+    """The current policy's rows. For a role that it never plays (`rollout.seats`), all rows."""
     own = rows.filter(IS_CURRENT)
     return rows if own.is_empty() else own

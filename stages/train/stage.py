@@ -12,6 +12,7 @@ from typing import Any
 from stages.core.errors import InputError
 from stages.core.folder import artifact
 from stages.core.folder.artifact import Outcome, Report
+from stages.core.folder.content import version_of
 from stages.core.folder.files import read_json, replace_folder, sha256_text, to_json, write_json
 from stages.core.recipe import Recipe
 from stages.core.recipe.load import place_of
@@ -141,7 +142,7 @@ class _Call:
         """Train, and export to `out`. If the export fails, the state stays for the next call."""
         recipe, state = self.job.recipe, Path(self.job.state_out)
         rows = read_rows(Path(self.job.kept), Path(self.job.rollouts), Path(self.job.games), recipe.train.loss)
-        version = artifact.content_hash(self.job.model)[:12]
+        version = version_of(self.job.model)
         foreign = [row.policy_version for row in rows if row.policy_version != version]
         job, warnings = self._with_schedule(len(rows), len(foreign))
         if foreign:

@@ -39,9 +39,14 @@ def content_hash(source: Path | str) -> str:
         return sha256_text("\n".join(f"{name} {found}" for name, found in zip(names, hashes, strict=True)))
 
 
+def version_of(place: Path | str) -> str:
+    """A short hash of a model's content, or of its hub name: the version of the policy that has these weights."""
+    return content_hash(place)[:12]
+
+
 def known_as(policy: str) -> str:
     """The name of a seat's policy; for a folder, which may be moved, a hash of its content."""
-    return content_hash(Path(policy))[:12] if Path(policy).is_dir() else policy
+    return version_of(Path(policy)) if Path(policy).is_dir() else policy
 
 
 def outputs(folder: Path) -> dict[str, dict[str, Any]]:

@@ -17,9 +17,8 @@ from typing import Any
 from stages.core.errors import InputError
 from stages.core.folder.content import MANIFEST, outputs
 from stages.core.folder.files import read_json, to_json
-from stages.core.old_settings import modernised
+from stages.core.old_settings import ONCE_STORED, modernised
 
-SOMETIMES = ("games.charts.", "games.ready.")  # parts of the settings that only some games depend on
 FORMAT = 2  # 1 counted versions of packages and places of models among the settings
 REPORTED_PACKAGES = (
     "vz-selfplay", "polars", "pillow", "torch", "transformers", "trl", "accelerate", "peft", "mitsuba", "pyoidn",
@@ -119,10 +118,10 @@ def flat_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
 def changed_settings(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """The dotted keys of the settings that differ. A field that is null is as good as one that was not there yet.
 
-    Earlier versions also stored settings of charts and of ready pictures for games that have none.
+    Of a part that earlier versions always stored, and that decides nothing here (`ONCE_STORED`), nothing counts.
     """
     before, after = flat_settings(old), flat_settings(new)
-    for part in SOMETIMES:
+    for part in ONCE_STORED:
         if not any(key.startswith(part) for key in after):
             before = {key: value for key, value in before.items() if not key.startswith(part)}
     return [key for key in {**before, **after} if before.get(key) != after.get(key)]

@@ -21,7 +21,7 @@ class Journal:
     """Collects finished games and saves them in files.
 
     A file is written after SAVE_EVERY games or `save_seconds`, whichever is sooner. With `deterministic: true` it is
-    one for each block, which is saved whole or not at all, so that it is always played as one batch.
+    one per block: a block is always played as one batch, so it is saved as a whole.
     """
 
     def __init__(self, folder: Path, recipe: Rollout, deterministic: bool) -> None:

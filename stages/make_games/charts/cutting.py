@@ -16,7 +16,7 @@ from stages.make_games.charts.tables import COLUMN, VALUE, Cube, Dimension, Tabl
 
 FEWEST = {"bar": 2, "grouped": 2, "stacked": 2, "line": 3, "area": 3, "pie": 3, "scatter": 4}  # rows
 MOST_ROWS, MOST_POINTS = 12, 24  # drawn as bars (a year's months), and along a line
-MOST_SLICES, MOST_SERIES = 7, 4  # so that colours are told apart
+MOST_SLICES, MOST_SERIES = 7, 4  # more colours are hard to tell apart
 MOST_BARS = 28  # of a grouped chart, so that one is 10 pixels wide at 480
 WHOLE_WITHIN = 1.5  # per cent: rounded shares seldom make 100
 SMALLEST_SLICE = 0.04  # of a pie, so that its number has room

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from stages.core import vlm
 from stages.core.errors import InputError
-from stages.core.folder import artifact
+from stages.core.folder.content import version_of
 from stages.core.recipe.load import place_of
 from stages.core.recipe.model import Model
 from stages.core.vlm.adapters import adapter_config
@@ -38,7 +38,7 @@ def weights_of(model: str | Path, version: str, recipe: Model) -> Weights:
     _check_servable(place)
     full, config = place_of(vlm.base_of_adapter(place, recipe)), adapter_config(place)
     rank = max([int(config["r"]), *(config.get("rank_pattern") or {}).values()])
-    return Weights(str(full), artifact.content_hash(full)[:12], vlm.revision_of(full, recipe), place, rank)
+    return Weights(str(full), version_of(full), vlm.revision_of(full, recipe), place, rank)
 
 
 def check_experts(target_parameters: Sequence[str]) -> None:
