@@ -8,14 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from stages.core.recipe import Recipe
 from tests.docs.blocks import blocks, given
 from tests.docs.run import run
+from tests.docs.settings import check_settings
 from tests.docs.small import ROOT
 
 pytestmark = pytest.mark.docs
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
-NOT_FIELDS = {"json", "parquet", "py", "seats"}  # endings of files, and a variable of templates
 LINK = re.compile(r"\]\(([^)#\s]*)(?:#[^)\s]*)?\)")
 
 
@@ -57,10 +56,4 @@ def test_the_readme_is_short():
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
 def test_every_setting_that_a_page_names_exists(page: Path):
-    named = re.findall(r"`(\w+)\.(\w+)(?:\.(\w+))?[`=:]", page.read_text(encoding="utf-8"))
-    sections = {section: field.annotation for section, field in Recipe.model_fields.items()}
-    for section, field, inner in (names for names in named if names[0] in sections and names[1] not in NOT_FIELDS):
-        fields = {known.alias or key: known for key, known in sections[section].model_fields.items()}
-        assert field in fields, f"{section}.{field}"
-        below = getattr(fields[field].annotation, "model_fields", {inner: None})
-        assert not inner or inner in below, f"{section}.{field}.{inner}"
+    check_settings(page.read_text(encoding="utf-8"))

@@ -1,24 +1,17 @@
 """The page about the method names settings that exist, and the recipes say what its table says."""
 
-import re
 from pathlib import Path
 
 import pytest
 
-from stages.core.recipe import Recipe, load
+from stages.core.recipe import load
+from tests.docs.settings import check_settings
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs/method.md").read_text(encoding="utf-8")
 
 
 def test_every_setting_on_the_page_exists():
-    named = re.findall(r"`(\w+)\.(\w+)(?:\.(\w+))?", PAGE)
-    sections = {name: field.annotation for name, field in Recipe.model_fields.items()}
-    found = [names for names in named if names[0] in sections]
-    assert len(found) > 60
-    for section, field, inner in found:
-        fields = {known.alias or name: known for name, known in sections[section].model_fields.items()}
-        assert field in fields, f"{section}.{field}"
-        assert not inner or inner in fields[field].annotation.model_fields, f"{section}.{field}.{inner}"
+    assert check_settings(PAGE) > 60
 
 
 @pytest.mark.parametrize(
