@@ -1,14 +1,15 @@
 """The training state of a run: master weights, Adam moments and the update reached, in one folder.
 
 `state.json` identifies the state and its files. `part-*.safetensors` hold `weight/<name>` (fp32), `exp_avg/<name>`,
-`exp_avg_sq/<name>` and `step/<name>` of every weight that trains. `training.json` has the measures of the updates that
-led to it. Random numbers are not in it: each update has a seed made of the run's seed and the update's number. A state
-is written to a hidden sibling and renamed, so a kill never leaves half a state.
+`exp_avg_sq/<name>` and `step/<name>` of every weight that trains, and the scales of moments in 8 bits. `training.json`
+has the measures of the updates that led to it. Random numbers are not in it: each update has a seed made of the run's
+seed and the update's number. A state is written to a hidden sibling and renamed, so a kill never leaves half a state.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 STATE, UPDATES = "state.json", "training.json"
 FORMAT = 1
-MOMENTS = ("exp_avg", "exp_avg_sq", "step")
 PART_BYTES = 4 << 30  # bounds the memory that writing takes
 
 Named = Iterator[tuple[str, "torch.Tensor"]]
@@ -79,12 +79,12 @@ def read_state(folder: Path) -> Named:
 
 def snapshot(weights: dict[str, torch.nn.Parameter], optimizer: torch.optim.Optimizer | None) -> Named:
     """The tensors of a state from live weights and their optimizer. Gathers shards, so all processes must call it."""
+    from stages.train.optimizer import moments_of
+
     for name, weight in weights.items():
         yield f"weight/{name}", whole(weight.detach())
-        moments = optimizer.state.get(weight, {}) if optimizer is not None else {}
-        for moment in MOMENTS:
-            if moment in moments:
-                yield f"{moment}/{name}", whole(moments[moment])
+        for moment, value in (moments_of(optimizer, weight) if optimizer is not None else {}).items():
+            yield f"{moment}/{name}", value
 
 
 def write_state(
@@ -137,25 +137,18 @@ def load_weights(folder: Path, weights: dict[str, torch.nn.Parameter]) -> None:
 
 def load_moments(folder: Path, weights: dict[str, torch.nn.Parameter], optimizer: torch.optim.Optimizer) -> None:
     """Give the optimizer the moments of a state, sharded like its weights."""
-    for key, value in read_state(folder):
-        kind, name = key.split("/", 1)
-        if kind in MOMENTS and name in weights:
-            weight = weights[name]
-            optimizer.state[weight][kind] = value if kind == "step" else _like(value, weight)
+    from stages.train.optimizer import MOMENTS, set_moments
+
+    with ExitStack() as stack:
+        parts = [stack.enter_context(opened(part)) for part in sorted(folder.glob("part-*.safetensors"))]
+        places = {key: part for part in parts for key in part.keys()}  # noqa: SIM118  (not a dictionary)
+        for name, weight in weights.items():
+            keys = {moment: f"{moment}/{name}" for moment in MOMENTS if f"{moment}/{name}" in places}
+            if keys:
+                set_moments(optimizer, weight, {moment: places[key].get_tensor(key) for moment, key in keys.items()})
 
 
 def whole(tensor: torch.Tensor) -> torch.Tensor:
     """A tensor gathered from its shards, if it has any. All processes must call this."""
     gather = getattr(tensor, "full_tensor", None)  # only a DTensor (FSDP2) has it
     return gather() if gather is not None else tensor
-
-
-def _like(value: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    value = value.to(weight.device)
-    mesh = getattr(weight, "device_mesh", None)
-    if mesh is None:
-        return value
-    from torch.distributed.tensor import DTensor, distribute_tensor
-
-    assert isinstance(weight, DTensor)
-    return distribute_tensor(value, mesh, weight.placements)

@@ -28,6 +28,7 @@ from stages.train.job import Job
 from stages.train.logprobs import Tokens, add_head, completion_logprobs
 from stages.train.loss import loss_of
 from stages.train.measures import Tally, check_gap
+from stages.train.optimizer import make_optimizer
 from stages.train.plan import MicroBatch, UpdateSize, rate
 from stages.train.policy import frozen_dtype, trainable
 from stages.train.rows import Row
@@ -81,6 +82,7 @@ class ReplayTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no annotation
             args=config,
             train_dataset=Dataset.from_dict({"prompt": ["stored"] * 2}),  # required, but never read
             processing_class=encoder.processor,
+            optimizers=(make_optimizer(models.policy, job.recipe.train), None),
         )
         self.job, self.work, self.encoder, self.progress = job, work, encoder, progress
         self.settings = job.recipe.train

@@ -12,9 +12,11 @@ import torch
 
 from stages.core.errors import InputError, VzError
 from stages.core.recipe import Recipe
+from stages.core.recipe.train import Train
 from stages.train.accelerate_file import Spread
 from stages.train.job import Job
 from stages.train.launch import launch
+from stages.train.optimizer import make_optimizer
 from stages.train.sharding import layers, shard
 from stages.train.state import FORMAT, StateInfo, load_moments, load_weights, snapshot, write_state
 from tests.train import world
@@ -24,30 +26,38 @@ INFO = StateInfo(FORMAT, "id", "trl", "full", 1, 1, 0)
 
 def network() -> torch.nn.Module:
     torch.manual_seed(0)
-    return torch.nn.Sequential(torch.nn.Linear(6, 5), torch.nn.Linear(5, 3))
+    return torch.nn.Sequential(torch.nn.Linear(256, 21), torch.nn.Linear(21, 3))
 
 
 def step(model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> None:
     optimizer.zero_grad()
-    model(torch.linspace(-1, 1, 12).reshape(2, 6)).square().mean().backward()
+    model(torch.linspace(-1, 1, 512).reshape(2, 256)).square().mean().backward()
     optimizer.step()
 
 
+OPTIMIZERS = {
+    "plain": Train(learning_rate=0.1),
+    "small": Train(learning_rate=0.1, optimizer="adamw_8bit", offload_optimizer=True),
+}
+
+
 def on_rank(rank: int, port: int, folder: Path) -> None:
-    """Go on from the state in `whole-1` with sharded weights; write the state after."""
+    """Go on from the states after one step with sharded weights; write the states after."""
     from torch.distributed.fsdp import fully_shard
 
     torch.set_num_threads(1)
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "RANK": str(rank), "WORLD_SIZE": "2"}
     torch.distributed.init_process_group("gloo")
     mesh = torch.distributed.init_device_mesh("cpu", (2,))
-    model = network()
-    load_weights(folder / "whole-1", dict(model.named_parameters()))
-    fully_shard(model, mesh=mesh)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=0.1)
-    load_moments(folder / "whole-1", dict(model.named_parameters()), optimizer)
-    step(model, optimizer)
-    write_state(folder / "sharded-2", INFO, snapshot(dict(model.named_parameters()), optimizer), [], main=rank == 0)
+    for kind, train in OPTIMIZERS.items():
+        model = network()
+        load_weights(folder / f"{kind}-1", dict(model.named_parameters()))
+        fully_shard(model, mesh=mesh)
+        optimizer = make_optimizer(model, train)
+        load_moments(folder / f"{kind}-1", dict(model.named_parameters()), optimizer)
+        step(model, optimizer)
+        after = snapshot(dict(model.named_parameters()), optimizer)
+        write_state(folder / f"{kind}-sharded", INFO, after, [], main=rank == 0)
     torch.distributed.destroy_process_group()
 
 
@@ -57,11 +67,12 @@ def test_a_sharded_step_from_a_state_equals_an_unsharded_one(tmp_path: Path) -> 
 
     from tests.train.world import tensors
 
-    model = network()
-    optimizer = torch.optim.AdamW(model.parameters(), lr=0.1)
-    for number in (1, 2):
-        step(model, optimizer)
-        write_state(tmp_path / f"whole-{number}", INFO, snapshot(dict(model.named_parameters()), optimizer), [])
+    for kind, train in OPTIMIZERS.items():
+        model = network()
+        optimizer = make_optimizer(model, train)
+        for number in (1, 2):
+            step(model, optimizer)
+            write_state(tmp_path / f"{kind}-{number}", INFO, snapshot(dict(model.named_parameters()), optimizer), [])
     context, port = multiprocessing.get_context("spawn"), get_free_port()
     processes = [context.Process(target=on_rank, args=(rank, port, tmp_path)) for rank in (0, 1)]
     for process in processes:
@@ -69,10 +80,12 @@ def test_a_sharded_step_from_a_state_equals_an_unsharded_one(tmp_path: Path) -> 
     for process in processes:
         process.join(120)
     assert [process.exitcode for process in processes] == [0, 0]
-    whole, sharded = tensors(tmp_path / "whole-2"), tensors(tmp_path / "sharded-2")
-    assert whole.keys() == sharded.keys()
-    for name, value in whole.items():
-        torch.testing.assert_close(sharded[name], value, rtol=1e-6, atol=1e-7)
+    for kind in OPTIMIZERS:
+        whole, sharded = tensors(tmp_path / f"{kind}-2"), tensors(tmp_path / f"{kind}-sharded")
+        assert whole.keys() == sharded.keys()
+        assert ("exp_avg_scale/0.weight" in whole) == (kind == "small")
+        for name, value in whole.items():
+            torch.testing.assert_close(sharded[name], value, rtol=1e-6, atol=1e-7, msg=f"{kind} {name}")
 
 
 @pytest.fixture

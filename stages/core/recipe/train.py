@@ -86,7 +86,20 @@ class Train(Section):
         description="Parts of the model that do not train, by the names of their modules, e.g. [vision_tower] or, in "
         "Qwen-VL, [visual]. Has no effect on LoRA, whose targets decide what trains.",
     )
-    weight_decay: float = Field(0.0, ge=0, description="AdamW's decoupled weight decay.")
+    optimizer: Literal["adamw", "adamw_bf16", "adamw_8bit"] = Field(
+        "adamw",
+        description="How AdamW holds its two moments of each weight that trains: fp32, 8 bytes a weight; bf16 with "
+        "stochastic rounding, 4 bytes; or bitsandbytes' blocks of 8 bits, 2 bytes (arXiv 2110.02861). Weights stay "
+        "fp32.",
+    )
+    offload_optimizer: bool = NumericField(
+        False,
+        description="Hold the moments in RAM. They visit the GPU a part of a weight at a time during the optimizer "
+        "step.",
+    )
+    weight_decay: float = Field(
+        0.0, ge=0, description="AdamW's decoupled weight decay of all weights but biases, norms and other vectors."
+    )
     adam_beta1: float = Field(0.9, ge=0, lt=1, description="AdamW β1.")
     adam_beta2: float = Field(0.999, ge=0, lt=1, description="AdamW β2.")
     adam_epsilon: float = Field(1e-8, gt=0, description="AdamW ε (torch's default).")
