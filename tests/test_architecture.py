@@ -52,7 +52,7 @@ LAYERS = [
     {"clevr", "game", "pages", "pictures"},
     {"recipe", "tables", "processes"},
     {"folder", "user_code"},
-    {"changes", "errors", "old_settings", "progress", "seeds"},
+    {"changes", "clock", "errors", "old_settings", "progress", "seeds"},
 ]
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import polars as pl
 import polars.exceptions
 
+from stages.core.clock import clock
 from stages.core.errors import InputError
 from stages.core.folder.files import replace_file
 
@@ -209,6 +210,7 @@ def from_rows(rows: list[dict[str, object]], schema: Schema) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=schema, strict=True)
 
 
+@clock.part("writing tables")
 def write(frame: pl.DataFrame, path: Path, schema: Schema) -> None:
     """Check the table and write it in one step that outlasts a power cut."""
     temporary = path.with_name(f".{path.name}.tmp")
@@ -216,6 +218,7 @@ def write(frame: pl.DataFrame, path: Path, schema: Schema) -> None:
     replace_file(temporary, path)
 
 
+@clock.part("reading tables")
 def read(path: Path, schema: Schema, columns: list[str] | None = None) -> pl.DataFrame:
     """Read and check a table, or some of its columns. `InputError` names the file and what is wrong."""
     wanted = schema if columns is None else {name: schema[name] for name in columns}

@@ -14,6 +14,7 @@ from statistics import fmean
 
 from stages import filter as filter_stage
 from stages import rollout, score, train
+from stages.core.clock import clock
 from stages.core.engines import Engine
 from stages.core.folder.artifact import Report
 from stages.core.game.rules import ActivePhase
@@ -86,7 +87,8 @@ class Round:
 
     def _timed(self, step: str, work: Callable[[], Report]) -> Report:
         began = time.monotonic()
-        report = work()
+        with clock.part(step):
+            report = work()
         self.seconds[step] = round(time.monotonic() - began, 3)
         return report
 

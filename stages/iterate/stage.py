@@ -12,6 +12,7 @@ import polars as pl
 
 from stages import score, train
 from stages.core import tables, vlm
+from stages.core.clock import clock
 from stages.core.engines import Engine, open_engine
 from stages.core.errors import InputError
 from stages.core.folder import artifact
@@ -29,7 +30,8 @@ from stages.iterate.recovery import LOST, find_resume_point, go_back
 from stages.iterate.round import Round
 from stages.iterate.run_folder import PROMPTS, begin, has_begun, has_rounds, inputs_of, own_games, prune
 from stages.iterate.schedule import start
-from stages.iterate.state import METRICS, Metrics, State, read_lines, record, write_round, write_state
+from stages.iterate.state import METRICS, TIMINGS, Metrics, State, read_lines, record, write_round, write_state
+from stages.iterate.timing import breakdown
 from stages.rollout import preflight
 from stages.train.accelerate_file import spread_of
 
@@ -79,6 +81,7 @@ def run(
             left_out = playable.write_list(out, recipe, found, _left_out_before(out))
             if first == 0:
                 _before_round_1(Round(out, recipe, pictures, live, 0, state, left_out), on_preflight)
+            clock.start()
             for number in range(first + 1, recipe.iterate.rounds + 1):
                 _refuse_edited_files(out, recipe, inputs)
                 this = Round(out, recipe, pictures, live, number, state, left_out)
@@ -181,10 +184,12 @@ def _refuse_edited_files(out: Path, recipe: Recipe, inputs: dict[str, str]) -> N
 
 def _play_round(this: Round, callbacks: dict[str, Callback], on_round: OnRound | None, warnings: list[str]) -> State:
     after, metrics, timings = this.play()
+    timings |= breakdown(clock.lap())
     assert after.checkpoint is not None
     evaluate_if_due(this, this.run / after.checkpoint)
+    clock.lap()  # an evaluation is no part of a round; what follows counts to the next one
     record(this.run / METRICS, metrics)
-    record(this.run / "timings.jsonl", timings)
+    record(this.run / TIMINGS, timings)
     write_round(this.folder, after, metrics)  # now the round is finished
     write_state(this.run, after)
     prune(this.run, this.recipe, after)

@@ -19,6 +19,7 @@ from stages.iterate.schedule import Schedule
 Metrics = dict[str, Any]
 STATE = "state.json"
 METRICS = "metrics.jsonl"  # a row for each round
+TIMINGS = "timings.jsonl"  # the same, but not comparable between runs
 ROUND = "round.json"  # in a finished round's folder: the state after it, and its metrics
 
 T = TypeVar("T")

@@ -132,6 +132,7 @@ class Engine(ABC):
 
     batches = False  # whether it computes requests in batches, and so should get many at once
     lanes = 1  # parts that compute independently of each other; vz spreads games over them
+    times_itself = False  # whether it tells the clock when it computes; otherwise all time with requests counts
 
     def __init__(self) -> None:
         self._runner = asyncio.Runner()

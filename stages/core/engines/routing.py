@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
 
+from stages.core.clock import ENGINE, clock
 from stages.core.engines.base import Completion, Engine, Queue, Request
 from stages.core.engines.server import ServerEngine
 from stages.core.errors import InputError
@@ -36,7 +37,7 @@ class RoutingEngine(Engine):
         self._served.discard(policy)
         if is_served(model):
             self._served.add(policy)
-        with self._blamed(policy):
+        with self._blamed(policy), clock.part("loading weights into the engine"):
             self._of(policy).load(policy, model, version)
 
     def unload(self, policy: str) -> None:
@@ -46,8 +47,9 @@ class RoutingEngine(Engine):
         return self._of(policy).version(policy)
 
     async def generate(self, request: Request) -> list[Completion]:
-        with self._blamed(request.policy):
-            completions = await self._of(request.policy).generate(request)
+        engine = self._of(request.policy)
+        with self._blamed(request.policy), nullcontext() if engine.times_itself else clock.busy(ENGINE):
+            completions = await engine.generate(request)
             if self._own and len(completions) != request.n:
                 raise InputError(
                     f"{self._own}: generate returned {len(completions)} completions for a request of {request.n}; "

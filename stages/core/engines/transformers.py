@@ -9,6 +9,7 @@ from itertools import accumulate, groupby
 from pathlib import Path
 
 from stages.core import vlm
+from stages.core.clock import ENGINE, clock
 from stages.core.engines.base import Completion, Engine, Queue, Request, Sampling
 from stages.core.engines.fit import Fit, check_fit
 from stages.core.engines.local_policy import LocalPolicy, Question
@@ -24,7 +25,7 @@ class TransformersEngine(Engine):
     recipe is deterministic, otherwise `batch_size` completions of the largest group of equal policy and sampling.
     """
 
-    batches = True
+    batches = times_itself = True
 
     def __init__(self, recipe: Recipe) -> None:
         super().__init__()
@@ -63,7 +64,8 @@ class TransformersEngine(Engine):
     async def generate(self, request: Request) -> list[Completion]:
         self.version(request.policy)
         try:
-            question = self._policies[request.policy].question(request, self._recipe.rollout.max_prompt_tokens)
+            with clock.busy(ENGINE):
+                question = self._policies[request.policy].question(request, self._recipe.rollout.max_prompt_tokens)
         except Exception as error:  # one game that cannot be played ends them all
             self._batcher.fail(error)
             raise
@@ -111,7 +113,8 @@ class TransformersEngine(Engine):
     def _complete(self, rows: Sequence[tuple[Question, int]]) -> list[Completion]:
         """A completion of each (question, sample)."""
         policy = self._policies[rows[0][0].request.policy]
-        completions = policy.complete(rows, vlm.device_of(self._recipe.model))
+        with clock.busy(ENGINE):
+            completions = policy.complete(rows, vlm.device_of(self._recipe.model))
         self.count(completions, prompts=sum(len(question.prompt.ids) for question, sample in rows if sample == 0))
         return completions
 

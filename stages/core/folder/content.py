@@ -10,6 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from stages.core.clock import clock
 from stages.core.errors import InputError
 from stages.core.folder.files import sha256_file, sha256_text, size_of, walk
 
@@ -21,6 +22,7 @@ ENDS = 4096  # bytes at the beginning and at the end of a file that a quick chec
 Files = Mapping[str, Mapping[str, Any]]  # by path in a folder: `bytes`, `ends` and `sha256` of each file
 
 
+@clock.part("hashing")
 def content_hash(source: Path | str) -> str:
     """A hash of what an input holds: the bytes of a file, the comparable files of a folder, or a hub name.
 
@@ -49,6 +51,7 @@ def known_as(policy: str) -> str:
     return version_of(Path(policy)) if Path(policy).is_dir() else policy
 
 
+@clock.part("hashing")
 def outputs(folder: Path) -> dict[str, dict[str, Any]]:
     """What a manifest records of every comparable file in `folder`, by path."""
     names = _comparable(folder)
@@ -56,6 +59,7 @@ def outputs(folder: Path) -> dict[str, dict[str, Any]]:
         return dict(zip(names, threads.map(lambda name: _recorded(folder / name), names), strict=True))
 
 
+@clock.part("hashing")
 def damaged_files(folder: Path, files: Files, *, full: bool = False) -> list[Path]:
     """Those of the recorded `files` in `folder` that are missing or have changed.
 

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from stages.core.clock import clock
 from stages.core.errors import InputError
 
 
@@ -67,6 +68,7 @@ def _set_aside(folder: Path) -> Path:
     return old
 
 
+@clock.part("syncing")
 def sync_tree(folder: Path) -> None:
     """Put a folder and everything in it on disk."""
     for place, _, names in os.walk(folder):
@@ -77,6 +79,7 @@ def sync_tree(folder: Path) -> None:
         sync(Path(place))
 
 
+@clock.part("syncing")
 def sync(path: Path) -> None:
     """Put the bytes of one file, or the names in one folder, on disk."""
     handle = os.open(path, os.O_RDONLY)
