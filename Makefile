@@ -21,7 +21,7 @@ PROOF ?= runs/proof
 GAMES ?= runs/pairs
 SAMPLES ?= ../shared/data
 
-.PHONY: help demo test test-slow test-power-cuts prove-learning ablations bench-render test-vllm bench-rollout bench-gpu-rollout genuine own-data telltale test-gpu docs docs-test check format model clean
+.PHONY: help demo test test-slow test-power-cuts prove-learning ablations bench-render test-vllm bench-rollout bench-gpu-rollout bench-train genuine own-data telltale test-gpu docs docs-test check format model clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -60,6 +60,9 @@ bench-rollout: $(VLLM_READY) ## compare the engines with vLLM alone on a CPU: to
 
 bench-gpu-rollout: $(READY) ## the same on a GPU, with random weights in the shape of Qwen2.5-VL-7B
 	$(BIN)/python -m tests.rollout.bench_gpu --out runs/bench-gpu-rollout
+
+bench-train: $(VLLM_READY) ## compare training with TRL alone on a CPU: tokens/s and memory (an hour)
+	$(VLLM_CPU) python -m tests.train.bench --out runs/bench-train
 
 prove-learning: $(READY) ## does self-play learn? 3 seeds and a control, evaluated on unseen pictures (under 60 minutes)
 	$(BIN)/python -m tests.learning.prove --out $(PROOF)

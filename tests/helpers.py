@@ -30,7 +30,9 @@ def fake_recipe(*overrides: str) -> Recipe:
     return load("tiny", [*FAKE, *overrides])
 
 
-def write_games(folder: Path, recipe: Recipe, count: int = 6, side: int = 24, scenes: bool = False) -> Path:
+def write_games(
+    folder: Path, recipe: Recipe, count: int = 6, side: int = 24, scenes: bool = False, height: int | None = None
+) -> Path:
     """A games folder of plain coloured squares, as make-games would write it; two pairs of ten are dev and test.
 
     With `scenes` each pair has CLEVR scenes, which the squares do not show. For a blank spy there are only originals.
@@ -45,7 +47,7 @@ def write_games(folder: Path, recipe: Recipe, count: int = 6, side: int = 24, sc
             names = {kind: f"images/{pair_id}_{kind}.png" for kind in kinds}
             for shade, name in enumerate(names.values()):
                 colour = (20 * number % 250, 90 * shade, (60 + number // 25) % 256)  # no two pictures alike
-                Image.new("RGB", (side, side), colour).save(work / name)
+                Image.new("RGB", (side, height or side), colour).save(work / name)
             pairs.append(
                 {
                     "pair_id": pair_id,
@@ -69,7 +71,7 @@ def write_games(folder: Path, recipe: Recipe, count: int = 6, side: int = 24, sc
         )
         return Outcome({"pairs": count})
 
-    settings = {**recipe.settings("game"), "count": count, "side": side, "scenes": scenes}
+    settings = {**recipe.settings("game"), "count": count, "side": side, "height": height, "scenes": scenes}
     return artifact.produce(folder, stage="make-games", settings=settings, inputs={}, make=make).out
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +19,14 @@ def _chatml(picture: str) -> str:
     )  # fmt: skip
 
 
-def qwen_tokenizer() -> Any:
+def qwen_tokenizer(texts: Sequence[str] = ()) -> Any:
     return build_tokenizer(
         _chatml("<|vision_start|><|image_pad|><|vision_end|>"),
         eos="<|im_end|>",
         pad="<|endoftext|>",
         named={"image_token": "<|image_pad|>", "video_token": "<|video_pad|>"},
         more=["<|im_start|>", "<|vision_start|>", "<|vision_end|>"],
+        texts=texts,
     )
 
 
@@ -49,13 +50,15 @@ def qwen2_5_vl(
     vision: Mapping[str, Any] | None = None,
     text: Mapping[str, Any] | None = None,
     dtype: torch.dtype | None = None,
+    spread: float = 0.1,
+    texts: Sequence[str] = (),
 ) -> Path:
-    """Tiny unless `vision` and `text` say otherwise; drawn on torch's default device."""
+    """Tiny unless `vision` and `text` say otherwise; drawn on torch's default device. `texts` train its tokenizer."""
     from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration, Qwen2_5_VLProcessor
     from transformers.models.qwen2_vl.image_processing_qwen2_vl import Qwen2VLImageProcessor
     from transformers.models.qwen2_vl.video_processing_qwen2_vl import Qwen2VLVideoProcessor
 
-    tokenizer = qwen_tokenizer()
+    tokenizer = qwen_tokenizer(texts)
     limits = {"shortest_edge": 28 * 28, "longest_edge": 28 * 28 * (16 if vision is None else 256)}
     pictures = Qwen2VLImageProcessor(size=limits)
     processor = Qwen2_5_VLProcessor(
@@ -68,7 +71,7 @@ def qwen2_5_vl(
     mind |= {**(text or {}), "bos_token_id": None, "eos_token_id": tokenizer.eos_token_id}
     config = Qwen2_5_VLConfig(vision_config=eyes, text_config=mind, **_qwen_ids(tokenizer))
     model = Qwen2_5_VLForConditionalGeneration(config).to(dtype or torch.float32)
-    return save(folder, model, processor, _qwen_eos(tokenizer))
+    return save(folder, model, processor, _qwen_eos(tokenizer), spread)
 
 
 def build_qwen3_vl(folder: Path) -> Path:

@@ -12,13 +12,13 @@ WIDTH = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "n
 TEXT = {**WIDTH, "num_key_value_heads": 1, "head_dim": 32, "max_position_embeddings": 1024}
 
 
-def save(folder: Path, model: Any, processor: Any, eos: list[int]) -> Path:
+def save(folder: Path, model: Any, processor: Any, eos: list[int], spread: float = 0.1) -> Path:
     """Write both; weights are drawn anew, since the libraries' usual spread leaves so small a model without opinions."""
     torch.manual_seed(0)
     with torch.no_grad():
         for weight in model.parameters():
             if weight.dim() >= 2:
-                weight.normal_(0.0, 0.1)
+                weight.normal_(0.0, spread)
     model.generation_config.eos_token_id = eos
     model.generation_config.pad_token_id = processor.tokenizer.pad_token_id
     model.save_pretrained(folder)

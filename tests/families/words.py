@@ -1,17 +1,19 @@
-"""A word-level tokenizer with a family's special tokens, under the names that processors look for."""
+"""Tokenizers with a family's special tokens, under the names that processors look for: of a few words, or of bytes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from tokenizers import Regex, Tokenizer
-from tokenizers.models import WordLevel
+from tokenizers import Regex, Tokenizer, decoders
+from tokenizers.models import BPE, WordLevel
+from tokenizers.pre_tokenizers import ByteLevel, Split
 from tokenizers.pre_tokenizers import Sequence as Steps
-from tokenizers.pre_tokenizers import Split
+from tokenizers.trainers import BpeTrainer
 from transformers import PreTrainedTokenizerFast
 
 from stages.init_model.tokenizer import WORDS
 
+BYTE_PAIRS = 8192  # largest vocabulary of a tokenizer of bytes
 ROLES = ("user", "assistant", "model", "User", "Assistant", "USER", "ASSISTANT", "\n", "\n\n", "\n\n\n", "\n\n\n\n")
 
 
@@ -23,16 +25,14 @@ def build_tokenizer(
     bos: str | None = None,
     named: Mapping[str, str] | None = None,
     more: Sequence[str] = (),
+    texts: Sequence[str] = (),
 ) -> PreTrainedTokenizerFast:
     """`named` special tokens are attributes of the tokenizer, e.g. {"image_token": "<image>"}; `more` have no name.
 
-    Blanks are dropped; a run of line breaks is one token, as in the families' own tokenizers.
+    With `texts` it is byte-level BPE trained on them, so that prompts have about as many tokens as with a real model.
     """
-    special = dict.fromkeys([pad, eos, "<unk>", *([bos] if bos else []), *(named or {}).values(), *more])
-    vocabulary = {word: place for place, word in enumerate([*special, *ROLES, *WORDS])}
-    tokenizer = Tokenizer(WordLevel(vocab=vocabulary, unk_token="<unk>"))
-    pieces = Regex(r"\\boxed\{|N/A|\w+|\n+|[^\w\s]")
-    tokenizer.pre_tokenizer = Steps([Split(Regex(" +"), behavior="removed"), Split(pieces, behavior="isolated")])
+    special = [*dict.fromkeys([pad, eos, "<unk>", *([bos] if bos else []), *(named or {}).values(), *more])]
+    tokenizer = _of_bytes(special, texts) if texts else _of_words(special)
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         eos_token=eos,
@@ -43,6 +43,26 @@ def build_tokenizer(
         chat_template=template,
         extra_special_tokens={**(named or {}), **{f"mark_{place}": token for place, token in enumerate(more)}},
     )
+
+
+def _of_words(special: Sequence[str]) -> Tokenizer:
+    """Blanks are dropped; a run of line breaks is one token, as in the families' own tokenizers."""
+    vocabulary = {word: place for place, word in enumerate([*special, *ROLES, *WORDS])}
+    tokenizer = Tokenizer(WordLevel(vocab=vocabulary, unk_token="<unk>"))
+    pieces = Regex(r"\\boxed\{|N/A|\w+|\n+|[^\w\s]")
+    tokenizer.pre_tokenizer = Steps([Split(Regex(" +"), behavior="removed"), Split(pieces, behavior="isolated")])
+    return tokenizer
+
+
+def _of_bytes(special: Sequence[str], texts: Sequence[str]) -> Tokenizer:
+    tokenizer = Tokenizer(BPE())
+    tokenizer.pre_tokenizer, tokenizer.decoder = ByteLevel(add_prefix_space=False), decoders.ByteLevel()
+    alphabet = ByteLevel.alphabet()
+    trainer = BpeTrainer(
+        vocab_size=BYTE_PAIRS, special_tokens=list(special), initial_alphabet=alphabet, show_progress=False
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    return tokenizer
 
 
 def chat(
