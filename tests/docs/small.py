@@ -8,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-LARGE = {"paper", "paper-v1", "released-code", "qwen2.5-vl-7b-lora"}  # recipes whose model is not at hand
+LARGE = {"paper", "paper-v1", "released-code", "lora"}  # recipes whose model is not at hand
 
 # What a test can neither run nor look up, and why.
 NOT_RUN = {

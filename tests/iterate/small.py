@@ -1,4 +1,4 @@
-"""A published recipe at small size: all as its file says, but for the model, the pictures and how many of each."""
+"""A published recipe at small size: all as its file says, but for the machine, the model, the pictures and how many of each."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from stages import iterate
 from stages.core.recipe import load
 
 SMALL = ["model.path=data/tiny-model", "model.device=cpu", "model.dtype=float32", "deterministic=true", "threads=1"]
+SMALL += ["rollout.engine=transformers", "train.processes=1", "train.accelerate_config=null"]
 SMALL += ["games.pairs=5", "games.width=96", "games.height=64", "iterate.rounds=2", "iterate.games=2"]
 SMALL += ["rollout.max_clue_tokens=32", "rollout.max_vote_tokens=128", "iterate.preflight=0", "evaluate.games=2"]
 

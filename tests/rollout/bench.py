@@ -194,7 +194,7 @@ def _offline(recipe: Recipe, model: Path, prepared: Sequence[tuple[Any, Any]], g
     from stages.core.engines.vllm.arguments import argument_values
     from stages.core.engines.vllm.weights import weights_of
 
-    values = argument_values(recipe, weights_of(model, "bench", recipe.model), on_gpu=False)
+    values = argument_values(recipe, weights_of(model, "bench", recipe.model), gpus=0)
     llm = LLM(**values)
     prompts, parameters = map(list, zip(*prepared, strict=True))
     llm.generate(prompts[:8], parameters[:8], use_tqdm=False)

@@ -44,10 +44,11 @@ class VllmSettings(Section):
     )
     cpu_memory: float = RuntimeField(1.0, gt=0, description="GiB for keys and values where there is no GPU.")
     tensor_parallel: int = RuntimeField(1, ge=1, description="GPUs that share one copy of the weights.")
-    data_parallel: int = RuntimeField(
-        1,
+    data_parallel: int | None = RuntimeField(
+        None,
         ge=1,
-        description="Copies of the weights on this machine; games are spread over them.",
+        description="Copies of the weights on this machine; games are spread over them. null: as many as its GPUs "
+        "hold, which is their number divided by tensor_parallel.",
     )
     max_requests: int = RuntimeField(256, ge=1, description="Completions computed at once (vLLM's max_num_seqs).")
     weights_at_once: int = RuntimeField(

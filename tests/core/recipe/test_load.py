@@ -35,10 +35,39 @@ def test_the_paper_recipe_has_the_papers_values():
     assert (recipe.train.warmup, recipe.train.schedule, recipe.games.pairs) == (0.1, "cosine", 2000)
 
 
-@pytest.mark.parametrize(("name", "sections"), [("paper-v1", {"game"}), ("qwen2.5-vl-7b-lora", {"model"})])
-def test_a_variant_of_the_paper_differs_in_one_section_only(name: str, sections: set[str]):
+ON_ONE_GPU = {"processes", "accelerate_config"}
+
+
+@pytest.mark.parametrize(
+    ("name", "differs"),
+    [
+        ("paper-v1", {"game": {"spy_view"}}),
+        ("lora", {"model": {"lora", "max_pixels"}, "train": {"learning_rate", *ON_ONE_GPU}}),
+    ],
+)
+def test_a_variant_of_the_paper_differs_from_it_in_what_its_first_lines_say(name: str, differs: dict[str, set[str]]):
     paper, variant = (load(each).model_dump() for each in ("paper", name))
-    assert {section for section in paper if paper[section] != variant[section]} == sections
+    found = {section: changed_keys(paper[section], variant[section]) for section in paper if section != "seed"}
+    assert {section: keys for section, keys in found.items() if keys} == differs
+
+
+def changed_keys(one: object, other: object) -> set[str]:
+    if isinstance(one, dict) and isinstance(other, dict):
+        return {key for key in one if one[key] != other[key]}
+    return set() if one == other else {"itself"}
+
+
+def test_recipes_for_gpus_play_with_vllm_on_all_of_them():
+    for name in sorted(known_recipes().keys() - {"tiny"}):
+        rollout = load(name).rollout
+        assert (rollout.engine, rollout.vllm.data_parallel) == ("vllm", None), name
+
+
+def test_an_adapter_learns_ten_times_as_fast_as_all_weights():
+    """As found for α = 32, whatever the rank (docs/hardware.md)."""
+    full, lora = load("paper"), load("lora")
+    assert lora.model.lora is not None and lora.model.lora.alpha == 32
+    assert lora.train.learning_rate == pytest.approx(10 * full.train.learning_rate)
 
 
 def test_the_published_paper_has_a_blank_spy_and_its_first_version_a_modified_picture():

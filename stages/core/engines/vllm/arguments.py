@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from stages.core.engines.base import Request, Sampling
 from stages.core.engines.vllm.weights import Weights, check_experts
 from stages.core.errors import InputError
+from stages.core.recipe.engines import VllmSettings
 from stages.core.recipe.schema import Recipe
 
 if TYPE_CHECKING:
@@ -20,18 +21,21 @@ TOKENS_A_STEP = 4096  # on a CPU; vLLM's default there
 ADAPTERS = 8  # loaded at once; a round has few opponents
 
 
-def engine_arguments(recipe: Recipe, weights: Weights, *, on_gpu: bool) -> AsyncEngineArgs:
-    """The arguments of an engine with these weights. `InputError` for an option that vLLM does not know."""
+def engine_arguments(recipe: Recipe, weights: Weights, *, gpus: int) -> AsyncEngineArgs:
+    """The arguments of an engine with these weights, on a machine with `gpus` GPUs (0: on its CPU).
+
+    `InputError` for an option that vLLM does not know, and for more GPUs than there are.
+    """
     from vllm.engine.arg_utils import AsyncEngineArgs
 
-    values = argument_values(recipe, weights, on_gpu=on_gpu)
+    values = argument_values(recipe, weights, gpus=gpus)
     try:
         return AsyncEngineArgs(**values, enable_log_requests=False, disable_log_stats=True)  # vz keeps its own
     except TypeError as error:
         raise InputError(f"rollout.vllm.options: vLLM's AsyncEngineArgs refuses them: {error}") from error
 
 
-def argument_values(recipe: Recipe, weights: Weights, *, on_gpu: bool) -> dict[str, Any]:
+def argument_values(recipe: Recipe, weights: Weights, *, gpus: int) -> dict[str, Any]:
     """vLLM's engine arguments by name."""
     settings = recipe.rollout.vllm
     return {
@@ -42,17 +46,28 @@ def argument_values(recipe: Recipe, weights: Weights, *, on_gpu: bool) -> dict[s
         "max_model_len": longest_sequence(recipe),
         "max_num_seqs": settings.max_requests,
         "tensor_parallel_size": settings.tensor_parallel,
-        "data_parallel_size": settings.data_parallel,
+        "data_parallel_size": copies(settings, gpus),
         "enforce_eager": settings.eager,
         "enable_prefix_caching": True,
         "limit_mm_per_prompt": {"image": 1, "video": 0},
         "mm_processor_kwargs": processor_options(recipe) or None,
         "logprobs_mode": "processed_logprobs",  # at the sampling temperature
         "generation_config": "vllm",  # the recipe samples, not the model's own generation_config.json
-        **(_on_gpu(recipe) if on_gpu else _on_cpu(recipe)),
+        **(_on_gpu(recipe) if gpus else _on_cpu(recipe)),
         **_adapters(recipe, weights),
         **settings.options,
     }
+
+
+def copies(settings: VllmSettings, gpus: int) -> int:
+    """How many copies of the weights play. `InputError` for more than the GPUs hold."""
+    found = settings.data_parallel or max(1, gpus // settings.tensor_parallel)
+    if gpus and found * settings.tensor_parallel > gpus:
+        raise InputError(
+            f"rollout.vllm needs {found * settings.tensor_parallel} GPUs (data_parallel × tensor_parallel), but vLLM "
+            f"sees {gpus}: lower one of them, or set data_parallel=null for all GPUs"
+        )
+    return found
 
 
 def longest_sequence(recipe: Recipe) -> int:

@@ -44,6 +44,7 @@ class Host:
         self._requests = 0  # numbers them
         self.weights: Weights | None = None
         self.rank = 0  # of the largest adapter it can hold
+        self._copies = 1  # of the weights
         self.restarts = 0
         self.retries = 0  # requests sent again
 
@@ -70,9 +71,8 @@ class Host:
 
         With several copies of the weights all requests of a game go to one copy, whose cache has their prefixes.
         """
-        copies = self._recipe.rollout.vllm.data_parallel
         # A hash, since the fleet may have given every other game, or every eighth, to this engine.
-        options = {"data_parallel_rank": derive("copy", game) % copies} if copies > 1 else {}
+        options = {"data_parallel_rank": derive("copy", game) % self._copies} if self._copies > 1 else {}
         for attempt in range(TRIES):
             self.retries += attempt > 0
             engine = self._engine
@@ -97,7 +97,7 @@ class Host:
         if self._engine is None:
             return Queue()
         unfinished, settings = self._engine.get_num_unfinished_requests(), self._recipe.rollout.vllm
-        running = min(unfinished, settings.max_requests * settings.data_parallel)
+        running = min(unfinished, settings.max_requests * self._copies)
         return Queue(running, unfinished - running)
 
     def close(self) -> None:
@@ -111,28 +111,28 @@ class Host:
         from vllm.v1.engine.async_llm import AsyncLLM
 
         on_gpu = not current_platform.is_cpu()
+        gpus = current_platform.device_count() if on_gpu else 0
         if self._recipe.model.device != "auto" and (self._recipe.model.device == "cuda") != on_gpu:
             raise InputError(
                 f"model.device is {self._recipe.model.device}, but this vLLM was built for "
                 f"{current_platform.device_type}: set model.device=auto, or another rollout.engine"
             )
         os.environ[OWNER] = str(os.getpid())
-        arguments = engine_arguments(self._recipe, weights, on_gpu=on_gpu)
+        arguments = engine_arguments(self._recipe, weights, gpus=gpus)
         began = time.monotonic()
         try:
             with _interruptible():
                 # The context decides only how many tokens a step computes: as many as offline, not as few as for chats.
-                self._engine = AsyncLLM.from_engine_args(arguments, usage_context=UsageContext.LLM_CLASS)
+                config = arguments.create_engine_config(UsageContext.LLM_CLASS)
+                _check_attention(weights.path, config.model_config, on_gpu)
+                self._engine = AsyncLLM.from_vllm_config(
+                    config, usage_context=UsageContext.LLM_CLASS, disable_log_stats=arguments.disable_log_stats
+                )
         except (ValueError, RuntimeError, OSError, NotImplementedError) as error:
             raise InputError(
                 f"{weights.path}: vLLM cannot start with this model: {first_line(error)}\n{self._log.tail()}"
             ) from error
-        if not on_gpu and self._engine.model_config.is_mm_prefix_lm:
-            self.close()
-            raise InputError(
-                f"{weights.path}: in this model all tokens of a picture attend to each other (as in Gemma 3), which "
-                "vLLM cannot compute on a CPU; set rollout.engine=transformers"
-            )
+        self._copies = arguments.data_parallel_size
         self.weights, self.rank = weights, arguments.max_lora_rank if arguments.enable_lora else 0
         print(f"vLLM started with {weights.path} in {time.monotonic() - began:.0f} s", file=sys.stderr)
 
@@ -209,6 +209,14 @@ class Host:
             raise VzError(f"the vLLM engine died a second time; its log ends with\n{tail}") from error
         self.restarts += 1
         print(f"the vLLM engine died and is started again; its log ends with\n{tail}", file=sys.stderr)
+
+
+def _check_attention(model: str, config: Any, on_gpu: bool) -> None:
+    if config.is_mm_prefix_lm and not on_gpu:
+        raise InputError(
+            f"{model}: in this model all tokens of a picture attend to each other (as in Gemma 3), which vLLM cannot "
+            "compute on a CPU; set rollout.engine=transformers"
+        )
 
 
 @contextmanager

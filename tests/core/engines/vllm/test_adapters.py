@@ -84,4 +84,4 @@ def test_an_engine_is_not_started_for_adapters_of_experts_on_a_cpu(model: Path, 
     lora = lora_recipe.model.lora.model_copy(update={"target_parameters": ["mlp.experts.down_proj"]})
     recipe = lora_recipe.model_copy(update={"model": lora_recipe.model.model_copy(update={"lora": lora})})
     with pytest.raises(InputError, match="fused experts .* on GPUs only; set rollout.engine=transformers"):
-        argument_values(recipe, Weights(str(model), "v"), on_gpu=False)
+        argument_values(recipe, Weights(str(model), "v"), gpus=0)
