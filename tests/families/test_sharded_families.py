@@ -18,7 +18,8 @@ from tests.families.sharded import ADDED_UP_OTHERWISE, ANCHOR, ANCHORED, CASES, 
 from tests.families.test_families import Built, rows_of
 from tests.train import world
 
-pytestmark = pytest.mark.vllm  # where all families' parts are; minutes in all
+# Where all families' parts are; minutes in all, and everything is trained once for all of these tests.
+pytestmark = [pytest.mark.vllm, pytest.mark.xdist_group("sharded families")]
 NEAR = 1e-5  # relative; a gradient that is not added up over the processes is off by half or more
 ROUNDING = 3e-5  # the most that fp32 may move a tensor when one process adds the same numbers up in another order
 

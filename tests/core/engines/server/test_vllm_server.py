@@ -32,7 +32,9 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build_model(tmp_path_factory.mktemp("served"))
 
 
-@pytest.fixture(scope="module", params=[PROCESSED, RAW])
+@pytest.fixture(
+    scope="module", params=[pytest.param(mode, marks=pytest.mark.xdist_group(mode)) for mode in (PROCESSED, RAW)]
+)
 def server(request: pytest.FixtureRequest, model: Path) -> Iterator[tuple[str, str]]:
     """(address, log-probs mode) of a server of the model, whose name is `tiny`."""
     pytest.importorskip("vllm", reason="needs vLLM: make test-vllm")

@@ -12,9 +12,9 @@ import torch
 from stages.core import vlm
 from stages.core.errors import InputError
 from stages.core.recipe import Recipe
-from tests.core.engines.vllm.world import Asker, build_model, recomputed
+from tests.core.engines.vllm.world import ONE_ENGINE, Asker, build_model, recomputed
 
-pytestmark = pytest.mark.vllm
+pytestmark = [pytest.mark.vllm, ONE_ENGINE]
 
 
 def test_a_seed_draws_the_same_alone_and_among_many(asker: Asker):

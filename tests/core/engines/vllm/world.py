@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import pytest
 import torch
 from PIL import Image
 
@@ -20,6 +21,8 @@ from tests.train.world import Rules
 # The tiny recipe on vLLM's CPU build: no compilation, little memory.
 VLLM = ["rollout.engine=vllm", "deterministic=false", "rollout.vllm.eager=true", "rollout.vllm.cpu_memory=0.5"]
 VLLM += ["rollout.vllm.options={block_size: 32}", "evaluate.every=0"]
+# Tests that share the engine of `asker` run in one process of pytest-xdist: it takes 20 seconds to start.
+ONE_ENGINE = pytest.mark.xdist_group("one vLLM engine")
 QUESTIONS = ["clue list seat 1 civilian", "vote list players 4 rounds 2", "clue list seat 3 spy changed red cube"]
 
 
