@@ -13,12 +13,13 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch.distributed.tensor import DTensor, distribute_tensor
+from torch.distributed.tensor import DTensor
 from torch.optim.adam import adam
 
 from stages.core.errors import MissingExtra, require
 from stages.core.recipe.train import Train
 from stages.train.policy import trainable
+from stages.train.sharding import local, part_of
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -113,7 +114,7 @@ class LeanAdamW(torch.optim.Optimizer):
 
     def begin(self, weight: torch.Tensor) -> Moments:
         """Set the moments of a weight's shard to 0."""
-        shard, dtype = _local(weight), self.dtype_of(weight)
+        shard, dtype = local(weight), self.dtype_of(weight)
         state: Moments = self.state[weight]
         state["step"] = torch.zeros(())
         for name in AVERAGES:
@@ -149,7 +150,7 @@ def set_moments(optimizer: torch.optim.Optimizer, weight: torch.Tensor, found: M
     They keep their bytes if the optimizer that they are from held them alike.
     """
     if not isinstance(optimizer, LeanAdamW):
-        state = {name: _shard_of(_decoded(found, name).to(weight.device), weight) for name in AVERAGES}
+        state = {name: part_of(_decoded(found, name).to(weight.device), weight) for name in AVERAGES}
         optimizer.state[weight].update(state, step=found["step"])
         return
     dtype, own = optimizer.dtype_of(weight), optimizer.begin(weight)
@@ -160,7 +161,7 @@ def set_moments(optimizer: torch.optim.Optimizer, weight: torch.Tensor, found: M
         else:
             held = _encoded(_decoded(found, name), name, dtype)
         for key, value in held.items():
-            own[key].copy_(_local(_shard_of(value, weight)))
+            own[key].copy_(local(part_of(value, weight)))
 
 
 def _read(state: Moments, name: str, part: slice, device: torch.device) -> torch.Tensor:
@@ -218,10 +219,6 @@ def _rounded_at_random(values: torch.Tensor) -> torch.Tensor:
     return ((bits + torch.randint_like(bits, 1 << 16)) & -(1 << 16)).view(torch.float32).bfloat16()
 
 
-def _local(weight: torch.Tensor) -> torch.Tensor:
-    return weight.to_local() if isinstance(weight, DTensor) else weight
-
-
 def _vector_or_more(value: torch.Tensor) -> torch.Tensor:
     """A view of `value` that has rows."""
     return value if value.dim() > 0 else value.view(1)
@@ -230,7 +227,7 @@ def _vector_or_more(value: torch.Tensor) -> torch.Tensor:
 def _rows(weight: torch.Tensor | None) -> torch.Tensor:
     """A weight's shard, or its gradient's."""
     assert weight is not None
-    return _vector_or_more(_local(weight.detach()))
+    return _vector_or_more(local(weight.detach()))
 
 
 def _parts(values: torch.Tensor) -> Iterator[slice]:
@@ -248,11 +245,3 @@ def _gathered(value: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
         value = value.to(mesh.device_type)
         value = DTensor.from_local(value, mesh, placements, run_check=False, shape=whole.shape, stride=whole.stride())
     return value.full_tensor() if isinstance(value, DTensor) else value
-
-
-def _shard_of(value: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """This process' part of `value`, which has the weight's rows."""
-    if not isinstance(weight, DTensor):
-        return value
-    part = distribute_tensor(value, weight.device_mesh, weight.placements, src_data_rank=None)
-    return part.clone()  # without the memory of the whole

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from stages.core import vlm
 from stages.core.errors import InputError
 from stages.core.recipe import Recipe
+from stages.core.vlm.loading import with_saved_adapter
 from stages.train.adapter import fill_adapter, with_adapter
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
+
+    from stages.train.accelerate_file import Spread
 
 
 def is_on_gpu(recipe: Recipe) -> bool:
@@ -30,21 +33,56 @@ def frozen_dtype(recipe: Recipe) -> str:
     return "bfloat16" if uses_bf16(recipe) else "float32"
 
 
-def load_policy(recipe: Recipe, model: str, base: str, device: str | None) -> PreTrainedModel:
-    """The weights to train on `device`: all of them in fp32, or the base with a fresh fp32 adapter.
+def load_policy(recipe: Recipe, model: str, base: str, spread: Spread, device: torch.device) -> PreTrainedModel:
+    """The weights to train on `device`, or this process' part of them: all in fp32, or the base with a fp32 adapter.
 
     `model` is where training starts: full weights, or an adapter folder whose weights fill the fresh adapter.
     `stages.train.checks` has checked that they fit the recipe.
     """
+    if recipe.model.lora is None:
+        return _loaded(recipe, model, "float32", spread, device, lambda full: unfrozen(full, recipe.train.freeze))
+    return _loaded(recipe, base, frozen_dtype(recipe), spread, device, lambda full: _adapted(full, recipe, model))
+
+
+def load_reference(recipe: Recipe, model: str, spread: Spread, device: torch.device) -> PreTrainedModel:
+    """A frozen model that KL is measured to, on `device`, or this process' part of it."""
+
+    def frozen(full: PreTrainedModel) -> PreTrainedModel:
+        found: PreTrainedModel = (with_saved_adapter(full, model) if vlm.is_adapter(model) else full).eval()
+        return found.requires_grad_(False)
+
+    base = vlm.base_of_adapter(model, recipe.model) if vlm.is_adapter(model) else model
+    return _loaded(recipe, base, frozen_dtype(recipe), spread, device, frozen)
+
+
+def _loaded(
+    recipe: Recipe,
+    place: str,
+    dtype: str,
+    spread: Spread,
+    device: torch.device,
+    prepare: Callable[[PreTrainedModel], PreTrainedModel],
+) -> PreTrainedModel:
+    """A full model, prepared, on the device or sharded."""
+    if not spread.sharded:
+        return prepare(vlm.load_model(place, recipe.model, dtype, device))
+    from stages.train.sharding import load_hollow, shard
+
+    hollow = load_hollow(place, recipe.model, dtype)
+    model = prepare(hollow.model)
+    shard(model, spread, device, bf16=uses_bf16(recipe), weights=hollow.weights)
+    return model
+
+
+def _adapted(full: PreTrainedModel, recipe: Recipe, start: str) -> PreTrainedModel:
+    """`full`, frozen, with an adapter that trains."""
     lora = recipe.model.lora
-    if lora is None:
-        return unfrozen(vlm.load_model(model, recipe.model, "float32", device), recipe.train.freeze)
-    frozen = vlm.load_model(base, recipe.model, frozen_dtype(recipe), device).requires_grad_(False)
-    policy = with_adapter(frozen, lora, recipe.seed)
+    assert lora is not None
+    policy = with_adapter(full.requires_grad_(False), lora, recipe.seed)
     for weight in trainable(policy).values():  # the adapter's: PEFT freezes all else
         weight.data = weight.data.float()
-    if vlm.is_adapter(model):
-        fill_adapter(policy, model, lora)
+    if vlm.is_adapter(start):
+        fill_adapter(policy, start, lora)
     return policy
 
 
@@ -62,15 +100,6 @@ def unfrozen(model: PreTrainedModel, freeze: Sequence[str]) -> PreTrainedModel:
         for weight in inside:
             weight.requires_grad_(False)
     return model
-
-
-def load_reference(recipe: Recipe, model: str, device: str | None) -> PreTrainedModel:
-    """A frozen model that KL is measured to."""
-    loaded: Any = vlm.load_model(model, recipe.model, frozen_dtype(recipe), device)
-    if vlm.is_adapter(model):
-        loaded = loaded.merge_and_unload()
-    frozen: PreTrainedModel = loaded.requires_grad_(False)
-    return frozen
 
 
 def trainable(model: torch.nn.Module) -> dict[str, torch.nn.Parameter]:

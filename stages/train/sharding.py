@@ -3,39 +3,59 @@
 A unit is one layer, as transformers marks them. Its weights are gathered while its forward or backward pass runs. All
 other weights (embeddings, head, projector, norms) belong to the root, which is gathered during the whole pass. So the
 head can be read anywhere in the pass, tied or not, and its gradient is reduced like all others.
+
+No process ever holds a whole model: each reads its part of every weight from the files, and nothing is sent.
 """
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
-from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.distributed as dist
 from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.tensor import DTensor, distribute_tensor
 
 from stages.core.errors import InputError, VzError
+from stages.core.recipe.model import Model as ModelRecipe
+from stages.core.vlm.loading import load_part, load_skeleton
 from stages.train.accelerate_file import Spread
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 
-def loaded_once(spread: Spread) -> AbstractContextManager[None]:
-    """Inside, only the first process reads weights from disk; the others hold zeros until `shard`."""
-    from accelerate.utils import patch_environment
+@dataclass(frozen=True)
+class Hollow:
+    """A model whose weights take no memory, and this process' part of each of them, by name."""
 
-    names = ("ACCELERATE_USE_FSDP", "FSDP_CPU_RAM_EFFICIENT_LOADING") if spread.sharded else ()
-    found: AbstractContextManager[None] = patch_environment(**dict.fromkeys(names, "true"))
-    return found
+    model: PreTrainedModel
+    weights: dict[str, torch.Tensor]
 
 
-def shard(model: PreTrainedModel, spread: Spread, device: torch.device, *, bf16: bool) -> None:
-    """Give every process its part of the first process's weights, on `device`. All processes must call this.
+def load_hollow(place: str, recipe: ModelRecipe, dtype: str) -> Hollow:
+    """Read a full model, of each weight only this process' part. All processes must call this."""
+    read = load_part(place, recipe, dtype, dist.get_world_size())
+    weights = {name: weight.detach() for name, weight in read.named_parameters()}
+    model = load_skeleton(place, recipe, dtype)
+    _replace(model, lambda name, _: _without_memory(weights[name]))
+    for name, module in read.named_modules():  # values that are in no file, such as rotary frequencies
+        mine = model.get_submodule(name)
+        mine._buffers.update(module._buffers)
+        vars(mine).update({key: value for key, value in vars(module).items() if isinstance(value, torch.Tensor)})
+    return Hollow(model, weights)
 
-    With `bf16`, weights are gathered in bf16 and gradients are added up in fp32.
+
+def shard(
+    model: PreTrainedModel, spread: Spread, device: torch.device, *, bf16: bool, weights: dict[str, torch.Tensor]
+) -> None:
+    """Give every process its part of a model's weights, on `device`. All processes must call this.
+
+    `weights` are those of a `Hollow`, and are used up. Any other weight must be the same on all processes. With `bf16`,
+    weights are gathered in bf16 and gradients are added up in fp32.
     """
     from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
 
@@ -45,15 +65,28 @@ def shard(model: PreTrainedModel, spread: Spread, device: torch.device, *, bf16:
         policy = MixedPrecisionPolicy(torch.bfloat16, torch.float32, cast_forward_inputs=False)
     mesh = init_device_mesh(device.type, (dist.get_world_size(),))
     reshard = spread.reshard_after_forward or not trains  # a reference has no backward pass to release its weights
+    _replace(model, lambda name, weight: _on_meta(weight) if _plain(name) in weights else weight)
     for layer in layers(model):
-        _take_from_first(layer, device)
         fully_shard(layer, mesh=mesh, mp_policy=policy, reshard_after_forward=reshard)
-    _take_from_first(model, device)
     # The backward pass begins with the root's weights. A reference has none, and releases them.
     fully_shard(model, mesh=mesh, mp_policy=policy, reshard_after_forward=not trains)
+    _replace(model, lambda name, weight: _filled(weight, weights.pop(_plain(name), None), device))
     _watch_gradients(model)
     unwrapped: Any = getattr(model, "get_base_model", lambda: model)()
     unwrapped._is_distributed_loading_by_transformers = True  # so that transformers' Trainer does not wrap it
+
+
+def local(tensor: torch.Tensor) -> torch.Tensor:
+    """This process' part of a tensor; all of it if it is not sharded."""
+    return tensor.to_local() if isinstance(tensor, DTensor) else tensor
+
+
+def part_of(value: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """`value`, which has the rows of `weight`, sharded like it. Nothing is sent: every process has all of `value`."""
+    if not isinstance(weight, DTensor):
+        return value
+    part = distribute_tensor(value, weight.device_mesh, weight.placements, src_data_rank=None)
+    return part.clone()  # without the memory of the whole
 
 
 def scatter_again(model: torch.nn.Module) -> None:
@@ -79,14 +112,41 @@ def layers(model: torch.nn.Module) -> list[torch.nn.Module]:
     return list(found.values())
 
 
-def _take_from_first(module: torch.nn.Module, device: torch.device) -> None:
-    """Copy weights and buffers of the first process to the device, unless they are sharded already."""
-    from torch.distributed.tensor import DTensor
+def _replace(model: torch.nn.Module, new: Callable[[str, torch.nn.Parameter], torch.nn.Parameter]) -> None:
+    """Put another parameter in the place of each; tied ones stay tied."""
+    done: dict[torch.nn.Parameter, torch.nn.Parameter] = {}
+    for place, module in model.named_modules():
+        for name, weight in module._parameters.items():
+            if weight is not None:
+                if weight not in done:
+                    done[weight] = new(f"{place}.{name}", weight)
+                module._parameters[name] = done[weight]
 
-    for tensor in chain(module.parameters(), module.buffers()):
-        if not isinstance(tensor, DTensor):
-            tensor.data = tensor.data.to(device).contiguous()
-            dist.broadcast(tensor.data, src=0)
+
+def _plain(name: str) -> str:
+    """A weight's name without what an adapter adds to it."""
+    return name.removeprefix("base_model.model.").replace(".base_layer", "")
+
+
+def _without_memory(weight: torch.Tensor) -> torch.nn.Parameter:
+    """A weight in RAM for PEFT, which would put an adapter of weights on the meta device there, too."""
+    return torch.nn.Parameter(torch.zeros((), dtype=weight.dtype).expand(weight.shape), requires_grad=False)
+
+
+def _on_meta(weight: torch.nn.Parameter) -> torch.nn.Parameter:
+    """The same for FSDP, which takes no weights without memory of their own."""
+    return torch.nn.Parameter(torch.empty(weight.shape, dtype=weight.dtype, device="meta"), weight.requires_grad)
+
+
+def _filled(weight: torch.nn.Parameter, value: torch.Tensor | None, device: torch.device) -> torch.nn.Parameter:
+    """A sharded weight with a value of its own, if it is one of a `Hollow`."""
+    if value is None:
+        return weight
+    assert isinstance(weight, DTensor)
+    part = local(value if isinstance(value, DTensor) else part_of(value, weight)).to(device)
+    mesh, placements, shape = weight.device_mesh, weight.placements, weight.shape
+    sharded = DTensor.from_local(part, mesh, placements, run_check=False, shape=shape, stride=weight.stride())
+    return torch.nn.Parameter(sharded, weight.requires_grad)
 
 
 def _watch_gradients(model: torch.nn.Module) -> None:

@@ -116,8 +116,13 @@ def _parts(tensors: Named) -> Iterator[dict[str, torch.Tensor]]:
 
 
 def load_weights(folder: Path, weights: dict[str, torch.nn.Parameter]) -> None:
-    """Copy a state's weights into live ones, in their precision. `InputError` unless every weight is there and fits."""
+    """Copy a state's weights into live ones or their shards, in their precision.
+
+    `InputError` unless every weight is there and fits.
+    """
     import torch
+
+    from stages.train.sharding import local, part_of
 
     missing = set(weights)
     with torch.no_grad():
@@ -129,7 +134,7 @@ def load_weights(folder: Path, weights: dict[str, torch.nn.Parameter]) -> None:
                 raise InputError(
                     f"{folder}: its weight '{name}' does not fit the model; is it the state of another model?"
                 )
-            weights[name].copy_(value)
+            local(weights[name]).copy_(local(part_of(value, weights[name])))
             missing.discard(name)
     if missing:
         raise InputError(f"{folder}: lacks the weight '{min(missing)}'; is it another model's state?")

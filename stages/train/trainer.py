@@ -32,7 +32,7 @@ from stages.train.optimizer import make_optimizer
 from stages.train.plan import MicroBatch, UpdateSize, rate
 from stages.train.policy import frozen_dtype, trainable
 from stages.train.rows import Row
-from stages.train.sharding import scatter_again, shard
+from stages.train.sharding import scatter_again
 from stages.train.state import load_moments, whole
 
 if TYPE_CHECKING:
@@ -74,8 +74,6 @@ class ReplayTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no annotation
         progress: Progress,
         spread: Spread,
     ) -> None:
-        if spread.sharded:
-            shard(models.policy, spread, config.device, bf16=config.bf16)
         super().__init__(
             model=models.policy,
             reward_funcs=_no_reward,
@@ -104,7 +102,6 @@ class ReplayTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no annotation
         if frozen is None:
             return None
         if spread.sharded:
-            shard(frozen, spread, self.accelerator.device, bf16=self.args.bf16)
             return frozen
         return self.accelerator.prepare_model(frozen, evaluation_mode=True)
 

@@ -21,7 +21,7 @@ from stages.core.errors import InputError
 from stages.core.progress import progress_bar
 from stages.core.recipe import Recipe
 from stages.core.vlm.loading import free_accelerator
-from stages.train.accelerate_file import Spread, spread_of
+from stages.train.accelerate_file import WHOLE, Spread, spread_of
 from stages.train.adapter import described
 from stages.train.encode import Encoder, check_completions
 from stages.train.job import Job
@@ -29,7 +29,6 @@ from stages.train.logprobs import Tokens
 from stages.train.plan import micro_batches, size_of, steps_per_update, updates_of
 from stages.train.policy import is_on_gpu, load_policy, load_reference, trainable, uses_bf16
 from stages.train.rows import Row, Sampling, read_rows, sampling_of
-from stages.train.sharding import loaded_once
 from stages.train.state import FORMAT, StateInfo, load_weights, snapshot, write_state
 from stages.train.trainer import Models, ReplayTrainer, Work
 
@@ -49,7 +48,12 @@ def train(job: Job) -> None:
             write_state(Path(job.state_out), _info(job, updates), snapshot(weights, optimizer), updates, main=main)
             del trainer, weights, optimizer
         else:
-            write_state(Path(job.state_out), _info(job, []), snapshot(trainable(_start(job)), None), [])
+            write_state(
+                Path(job.state_out),
+                _info(job, []),
+                snapshot(trainable(_start(job, WHOLE, vlm.device_of(job.recipe.model))), None),
+                [],
+            )
 
 
 @contextmanager
@@ -81,7 +85,7 @@ def _trained(job: Job, rows: list[Row], scratch: str) -> ReplayTrainer:
     encoder = Encoder(vlm.load_processor(job.model, recipe.model))
     own = [rows[place] for batch in batches for place in batch.rows]
     encoder.check_prompts(own, job.rollouts)
-    models = _models(job, rows, own, encoder, sampling, spread)
+    models = _models(job, rows, own, encoder, sampling, spread, config.device)
     with progress_bar("training", len(updates)) as progress:
         work = Work(rows, updates, sizes, batches)
         trainer = ReplayTrainer(models, encoder, config, job, work, progress, spread)
@@ -89,26 +93,32 @@ def _trained(job: Job, rows: list[Row], scratch: str) -> ReplayTrainer:
     return trainer
 
 
-def _models(job: Job, rows: list[Row], own: list[Row], encoder: Encoder, sampling: Sampling, spread: Spread) -> Models:
+def _models(
+    job: Job,
+    rows: list[Row],
+    own: list[Row],
+    encoder: Encoder,
+    sampling: Sampling,
+    spread: Spread,
+    device: torch.device,
+) -> Models:
     """The policy and the models that KL is measured to. `own` are the rows of this process."""
     recipe = job.recipe
     anchored = recipe.train.anchor_kl > 0 and any(row.is_anchor for row in rows)
     own_anchor = anchored and job.anchor != job.base
     needs_reference = (recipe.train.kl > 0 or (anchored and not own_anchor)) and recipe.model.lora is None
-    device = "cpu" if spread.sharded else None  # where models wait until they are sharded
-    with loaded_once(spread):
-        policy = _start(job, device, gets_weights=spread.sharded and torch.distributed.get_rank() > 0)
-        tokens = Tokens.of(policy, encoder.processor)
-        check_completions(policy, own, tokens, job.rollouts)
-        reference = load_reference(recipe, job.base, device) if needs_reference else None
-        anchor = load_reference(recipe, job.anchor, device) if own_anchor else None
+    policy = _start(job, spread, device)
+    tokens = Tokens.of(policy, encoder.processor)
+    check_completions(policy, own, tokens, job.rollouts)
+    reference = load_reference(recipe, job.base, spread, device) if needs_reference else None
+    anchor = load_reference(recipe, job.anchor, spread, device) if own_anchor else None
     return Models(policy, reference, anchor, tokens, sampling.temperature)
 
 
-def _start(job: Job, device: str | None = None, *, gets_weights: bool = False) -> PreTrainedModel:
-    """The policy at the start of this call; `gets_weights` if it will receive its weights from another process."""
-    policy = load_policy(job.recipe, job.model, job.base, device)
-    if job.state_in is not None and not gets_weights:
+def _start(job: Job, spread: Spread, device: torch.device) -> PreTrainedModel:
+    """The policy at the start of this call."""
+    policy = load_policy(job.recipe, job.model, job.base, spread, device)
+    if job.state_in is not None:
         load_weights(Path(job.state_in), trainable(policy))
     return policy
 

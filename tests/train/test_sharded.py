@@ -110,7 +110,7 @@ def logits_by(weight: Callable[[torch.nn.Module], torch.Tensor], inside: bool, f
         return hidden @ weight(model).T if inside else hidden
 
     model.forward = forward
-    shard(model, Spread(sharded=True), torch.device("cpu"), bf16=False)
+    shard(model, Spread(sharded=True), torch.device("cpu"), bf16=False, weights={})
     assert plain is not model.forward and len(layers(model)) == 3  # one of the vision tower, two of the language model
     made = model(torch.tensor([[7, 8, 9]]))
     return made if inside else made @ weight(model).T
@@ -146,7 +146,7 @@ def test_a_reference_releases_its_weights_after_each_pass(alone: None, tmp_path:
     from tests.train.world import build_llava
 
     model = LlavaForConditionalGeneration.from_pretrained(build_llava(tmp_path), dtype=torch.float32)
-    shard(model.requires_grad_(False), Spread(True, False), torch.device("cpu"), bf16=False)
+    shard(model.requires_grad_(False), Spread(True, False), torch.device("cpu"), bf16=False, weights={})
     with torch.no_grad():
         model(torch.tensor([[7, 8, 9]]))
     assert names_of_gathered(model) == []

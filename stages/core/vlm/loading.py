@@ -64,22 +64,35 @@ def processor_place(path: str | Path, recipe: ModelRecipe) -> str:
 
 
 def load_model(
-    path: str | Path, recipe: ModelRecipe, dtype: str | None = None, device: str | None = None
+    path: str | Path, recipe: ModelRecipe, dtype: str | None = None, device: torch.device | str | None = None
 ) -> PreTrainedModel:
     """The policy's weights in eval mode, on `device` (default: the recipe's). An adapter comes on its base model."""
     place = resolve_model(str(path))
     if not is_adapter(place):
         model = _full_model(place, recipe, dtype)
     else:
-        base = _full_model(base_of_adapter(place, recipe), recipe, dtype)
-        model = _with_saved_adapter(base, place)
+        model = with_saved_adapter(_full_model(base_of_adapter(place, recipe), recipe, dtype), place)
     loaded: PreTrainedModel = model.to(device or device_of(recipe)).eval()
     return loaded
 
 
-def load_skeleton(path: str, recipe: ModelRecipe) -> PreTrainedModel:
+def load_part(path: str, recipe: ModelRecipe, dtype: str, processes: int) -> PreTrainedModel:
+    """A full model of whose weights each of the `processes` reads only its part, as a DTensor.
+
+    transformers shards for the machine's accelerator. Where that is not the recipe's device, weights are whole tensors.
+    """
+    accelerator = require("torch", "train").accelerator.current_accelerator()
+    if (accelerator.type if accelerator else "cpu") != device_of(recipe).type:
+        return _full_model(resolve_model(path), recipe, dtype)
+    _transformers()
+    from transformers.distributed import DistributedConfig
+
+    return _full_model(resolve_model(path), recipe, dtype, distributed_config=DistributedConfig(fsdp_size=processes))
+
+
+def load_skeleton(path: str, recipe: ModelRecipe, dtype: str | None = None) -> PreTrainedModel:
     """A full model without its weights' values (on the meta device), which needs neither memory nor time."""
-    return _full_model(resolve_model(path), recipe, None, device_map="meta")
+    return _full_model(resolve_model(path), recipe, dtype, device_map="meta")
 
 
 def _full_model(place: str, recipe: ModelRecipe, dtype: str | None, **more: Any) -> PreTrainedModel:
@@ -103,7 +116,7 @@ def build_options(recipe: ModelRecipe, dtype: str | None = None) -> dict[str, An
     return {"dtype": getattr(require("torch", "train"), dtype or recipe.dtype), **kernel}
 
 
-def _with_saved_adapter(model: PreTrainedModel, place: str) -> PreTrainedModel:
+def with_saved_adapter(model: PreTrainedModel, place: str) -> PreTrainedModel:
     """`model` with the adapter as its configuration says. PEFT alone ignores weights that have no place."""
     try:
         with warnings.catch_warnings():
