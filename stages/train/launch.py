@@ -16,7 +16,7 @@ from stages.core.processes.inherited import forget_launcher
 from stages.core.recipe import Recipe
 from stages.train.accelerate_file import Spread, spread_of
 from stages.train.job import Job
-from stages.train.policy import is_on_gpu
+from stages.train.policy import check_precision, is_on_gpu
 
 PACKAGES = ("torch", "transformers", "trl", "accelerate", "peft", "datasets")
 ERROR = "error.json"  # what a failed process leaves beside its job file
@@ -29,7 +29,7 @@ def check_ready(recipe: Recipe) -> None:
     for package in PACKAGES:
         if find_spec(package) is None:
             raise MissingExtra("train", package)
-    spread_of(recipe)
+    check_precision(recipe, spread_of(recipe))
 
 
 def launch(job: Job) -> None:

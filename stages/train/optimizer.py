@@ -9,15 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.distributed.tensor import DTensor
 from torch.optim.adam import adam
 
-from stages.core.errors import MissingExtra, require
+from stages.core.errors import require
 from stages.core.recipe.train import Train
+from stages.core.vlm.loading import BITSANDBYTES
 from stages.train.policy import trainable
 from stages.train.sharding import local, part_of
 
@@ -30,15 +30,8 @@ AT_ONCE = 1 << 26  # values of a weight that are updated at once: 0.5 GiB of fp3
 AVERAGES = ("exp_avg", "exp_avg_sq")
 SCALE = "_scale"  # ends the name of an average's scales
 MOMENTS = (*AVERAGES, *(f"{name}{SCALE}" for name in AVERAGES), "step")
-EXTRA = "bitsandbytes"  # of the package, and the package it brings
 
 Moments = dict[str, torch.Tensor]
-
-
-def check_optimizer(train: Train) -> None:
-    """`MissingExtra` if the recipe's optimizer needs a package that is not installed."""
-    if train.optimizer == "adamw_8bit" and find_spec(EXTRA) is None:
-        raise MissingExtra(EXTRA, EXTRA)
 
 
 def make_optimizer(policy: torch.nn.Module, train: Train) -> torch.optim.Optimizer:
@@ -46,7 +39,6 @@ def make_optimizer(policy: torch.nn.Module, train: Train) -> torch.optim.Optimiz
 
     Biases, norms and other vectors have no weight decay.
     """
-    check_optimizer(train)
     weights = list(trainable(policy).values())
     groups: list[dict[str, Any]] = [
         {"params": [weight for weight in weights if weight.dim() > 1], "weight_decay": train.weight_decay},
@@ -202,7 +194,7 @@ def _dequantized(codes: torch.Tensor, scale: torch.Tensor, name: str) -> torch.T
 
 
 def _bitsandbytes() -> ModuleType:
-    library: ModuleType = require(EXTRA, EXTRA).functional
+    library: ModuleType = require(BITSANDBYTES, BITSANDBYTES).functional
     return library
 
 

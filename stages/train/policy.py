@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from stages.core import vlm
-from stages.core.errors import InputError
+from stages.core.errors import InputError, MissingExtra
 from stages.core.recipe import Recipe
-from stages.core.vlm.loading import with_saved_adapter
+from stages.core.vlm.loading import BITSANDBYTES, with_saved_adapter
 from stages.train.adapter import fill_adapter, with_adapter
 
 if TYPE_CHECKING:
@@ -31,6 +32,23 @@ def uses_bf16(recipe: Recipe) -> bool:
 def frozen_dtype(recipe: Recipe) -> str:
     """Precision of weights that do not train; autocast would round them to it in every product anyway."""
     return "bfloat16" if uses_bf16(recipe) else "float32"
+
+
+def check_precision(recipe: Recipe, spread: Spread) -> None:
+    """`InputError` for weights in 4 bits that cannot train or be sharded, or without the package for few bits."""
+    quantized = recipe.model.quantization != "none"
+    if quantized and recipe.model.lora is None:
+        raise InputError(
+            "model.quantization: weights in 4 bits cannot train; set model.lora to train an adapter on them, or set "
+            "model.quantization=none"
+        )
+    if quantized and spread.sharded:
+        raise InputError(
+            "model.quantization: weights in 4 bits cannot be sharded; set train.accelerate_config=ddp, which gives "
+            "each process all of them, or model.quantization=none"
+        )
+    if (quantized or recipe.train.optimizer == "adamw_8bit") and find_spec(BITSANDBYTES) is None:
+        raise MissingExtra(BITSANDBYTES, BITSANDBYTES)
 
 
 def load_policy(recipe: Recipe, model: str, base: str, spread: Spread, device: torch.device) -> PreTrainedModel:

@@ -84,7 +84,9 @@ class ReplayTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no annotation
         )
         self.job, self.work, self.encoder, self.progress = job, work, encoder, progress
         self.settings = job.recipe.train
-        self.sampler = sampler_name("transformers", frozen_dtype(job.recipe))  # as rows name it
+        self.sampler = sampler_name(
+            "transformers", frozen_dtype(job.recipe), job.recipe.model.quantization
+        )  # as rows name it
         self.ratio_is_to_start = job.ratio_is_to_start(len(work.updates))
         self.start_logprobs: dict[int, torch.Tensor] = {}  # of corrected rows before the first update, by place
         self.records: list[dict[str, Any]] = []

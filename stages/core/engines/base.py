@@ -86,9 +86,10 @@ class Completion:
         return self.finish_reason == "length"
 
 
-def sampler_name(engine: str, dtype: str = "") -> str:
+def sampler_name(engine: str, dtype: str = "", quantization: str = "none") -> str:
     """The name of what computes completions, for the column `sampler`: the engine, and its precision if known."""
-    return f"{engine} {dtype.removeprefix('torch.')}".strip()
+    bits = "" if quantization == "none" else f" {quantization}"
+    return f"{engine} {dtype.removeprefix('torch.')}".strip() + bits
 
 
 @dataclass

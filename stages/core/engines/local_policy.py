@@ -39,6 +39,7 @@ class LocalPolicy:
         # Equal for models that differ in the values of their weights only.
         parts = type(self.model), self.model.config, self.model.dtype, self.processor.to_json_string()
         self.kind = "\n".join(map(str, parts))
+        self._sampler = sampler_name("transformers", str(self.model.dtype), recipe.quantization)
         self.stop_tokens = frozenset(vlm.stop_tokens(self.model, self.processor))
         self.suppressed = vlm.placeholder_tokens(self.model, self.processor)
         self._answers = vlm.AnswerText(self.processor, thinking_tags(recipe))
@@ -93,7 +94,7 @@ class LocalPolicy:
             finish_reason="stop" if tokens[-1] in self.stop_tokens else "length",
             prompt_tokens=len(prompt.ids),
             prompt_sha256=vlm.prompt_hash(prompt.ids),
-            sampler=sampler_name("transformers", str(self.model.dtype)),
+            sampler=self._sampler,
         )
 
 

@@ -80,6 +80,12 @@ class Model(Section):
     attention: str | None = NumericField(
         None, description="transformers' attn_implementation; null for its own choice."
     )
+    quantization: Literal["none", "4bit"] = Field(
+        "none",
+        description="4bit: hold the language model's matrices in 4 bits, as QLoRA does (bitsandbytes' NF4 with double "
+        "quantization, arXiv 2305.14314), where transformers loads them: to play, as the base that an adapter trains "
+        "on, and as the KL reference. Needs model.lora to train. Vision tower, embeddings and head stay in dtype.",
+    )
     lora: Lora | None = Field(None, description="Train a LoRA adapter; null trains all weights (paper).")
 
     @field_validator("chat_template_options")

@@ -50,6 +50,15 @@ class Recipe(Section):
         check_opponents(self.iterate.opponents, self.rollout, full_weights=self.model.lora is None)
         return self
 
+    @model_validator(mode="after")
+    def _quantizes_where_it_plays(self) -> Self:
+        if self.model.quantization != "none" and self.rollout.engine == "vllm":
+            raise ValueError(
+                "model.quantization: vLLM has no loader that quantizes as training does, so games and training would "
+                "differ; set rollout.engine=transformers or model.quantization=none"
+            )
+        return self
+
     def settings(self, *sections: str) -> dict[str, Any]:
         """What a result depends on, of these sections and the fields above them, as plain data."""
         body = self.identity(deterministic=self.deterministic)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ctypes
+import logging
+import re
 import warnings
 from contextlib import suppress
 from importlib.util import find_spec
@@ -21,9 +23,11 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel, ProcessorMixin
 
+BITSANDBYTES = "bitsandbytes"  # the extra, and the package that it brings
 _PROCESSOR_CONFIGS = ("processor_config.json", "preprocessor_config.json")
 # glibc's M_TRIM_THRESHOLD, M_TOP_PAD and M_MMAP_THRESHOLD, in bytes.
 MALLOC_OPTIONS = {-1: 2**31 - 1, -2: 64 * 2**20, -3: 2**30}
+logging.getLogger(BITSANDBYTES).setLevel(logging.ERROR)  # it warns of a CPU kernel that vz does not use
 # Packages that only some model families need, as transformers' messages name them, in lower case.
 _IN_VISION = ("torchvision", "num2words")
 _OTHERS = {
@@ -67,13 +71,46 @@ def load_model(
     path: str | Path, recipe: ModelRecipe, dtype: str | None = None, device: torch.device | str | None = None
 ) -> PreTrainedModel:
     """The policy's weights in eval mode, on `device` (default: the recipe's). An adapter comes on its base model."""
-    place = resolve_model(str(path))
-    if not is_adapter(place):
-        model = _full_model(place, recipe, dtype)
+    place, device = resolve_model(str(path)), device or device_of(recipe)
+    full = base_of_adapter(place, recipe) if is_adapter(place) else place
+    if recipe.quantization == "none":
+        model = _full_model(full, recipe, dtype)
     else:
-        model = with_saved_adapter(_full_model(base_of_adapter(place, recipe), recipe, dtype), place)
-    loaded: PreTrainedModel = model.to(device or device_of(recipe)).eval()
+        model = load_quantized(full, recipe, dtype, device)
+    if is_adapter(place):
+        model = with_saved_adapter(model, place)
+    loaded: PreTrainedModel = model.to(device).eval()
     return loaded
+
+
+def load_quantized(place: str, recipe: ModelRecipe, dtype: str | None, device: torch.device | str) -> PreTrainedModel:
+    """A full model whose language model is in 4 bits. It computes in `dtype` (default: the recipe's).
+
+    Weights are quantized from the recipe's precision, whatever they compute in, so all have the same codes.
+    """
+    bits, torch = require(BITSANDBYTES, BITSANDBYTES), require("torch", "train")
+    decoder = _decoder_name(load_skeleton(place, recipe))
+    options = _transformers().BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=getattr(torch, dtype or recipe.dtype),
+        llm_int8_skip_modules=[rf"(?!{re.escape(decoder)}\.)"],  # all but those inside
+    )
+    model = _full_model(place, recipe, None, quantization_config=options, device_map={"": device})
+    for weight in model.parameters():
+        if weight.is_floating_point():  # not those in 4 bits
+            weight.data = weight.data.to(getattr(torch, dtype or recipe.dtype))
+    for module in model.modules():
+        if isinstance(module, bits.nn.Linear4bit):
+            module.support_avx512bf16_for_cpu = False  # a CPU kernel that changes the weights, and has no gradient
+    return model
+
+
+def _decoder_name(model: PreTrainedModel) -> str:
+    decoder = model.get_decoder()
+    names: dict[object, str] = {module: name for name, module in model.named_modules()}
+    return names[decoder]
 
 
 def load_part(path: str, recipe: ModelRecipe, dtype: str, processes: int) -> PreTrainedModel:
