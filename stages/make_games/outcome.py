@@ -59,8 +59,9 @@ def outcome(notes: Sequence[Note], recipe: Recipe, planned: Plan, spent: Spent, 
 
 
 def asked_and_found(planned: Plan, recipe: Recipe) -> dict[str, int]:
-    """How many pairs the recipe asks for, and how many of the input were read."""
-    return {"asked": recipe.games.pairs, "found": len(planned.pairs) + len(planned.skipped)}
+    """How many pairs the recipe asks for, and how many pairs, or tables, the input holds."""
+    found = {"tables": planned.tables} if planned.tables else {"found": len(planned.pairs) + len(planned.skipped)}
+    return {"asked": recipe.games.pairs, **found}
 
 
 def examples(skipped: Sequence[Mapping[str, str]]) -> str:
@@ -72,11 +73,17 @@ def examples(skipped: Sequence[Mapping[str, str]]) -> str:
 
 def _left_out(planned: Plan, recipe: Recipe, skipped: Sequence[Mapping[str, str]]) -> list[str]:
     warnings = []
+    what = "tables" if planned.tables else "pairs"
     if planned.more:
-        warnings.append(f"the input holds more pairs than games.pairs ({recipe.games.pairs}); take more with --pairs")
-    if skipped:
-        all_pairs = len(planned.pairs) + len(planned.skipped)
-        warnings.append(f"pairs skipped: {len(skipped)} of {all_pairs} (see skipped.parquet): {examples(skipped)}")
+        warnings.append(f"the input holds more {what} than games.pairs ({recipe.games.pairs}); take more with --pairs")
+    of_input = [row for row in skipped if row["pair_id"] in planned.skipped]
+    made = [row for row in skipped if row not in of_input]
+    lots = [("tables", of_input, planned.tables), ("pairs", made, len(planned.pairs))]
+    if not planned.tables:
+        lots = [("pairs", [*of_input, *made], len(planned.pairs) + len(planned.skipped))]
+    for kind, some, count in lots:
+        if some:
+            warnings.append(f"{kind} skipped: {len(some)} of {count} (see skipped.parquet): {examples(some)}")
     if planned.ignored:
         some = ", ".join([*planned.ignored[:SHOWN], "…"] if len(planned.ignored) > SHOWN else planned.ignored)
         warnings.append(f"pictures that belong to no pair were ignored: {len(planned.ignored)} ({some})")

@@ -70,7 +70,7 @@ class Plan:
 
     `packages` and `drawn_by` say what draws the pictures. Newer tools may draw other bytes, but finished pictures stay.
     `skipped`: what the input holds but nobody can play, by name. `ignored`: pictures that belong to no pair. `more`:
-    the input holds more pairs than the recipe asks for.
+    the input holds more pairs than the recipe asks for. `tables`: how many it holds, where charts are drawn.
     """
 
     pairs: Sequence[Pair]
@@ -81,6 +81,7 @@ class Plan:
     skipped: Mapping[str, Skipped] = field(default_factory=dict)
     ignored: Sequence[str] = ()
     more: bool = False
+    tables: int = 0
     warnings: Sequence[str] = ()
 
 

@@ -25,6 +25,7 @@ TRIES = 10  # parts of the table with which a kind is tried
 LONGEST_TITLE = 100  # letters
 MOST_NUMBERS = 12  # at the points of a line
 NO_SWAP, NO_LETTERS, NO_ROOM = "no visible swap", "letters missing", "no room for its labels"
+_ABBREVIATIONS = re.compile(r"\b(?:us|usa|uk|eu|gdp|co2|nyc|nfl|nba)\b", re.IGNORECASE)  # in names of files
 _NAMELESS = re.compile(r"(?:values?|number|amount|data|table|dataset|train|test|chart|output|sheet)?")
 
 
@@ -94,8 +95,9 @@ class ChartPair(Pair):
     def _pair(self, chart: Chart, versions: Sequence[ChartTable], pictures: Sequence[bytes]) -> Made:
         given = (True,) if len(versions) == 1 else (as_given(self.seed), not as_given(self.seed))
         left_out = read_table(self.path, self.games.charts).left_out
+        source = {"file": self.path.name, **versions[0].origin, "rows_left_out": left_out}
         scenes = [
-            {**_scene(chart, table), "source": {"file": self.path.name, "rows_left_out": left_out, "as_given": own}}
+            {**_scene(chart, table), "source": {**source, "as_given": own}}
             for table, own in zip(versions, given, strict=True)
         ]
         counts = {f"{chart.kind} charts": 1}
@@ -118,7 +120,7 @@ def _attempts(kind: Kind, style: Style, table: ChartTable) -> list[tuple[Style, 
 def _title(kind: Kind, path: Path, table: ChartTable, given: str) -> str:
     """From the lines above the table, the file's name if it is words, or what is measured; and what holds for all."""
     name = given or re.sub(r"[-_.\s]+", " ", path.stem).strip()
-    if not given and all(_NAMELESS.fullmatch(word) for word in re.findall(r"[^\W\d_]{3,}", name.casefold())):
+    if not given and all(_NAMELESS.fullmatch(word) for word in re.findall(r"[^\W\d_]{2,}", name.casefold())):
         name = ""
     measure = "" if _NAMELESS.fullmatch(table.measure.casefold()) else table.measure
     if measure and (not name or len(measure) > 25 or len(name) + len(table.title) > LONGEST_TITLE):
@@ -126,9 +128,12 @@ def _title(kind: Kind, path: Path, table: ChartTable, given: str) -> str:
     elif kind == "pie" and measure and measure.casefold() not in name.casefold():  # it has no axis that says it
         name = f"{name}: {lowered(measure)}"
     if not name:
-        name = " and ".join(series.name for series in table.series) if len(table.series) < 3 else table.heading
-    said = table.title if table.title not in name and len(name) + len(table.title) <= LONGEST_TITLE else ""
-    return ", ".join(part[:1].upper() + part[1:] for part in (name, said or ("" if name else table.title)) if part)
+        *first, last = [each.name for each in table.series if not _NAMELESS.fullmatch(each.name.casefold())] or [""]
+        name = " and ".join([", ".join(first), last] if first else [last])
+    known = re.sub(r"\W+", " ", table.title) in re.sub(r"\W+", " ", name)
+    said = table.title if not known and len(name) + len(table.title) <= LONGEST_TITLE else ""
+    title = ", ".join(part[:1].upper() + part[1:] for part in (name, said or ("" if name else table.title)) if part)
+    return title if given else _ABBREVIATIONS.sub(lambda hit: hit[0].upper(), title)
 
 
 def _scene(chart: Chart, table: ChartTable) -> dict[str, Any]:

@@ -35,8 +35,8 @@ def _any_of(words: str, more: str = "") -> re.Pattern[str]:
 _NO_VALUES = _any_of(
     "ids? uuid key codes? fips fp ce geo geoid zip zipcode postcode postal isbn phone unnamed no nr row district ward "
     "precinct rank ranking position pos place placing seed standing order founded born built established opened since "
-    "lat latitude lon lng long longitude year yr date month week day hour x y flag",
-    more="|^(?:#|index|)$",
+    "lat latitude lon lng long longitude year yr date month week day hour flag season episode chapter round version",
+    more="|^(?:#|index|x|y|z|)$",
 )
 _TIME = _any_of(
     "years? yrs? dates? seasons? time periods? quarters? months? decade day week since founded born built fy",

@@ -22,11 +22,13 @@ WHOLE_WITHIN = 1.5  # per cent: rounded shares seldom make 100
 SMALLEST_SLICE = 0.04  # of a pie, so that its number has room
 LONGEST_POINT = 24  # letters of a label beside a point
 LEAST_FILLED = 0.7  # of the places of a chart
+INDEPENDENT = 0.2  # of a dimension's members that occur with most of another's: else they are names within them
 VISIBLE = 8.0  # times, at most, between the medians of series that are drawn together
 _SEVERAL = ("grouped", "stacked")
 
 _BARE = {"yes", "no", "true", "false", "y", "n", "m", "f"}  # members that say nothing without their heading
 _OTHERS = r"(?i)(?:all )?others?\b|elsewhere|rest\b|sonstige|andere|autres|miscellaneous"
+_YEAR = re.compile(r"\b(?:19|20)\d\d\b")
 _CLASSES = (
     r"\b(answer|cause|reason|item|categor|kind|type|source|opinion|response|party|mode|purpose|sector|use|expense|"
     r"material|how|why)"
@@ -60,22 +62,27 @@ def cut(table: Table, kind: Kind, draw: Random) -> ChartTable | None:
     cube, rows, series = draw.choice(fitting)
     fixed = [each for each in cube.dimensions if each not in (rows, series)]
     frame, said = cube.frame, [table.context] if table.context else []
+    where: dict[str, str] = {}
     for dimension in fixed:
         counts = frame.group_by(dimension.column, maintain_order=True).len()
         full = counts.filter(pl.col("len") >= max(0.7 * counts["len"].max(), FEWEST[kind]))[dimension.column].to_list()  # type: ignore[operator]
-        if not full:
+        if len(full) < INDEPENDENT * len(counts):
             return None
         member = draw.choice(full)
         if dimension.column == COLUMN:
-            cube = replace(cube, measure=member)
+            cube = replace(cube, measure=member, columns={member: cube.columns[member]})
         else:
+            where[dimension.column] = member
             said.append(named(member, dimension))
         frame = frame.filter(pl.col(dimension.column) == member)
     title = ", ".join(said)
     if kind == "scatter":
-        return _scatter(cube, rows, frame, title, draw)
-    grid = _grid(frame, rows, series)
-    return _shown(grid, (cube, rows, series), kind, title, draw)
+        shown = _scatter(cube, rows, frame, title, draw)
+    else:
+        shown = _shown(_grid(frame, rows, series), (cube, rows, series), kind, title, draw)
+    names = {name: None if each.column == COLUMN else each.column
+             for name, each in (("label", rows), ("series", series)) if each}  # fmt: skip
+    return shown and replace(shown, origin={**names, "values": list(cube.columns.values()), "where": where})
 
 
 def named(member: str, dimension: Dimension, others: Iterable[str] = ()) -> str:
@@ -138,6 +145,8 @@ def _some_series(grid: Grid, kind: Kind, series: Dimension, draw: Random) -> lis
     """Some series that have most of the rows and are of comparable size, in the table's order or by time."""
     most = max((len(column) for column in grid.values()), default=0)
     full = [name for name, column in grid.items() if len(column) >= 0.8 * most]
+    if len(full) < INDEPENDENT * len(grid):
+        return []
     if kind in ("stacked", "area"):
         return full if len(full) <= MOST_SERIES + 2 and len(full) == len(grid) else []
     sizes = {name: sorted(abs(value) for value in grid[name].values())[len(grid[name]) // 2] for name in full}
@@ -148,9 +157,13 @@ def _some_series(grid: Grid, kind: Kind, series: Dimension, draw: Random) -> lis
     ]
     count = min(draw.randint(2, 3 if series.places and kind == "grouped" else MOST_SERIES), len(near))
     first = max(min(near.index(anchor), len(near) - count), 0) if near else 0
+    if series.places:  # every so many years
+        near.sort(key=lambda name: series.places[name])
+        step = draw.randint(1, max((len(near) - 1) // max(count - 1, 1), 1))
+        start = draw.randrange(len(near) - step * (count - 1)) if count else 0
+        return near[start::step][:count]
     chosen = set(near[first : first + count])
-    names = [name for name in grid if name in chosen]
-    return sorted(names, key=lambda name: series.places[name]) if series.places else names
+    return [name for name in grid if name in chosen]
 
 
 def _some_rows(grid: Grid, rows: Dimension, kind: Kind, draw: Random) -> list[str]:
@@ -193,11 +206,12 @@ def _are_parts(grid: Grid, names: Sequence[str], labels: Sequence[str], view: Vi
         sums = [[grid[name][label] for name in names] for label in labels]
     if cube.unit.after == "%":
         return all(abs(sum(parts) - 100) <= WHOLE_WITHIN for parts in sums)
-    if across and across.places:
+    parts = labels if kind == "pie" else names
+    if across and (across.places or (across.column == COLUMN and (cube.partial or any(map(_YEAR.search, parts))))):
         return False
     if cube.sums == "whole" or (across and across.whole):
         return True
-    other = any(re.match(_OTHERS, part) for part in (labels if kind == "pie" else names))
+    other = any(re.match(_OTHERS, part) for part in parts)
     classes = other or bool(across and re.search(_CLASSES, across.heading, re.IGNORECASE))
     return cube.sums != "no" and (classes or (kind != "pie" and cube.sums == "yes"))
 

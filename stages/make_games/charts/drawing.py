@@ -57,6 +57,8 @@ def draw(chart: Chart, versions: Sequence[ChartTable]) -> list[Picture]:
         _write_around(figure, chart, versions[0])
         engine.execute(figure)
         figure.set_layout_engine("none")
+        if chart.kind in ("line", "area"):
+            _thin(axes, chart, canvas.get_renderer())
         _check_frame(figure, axes, chart, canvas.get_renderer())
         return [_picture(canvas, axes, chart, version) for version in versions]
 
@@ -96,6 +98,8 @@ def _settings(chart: Chart) -> Iterator[None]:
                 "axes.grid.axis": "both" if chart.kind == "scatter" else "x" if chart.horizontal else "y",
                 "axes.axisbelow": True,
                 "legend.frameon": False,
+                "path.simplify": False,  # a swapped point must not move the rest of its line
+                "xtick.major.pad": 0.6 * size,  # below half of the lowest number beside the corner
             }
         )
         yield
@@ -107,7 +111,9 @@ def _write_around(figure: Any, chart: Chart, table: ChartTable) -> None:
     if chart.title:
         x, align = (0.02, "left") if style.title == "left" else (0.5, "center")
         weight = "bold" if style.bold_title else "normal"
-        figure.suptitle(chart.title, x=x, ha=align, wrap=True, fontsize=round(TITLE * chart.text, 1), fontweight=weight)
+        size, families = TITLE * chart.text, tuple(matplotlib.rcParams["font.family"])
+        text = "\n".join(_lines(chart.title, 0.96 * chart.width, size, families, weight))
+        figure.suptitle(text, x=x, ha=align, fontsize=round(size, 1), fontweight=weight)
     names = [series.name for series in table.series] if len(table.series) > 1 and chart.kind != "scatter" else []
     if chart.kind == "pie" and not style.outside:
         names = list(table.labels)
@@ -164,7 +170,7 @@ def _leave_room(axes: Any, chart: Chart, versions: Sequence[ChartTable]) -> None
     )
     slot = (0.72 * chart.height if chart.horizontal else 0.8 * chart.width) / len(table.labels)
     slot *= chart.style.bar_width / len(table.series) if grouped else 1.0
-    if slot < (0.9 * chart.text if chart.horizontal else widest - 2):
+    if slot < (LINE * chart.text if chart.horizontal else widest + 2):
         raise NoRoom
     share = (widest + 8) / (0.55 * chart.width) if chart.horizontal else 1.9 * chart.text / (0.6 * chart.height)
     low, high = axes.get_xlim() if chart.horizontal else axes.get_ylim()
@@ -208,6 +214,15 @@ def _below(axes: Any, chart: Chart, table: ChartTable) -> None:
     plain = table.labels[0].isdigit() and max(map(len, table.labels)) < 4  # numbers of months, not years
     if table.heading and (not table.places or plain):
         axes.set_xlabel(table.heading)
+
+
+def _thin(axes: Any, chart: Chart, renderer: Any) -> None:
+    """Leave out every other label along a line until those that stay have room."""
+    while True:
+        boxes = [label.get_window_extent(renderer) for label in axes.get_xticklabels()]
+        if all(one.x1 + 0.5 * chart.text <= other.x0 for one, other in pairwise(boxes)):
+            return
+        axes.set_xticks(axes.get_xticks()[::2], [label.get_text() for label in axes.get_xticklabels()][::2])
 
 
 def _check_frame(figure: Any, axes: Any, chart: Chart, renderer: Any) -> None:

@@ -16,16 +16,8 @@ from matplotlib.colors import to_hex
 from stages.core.recipe.charts import Kind
 from stages.make_games.charts.numbers import Format
 
-PALETTES = (
-    "tab10",
-    "tab10",
-    "Dark2",
-    "Set2",
-    "Set1",
-    "Accent",
-    "Paired",
-    "petroff8",
-)  # matplotlib's; 8 colours or more
+# Matplotlib's, of 8 colours or more.
+PALETTES = ("tab10", "tab10", "Dark2", "Set2", "Set1", "Accent", "Paired", "petroff8")
 BARS = ("bar", "grouped", "stacked")
 
 

@@ -16,6 +16,7 @@ from stages.make_games.charts.swap import ChartTable
 
 INK = "#222222"
 LONGEST_NAME = 22  # letters of a line beside a slice
+ABOVE_FRAME = 2.6  # order of drawing: matplotlib's frame has 2.5
 _GAP = 3.0  # pixels between a mark and its number
 
 Drawn = tuple[list[Any], list[Any]]  # marks, and words that must keep apart
@@ -55,7 +56,8 @@ def _numbers_at(axes: Any, chart: Chart, bars: Any, values: Sequence[float], col
     """Numbers at the ends of bars, or within those parts of stacks that have room for them."""
     texts = ["" if np.isnan(value) else chart.numbers.write(value) for value in values]
     if chart.kind != "stacked":
-        return [word for word in axes.bar_label(bars, texts, padding=_GAP, color=INK) if word.get_text()]
+        words = axes.bar_label(bars, texts, padding=_GAP, color=INK, path_effects=_halo(axes), snap=False)
+        return [word for word in words if word.get_text()]
     boxes = [bar.get_window_extent() for bar in bars]
     fits = [
         b.width > 0.62 * chart.text * len(t) + 3 and b.height > 1.15 * chart.text
@@ -72,7 +74,8 @@ def _lines(axes: Any, chart: Chart, table: ChartTable) -> Drawn:
     for number, values in enumerate(_columns(table)):
         marker = chart.style.marker or ("o" if np.isnan(values).any() else "")
         size = {"linewidth": chart.style.line_width * chart.text / 5, "markersize": 0.5 * chart.text}
-        marks += axes.plot(table.places, values, color=chart.colour(number), marker=marker, clip_on=False, **size)
+        size |= {"clip_on": False, "zorder": ABOVE_FRAME}
+        marks += axes.plot(table.places, values, color=chart.colour(number), marker=marker, **size)
         if chart.value_labels:
             given = [(place, value) for place, value in zip(table.places, values, strict=True) if np.isfinite(value)]
             offset = (0.0, _GAP + 0.3 * chart.text)
@@ -88,7 +91,8 @@ def _areas(axes: Any, chart: Chart, table: ChartTable) -> Drawn:
 def _points(axes: Any, chart: Chart, table: ChartTable) -> Drawn:
     """Points with their labels, to the right of them or, in the right half, to the left."""
     across, up = _columns(table)
-    marks = axes.plot(across, up, "o", color=chart.colour(0), markersize=0.6 * chart.text, clip_on=False)
+    look = {"markersize": 0.6 * chart.text, "clip_on": False, "zorder": ABOVE_FRAME}
+    marks = axes.plot(across, up, "o", color=chart.colour(0), **look)
     low, high = axes.get_xlim()
     words = []
     for label, x, y in zip(table.labels, across, up, strict=True):
@@ -135,13 +139,16 @@ def _slices(axes: Any, chart: Chart, table: ChartTable) -> Drawn:
 
 
 def words_are_clear(axes: Any, chart: Chart, table: ChartTable, marks: Sequence[Any], boxes: Sequence[Any]) -> bool:
-    """Whether the number of each slice lies in it, and no label of a point covers another point."""
+    """Whether the number of each slice lies in it, and no label covers a point or a line."""
     if chart.kind == "scatter":
         places = axes.transData.transform(np.transpose(_columns(table)))
         return not any(box.count_contains(places) for box in boxes)
     if chart.kind == "pie" and not chart.style.outside:
         paths = [wedge.get_path().transformed(wedge.get_transform()) for wedge in marks]
         return all(path.contains_points(box.corners()).all() for path, box in zip(paths, boxes, strict=True))
+    if chart.kind == "line":
+        paths = [line.get_path().transformed(line.get_transform()) for line in marks]
+        return not any(path.intersects_bbox(box.padded(-1.5), filled=False) for path in paths for box in boxes)
     return True
 
 
@@ -161,7 +168,10 @@ def _write(
 ) -> Any:
     """Words at a mark; without a colour, in ink with a halo, since a line may cross them."""
     place = {"xytext": offset, "textcoords": "offset points", "ha": side, "va": level, "annotation_clip": False}
-    words = axes.annotate(text, at, color=colour or INK, **place)
-    if not colour:
-        words.set_path_effects([withStroke(linewidth=2.5, foreground=axes.get_facecolor())])
-    return words
+    halo = {} if colour else {"path_effects": _halo(axes), "snap": False}
+    return axes.annotate(text, at, color=colour or INK, **place, **halo)
+
+
+def _halo(axes: Any) -> list[Any]:
+    """What keeps words apart from lines behind them. Words drawn so lose their serifs if they are snapped."""
+    return [withStroke(linewidth=2.5, foreground=axes.get_facecolor())]

@@ -8,26 +8,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
-MISSING = (
-    "",
-    "-",
-    "–",
-    "—",
-    "nan",
-    "na",
-    "n/a",
-    "n.a.",
-    "null",
-    "none",
-    ".",
-    "..",
-    "…",
-    "x",
-    "#n/a",
-    "(na)",
-    "inf",
-    "-inf",
-)
+MISSING = ("", "-", "–", "—", "nan", "na", "n/a", "n.a.", "null", "none", ".", "..", "…", "x", "#n/a", "(na)", "inf",
+           "-inf")  # fmt: skip
 CURRENCY = r"(?:US\$|A\$|C\$|R\$|[$€£¥₹₽₩₺]|USD|EUR|GBP|CHF|Rs\.?)"
 MARKS = r"(?:\s*(?:[*†‡¹²³⁴-⁹⁰]|\[\w{1,3}\]))*"  # of footnotes, behind a number or a label
 _SCALES = {
@@ -44,6 +26,7 @@ _LETTERS = {"K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}
 _SHORT = {1e12: "T", 1e9: "B", 1e6: "M"}
 _FROM = {1e12: 1e12, 1e9: 1e9, 1e6: 1e7}  # a million is still written out
 DIGITS = 4  # that a number on a chart has at most, beside those of a whole number
+RARE = 0.2  # of the numbers: a unit that fewer have, and not the first, is no unit of the column
 LARGEST = 1e16  # of charts: beyond it numbers are codes, or nobody could read them
 
 
@@ -83,8 +66,9 @@ class Numbers:
     mixed: bool  # more than one unit
 
 
-def is_missing(texts: pl.Series) -> pl.Series:
-    return texts.str.to_lowercase().is_in(MISSING)
+def is_missing(texts: pl.Series, *, name: bool = False) -> pl.Series:
+    """Whether cells hold no number, or no name: None may be one of the answers."""
+    return texts.str.to_lowercase().is_in([each for each in MISSING if not (name and each in ("none", "x"))])
 
 
 def read_numbers(texts: pl.Series, decimal: str) -> Numbers:
@@ -100,9 +84,11 @@ def read_numbers(texts: pl.Series, decimal: str) -> Numbers:
     values = (digits + parts["power"].fill_null("")).cast(pl.Float64, strict=False) * scales
     values = values.set(odd.fill_null(value=False) | values.is_infinite().fill_null(value=False), None)
     values = values.zip_with(~negative.fill_null(value=False), -values)
-    before, after = (
-        parts[name].set(values.is_null(), None).drop_nulls().unique().sort() for name in ("before", "after")
-    )
+    marked = [parts[name].set(values.is_null(), None) for name in ("before", "after")]
+    for mark in marked:
+        if 0 < len(mark) - mark.null_count() < RARE * (len(values) - values.null_count()) and mark.first() is None:
+            values = values.set(mark.is_not_null(), None)  # "730 combined": nobody knows what it is
+    before, after = (mark.set(values.is_null(), None).drop_nulls().unique().sort() for mark in marked)
     unit = Unit(before[0] if len(before) else "", _spaced(after[0]) if len(after) else "")
     given = len(cells) - cells.null_count()
     share = (given - (cells.is_not_null() & values.is_null()).sum()) / max(given, 1)

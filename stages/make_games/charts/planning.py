@@ -49,7 +49,12 @@ def plan(recipe: Recipe, path: Path | None) -> Plan:
         pairs.append(ChartPair(**given, path=files[name], kinds=rotated(kinds[name], turn)))
     skipped = {_base(name): Skipped(BAD_TABLE, why) for name, why in bad.items()}
     return Plan(
-        pairs, {"tables": source}, packages=("matplotlib",), skipped=skipped, more=len(names) > recipe.games.pairs
+        pairs,
+        {"tables": source},
+        packages=("matplotlib",),
+        skipped=skipped,
+        more=len(names) > recipe.games.pairs,
+        tables=len(files),
     )
 
 

@@ -15,6 +15,7 @@ import polars as pl
 
 from stages.core.errors import InputError
 from stages.core.recipe.charts import ChartSettings
+from stages.make_games.charts.times import time_places
 
 SEPARATORS = ("\t", ";", "|", ",")  # a comma may stand in any label, but hardly ever a semicolon in every line
 UNNAMED = "unnamed"  # the first column, where it has no heading
@@ -50,7 +51,12 @@ def read_grid(path: Path, settings: ChartSettings) -> Grid:
     if not widths:
         raise InputError(f"{path}: has one column; give labels and at least one column of numbers")
     width = widths.most_common(1)[0][0]
-    title, rows = _table_only(rows, width)
+    above, rows = _table_only(rows, width)
+    title = " ".join(cell for row in above for cell in row if cell)
+    if above and sum(map(bool, above[-1])) > 1:  # headings of groups of columns
+        title, rows[0] = "", _joined(above[-1], rows[0])
+    if len(rows) == 2 and time_places(rows[0][1:]):  # one row of years
+        rows, width = [["", rows[1][0]], *map(list, zip(rows[0][1:], rows[1][1:], strict=False))], 2
     _check_lines(path, rows, width)
     if _is_headless(rows):
         raise InputError(f"{path}: its first line looks like data, not like headings; add a line of headings")
@@ -99,14 +105,22 @@ def _parse(path: Path, text: str, separator: str) -> list[list[str]]:
         raise InputError(f"{path}: line {reader.line_num}: is not CSV ({error}); check its quotes") from error
 
 
-def _table_only(rows: list[list[str]], width: int) -> tuple[str, list[list[str]]]:
-    """The title from the lines above the headings, and the rows without these and without the notes below the table."""
+def _table_only(rows: list[list[str]], width: int) -> tuple[list[list[str]], list[list[str]]]:
+    """The lines above the headings, and the rows without these and without the notes below the table."""
     first = next((n for n, row in enumerate(rows) if sum(map(bool, row)) > max(width // 2, 1)), 0)
     last = len(rows)
     while last > first + 3 and (len(rows[last - 1]) == 1 or _NOTE.match(rows[last - 1][0])):
         last -= 1
-    title = " ".join(cell for row in rows[:first] for cell in row if cell)
-    return title, rows[first:last]
+    return rows[:first], rows[first:last]
+
+
+def _joined(groups: Sequence[str], heads: Sequence[str]) -> list[str]:
+    """Headings that are repeated, each behind the heading of its group, which stands above the first of the group."""
+    found, group = [], ""
+    for number, head in enumerate(heads):
+        group = (groups[number] if number < len(groups) else "") or group
+        found.append(f"{group} {head}".strip() if heads.count(head) > 1 else head)
+    return found
 
 
 def _check_lines(path: Path, rows: Sequence[Sequence[str]], width: int) -> None:

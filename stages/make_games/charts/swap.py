@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from random import Random
+from typing import Any
 
 from stages.core.changes import Change
 from stages.core.recipe.charts import ChartSettings, Kind
@@ -39,6 +40,8 @@ class ChartTable:
     series: tuple[Series, ...]
     places: tuple[float, ...] = ()
     bounded: bool = False  # some series are bounds of others, such as the highest and lowest: none exchange values
+    # The columns of the file that are drawn, and which rows.
+    origin: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 def exchange(table: ChartTable, first: Place, second: Place) -> ChartTable:

@@ -17,7 +17,7 @@ from stages.core.recipe.charts import ChartSettings
 from stages.make_games.charts.columns import Column, Sums, columns_of, words_of
 from stages.make_games.charts.numbers import Unit, is_missing
 from stages.make_games.charts.reading import read_grid
-from stages.make_games.charts.times import time_places, without_marks
+from stages.make_games.charts.times import time_places, uneven, without_marks
 
 VALUE, COLUMN = "\x00value", "\x00column"  # no heading has such a name
 MOST_NAMED = 300  # rows that are shown by their names; more are put into groups if there are some
@@ -26,6 +26,7 @@ MOST_REPEATED_PAIRS = 0.02  # of the rows, where two or three columns name them
 ALIKE, NEAR = 10.0, 4.0  # times, at most, between the means of columns that share an axis; of fractions without a word
 UNSURE = ("rate", "score", "count", "energy", "volume", "")  # quantities that come in many units
 MOST_PLAIN = 12  # columns whose headings name no quantity: more are statistics of many sorts
+FILLED = 0.15  # of the places of names and times, at least, where rows are points of series
 MOST_GROUPS, LEAST_ROWS = 15, 3  # categories of rows that are aggregated, and rows of each
 _TOTAL = re.compile(
     r"(?:grand |sub)?totals?|all(?: .*)?|overall|sum|both|world|average|mean|median|insgesamt|gesamt|summe|alle",
@@ -33,6 +34,7 @@ _TOTAL = re.compile(
 )
 _BOUNDS = re.compile(r"\b(?:min|max|minimum|maximum|lo|hi|low|high|lower|upper|lowest|highest)\b")
 _MIDNIGHT = re.compile(r"[T\s]00?:00(?::00(?:\.0+)?)?\s?(?:Z|UTC|[+-]00:?00)?$")
+_TIME_OF_DAY = re.compile(r"[T\s]\d\d?:\d\d.*$")
 _CLOCK = re.compile(r"[T\s](\d\d?:\d\d)(?::00(?:\.0+)?)?\s?(?:Z|UTC|[+-]00:?00)?$")
 _WHOLE = 0.01  # of a whole, by which its parts may miss it
 
@@ -58,6 +60,8 @@ class Cube:
     unit: Unit
     sums: Sums = "no"
     pair: tuple[Column, Column] | None = None  # of a scatter, which need not share a unit
+    columns: Mapping[str, str] = field(default_factory=dict)  # of the table, that are drawn: headings by labels
+    partial: bool = False  # the table has more columns of this sort, so these are not all the parts of a whole
 
 
 @dataclass(frozen=True)
@@ -88,8 +92,8 @@ def read_table(path: Path, settings: ChartSettings) -> Table:
     if not values:
         raise InputError(f"{path}: has no column of numbers that a chart could show; name some by games.charts.values")
     kept = frame.filter(~pl.struct(c.name for c in key).is_duplicated())
-    cubes = [*(_cube(kept, key, group) for group in _groups(values)), *_scatters(kept, key, values)]
-    return Table(title, context, tuple(cubes), len(frame) - len(kept))
+    cubes = [_cube(kept, key, group, values) for group in _groups(values)]
+    return Table(title, context, (*cubes, *_scatters(kept, key, values)), len(frame) - len(kept))
 
 
 def _names(columns: Sequence[Column], settings: ChartSettings) -> list[Column]:
@@ -108,7 +112,9 @@ def _names(columns: Sequence[Column], settings: ChartSettings) -> list[Column]:
 def _said(column: Column, *, first: bool) -> str:
     """What a column says that holds for all rows, if that is a time or, in the first column, what the table is of."""
     text = next(text for text in column.texts if text)
-    return text if column.places or (first and len(text) <= 40 and re.search(r"[^\W\d_]{3}", text)) else ""
+    if column.places:
+        return _TIME_OF_DAY.sub("", text)
+    return text if first and len(text) <= 40 and re.search(r"[^\W\d_]{3}", text) else ""
 
 
 def _all_codes(column: Column) -> bool:
@@ -119,7 +125,7 @@ def _frame(names: Sequence[Column], values: Sequence[Column]) -> pl.DataFrame:
     """Names without footnote marks, of times one for each, and values; without rows that lack a name."""
     frame = pl.DataFrame([_cleaned(column) for column in names] + [c.values for c in values if c.values is not None])
     for column in names:
-        frame = frame.filter(~is_missing(frame[column.name]))
+        frame = frame.filter(~is_missing(frame[column.name], name=True))
     return frame
 
 
@@ -150,13 +156,25 @@ def _key(path: Path, frame: pl.DataFrame, names: Sequence[Column], settings: Cha
         repeated = min((1 - UNIQUE) * len(frame), MOST_REPEATED) if count == 1 else MOST_REPEATED_PAIRS * len(frame)
         for some in combinations(names, count):
             if some and frame.select(pl.struct(c.name for c in some)).n_unique() >= max(len(frame) - repeated, 2):
-                many = count == 1 and not some[0].places and len(frame) > MOST_NAMED and not settings.label
-                return None if many and _small(frame, names) else list(some)
+                many = count == 1 and not some[0].places and len(frame) > MOST_NAMED
+                events = not settings.label and (_are_events(frame, some, names) or (many and _small(frame, names)))
+                return None if events else list(some)
     if settings.aggregate == "none":
         raise InputError(
             f"{path}: rows have the same labels; name the right column by games.charts.label, or aggregate"
         )
     return None
+
+
+def _are_events(frame: pl.DataFrame, key: Sequence[Column], names: Sequence[Column]) -> bool:
+    """Whether each row is something that happened, such as a sale: its time is no point of a series."""
+    for time in (column for column in key if column.role == "time"):
+        if len(key) == 1:
+            return uneven(list(_times(time).values())) and bool(_small(frame, names))
+        others = pl.struct(column.name for column in key if column is not time)
+        if len(frame) < FILLED * frame[time.name].n_unique() * frame.select(others).n_unique():
+            return True
+    return False
 
 
 def _groups(values: Sequence[Column]) -> Iterator[list[Column]]:
@@ -200,7 +218,7 @@ def _siblings(one: Column, other: Column) -> bool:
     return len(first) > 1 and len(second) > 1 and (first[0] == second[0] or first[-1] == second[-1])
 
 
-def _cube(frame: pl.DataFrame, key: Sequence[Column], group: Sequence[Column]) -> Cube:
+def _cube(frame: pl.DataFrame, key: Sequence[Column], group: Sequence[Column], values: Sequence[Column]) -> Cube:
     """The columns' values; where there are several, their headings are a dimension of their own."""
     dimensions = [_dimension(c) for c in key]
     names = {column.name: column.label for column in group}
@@ -213,7 +231,9 @@ def _cube(frame: pl.DataFrame, key: Sequence[Column], group: Sequence[Column]) -
     first = group[0]
     sums = first.sums if all(c.sums == first.sums for c in group) else "no"
     alone = first.label if len(group) == 1 else ""
-    return _without_totals(Cube(long.drop_nulls(VALUE), tuple(dimensions), alone, first.unit, sums))
+    partial = sum(c.kind == first.kind for c in values) > len(group)
+    cube = Cube(long.drop_nulls(VALUE), tuple(dimensions), alone, first.unit, sums, partial=partial)
+    return _without_totals(replace(cube, columns={label: name for name, label in names.items()}))
 
 
 def _without_totals(cube: Cube) -> Cube:
@@ -242,7 +262,8 @@ def _scatters(frame: pl.DataFrame, key: Sequence[Column], values: Sequence[Colum
             continue
         both = frame.select([c.name for c in key] + [one.name, other.name]).drop_nulls()
         if len(both) >= 4:
-            yield Cube(both, dimensions, other.label, other.unit, pair=(one, other))
+            headings = {column.label: column.name for column in (one, other)}
+            yield Cube(both, dimensions, other.label, other.unit, pair=(one, other), columns=headings)
 
 
 def _aggregated(
@@ -251,10 +272,12 @@ def _aggregated(
     """Rows of the same labels put together: sums of what adds up, means of the rest, and how many rows there are."""
     small = names if settings.label else _small(frame, names)
     if not small:
-        raise InputError(
-            f"{path}: labels are repeated, and no column puts the rows into few groups; name columns by "
-            "games.charts.label and games.charts.values"
+        why = (
+            "labels are repeated, or rows are events, and no column puts them into few groups"
+            if names
+            else "no column names the rows"
         )
+        raise InputError(f"{path}: {why}; name columns by games.charts.label and games.charts.values")
     for some in [each for count in (1, 2) for each in combinations(small, count)]:
         keys = [c.name for c in some]
         members = [set(frame[name]) for name in keys]
@@ -278,7 +301,8 @@ def _put_together(groups: GroupBy, dimensions: tuple[Dimension, ...], column: Co
     said = column.label.casefold().startswith(word.casefold())
     measure = column.label if said else f"{word} {lowered(column.label)}"
     kept = each.filter(pl.col("\0rows") >= least).drop("\0rows").drop_nulls(VALUE)
-    return Cube(kept, dimensions, measure, column.unit, "yes" if how == "sum" else "no")
+    sums: Sums = "yes" if how == "sum" else "no"
+    return Cube(kept, dimensions, measure, column.unit, sums, columns={measure: column.name})
 
 
 def _small(frame: pl.DataFrame, names: Sequence[Column]) -> list[Column]:

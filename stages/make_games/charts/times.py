@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import pairwise
 
 from dateutil import parser  # type: ignore[import-untyped]
 
@@ -34,6 +35,7 @@ _WITHOUT_YEAR = ("day", "month", "quarter", "weekday")
 _NAMED = r"(?:\d\d?(?:st|nd|rd|th)?[\s./-]*)?(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*[\d\s.,/-]+"
 _DATE = re.compile(rf"(?:\d{{1,4}}[-/.]\d\d?[-/.]\d{{1,4}}|{_NAMED})(?:[t\s,].{{0,40}})?", re.IGNORECASE)
 LAST_YEAR = 2150
+MONTH = 25 / 365  # of a year, with some slack
 _COUNTED = {"month": 12, "quarter": 4, "week": 53, "day": 366, "hour": 24, "weekday": 7}  # headings of plain numbers
 
 
@@ -65,6 +67,13 @@ def time_places(labels: Sequence[str], heading: str = "") -> list[float] | None:
             continue
         return _by_rows(keys) if form in _WITHOUT_YEAR else keys
     return _dates(plain)
+
+
+def uneven(places: Sequence[float]) -> bool:
+    """Whether times closer than months come at odd intervals, as events do; days off are no odd intervals."""
+    gaps = sorted(later - earlier for earlier, later in pairwise(sorted(set(places))))
+    middle = gaps[len(gaps) // 2] if gaps else 1.0
+    return middle < MONTH and sum(abs(gap - middle) <= 0.1 * middle for gap in gaps) < len(gaps) / 2
 
 
 def _place(parts: dict[str, str | None]) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from random import Random
 
 import numpy as np
@@ -206,6 +207,36 @@ def test_words_that_do_not_fit_are_never_cut(labels: list[str], kind: Kind) -> N
     values = {name: [float(10 + n) for n in range(len(labels))] for name in ("s", "t")}
     with pytest.raises(NoRoom):
         draw(chart(kind, style(outside=True), (240, 180)), (shown(labels, **values),))
+
+
+@pytest.mark.parametrize("values", [[1084, 1001, 1081, 1002], [1010, 1090, 1012, 1088]])
+def test_a_number_that_its_line_would_cross_is_not_written(values: list[float]) -> None:
+    with pytest.raises(NoRoom):
+        one("line", shown(YEARS, times=True, s=values), style(value_labels=True, from_zero=False))
+    one("line", shown(YEARS, times=True, s=[20, 21, 22, 21]), style(value_labels=True, from_zero=False))
+
+
+def test_numbers_at_thin_bars_are_not_written() -> None:
+    many = {name: [30.0, 28.0, 26.0, 24.0, 22.0, 20.0, 18.0] for name in "stu"}
+    with pytest.raises(NoRoom):
+        one("grouped", shown("abcdefg", **many), style(horizontal=True, value_labels=True))
+
+
+@pytest.mark.parametrize("sheet", ["fivethirtyeight", "seaborn-v0_8-darkgrid"])
+def test_dates_along_a_line_keep_apart_beside_a_legend_too(sheet: str) -> None:
+    days = [f"2017-08-{day}" for day in range(10, 30)]
+    table = replace(shown(days, s=range(20), t=range(1, 21)), places=tuple(map(float, range(20))))
+    picture = one("line", table, style(sheet=sheet, legend="right"))
+    words = (picture[290:] != picture[-1, 0]).any(axis=2).any(axis=0)
+    gaps = [b - a - size for (a, size), (b, _) in pairwise(runs(words))]
+    assert sum(gap >= 5 for gap in gaps) >= 2
+
+
+def test_markers_at_the_frame_are_whole() -> None:
+    table = shown(YEARS, times=True, s=[50, 250, 100, 150])
+    picture = one("line", table, style(sheet="fivethirtyeight", marker="s", value_labels=False))
+    top = mask(picture, RED)[:40].any(axis=1)
+    assert len(runs(top)) == 1
 
 
 def test_the_users_settings_of_matplotlib_do_not_matter() -> None:

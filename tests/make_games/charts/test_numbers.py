@@ -58,6 +58,8 @@ def test_a_column_has_one_unit() -> None:
     assert read_numbers(pl.Series("x", ["5 km", "7 mi"]), ".").mixed
     assert read_numbers(pl.Series("x", ["$5", "6"]), ".").unit == Unit("$")
     assert read_numbers(pl.Series("x", ["5", "six"]), ".").share == 0.5
+    odd = read_numbers(pl.Series("x", ["3", "4", "9 combined", *"5678"]), ".")
+    assert (odd.unit, odd.values.to_list()[:4]) == (Unit(), [3, 4, None, 5])
 
 
 @pytest.mark.parametrize("text", ["1" + " " * 50_000 + "x", "1" + "*" * 50_000 + "x", "1,111" * 10_000])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -100,7 +102,7 @@ def test_repeated_labels_are_put_together_only_where_that_is_right(tmp_path: Pat
     with pytest.raises(InputError, match="rows have the same labels"):
         read(tmp_path, f"day,smoker,age,sales\n{rows}", aggregate="none")
     named = "name,score\n" + "".join(f"P{n // 2},{n}.5\n" for n in range(60))
-    with pytest.raises(InputError, match="labels are repeated, and no column puts the rows into few groups"):
+    with pytest.raises(InputError, match="labels are repeated, or rows are events, and no column"):
         read(tmp_path, named)
 
 
@@ -209,6 +211,7 @@ def test_files_as_programs_write_them(tmp_path: Path, data: bytes, settings: dic
     ("text", "message"),
     [
         ("", "is empty"), ("Town\nA\nB\n", "has one column"), ("Town,Sales\nA,5\n", "has 1 rows below its headings"),
+        ("size,weight\n1.5,2.5\n4.5,5.5\n3.5,9.5\n", "no column names the rows"),
         ("A,5\nB,6\nC,9\n", "its first line looks like data"), ("Town,Name\nA,x\nB,y\nC,z\n", "has no column of numbers"),
         ("Town,Sales\nA,5\nB,6,7\nC,8\n", "row 2 below the headings has 3 cells, but there are 2 columns"),
     ],
@@ -221,3 +224,76 @@ def test_tables_that_cannot_be_drawn_say_why(tmp_path: Path, text: str, message:
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"gone\.csv: cannot be read"):
         read_table(tmp_path / "gone.csv", ChartSettings())
+
+
+def event_rows(times: Iterable[str], *columns: str) -> str:
+    places = ["North", "South", "East"]
+    return ",".join(("when", "place", *columns)) + "\n" + "".join(
+        f"{time},{places[n % 3]}" + "".join(f",{10 + (7 * n + k) % 43}" for k in range(len(columns))) + "\n"
+        for n, time in enumerate(times)
+    )  # fmt: skip
+
+
+def test_rows_that_are_events_are_counted_and_put_together_not_drawn_along_their_times(tmp_path: Path) -> None:
+    odd = [f"2021-03-{1 + n // 5:02} {9 + n % 5}:{(n * n * 7) % 60:02}:{n:02}" for n in range(60)]
+    table = read(tmp_path, event_rows(odd, "speed"))
+    assert {cube.measure for cube in table.cubes} == {"Number of entries", "Average speed"}
+    receipts = "date,time,price,tax\n" + "".join(f"2021-{1 + n % 9:02}-{1 + n % 28:02},{9 + n % 11}:{10 * (n % 6):02},{10 + n % 43},{1 + n % 7}\n" for n in range(300))  # fmt: skip
+    with pytest.raises(InputError, match="rows are events, and no column puts them into few groups"):
+        read(tmp_path, receipts)
+    workdays = [f"2021-03-{day:02}" for day in range(1, 29) if day % 7 not in (5, 6)]
+    assert charts(read(tmp_path, event_rows(workdays, "speed")), "line")
+
+
+def test_columns_chosen_from_more_of_their_sort_are_no_whole(tmp_path: Path) -> None:
+    heads = ["health services", "other services", *(f"trade {letter}" for letter in "abcdefghijkl")]
+    text = ",".join(["month", *heads]) + "\n" + "".join(
+        f"2020-{month:02}," + ",".join(str(30 + (month * 7 + n) % 50) for n in range(len(heads))) + "\n" for month in range(1, 13)
+    )  # fmt: skip
+    assert charts(read(tmp_path, text), "grouped")
+    assert not charts(read(tmp_path, text), "pie", "stacked", "area")
+    votes = "Town,2015 votes,2019 votes\nA,1500,2100\nB,2000,2600\nC,1200,1400\n"
+    assert charts(read(tmp_path, votes), "grouped")
+    assert not any("2015 votes" in {s.name for s in chart.series} for chart in charts(read(tmp_path, votes), "stacked"))
+
+
+def test_names_within_names_are_no_rows_of_their_own(tmp_path: Path) -> None:
+    states = ["Ohio", "Iowa", "Utah"]
+    rows = [(f"Town {n}", states[n % 3]) for n in range(20)] + [("Springfield", state) for state in states]
+    text = "City,State,Year,Visitors\n" + "".join(
+        f"{city},{state},{year},{100 + 13 * n + year % 5 * 9}\n" for n, (city, state) in enumerate(rows) for year in (2014, 2015, 2016)
+    )  # fmt: skip
+    assert not any("Springfield" in chart.title for chart in charts(read(tmp_path, text)))
+
+
+def test_headings_in_two_rows_are_joined_and_are_no_title(tmp_path: Path) -> None:
+    table = read(
+        tmp_path, ",,Red,,Blue,\nTeam,Fans,Old,Young,Old,Young\nA,60,10,25,14,18\nB,48,20,8,11,9\nC,80,15,17,30,18\n"
+    )
+    assert table.title == ""
+    assert {"Red Old", "Red Young", "Blue Old", "Blue Young"} <= {s.name for c in charts(table) for s in c.series}
+
+
+def test_one_row_of_years_makes_a_line(tmp_path: Path) -> None:
+    table = read(tmp_path, "Entity,2005,2006,2008,2010\nFemales,20.2,20.3,21.6,18.9\n")
+    assert charts(table, "line")[0].labels == ("2005", "2006", "2008", "2010")
+
+
+def test_seasons_and_episodes_are_no_values(tmp_path: Path) -> None:
+    text = "show,season,episode,viewers\n" + "".join(
+        f"S{n % 3},{1 + n // 8},{1 + n % 8},{500 + 31 * n % 97}\n" for n in range(40)
+    )
+    assert {c.measure for c in read(tmp_path, text).cubes} <= {"Number of entries", "Total viewers", "Average viewers"}
+
+
+def test_series_that_are_times_are_evenly_spaced(tmp_path: Path) -> None:
+    for chart in charts(read(tmp_path, LONG), "grouped"):
+        years = [int(series.name) for series in chart.series if series.name.isdigit()]
+        assert len({later - earlier for earlier, later in pairwise(years)}) <= 1
+
+
+def test_a_chart_knows_the_columns_and_rows_it_is_drawn_from(tmp_path: Path) -> None:
+    for chart in charts(read(tmp_path, LONG), "bar", "scatter"):
+        assert set(chart.origin["values"]) <= {"Poverty rate", "Children per woman"}
+        where, label = chart.origin["where"], chart.origin["label"]
+        assert {label, *where} == {"Entity", "Year"} and chart.title in where.values()
