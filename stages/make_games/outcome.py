@@ -81,9 +81,9 @@ def _left_out(planned: Plan, recipe: Recipe, skipped: Sequence[Mapping[str, str]
     lots = [("tables", of_input, planned.tables), ("pairs", made, len(planned.pairs))]
     if not planned.tables:
         lots = [("pairs", [*of_input, *made], len(planned.pairs) + len(planned.skipped))]
-    for kind, some, count in lots:
-        if some:
-            warnings.append(f"{kind} skipped: {len(some)} of {count} (see skipped.parquet): {examples(some)}")
+    for kind, rows, count in lots:
+        if rows:
+            warnings.append(f"{kind} skipped: {len(rows)} of {count} (see skipped.parquet): {examples(rows)}")
     if planned.ignored:
         some = ", ".join([*planned.ignored[:SHOWN], "…"] if len(planned.ignored) > SHOWN else planned.ignored)
         warnings.append(f"pictures that belong to no pair were ignored: {len(planned.ignored)} ({some})")

@@ -24,7 +24,8 @@ from stages.make_games.pair import Made, Pair, Skipped
 TRIES = 10  # parts of the table with which a kind is tried
 LONGEST_TITLE = 100  # letters
 MOST_NUMBERS = 12  # at the points of a line
-NO_SWAP, NO_LETTERS, NO_ROOM = "no visible swap", "letters missing", "no room for its labels"
+NO_LETTERS, NO_ROOM = "letters missing", "no room for its labels"
+NO_SWAP = "values are equal, nearer than games.charts.min_difference allows, or too far apart"
 _ABBREVIATIONS = re.compile(r"\b(?:us|usa|uk|eu|gdp|co2|nyc|nfl|nba)\b", re.IGNORECASE)  # in names of files
 _NAMELESS = re.compile(r"(?:values?|number|amount|data|table|dataset|train|test|chart|output|sheet)?")
 
@@ -52,8 +53,7 @@ class ChartPair(Pair):
                 if isinstance(made, Made):
                     return made
                 tried = made or tried
-        why = "values are equal, nearer than games.charts.min_difference allows, or too far apart"
-        return tried or Skipped(NO_SWAP, f"{self.path.name}: {why}")
+        return tried or Skipped("no visible swap", f"{self.path.name}: {NO_SWAP}")
 
     def _try(self, kind: Kind, attempt: int) -> Made | Skipped | None:
         """Both pictures with one part of the table, or None if no swap in it can be seen."""

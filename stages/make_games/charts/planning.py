@@ -10,8 +10,9 @@ from stages.core.recipe import Recipe
 from stages.core.recipe.charts import Kind
 from stages.core.recipe.load import shared_folder
 from stages.core.seeds import rng
-from stages.make_games.charts.chart_pair import ChartPair
+from stages.make_games.charts.chart_pair import NO_SWAP, ChartPair
 from stages.make_games.charts.cutting import cut
+from stages.make_games.charts.swap import draw_swap
 from stages.make_games.charts.tables import read_table
 from stages.make_games.pair import Pair, Plan, Skipped, common, safe_id, splits_of
 
@@ -97,14 +98,18 @@ def _base(name: str) -> str:
 
 
 def _kinds(recipe: Recipe, name: str, file: Path) -> tuple[Kind, ...]:
-    """The kinds that fit the table, shuffled, so that not all tables start with bars."""
+    """The kinds that fit the table and show a swap, shuffled, so that not all tables start with bars."""
     settings = recipe.games.charts
     table = read_table(file, settings)
-    fit = [
-        kind
-        for kind in settings.kinds
-        if any(cut(table, kind, rng("fits", name, kind, attempt)) for attempt in range(TRIES))
-    ]
+    fit, some = [], False
+    for kind in settings.kinds:
+        parts = (cut(table, kind, rng("fits", name, kind, attempt)) for attempt in range(TRIES))
+        for part in filter(None, parts):
+            some = True
+            if recipe.game.spy_view == "blank" or draw_swap(kind, part, settings, False, rng("swaps", name, kind)):
+                fit.append(kind)
+                break
     if not fit:
-        raise InputError(f"{file}: lacks the rows, numbers or units for {', '.join(settings.kinds)}")
+        why = NO_SWAP if some else f"lacks the rows, numbers or units for {', '.join(settings.kinds)}"
+        raise InputError(f"{file}: {why}")
     return tuple(rng(recipe.seed, "chart kinds", name).sample(fit, len(fit)))

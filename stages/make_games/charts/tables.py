@@ -307,7 +307,8 @@ def _put_together(groups: GroupBy, dimensions: tuple[Dimension, ...], column: Co
 
 def _small(frame: pl.DataFrame, names: Sequence[Column]) -> list[Column]:
     """The first columns that put the rows into few groups."""
-    return [c for c in names if 2 <= frame[c.name].n_unique() <= (60 if c.places else MOST_GROUPS)][:3]
+    few = [c for c in names if 2 <= frame[c.name].n_unique() <= (60 if c.places else MOST_GROUPS)]
+    return [c for c in few if not uneven(list(_times(c).values()))][:3]
 
 
 def lowered(text: str) -> str:

@@ -179,12 +179,15 @@ def test_pictures_have_the_recipes_size_and_differ_plainly(tmp_path: Path) -> No
     assert plain >= 100 * 640 / 480
 
 
-def test_equal_values_are_skipped_with_a_reason(tmp_path: Path) -> None:
-    result = first_pair(write(tmp_path, "flat.csv", "Town,Sales\nA,500\nB,501\nC,502\n")).make()
-    assert result == Skipped(
-        "no visible swap",
-        "flat.csv: values are equal, nearer than games.charts.min_difference allows, or too far apart",
-    )
+def test_a_table_of_equal_values_is_skipped_before_tables_are_dealt_to_splits(tmp_path: Path) -> None:
+    flat = write(tmp_path, "flat.csv", "Town,Sales\nA,500\nB,501\nC,502\n")
+    why = "flat.csv: values are equal, nearer than games.charts.min_difference allows, or too far apart"
+    with pytest.raises(InputError, match=why):
+        first_pair(flat)
+    write(tmp_path, "sales.csv", SALES)
+    planned = plan(recipe("games.pairs=2"), tmp_path)
+    assert planned.tables == 2 and why in planned.skipped["chart-flat"].detail
+    assert {pair.pair_id for pair in planned.pairs} == {"chart-sales-0", "chart-sales-1"}
 
 
 def test_what_has_no_room_is_skipped_with_a_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
