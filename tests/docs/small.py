@@ -8,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-LARGE = {"paper", "paper-v1", "released-code", "lora"}  # recipes whose model is not at hand
+LARGE = {"paper", "paper-v1", "released-code", "lora", "qlora"}  # recipes whose model is not at hand
 
 # What a test can neither run nor look up, and why.
 NOT_RUN = {
@@ -21,6 +21,7 @@ NOT_RUN = {
     "ray": "starts a cluster",
     "hf": "needs the hub",
     "accelerate": "asks questions",
+    "export": "sets a variable of the shell",
 }
 
 QUICK = ["games.samples=1", "games.quality=draft", "games.renderer=scalar"]
@@ -39,6 +40,8 @@ def small(words: list[str]) -> list[str]:
     command, recipe = words[0], _value_of(words, "--recipe", "-r")
     if command in {"doctor", "recipe"}:
         return words
+    if command == "join":  # which waits for a run
+        return [*words, "--help"]
     if command == "make-games" and {"--tables", "games.domain=chart"} & set(words):
         return [*words, "--pairs", "6"]
     if command == "make-games" and recipe in LARGE:

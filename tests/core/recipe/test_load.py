@@ -35,14 +35,15 @@ def test_the_paper_recipe_has_the_papers_values():
     assert (recipe.train.warmup, recipe.train.schedule, recipe.games.pairs) == (0.1, "cosine", 2000)
 
 
-ON_ONE_GPU = {"processes", "accelerate_config"}
+ADAPTER = {"model": {"lora", "max_pixels"}, "train": {"learning_rate", "processes", "accelerate_config"}}
 
 
 @pytest.mark.parametrize(
     ("name", "differs"),
     [
         ("paper-v1", {"game": {"spy_view"}}),
-        ("lora", {"model": {"lora", "max_pixels"}, "train": {"learning_rate", *ON_ONE_GPU}}),
+        ("lora", ADAPTER),
+        ("qlora", {**ADAPTER, "model": {*ADAPTER["model"], "quantization"}, "rollout": {"engine"}}),
     ],
 )
 def test_a_variant_of_the_paper_differs_from_it_in_what_its_first_lines_say(name: str, differs: dict[str, set[str]]):
@@ -58,16 +59,16 @@ def changed_keys(one: object, other: object) -> set[str]:
 
 
 def test_recipes_for_gpus_play_with_vllm_on_all_of_them():
-    for name in sorted(known_recipes().keys() - {"tiny"}):
+    for name in sorted(known_recipes().keys() - {"tiny", "qlora"}):  # vLLM cannot quantize as training does
         rollout = load(name).rollout
         assert (rollout.engine, rollout.vllm.data_parallel) == ("vllm", None), name
 
 
 def test_an_adapter_learns_ten_times_as_fast_as_all_weights():
     """As found for α = 32, whatever the rank (docs/hardware.md)."""
-    full, lora = load("paper"), load("lora")
-    assert lora.model.lora is not None and lora.model.lora.alpha == 32
-    assert lora.train.learning_rate == pytest.approx(10 * full.train.learning_rate)
+    for adapter in (load("lora"), load("qlora")):
+        assert adapter.model.lora is not None and adapter.model.lora.alpha == 32
+        assert adapter.train.learning_rate == pytest.approx(10 * load("paper").train.learning_rate)
 
 
 def test_the_published_paper_has_a_blank_spy_and_its_first_version_a_modified_picture():
