@@ -7,6 +7,7 @@ from typing import Any
 
 # Fields that recipes had once, with the value that holds now. A recipe or a folder with this value is as good as one
 # without the field. Any other value would have no effect, so it is an error. A tuple lists the values that are read.
+ANY: Any = object()  # of a field that never decided a result: any value is read
 _COURSE = ("steps", "rate", "last")
 REMOVED: dict[str, Any] = {
     "games": {
@@ -28,6 +29,7 @@ REMOVED: dict[str, Any] = {
         "executor": {"kind": "local", "restarts": 3, "startup_seconds": 600.0},
     },
     "score": {"epsilon": 1e-6},
+    "train": {"micro_batch": ANY},
     "iterate": {"entropy_warning": 0.3, "opponents": {"power": 2.0, "memory": 0.9}},
     "evaluate": {"confidence": 0.95},
     "init_model": {
@@ -76,6 +78,6 @@ def _without(body: Mapping[str, Any], removed: Mapping[str, Any]) -> dict[str, A
         if isinstance(value, Mapping) and isinstance(held, Mapping):
             if inner := _without(value, held):
                 kept[key] = inner
-        elif value not in held_values(held):
+        elif held is not ANY and value not in held_values(held):
             kept[key] = value
     return kept

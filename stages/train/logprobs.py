@@ -8,19 +8,24 @@ its minimum length. No answer holds a token that stands for a picture. Last, the
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 import torch
 from accelerate.utils import is_peft_model
+from torch.nn.parallel import DistributedDataParallel
 from torch.utils.checkpoint import checkpoint
 from trl.kernels import ChunkedLogProbFunction
 
 from stages.core import vlm
-from stages.core.errors import InputError
+from stages.core.errors import InputError, VzError
+from stages.train.features import Key, Shown, Sight, sight_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, ProcessorMixin
+
+    from stages.train.encode import Batch
 
 NEVER = -1e4  # added to the logits of tokens that are never drawn; TRL's kernel cannot take −∞
 KERNEL_VOCABULARY = 32768  # words of the vocabulary that TRL's kernel computes at once (its own choice)
@@ -33,12 +38,15 @@ SCALES = ("logit_scale", "output_multiplier", "lm_head_multiplier", "logits_scal
 class Completions:
     """B completions of up to T tokens, their prompts of up to P tokens, and the rules they were sampled by."""
 
-    prompt_ids: torch.Tensor  # [B, P]
-    prompt_mask: torch.Tensor  # [B, P]
     ids: torch.Tensor  # [B, T]
     mask: torch.Tensor  # [B, T]
+    places: torch.Tensor  # [B, T], of the token before each, in the flattened sequences that the model computes
+    prompt_ids: torch.Tensor  # [B, P], right padded with −1
     min_tokens: torch.Tensor  # [B], the minimum length of an answer
     penalty: torch.Tensor  # [B], repetition penalty; 1 for none
+
+    def to(self, device: torch.device) -> Completions:
+        return Completions(**{each.name: getattr(self, each.name).to(device) for each in fields(self)})
 
     @property
     def has_rules(self) -> bool:
@@ -54,8 +62,8 @@ class Completions:
         places = torch.arange(length, device=self.ids.device).expand(rows, length)
         first = places.new_full((rows, vocabulary), length)
         first.scatter_reduce_(1, self.ids, places.masked_fill(self.mask == 0, length), "amin")
-        left_out = (self.prompt_mask == 0) | (self.prompt_ids >= vocabulary)
-        ids = self.prompt_ids.clamp(max=vocabulary - 1)
+        left_out = (self.prompt_ids < 0) | (self.prompt_ids >= vocabulary)
+        ids = self.prompt_ids.clamp(0, vocabulary - 1)
         return first.scatter_reduce_(1, ids, left_out * (length + 1) - 1, "amin")
 
 
@@ -71,32 +79,50 @@ class Tokens:
         return cls(frozenset(vlm.placeholder_tokens(model, processor)), frozenset(vlm.stop_tokens(model, processor)))
 
 
-def completion_logprobs(model: Any, completions: Completions, pictures: dict[str, torch.Tensor]) -> torch.Tensor:
+def completion_logprobs(model: Any, batch: Batch, most: Callable[[int], int] | None = None) -> torch.Tensor:
     """[2, B, T]: log-probs of the completions' tokens, and entropies of what they were drawn from, in nats.
 
-    `model` must have the head of `add_head`. It gets `pictures` as the processor made them, under any names, so tiles,
-    grids, sizes and token types need no bookkeeping. Only log-probs have a gradient.
+    `model` must have the head of `add_head`. Only log-probs have a gradient. `most` gives the highest number of all
+    processes, where they must call the model equally often.
     """
-    found: torch.Tensor = model(
-        input_ids=torch.cat([completions.prompt_ids, completions.ids], dim=1),
-        attention_mask=torch.cat([completions.prompt_mask, completions.mask], dim=1),
-        **pictures,
-        completions=completions,
-    )
+    _look(model, batch.shown, most or (lambda number: number))
+    found: torch.Tensor = model(**batch.inputs, completions=batch.completions, shown=batch.shown)
     return found
+
+
+def _look(model: Any, shown: Shown | None, most: Callable[[int], int]) -> None:
+    """Compute the features of pictures that the model has not kept, one prompt's at a time."""
+    model = model.module if isinstance(model, DistributedDataParallel) else model
+    inner = model.get_base_model() if is_peft_model(model) else model
+    missing = [] if shown is None else inner.vz_sight.missing(shown)
+    for number in range(most(len(missing))):
+        if shown is None:
+            raise VzError("processes that share a model's weights must all have rows with pictures, or none of them")
+        model(look=shown, key=missing[number] if number < len(missing) else shown.order[0])
 
 
 def add_head(policy: PreTrainedModel, temperature: float, tokens: Tokens) -> None:
     """Let `policy` take `completions` and return their log-probs, without the logits of all tokens in memory.
 
-    This happens inside the model's own forward pass, where sharded weights are gathered.
+    This happens inside the model's own forward pass, where sharded weights are gathered. So does looking at pictures.
     """
     model: Any = policy.get_base_model() if is_peft_model(policy) else policy
-    head, plain = _Head(model, temperature, tokens), model.forward
+    model.vz_sight = sight = sight_of(model)
+    head, plain = _Head(model, temperature, tokens, sight), model.forward
 
     @functools.wraps(type(model).forward)  # TRL and transformers look at the signature
-    def forward(*args: Any, completions: Completions | None = None, **inputs: Any) -> Any:
-        return plain(*args, **inputs) if completions is None else head(completions, inputs)
+    def forward(
+        *args: Any,
+        completions: Completions | None = None,
+        shown: Shown | None = None,
+        look: Shown | None = None,
+        key: Key = (),
+        **inputs: Any,
+    ) -> Any:
+        if look is not None:
+            assert sight is not None
+            return sight.look(key, look, model.device)
+        return plain(*args, **inputs) if completions is None else head(completions, shown, inputs)
 
     model.forward = forward
 
@@ -104,7 +130,7 @@ def add_head(policy: PreTrainedModel, temperature: float, tokens: Tokens) -> Non
 class _Head:
     """The last layer of a model, applied only to the completions' tokens, a part of them at a time."""
 
-    def __init__(self, model: PreTrainedModel, temperature: float, tokens: Tokens) -> None:
+    def __init__(self, model: PreTrainedModel, temperature: float, tokens: Tokens, sight: Sight | None) -> None:
         config = model.config.get_text_config()
         for name in SCALES:
             if getattr(config, name, None) not in (None, 1):
@@ -115,21 +141,32 @@ class _Head:
             raise InputError(
                 f"{type(model).__name__}: models without a part that ends before their head can play, but not train"
             )
-        self._model = model
+        self._model, self._sight = model, sight
         self._temperature = temperature
         self._cap: float | None = getattr(config, "final_logit_softcapping", None)
         self._never, self._stop = sorted(tokens.never), sorted(tokens.stop)
 
-    def __call__(self, completions: Completions, inputs: dict[str, Any]) -> torch.Tensor:
-        given = {name: value for name, value in inputs.items() if value is not None}  # PEFT adds its own options
-        hidden = self._model.base_model(**given, use_cache=False).last_hidden_state
-        weight, bias = self._weights()
+    def __call__(self, completions: Completions, shown: Shown | None, inputs: dict[str, Any]) -> torch.Tensor:
         mask = completions.mask.bool()
-        before = hidden[:, -completions.ids.shape[1] - 1 : -1][mask]  # [N, H]: the states before each of the N tokens
+        hidden = self._hidden(shown, {name: value for name, value in inputs.items() if value is not None})
+        weight, bias = self._weights()
+        before = hidden.flatten(0, 1)[completions.places[mask]]  # [N, H]: the states before each of the N tokens
         score = self._by_rules if completions.has_rules else self._by_kernel
         # `masked_scatter` keeps the weights in the graph even if all rows are filler.
         found = score(before, weight, bias, completions)
         return torch.stack([value.new_zeros(mask.shape).masked_scatter(mask, value) for value in found])
+
+    def _hidden(self, shown: Shown | None, given: dict[str, Any]) -> torch.Tensor:  # PEFT adds options that are None
+        """[B, L, H]: the states of the sequences, with the pictures' features in their places."""
+        if shown is None:
+            found = self._model.base_model(**given, use_cache=False)
+        else:
+            assert self._sight is not None
+            given |= self._sight.inputs(shown, given["input_ids"].device)
+            with self._sight.showing(shown):
+                found = self._model.base_model(**given, use_cache=False)
+        hidden: torch.Tensor = found.last_hidden_state
+        return hidden
 
     def _weights(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Weight [V, H] and bias [V]; the bias excludes the tokens that are never drawn."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from stages.core.errors import InputError
 from stages.core.recipe.train import Train
+from stages.train.tree import Line, Pack, grow, pack, padded, single
 
 if TYPE_CHECKING:
     from stages.train.rows import Row
@@ -16,11 +17,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class MicroBatch:
-    """The rows that one process computes at once in one accumulation step of one update."""
+    """The trees that one process computes at once in one accumulation step of one update."""
 
     update: int  # from 0 within this call
-    rows: tuple[int, ...]  # places in the kept order; empty for a process that has nothing left to do
-    size: int  # rows with padding; equal on all processes, because they communicate in each step
+    trees: Pack
+    counts: bool = True  # false for a process that has nothing left: it computes, but nothing of it counts
+
+    @property
+    def rows(self) -> tuple[int, ...]:
+        """The places of its rows in the kept order; none if it does not count."""
+        return tuple(branch.row for tree in self.trees for branch in tree.branches) if self.counts else ()
 
 
 @dataclass(frozen=True)
@@ -30,16 +36,8 @@ class UpdateSize:
     rows: int  # that train, without anchors; at least 1, so that no mean divides by 0
     anchors: int
     tokens: int  # of the rows that train; at least 1
-    micro_batches: int  # that these rows fill
+    micro_batches: int  # with rows that train; at least 1
     longest: int  # tokens of the longest answer allowed
-
-
-def size_of(rows: Sequence[Row], micro_batch: int, longest: int) -> UpdateSize:
-    """The size of an update of these rows."""
-    learning = [row for row in rows if not row.is_anchor]
-    tokens = sum(len(row.completion_ids) for row in learning)
-    count = max(1, len(learning))
-    return UpdateSize(count, len(rows) - len(learning), max(1, tokens), -(-count // micro_batch), longest)
 
 
 def updates_of(rows: int, rows_per_update: int | None) -> list[range]:
@@ -48,19 +46,59 @@ def updates_of(rows: int, rows_per_update: int | None) -> list[range]:
     return [range(start, min(start + size, rows)) for start in range(0, rows, size)]
 
 
-def micro_batches(updates: Sequence[range], size: int, processes: int, rank: int) -> list[MicroBatch]:
-    """The work of process `rank`. In each step every process gets a micro-batch of the same size."""
+def packs_of(
+    updates: Sequence[range], lines: Sequence[Line], budget: int, processes: int, *, shares: bool
+) -> list[list[Pack]]:
+    """What each update computes at once, over all processes. `shares` is false for models that take only plain rows."""
+    trees = [grow(update, lines, budget) if shares else single(update, lines) for update in updates]
+    return [pack(each, budget, processes) for each in trees]
+
+
+def size_of(rows: Sequence[Row], packs: Sequence[Pack], longest: int) -> UpdateSize:
+    """The size of an update that computes `packs`; `rows` are those of the call."""
+    learning = [
+        [row for tree in pack for row in (rows[branch.row] for branch in tree.branches) if not row.is_anchor]
+        for pack in packs
+    ]
+    count = sum(map(len, learning))
+    anchors = sum(len(tree.branches) for pack in packs for tree in pack) - count
+    tokens = sum(len(row.completion_ids) for each in learning for row in each)
+    return UpdateSize(max(1, count), anchors, max(1, tokens), max(1, sum(map(bool, learning))), longest)
+
+
+def micro_batches(packs: Sequence[Sequence[Pack]], processes: int, rank: int) -> list[MicroBatch]:
+    """The work of process `rank`: as many micro-batches in each update as every other process has.
+
+    Packs of similar size run in the same step. A process that has none left in the last step repeats the smallest.
+    """
+    found = []
+    for number, update in enumerate(packs):
+        for step, start in enumerate(range(0, len(update), processes)):
+            place = start + (rank if step % 2 == 0 else processes - 1 - rank)
+            counts = place < len(update)
+            found.append(MicroBatch(number, update[place if counts else -1], counts))
+    return found
+
+
+def in_step(batches: Sequence[MicroBatch]) -> list[MicroBatch]:
+    """The same with equally many micro-batches in each update; those added do not count."""
+    updates = [[batch for batch in batches if batch.update == number] for number in {batch.update for batch in batches}]
+    most = max(map(len, updates), default=0)
     return [
-        MicroBatch(number, tuple(update[first : first + size]), min(size, len(update) - start))
-        for number, update in enumerate(updates)
-        for start in range(0, len(update), size * processes)
-        for first in [start + rank * size]
+        batch
+        for update in updates
+        for batch in (*update, *[replace(update[-1], counts=False)] * (most - len(update)))
     ]
 
 
-def steps_per_update(updates: Sequence[range], size: int, processes: int) -> int:
-    """Accumulation steps of a full update; only the last update may have fewer."""
-    return math.ceil(len(updates[0]) / (size * processes))
+def work_of(packs: Sequence[Pack]) -> dict[str, int]:
+    """Tokens of an update: of its rows one by one, of its trees, and of the batches with their padding."""
+    trees = [tree for pack in packs for tree in pack]
+    return {
+        "row_tokens": sum(branch.length for tree in trees for branch in tree.branches),
+        "tree_tokens": sum(tree.length for tree in trees),
+        "batch_tokens": sum(len(pack) * padded(pack[0].length) for pack in packs),
+    }
 
 
 def total_updates(recipe: int | None, planned: int | None, carried: int | None, done: int, now: int) -> int:

@@ -23,17 +23,21 @@ from stages.core.errors import VzError
 from stages.core.progress import Progress
 from stages.core.seeds import derive
 from stages.train.accelerate_file import Spread
+from stages.train.agreement import difference, sample
 from stages.train.encode import Batch, Encoder
+from stages.train.features import recompute_activations
 from stages.train.job import Job
+from stages.train.layout import Layout
 from stages.train.logprobs import Tokens, add_head, completion_logprobs
 from stages.train.loss import loss_of
 from stages.train.measures import Tally, check_gap
 from stages.train.optimizer import make_optimizer
-from stages.train.plan import MicroBatch, UpdateSize, rate
+from stages.train.plan import MicroBatch, UpdateSize, rate, work_of
 from stages.train.policy import frozen_dtype, trainable
 from stages.train.rows import Row
 from stages.train.sharding import scatter_again
 from stages.train.state import load_moments, whole
+from stages.train.tree import Pack
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -57,8 +61,10 @@ class Work:
 
     rows: Sequence[Row]
     updates: Sequence[range]
+    packs: Sequence[Sequence[Pack]]  # of the updates, over all processes
     sizes: Sequence[UpdateSize]  # of the updates
     batches: Sequence[MicroBatch]  # of this process
+    plain: str | None  # why rows do not share beginnings
 
 
 class ReplayTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no annotations
@@ -94,6 +100,12 @@ class ReplayTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no annotation
         for model in (models.policy, models.reference, models.anchor):
             if model is not None:
                 add_head(model, models.temperature, models.tokens)
+        self.shares = self.settings.shared_prefixes == "auto" and work.plain is None
+        self.layout = Layout(models.policy) if self.shares else None
+        self.corrected = [self._is_corrected(row) for row in work.rows]
+        self._sharded = spread.sharded
+        if self.settings.gradient_checkpointing:
+            recompute_activations(models.policy)
         self.ref_model = self._placed(models.reference, spread)
         self.anchor_model = self._placed(models.anchor, spread)
         self.add_callback(_Callback(self))
@@ -131,10 +143,32 @@ class ReplayTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no annotation
         return loss * processes
 
     def _encoded(self, micro_batch: MicroBatch) -> Batch:
-        rows = [self.work.rows[place] for place in micro_batch.rows]
-        first = self.work.rows[self.work.updates[micro_batch.update].start]
-        filler = [first] * (micro_batch.size - len(rows))
-        return self.encoder.batch(rows, [self._is_corrected(row) for row in rows], filler, self.accelerator.device)
+        return self._encoded_as(self.layout, micro_batch)
+
+    def _encoded_as(self, layout: Layout | None, micro_batch: MicroBatch) -> Batch:
+        dtype, device = torch.bfloat16 if self.args.bf16 else torch.float32, self.accelerator.device
+        return self.encoder.batch(self.work.rows, micro_batch, self.corrected, layout, dtype, device)
+
+    @torch.no_grad()
+    def why_plain(self) -> str | None:
+        """Why the model cannot take trees, or None if it computes the same from them. All processes must call this."""
+        trees, rows = sample(self.work.batches)
+        shared, plain = self._encoded_as(self.layout, trees), self._encoded_as(None, rows)
+        self.model.eval()
+        for model in (self.model, self.ref_model, self.anchor_model):
+            if model is None:
+                continue
+            reason = difference(lambda batch, model=model: self._logprobs(model, batch)[0], shared, plain)
+            if self._most(int(reason is not None)):
+                return f"{type(model).__name__}: {reason or 'another process found a difference'}"
+        self.model.train()
+        scatter_again(self.model)
+        return None
+
+    def _most(self, number: int) -> int:
+        """The highest number of all processes."""
+        here = torch.tensor([number], device=self.accelerator.device)
+        return int(self.accelerator.gather(here).max())
 
     def _is_corrected(self, row: Row) -> bool:
         """Whether the row gets importance weights."""
@@ -167,7 +201,7 @@ class ReplayTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no annotation
 
     def _logprobs(self, model: Any, batch: Batch) -> torch.Tensor:
         with self.accelerator.autocast():
-            return completion_logprobs(model, batch.completions, batch.pictures)
+            return completion_logprobs(model, batch, self._most if self._sharded else None)
 
     @torch.no_grad()
     def compute_start(self) -> None:
@@ -188,6 +222,8 @@ class ReplayTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no annotation
         norm = super()._clip_grad_norm(model)
         record: dict[str, Any] = {
             "update": self.job.done + len(self.records) + 1,
+            **work_of(self.work.packs[len(self.records)]),
+            **({"plain_rows": self.work.plain} if self.work.plain else {}),
             **self.tally.finish(self.accelerator),
             "grad_norm": float(whole(norm)),
             "learning_rate": self.lr_scheduler.get_last_lr()[0],

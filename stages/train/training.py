@@ -26,7 +26,7 @@ from stages.train.adapter import described
 from stages.train.encode import Encoder, check_completions
 from stages.train.job import Job
 from stages.train.logprobs import Tokens
-from stages.train.plan import micro_batches, size_of, steps_per_update, updates_of
+from stages.train.plan import in_step, micro_batches, packs_of, size_of, updates_of
 from stages.train.policy import is_on_gpu, load_policy, load_reference, trainable, uses_bf16
 from stages.train.rows import Row, Sampling, read_rows, sampling_of
 from stages.train.state import FORMAT, StateInfo, load_weights, snapshot, write_state
@@ -75,22 +75,27 @@ def library_settings(recipe: Recipe) -> Iterator[None]:
         free_accelerator()
 
 
-def _trained(job: Job, rows: list[Row], scratch: str) -> ReplayTrainer:
+def _trained(job: Job, rows: list[Row], scratch: str, plain: str | None = None) -> ReplayTrainer:
+    """`plain` says why rows do not share beginnings; None if they do."""
     recipe, sampling, spread = job.recipe, sampling_of(Path(job.rollouts)), spread_of(job.recipe)
-    size, processes = recipe.train.micro_batch, recipe.train.processes
+    processes, shares = recipe.train.processes, recipe.train.shared_prefixes == "auto" and plain is None
     updates = updates_of(len(rows), recipe.train.rows_per_update)
-    config = configured(recipe, updates, scratch)  # first: it starts the processes' communication
-    batches = micro_batches(updates, size, processes, config.process_index)
-    sizes = [size_of([rows[place] for place in update], size, sampling.max_tokens) for update in updates]
     encoder = Encoder(vlm.load_processor(job.model, recipe.model))
+    lines = encoder.lines(rows, job.rollouts)
+    packs = packs_of(updates, lines, recipe.train.tokens_per_batch, processes, shares=shares)
+    config = configured(recipe, updates, scratch)  # before models: it starts the processes' communication
+    batches = in_step(micro_batches(packs, processes, config.process_index))
+    config.gradient_accumulation_steps = sum(batch.update == 0 for batch in batches)
+    sizes = [size_of(rows, each, sampling.max_tokens) for each in packs]
     own = [rows[place] for batch in batches for place in batch.rows]
-    encoder.check_prompts(own, job.rollouts)
     models = _models(job, rows, own, encoder, sampling, spread, config.device)
     with progress_bar("training", len(updates)) as progress:
-        work = Work(rows, updates, sizes, batches)
+        work = Work(rows, updates, packs, sizes, batches, plain)
         trainer = ReplayTrainer(models, encoder, config, job, work, progress, spread)
-        trainer.train()
-    return trainer
+        reason = trainer.why_plain() if shares else None
+        if reason is None:
+            trainer.train()
+    return trainer if reason is None else _trained(job, rows, scratch, reason)
 
 
 def _models(
@@ -131,11 +136,10 @@ def configured(recipe: Recipe, updates: list[range], scratch: str) -> GRPOConfig
         # What TRL requires and `ReplayTrainer` does not use: a group of completions for each prompt.
         per_device_train_batch_size=2,
         num_generations=2,
-        gradient_accumulation_steps=steps_per_update(updates, train.micro_batch, train.processes),
         max_steps=len(updates),
         learning_rate=train.learning_rate,
         max_grad_norm=train.max_grad_norm,
-        gradient_checkpointing=train.gradient_checkpointing,
+        gradient_checkpointing=False,  # `recompute_activations` does it without the vision tower
         bf16=uses_bf16(recipe),
         fp16=False,
         use_cpu=not is_on_gpu(recipe),

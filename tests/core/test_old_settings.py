@@ -5,11 +5,11 @@ import yaml
 
 from stages.core.errors import InputError
 from stages.core.folder.manifest import differences, leaves
-from stages.core.old_settings import REMOVED, held_values, modernised
+from stages.core.old_settings import ANY, REMOVED, held_values, modernised
 from stages.core.recipe import Recipe, dump, load
 from stages.core.recipe.load import parse
 
-KEYS = dict(leaves(REMOVED))
+KEYS = {key: value for key, value in leaves(REMOVED) if value is not ANY}
 
 
 def nested(key: str, value: object) -> dict:
@@ -26,6 +26,12 @@ def test_a_removed_field_may_have_the_value_that_holds_now_and_no_other(key: str
         InputError, match=rf"old\.yaml: '{key}' was removed: it can only be .* now, not 12345; leave it"
     ):
         parse(nested(key, 12345), "old.yaml")
+
+
+def test_a_removed_field_that_decided_nothing_may_have_any_value():
+    assert parse({"train": {"micro_batch": 12345}}, "old.yaml") == Recipe()
+    made = {"format": 2, "inputs": {}, "settings": {"train": {"micro_batch": 8, "kl": 0.04}}}
+    assert differences(made, made | {"settings": {"train": {"kl": 0.04}}}) == ""
 
 
 def test_a_removed_field_on_the_command_line_is_named():

@@ -27,17 +27,15 @@ class Case:
     kl: float
     rounds: int
     anchored: bool = False  # the first of two rows holds to a model of its own
-    micro_batch: int = 2
+    tokens: int = 400  # at once: several rows
 
     @property
     def name(self) -> str:
         kind = f"{'lora' if self.lora else 'full'}-{self.kl}{'-anchored' if self.anchored else ''}"
-        return f"{kind}-by-{self.micro_batch}"
+        return f"{kind}-by-{self.tokens}"
 
     def recipe(self, model: Path, processes: int) -> Recipe:
-        """Micro-batches of 2: on two processes, the second step has two rows for one process and one for the other.
-
-        A large ε makes AdamW's steps proportional to the gradient, so that rounding errors in a gradient of nearly 0
+        """A large ε makes AdamW's steps proportional to the gradient, so that rounding errors in a gradient of nearly 0
         do not become steps of full length.
         """
         return world.recipe(
@@ -46,7 +44,7 @@ class Case:
             kl=self.kl,
             processes=processes,
             accelerate_config="fsdp2" if processes > 1 else None,
-            micro_batch=self.micro_batch,
+            tokens_per_batch=self.tokens,
             ratio="on-policy",
             adam_epsilon=1e-2,
             learning_rate=1e-3,
@@ -84,9 +82,9 @@ CASES = (
     Case(True, 0.04, 2),
     Case(False, 0.0, 1),
     Case(True, 0.0, 1),
-    Case(False, 0.0, 1, anchored=True, micro_batch=1),  # one process has the anchor, the other the row that trains
+    Case(False, 0.0, 1, anchored=True, tokens=1),  # one process has the anchor, the other the row that trains
 )
-ADDED_UP_OTHERWISE = Case(False, 0.04, 2, micro_batch=1)  # the first case, but for the order of its sums
+ADDED_UP_OTHERWISE = Case(False, 0.04, 2, tokens=1)  # the first case, but for the order of its sums
 
 
 def train_all(jobs: list[Job]) -> None:

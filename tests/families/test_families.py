@@ -128,7 +128,7 @@ def test_a_batch_with_pictures_of_several_sizes_trains_as_computed_by_hand(built
     rows = rows_of(built, tmp_path)
     lengths = {row["prompt_tokens"] for row in rows.rows}
     assert len(lengths) > 2
-    counts = train_stage.run(world.recipe(built.folder, micro_batch=4), rows.kept, tmp_path / "out").counts
+    counts = train_stage.run(world.recipe(built.folder, tokens_per_batch=512), rows.kept, tmp_path / "out").counts
     policy, processor = built.model(), AutoProcessor.from_pretrained(built.folder)
     expected = world.hand(
         policy,
@@ -156,7 +156,7 @@ def test_pictures_with_other_tokens_than_at_sampling_are_refused(built: Built, t
 def test_it_plays_scores_and_trains_end_to_end(built: Built, tmp_path: Path):
     small = ["iterate.games=2", "iterate.rounds=2", "iterate.switching=clue", "iterate.preflight=0", "evaluate.every=0"]
     small += ["game.clue_rounds=1", "iterate.clue_votes=2"]
-    recipe = load("tiny", [*ROOM, *small, f"model.path={built.folder}", "train.micro_batch=8"])
+    recipe = load("tiny", [*ROOM, *small, f"model.path={built.folder}"])
     games = write_games(tmp_path / "games", recipe, count=6, side=72)
     iterate.run(recipe, tmp_path / "run", games=games)
     first, second = map(json.loads, (tmp_path / "run/metrics.jsonl").read_text().splitlines())

@@ -138,4 +138,4 @@ def test_a_family_with_unknown_per_token_inputs_is_refused_for_training(tmp_path
     message = requests(pictures, 1)[0].messages
     row = Row("g", 0, 0, "clue", 1.0, "v", message, (pictures[0],), 1, "", [1], [0.0], False, Rules(0, 1.0), None)
     with pytest.raises(InputError, match="'cross_attention_mask' for each token .* can play, but not train"):
-        Encoder(processor).batch([row], [False], [], torch.device("cpu"))
+        Encoder(processor).prompt(row)

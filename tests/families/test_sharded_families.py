@@ -110,7 +110,7 @@ def limits_of(rows: world.World, folder: Path, number: int) -> dict[str, float]:
     """How far each tensor may be off: `NEAR`, or what its own rounding comes to, if that is more.
 
     Gradients of a vision tower's queries and keys are small differences of large numbers. In the second round one
-    process differs from itself by up to 2e-5 there when it adds its rows up one by one instead of two by two.
+    process differs from itself by up to 2e-5 there when it adds its rows up one by one instead of several at once.
     """
     pair, single = (case.jobs(rows, folder, 1)[number] for case in (CASES[0], ADDED_UP_OTHERWISE))
     own = apart(Path(pair.state_out), Path(single.state_out))

@@ -68,7 +68,7 @@ for warning in report.warnings:
 RECIPE = ["games.pairs=6", "games.dev_fraction=0", "games.test_fraction=0", "games.processes=1", "games.samples=1",
           "iterate.games=4", "iterate.rounds=3", "iterate.switching=cycle", "iterate.preflight=2",
           "rollout.concurrent_games=2", "evaluate.every=0"]  # fmt: skip
-REAL = ["train.micro_batch=16"]
+REAL = ["train.tokens_per_batch=2048"]
 
 
 @contextmanager

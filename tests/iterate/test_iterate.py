@@ -170,7 +170,7 @@ def test_nothing_is_learned_at_temperature_zero(games: Path, tmp_path: Path):
 @pytest.mark.parametrize("lora", [[], ["model.lora.rank=4", "model.lora.alpha=8"]], ids=["full", "lora"])
 def test_the_real_engine_and_trainer_play_two_rounds(tmp_path: Path, lora: list[str]):
     recipe = load("tiny", ["iterate.games=6", "iterate.rounds=2", "iterate.switching=cycle", "rollout.seats.spy=base",
-                           "train.micro_batch=16", "evaluate.every=2", "evaluate.games=4", "evaluate.transcripts=4",
+                           "train.tokens_per_batch=2048", "evaluate.every=2", "evaluate.games=4", "evaluate.transcripts=4",
                            *lora])  # fmt: skip
     games = write_games(tmp_path / "games", recipe, count=10, side=72)
     iterate.run(recipe, tmp_path / "run", games=games)

@@ -35,7 +35,7 @@ iterate.run(load("tiny", sys.argv[5:]), out, games=games)
 """
 
 SMALL = ["iterate.rounds=3", "iterate.games=8", "iterate.switching=cycle", "rollout.concurrent_games=4",
-         "deterministic=true", "train.micro_batch=16", "evaluate.every=0"]  # fmt: skip
+         "deterministic=true", "train.tokens_per_batch=2048", "evaluate.every=0"]  # fmt: skip
 
 PLACES = [
     ("round-0002/.games.partial", 1),

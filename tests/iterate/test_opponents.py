@@ -256,7 +256,7 @@ def test_full_weights_on_vllm_need_room_for_the_opponents(games: Path, tmp_path:
 @pytest.mark.slow
 @pytest.mark.parametrize("lora", [[], ["model.lora.rank=4", "model.lora.alpha=8"]], ids=["full", "lora"])
 def test_the_real_engine_plays_earlier_checkpoints(tmp_path: Path, lora: list[str]):
-    recipe = load("tiny", [*RUN, "iterate.rounds=4", "iterate.opponents.weighting=latest", "train.micro_batch=16",
+    recipe = load("tiny", [*RUN, "iterate.rounds=4", "iterate.opponents.weighting=latest", "train.tokens_per_batch=2048",
                            "evaluate.every=0", *lora])  # fmt: skip
     games = write_games(tmp_path / "games", recipe, count=10, side=72)
     iterate.run(recipe, tmp_path / "run", games=games)

@@ -1,6 +1,6 @@
 """Training at TRL's speed and at vz's, on the same rows in one run: `make bench-train`.
 
-(a) TRL's `GRPOTrainer` with the best of some micro-batches; (b) vz, each row by itself. Rows are votes (8 answers to one
+(a) TRL's `GRPOTrainer` with the best of some micro-batches; (b) vz, each row by itself; (c) vz with prefix trees. Rows are votes (8 answers to one
 prompt) or clues (10 prompts of a game); all weights train, or a LoRA adapter. Each arm has a process of its own. They
 train one update in turn, so that a noisy machine disturbs all alike.
 
@@ -26,7 +26,10 @@ from tests.train.bench_rows import CLUES, SMALL, VOTES, Rows, build_model, descr
 
 ROWS_OF_A_GAME = {"votes": VOTES, "clues": CLUES}
 # Settings of vz's recipe for each arm but TRL's.
-ARMS = {"(b) vz, row by row": ["train.micro_batch=1"]}
+ARMS = {
+    "(b) vz, row by row": ["train.tokens_per_batch=1", "train.shared_prefixes=off"],
+    "(c) vz, each prompt once": [],
+}
 BASELINE = "(a) TRL"
 
 

@@ -18,7 +18,7 @@ PATIENCE = 120.0  # seconds
 SETTINGS = (
     "model.device=cpu",
     "threads=1",
-    "train.micro_batch=1",
+    "train.tokens_per_batch=1",
     "train.rows_per_update=1",
     "train.logprob_gap_limit=50.0",
 )

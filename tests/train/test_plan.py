@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -12,7 +13,16 @@ from hypothesis import strategies as st
 from stages.core.errors import InputError
 from stages.core.recipe.train import Train
 from stages.train import plan
-from stages.train.plan import check_within_schedule, micro_batches, steps_per_update, total_updates, updates_of
+from stages.train.plan import (
+    check_within_schedule,
+    in_step,
+    micro_batches,
+    packs_of,
+    total_updates,
+    updates_of,
+    work_of,
+)
+from stages.train.tree import Line
 
 
 def rate(update: int, total: int, warmup: float, schedule: Any) -> float:
@@ -32,18 +42,28 @@ def test_no_rows_make_no_update() -> None:
     assert updates_of(0, 3) == []
 
 
-@given(st.integers(1, 60), st.integers(1, 20), st.integers(1, 5), st.integers(1, 4))
-def test_every_row_trains_once_and_processes_stay_in_step(rows: int, per: int, size: int, processes: int) -> None:
+@given(st.integers(1, 60), st.integers(1, 20), st.integers(1, 40), st.integers(1, 4), st.booleans())
+def test_every_row_trains_once_and_processes_stay_in_step(
+    rows: int, per: int, budget: int, processes: int, shares: bool
+) -> None:
+    lines = [Line((0, 0, number % 7, number % 5), 3, range(0)) for number in range(rows)]
     updates = updates_of(rows, per)
-    shares = [micro_batches(updates, size, processes, rank) for rank in range(processes)]
-    trained = sorted(row for share in shares for batch in share for row in batch.rows)
-    assert trained == list(range(rows))
-    for together in zip(*shares, strict=True):
-        assert len({(batch.update, batch.size) for batch in together}) == 1
-        assert all(len(batch.rows) <= batch.size <= size for batch in together)
-        assert any(len(batch.rows) == batch.size for batch in together)
-    full = sum(batch.update == 0 for batch in shares[0])
-    assert full == steps_per_update(updates, size, processes)
+    packs = packs_of(updates, lines, budget, processes, shares=shares)
+    work = [micro_batches(packs, processes, rank) for rank in range(processes)]
+    assert sorted(row for share in work for batch in share for row in batch.rows) == list(range(rows))
+    for together in zip(*work, strict=True):
+        assert len({batch.update for batch in together}) == 1
+        assert together[0].trees and any(batch.counts for batch in together)
+    for share in work:
+        steps = Counter(batch.update for batch in in_step(share))
+        assert len(set(steps.values())) == 1
+        assert [row for batch in in_step(share) for row in batch.rows] == [row for batch in share for row in batch.rows]
+
+
+def test_the_work_of_an_update_is_counted_in_tokens() -> None:
+    lines = [Line((1, 2, 3, 4, number), 4, range(0)) for number in range(3)] + [Line((9, 9), 1, range(0))]
+    (packs,) = packs_of([range(4)], lines, 16, 1, shares=True)
+    assert work_of(packs) == {"row_tokens": 17, "tree_tokens": 9, "batch_tokens": 16}
 
 
 def test_warm_up_reaches_the_peak_and_never_has_rate_zero() -> None:

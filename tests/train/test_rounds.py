@@ -36,7 +36,7 @@ def settings(model: Path, rounds: int, *, lora: bool) -> Recipe:
         total_updates=rounds,
         ratio="on-policy",
         rows_per_update=ROWS_A_ROUND,
-        micro_batch=2,
+        tokens_per_batch=64,
         **world.LIMITLESS,  # all rows are the start's; only their batches matter here
     )
     assert made.model.dtype == "bfloat16"
@@ -174,7 +174,7 @@ def test_two_processes_train_as_one(lora: bool, model: Path, played: World, tmp_
     """Eleven rows on two processes in micro-batches of 2: the second process has only padding in the last step."""
     made = {}
     for processes in (1, 2):
-        job_recipe = recipe(model, lora=lora, micro_batch=2, processes=processes, rows_per_update=9, ratio="on-policy")
+        job_recipe = recipe(model, lora=lora, tokens_per_batch=64, processes=processes, rows_per_update=9, ratio="on-policy")
         made[processes] = run(job_recipe, played.kept, tmp_path / f"p{processes}")
     assert made[2].counts["processes"] == 2
     for name in ("loss", "kl", "grad_norm", "entropy", "tokens", "logprob_gap_mean"):
@@ -187,7 +187,7 @@ def test_two_processes_train_as_one(lora: bool, model: Path, played: World, tmp_
 
 @pytest.mark.slow
 def test_an_error_in_a_launched_process_is_reported_once(model: Path, played: World, tmp_path: Path) -> None:
-    job_recipe = recipe(model, processes=2, micro_batch=2, logprob_gap_limit=1e-12)
+    job_recipe = recipe(model, processes=2, tokens_per_batch=64, logprob_gap_limit=1e-12)
     with pytest.raises(InputError, match="Nothing was trained"):
         run(job_recipe, played.kept, tmp_path / "out")
 

@@ -33,7 +33,7 @@ LIMITLESS = {"logprob_gap_limit": 100.0, "effective_tokens_limit": 0.0}
 def recipe(model: Path, **train: Any) -> Recipe:
     """A recipe for the tiny model on the CPU; `lora=True` trains an adapter."""
     lora = train.pop("lora", False)
-    settings = {"learning_rate": 1e-3, "micro_batch": 3, "warmup": 0.0, "schedule": "constant", **train}
+    settings = {"learning_rate": 1e-3, "tokens_per_batch": 100, "warmup": 0.0, "schedule": "constant", **train}
     return Recipe.model_validate(
         {
             "deterministic": True,

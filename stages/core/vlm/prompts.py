@@ -93,11 +93,20 @@ def batch(prompts: Sequence[Prompt], pad_token: int) -> dict[str, torch.Tensor]:
     }
     for name in prompts[0].types:
         inputs[name] = _left_padded([prompt.types[name] for prompt in prompts], length, 0)
-    for name in dict.fromkeys(name for prompt in prompts for name in prompt.pictures):
-        parts = [prompt.pictures[name] for prompt in prompts if name in prompt.pictures]
-        shape = [max(sizes) for sizes in zip(*(part.shape[1:] for part in parts), strict=True)]
-        inputs[name] = torch.cat([_filled_up(part, shape) for part in parts])
+    inputs |= joined_pictures([prompt.pictures for prompt in prompts])
     return inputs
+
+
+def joined_pictures(parts: Sequence[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
+    """The picture tensors of several prompts, one after another; smaller ones are filled up with zeros."""
+    import torch
+
+    joined = {}
+    for name in dict.fromkeys(name for part in parts for name in part):
+        tensors = [part[name] for part in parts if name in part]
+        shape = [max(sizes) for sizes in zip(*(tensor.shape[1:] for tensor in tensors), strict=True)]
+        joined[name] = torch.cat([_filled_up(tensor, shape) for tensor in tensors])
+    return joined
 
 
 def prompt_ids(processor: ProcessorMixin, messages: list[Message]) -> list[int]:

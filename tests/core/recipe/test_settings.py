@@ -46,7 +46,7 @@ def test_what_a_result_depends_on(override: str, decides: bool, deterministic: s
 
 @pytest.mark.parametrize(
     "override",
-    ["rollout.batch_size=3", "rollout.concurrent_games=3", "train.micro_batch=3", "train.processes=2",
+    ["rollout.batch_size=3", "rollout.concurrent_games=3", "train.tokens_per_batch=3", "train.shared_prefixes=off", "train.processes=2",
      "train.accelerate_config=file.yaml", "train.gradient_checkpointing=true", "model.device=cuda",
      "model.attention=eager"],
 )  # fmt: skip

@@ -1,0 +1,153 @@
+"""Prefix trees: rows that begin alike become one flat sequence, in which each shared beginning stands once.
+
+The rows of an update are sorted by their tokens. In this order a row shares the most with the row before it, so a tree
+is a list of rows, and for each row the number of tokens that it shares with the one before. The flat sequence holds the
+other tokens of each row, one row after another. A token's *path* are the tokens of its row up to itself: what it would
+see if its row stood alone. Pure functions.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+MULTIPLE = 8  # lengths of batches are multiples of it, as attention kernels on GPUs want masks
+
+
+@dataclass(frozen=True)
+class Line:
+    """The tokens of a row as numbers that are equal where a model gets equal inputs: pictures have numbers too."""
+
+    keys: tuple[int, ...]  # of prompt and answer, without the answer's last token, which nothing follows
+    prompt: int  # tokens of the prompt
+    pictures: range  # the tokens from the first picture to the last, which are shared together or not at all
+
+
+@dataclass(frozen=True)
+class Branch:
+    """A row in a tree."""
+
+    row: int  # its place in the kept order
+    shared: int  # tokens that it shares with the branch before it
+    length: int  # all tokens of the row
+
+    @property
+    def new(self) -> int:
+        return self.length - self.shared
+
+
+@dataclass(frozen=True)
+class Tree:
+    """Rows that share beginnings, in sorted order. The first shares nothing."""
+
+    branches: tuple[Branch, ...]
+
+    @property
+    def length(self) -> int:
+        """Tokens of the flat sequence."""
+        return sum(branch.new for branch in self.branches)
+
+    def paths(self) -> list[list[int]]:
+        """For each row, where its tokens stand in the flat sequence."""
+        found: list[list[int]] = []
+        path: list[int] = []
+        used = 0
+        for branch in self.branches:
+            path = [*path[: branch.shared], *range(used, used + branch.new)]
+            used += branch.new
+            found.append(path)
+        return found
+
+    def seen_until(self) -> list[int]:
+        """For each token, the place of the first token behind it that does not see it.
+
+        The tokens that see a token follow it without a gap: token q sees token k if k ≤ q < seen_until[k].
+        """
+        until = [self.length] * self.length
+        path: list[int] = []
+        used = 0
+        for branch in self.branches:
+            for place in path[branch.shared :]:
+                until[place] = used
+            path = [*path[: branch.shared], *range(used, used + branch.new)]
+            used += branch.new
+        return until
+
+
+Pack = tuple[Tree, ...]  # the trees of one batch
+
+
+def common(one: Line, other: Line) -> int:
+    """How many tokens two rows share at their beginning."""
+    shorter = min(len(one.keys), len(other.keys))
+    different = (place for place in range(shorter) if one.keys[place] != other.keys[place])
+    shared = next(different, shorter)
+    inside = other.pictures.start < shared < other.pictures.stop
+    return other.pictures.start if inside else shared
+
+
+def grow(rows: Sequence[int], lines: Sequence[Line], budget: int) -> list[Tree]:
+    """The trees of `rows`, which are places in `lines`. No tree of several rows is longer than `budget`.
+
+    A tree ends before a row that shares less than half of its prompt with the row before it.
+    """
+    trees: list[list[Branch]] = []
+    before: Line | None = None
+    used = 0
+    for row in sorted(rows, key=lambda row: (lines[row].keys, row)):
+        line = lines[row]
+        shared = 0 if before is None else common(before, line)
+        branch = Branch(row, shared, len(line.keys))
+        if before is None or 2 * shared < line.prompt or padded(used + branch.new) > budget:
+            branch = Branch(row, 0, len(line.keys))
+            trees.append([])
+            used = 0
+        trees[-1].append(branch)
+        used += branch.new
+        before = line
+    return [Tree(tuple(branches)) for branches in trees]
+
+
+def single(rows: Sequence[int], lines: Sequence[Line]) -> list[Tree]:
+    """A tree for each row, for models that cannot share."""
+    return [Tree((Branch(row, 0, len(lines[row].keys)),)) for row in rows]
+
+
+def single_branches(trees: Sequence[Tree]) -> Pack:
+    """The rows of `trees` in the same order, each as a tree of its own."""
+    return tuple(Tree((Branch(each.row, 0, each.length),)) for tree in trees for each in tree.branches)
+
+
+def padded(length: int) -> int:
+    """The length of a batch whose longest tree has `length` tokens."""
+    return -(-length // MULTIPLE) * MULTIPLE
+
+
+def pack(trees: Sequence[Tree], budget: int, parts: int = 1) -> list[Pack]:
+    """Trees of similar length together: trees × padded length ≤ `budget` for each pack, unless it is one tree alone.
+
+    The number of packs is brought to a multiple of `parts` as far as there are trees, and then they are evened out: the
+    longest is as short as it can be. The longest comes first.
+    """
+    ordered = sorted(trees, key=lambda tree: -tree.length)
+    alone = [(tree,) for tree in ordered if padded(tree.length) > budget]
+    rest = ordered[len(alone) :]
+    if not rest:
+        return alone
+    least = len(alone) + len(_packed(rest, budget))
+    most = -(-least // parts) * parts - len(alone)
+    budgets = range(padded(rest[0].length), budget + 1)
+    lowest = bisect_left(budgets, True, key=lambda tokens: len(_packed(rest, tokens)) <= most)
+    return [*alone, *_packed(rest, budgets[lowest])]
+
+
+def _packed(ordered: Sequence[Tree], budget: int) -> list[Pack]:
+    """Consecutive trees together; the first of a pack is its longest."""
+    found: list[Pack] = []
+    start = 0
+    while start < len(ordered):
+        end = start + budget // padded(ordered[start].length)
+        found.append(tuple(ordered[start:end]))
+        start = end
+    return found

@@ -1,0 +1,36 @@
+"""Training from prefix trees: the same gradients as row by row, with each prompt and each picture computed once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.train import world
+from tests.train.gradients import Update, apart
+
+
+@pytest.fixture(scope="module")
+def votes(tmp_path_factory: pytest.TempPathFactory, model: Path, pictures: Path) -> world.World:
+    return world.make_world(tmp_path_factory.mktemp("votes"), model, pictures, 8, phase="decision")
+
+
+@pytest.mark.parametrize("lora", [False, True], ids=["full", "lora"])
+@pytest.mark.parametrize("rows", ["votes", "played"])
+def test_gradients_of_trees_equal_those_of_single_rows(rows: str, lora: bool, request: pytest.FixtureRequest):
+    """With KL and with anchors; padded and unpadded."""
+    given: world.World = request.getfixturevalue(rows)
+    update = Update(given, world.recipe(given.model, lora=lora), None if lora else given.model)
+    if lora:  # so that A has a gradient, too
+        torch.manual_seed(1)
+        for name, weight in update.policy.named_parameters():
+            if "lora_B" in name:
+                weight.data.normal_(0, 0.1)
+    alone = update.gradients(trees=False, budget=1)
+    for budget in (1, 64, 4096):
+        assert apart(alone, update.gradients(trees=True, budget=budget)) < 1e-5
+    assert apart(alone, update.gradients(trees=False, budget=4096)) < 1e-5
+    assert update.trial() is None
+    if rows == "votes":
+        assert update.sharing(4096) < 0.45
