@@ -123,7 +123,9 @@ def sight_of(model: PreTrainedModel) -> Sight | None:
 
 def _trains_outside_the_language_model(model: PreTrainedModel) -> bool:
     """Whether a weight trains that features may depend on: any but those of the language model and the head."""
-    inside = {id(weight) for part in (model.get_decoder(), model.get_output_embeddings()) for weight in part.parameters()}
+    inside = {
+        id(weight) for part in (model.get_decoder(), model.get_output_embeddings()) for weight in part.parameters()
+    }
     return any(weight.requires_grad and id(weight) not in inside for weight in model.parameters())
 
 

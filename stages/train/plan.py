@@ -85,9 +85,7 @@ def in_step(batches: Sequence[MicroBatch]) -> list[MicroBatch]:
     updates = [[batch for batch in batches if batch.update == number] for number in {batch.update for batch in batches}]
     most = max(map(len, updates), default=0)
     return [
-        batch
-        for update in updates
-        for batch in (*update, *[replace(update[-1], counts=False)] * (most - len(update)))
+        batch for update in updates for batch in (*update, *[replace(update[-1], counts=False)] * (most - len(update)))
     ]
 
 

@@ -137,7 +137,13 @@ def test_rollout_has_the_same_rule(games: Path, prompts: Path, tmp_path: Path):
 
 
 def test_a_prompt_that_was_too_long_fits_once_the_limit_is_raised(tmp_path: Path):
-    small = ["iterate.games=2", "iterate.rounds=1", "iterate.preflight=0", "evaluate.every=0", "train.tokens_per_batch=2048"]
+    small = [
+        "iterate.games=2",
+        "iterate.rounds=1",
+        "iterate.preflight=0",
+        "evaluate.every=0",
+        "train.tokens_per_batch=2048",
+    ]
     games = write_games(tmp_path / "games", load("tiny"), count=4, side=72)
     short = load("tiny", [*small, "rollout.max_prompt_tokens=20"])
     with pytest.raises(InputError, match="Remedies: set rollout.max_prompt_tokens=114, enough"):

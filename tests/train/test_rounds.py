@@ -174,7 +174,9 @@ def test_two_processes_train_as_one(lora: bool, model: Path, played: World, tmp_
     """Eleven rows on two processes in micro-batches of 2: the second process has only padding in the last step."""
     made = {}
     for processes in (1, 2):
-        job_recipe = recipe(model, lora=lora, tokens_per_batch=64, processes=processes, rows_per_update=9, ratio="on-policy")
+        job_recipe = recipe(
+            model, lora=lora, tokens_per_batch=64, processes=processes, rows_per_update=9, ratio="on-policy"
+        )
         made[processes] = run(job_recipe, played.kept, tmp_path / f"p{processes}")
     assert made[2].counts["processes"] == 2
     for name in ("loss", "kl", "grad_norm", "entropy", "tokens", "logprob_gap_mean"):

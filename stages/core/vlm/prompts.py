@@ -84,7 +84,6 @@ def encode_one(processor: ProcessorMixin, messages: list[Message], pictures: Seq
 
 def batch(prompts: Sequence[Prompt], pad_token: int) -> dict[str, torch.Tensor]:
     """The inputs that `encode` gives for these prompts: text left padded, picture tensors one after another."""
-    import torch
 
     length = max(len(prompt.ids) for prompt in prompts)
     inputs = {

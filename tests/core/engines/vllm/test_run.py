@@ -15,7 +15,13 @@ from tests.helpers import write_games
 
 pytestmark = pytest.mark.vllm
 
-SMALL = ["iterate.games=6", "iterate.rounds=2", "iterate.switching=clue", "game.clue_rounds=1", "train.tokens_per_batch=2048"]
+SMALL = [
+    "iterate.games=6",
+    "iterate.rounds=2",
+    "iterate.switching=clue",
+    "game.clue_rounds=1",
+    "train.tokens_per_batch=2048",
+]
 SMALL += ["filter.inactive_phase=drop", "train.learning_rate=0.01", "train.schedule=constant"]
 SMALL += ["iterate.preflight=0"]  # random weights say nothing readable
 
