@@ -33,11 +33,11 @@ def sample(batches: Sequence[MicroBatch]) -> tuple[MicroBatch, MicroBatch]:
     return together, MicroBatch(0, single_branches(together.trees))
 
 
-def difference(compute: Callable[[Batch], torch.Tensor], shared: Batch, plain: Batch) -> str | None:
-    """Why trees cannot be used, or None if the log-probs [B, T] agree."""
-    expected = compute(plain)
+def difference(logprobs: Callable[[Batch], torch.Tensor], shared: Batch, plain: Batch) -> str | None:
+    """Why trees cannot be used, or None if log-probs agree. `logprobs` is `completion_logprobs` of a model."""
+    expected = logprobs(plain)[0]
     try:
-        found = compute(shared)
+        found = logprobs(shared)[0]
     except (InputError, torch.OutOfMemoryError):
         raise
     except (VzError, RuntimeError, ValueError, TypeError, LookupError, AttributeError, NotImplementedError) as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -53,9 +53,9 @@ class Encoder:
 
     def __init__(self, processor: ProcessorMixin) -> None:
         self.processor = processor
+        self._marks = picture_tokens(processor) | image_tokens(processor)
         self.pictures = PictureCache(processor.image_processor)
         processor.image_processor = self.pictures
-        self._marks = picture_tokens(processor) | image_tokens(processor)
         self._ids: dict[object, list[int]] = {}  # of prompts, by what they are made from
 
     def prompt(self, row: Row) -> Prompt:
@@ -69,17 +69,21 @@ class Encoder:
                 )
         return prompt
 
-    def lines(self, rows: Sequence[Row], where: str) -> list[Line]:
-        """The tokens of all rows. `InputError` unless every prompt becomes exactly the tokens that the sampler saw."""
-        numbers = {key: place for place, key in enumerate(sorted({key_of(row.pictures) for row in rows}))}
-        return [self._line(self._checked_ids(row, where), row, numbers[key_of(row.pictures)]) for row in rows]
+    def lines(self, rows: Sequence[Row], where: str, *, by_size: bool) -> list[Line]:
+        """The tokens of all rows. `InputError` unless every prompt becomes exactly the tokens that the sampler saw.
 
-    def _checked_ids(self, row: Row, where: str) -> list[int]:
-        """The prompt's token ids. They depend on a picture's size only, so an empty one of that size will do."""
+        With `by_size`, pictures that other processes train on are not prepared here: a prompt's tokens depend only on
+        their sizes, so empty pictures take their places.
+        """
+        numbers = {key: place for place, key in enumerate(sorted({key_of(row.pictures) for row in rows}))}
+        return [self._line(self._checked_ids(row, where, by_size), row, numbers[key_of(row.pictures)]) for row in rows]
+
+    def _checked_ids(self, row: Row, where: str, by_size: bool) -> list[int]:
+        """The prompt's token ids."""
         if (same := _same(row)) not in self._ids:
-            empty = [Picture(one.folder, blank_ref(*one.size()), None) for one in row.pictures]
-            ids = vlm.encode_one(self.processor, row.prompt, self.pictures.load(empty)).ids
-            if vlm.prompt_hash(ids) != row.prompt_sha256:
+            shown = [Picture(one.folder, blank_ref(*one.size()), None) if by_size else one for one in row.pictures]
+            ids = self.prompt(replace(row, pictures=tuple(shown))).ids
+            if by_size and vlm.prompt_hash(ids) != row.prompt_sha256:
                 ids = self.prompt(row).ids
             if vlm.prompt_hash(ids) != row.prompt_sha256:
                 raise InputError(
@@ -202,14 +206,14 @@ def _before(trees: Sequence[Tree], length: int, prompts: Sequence[Prompt], rows:
     return _padded([path[len(prompt.ids) - 1 :] for path, prompt in zip(paths, prompts, strict=True)], torch.long, 0)
 
 
-def _shown(trees: Sequence[Tree], prompts: Sequence[Prompt], rows: Sequence[Row], token: int) -> Shown | None:
+def _shown(trees: Sequence[Tree], prompts: Sequence[Prompt], rows: Sequence[Row], token: int | None) -> Shown | None:
     """The pictures of trees, and their order in the flat sequences."""
     inputs: dict[Key, Inputs] = {}
     tokens: dict[Key, int] = {}
     order: list[Key] = []
     branches = (branch for tree in trees for branch in tree.branches)
     for branch, prompt, row in zip(branches, prompts, rows, strict=True):
-        if token not in prompt.ids or branch.shared > prompt.ids.index(token):
+        if token is None or token not in prompt.ids or branch.shared > prompt.ids.index(token):
             continue
         key = key_of(row.pictures)
         inputs[key], tokens[key] = prompt.pictures, prompt.ids.count(token)

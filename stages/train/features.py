@@ -2,8 +2,8 @@
 
 While the parts that look at pictures are frozen, their features have no gradient: they are kept, up to `LIMIT` bytes,
 for policy and reference alike. If they train, each picture of a micro-batch is looked at once in its forward pass.
-Families return features as tensors, as one tensor for each picture, or as such lists for several layers. All become
-[tokens, width], in the order in which placeholders stand in the text.
+Families return features as a tensor, as one tensor for each picture, or as lists of these for several layers. All
+become tensors of all pictures [..., width], in the order in which placeholders stand in the text.
 """
 
 from __future__ import annotations
@@ -130,29 +130,30 @@ def _trains_outside_the_language_model(model: PreTrainedModel) -> bool:
 
 
 def _flattened(found: Any, width: int) -> Any:
-    """The output of a vision tower, with [tokens, width] for every tensor that a language model takes."""
+    """The output of a vision tower, with a tensor of all pictures for each that a language model takes."""
     if not hasattr(found, "items"):
-        return _flat(found, width, None)
-    main = _flat(found["pooler_output"], width, None)
-    rows = len(main[0] if isinstance(main, list) else main)
+        return _joined(found, width, None)
+    main = _joined(found["pooler_output"], width, None)
+    rows = _rows(main, width)
     others = {
-        name: _flat(value, width, rows)
+        name: _joined(value, width, rows)
         for name, value in found.items()
         if name not in (*_UNUSED, "pooler_output") and value is not None
     }
     return type(found)(pooler_output=main, **others)
 
 
-def _flat(value: Any, width: int, rows: int | None) -> Any:
-    """`value` with [rows, width] for each tensor of all pictures. Lists of pictures become lists of one tensor."""
+def _joined(value: Any, width: int, rows: int | None) -> Any:
+    """`value`, whose lists of pictures become lists of one tensor. Those of layers have `rows` features each."""
     if isinstance(value, torch.Tensor):
-        return value.reshape(-1, width)
+        return value
     if rows is not None and any(_rows(each, width) == rows for each in value):
-        return [_flat(each, width, rows) for each in value]  # of several layers
+        return [_joined(each, width, rows) for each in value]
     return [torch.cat([each.reshape(-1, width) for each in value])]
 
 
 def _rows(value: Any, width: int) -> int:
+    """How many features of this width there are."""
     if isinstance(value, torch.Tensor):
         return value.numel() // width
     return sum(_rows(each, width) for each in value)
@@ -170,7 +171,7 @@ def _mapped(change: Callable[..., torch.Tensor], first: Any, *others: Any) -> An
 
 def _combined(parts: Sequence[Any], tokens: Sequence[int]) -> Any:
     def join(*tensors: torch.Tensor) -> torch.Tensor:
-        _check(list(map(len, tensors)), list(tokens))
+        _check([tensor.numel() // tensor.shape[-1] for tensor in tensors], list(tokens))
         return torch.cat(tensors)
 
     return _mapped(join, *parts)
@@ -187,8 +188,9 @@ def _reordered(found: Any, shown: Shown) -> Any:
     places = torch.cat([torch.arange(starts[key], starts[key] + shown.tokens[key]) for key in shown.order])
 
     def take(tensor: torch.Tensor) -> torch.Tensor:
-        _check([len(tensor)], [total])
-        return tensor[places.to(tensor.device)]
+        flat = tensor.reshape(-1, tensor.shape[-1])
+        _check([len(flat)], [total])
+        return flat[places.to(flat.device)].reshape(-1, *tensor.shape[1:])
 
     return _mapped(take, found)
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
+from accelerate.utils import is_peft_model
 
 from stages.core.vlm.prompts import Prompt
 from stages.train.tree import Pack, padded
@@ -37,6 +38,7 @@ class Layout:
     """What a model's configuration says about positions and masks."""
 
     def __init__(self, model: PreTrainedModel) -> None:
+        model = model.get_base_model() if is_peft_model(model) else model
         config: Any = model.config.get_text_config()
         layers = set(getattr(config, "layer_types", None) or ())
         self.window: int | None = getattr(config, "sliding_window", None)

@@ -159,6 +159,8 @@ class _Call:
         _train(job, rows)
         seconds = round(time.monotonic() - started, 3)
         after, updates = read_info(state), read_json(state / UPDATES)["updates"] if rows else []
+        if updates and "plain_rows" in updates[0]:
+            warnings.append(f"rows were computed one by one, without sharing prompts: {updates[0]['plain_rows']}")
         _export(job, out, after.updates)
         write_json(out / UPDATES, {"updates": updates})
         replace_folder(state, self.state_out)
@@ -257,6 +259,8 @@ def _counts(job: Job, rows: list[Row], updates: list[dict[str, Any]], after: Sta
         "anchor_rows": len(rows) - phases.total(),
         "off_policy_rows": job.off_policy,
         "tokens": sum(each["tokens"] for each in updates),
+        # Of the rows one by one, of their trees, and of the batches with their padding.
+        **{name: sum(each.get(name, 0) for each in updates) for name in ("row_tokens", "tree_tokens", "batch_tokens")},
         "updates": len(updates),
         "run_updates": after.updates,
         "schedule_updates": after.total_updates,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -100,7 +101,7 @@ class ReplayTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no annotation
         for model in (models.policy, models.reference, models.anchor):
             if model is not None:
                 add_head(model, models.temperature, models.tokens)
-        self.shares = self.settings.shared_prefixes == "auto" and work.plain is None
+        self.shares = self.settings.share_prefixes and work.plain is None
         self.layout = Layout(models.policy) if self.shares else None
         self.corrected = [self._is_corrected(row) for row in work.rows]
         self._sharded = spread.sharded
@@ -158,7 +159,7 @@ class ReplayTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no annotation
         for model in (self.model, self.ref_model, self.anchor_model):
             if model is None:
                 continue
-            reason = difference(lambda batch, model=model: self._logprobs(model, batch)[0], shared, plain)
+            reason = difference(partial(self._logprobs, model), shared, plain)
             if self._most(int(reason is not None)):
                 return f"{type(model).__name__}: {reason or 'another process found a difference'}"
         self.model.train()

@@ -78,10 +78,10 @@ def library_settings(recipe: Recipe) -> Iterator[None]:
 def _trained(job: Job, rows: list[Row], scratch: str, plain: str | None = None) -> ReplayTrainer:
     """`plain` says why rows do not share beginnings; None if they do."""
     recipe, sampling, spread = job.recipe, sampling_of(Path(job.rollouts)), spread_of(job.recipe)
-    processes, shares = recipe.train.processes, recipe.train.shared_prefixes == "auto" and plain is None
+    processes, shares = recipe.train.processes, recipe.train.share_prefixes and plain is None
     updates = updates_of(len(rows), recipe.train.rows_per_update)
     encoder = Encoder(vlm.load_processor(job.model, recipe.model))
-    lines = encoder.lines(rows, job.rollouts)
+    lines = encoder.lines(rows, job.rollouts, by_size=processes > 1)
     packs = packs_of(updates, lines, recipe.train.tokens_per_batch, processes, shares=shares)
     config = configured(recipe, updates, scratch)  # before models: it starts the processes' communication
     batches = in_step(micro_batches(packs, processes, config.process_index))

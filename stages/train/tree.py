@@ -131,7 +131,7 @@ def pack(trees: Sequence[Tree], budget: int, parts: int = 1) -> list[Pack]:
     longest is as short as it can be. The longest comes first.
     """
     ordered = sorted(trees, key=lambda tree: -tree.length)
-    alone = [(tree,) for tree in ordered if padded(tree.length) > budget]
+    alone: list[Pack] = [(tree,) for tree in ordered if padded(tree.length) > budget]
     rest = ordered[len(alone) :]
     if not rest:
         return alone

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -113,13 +114,19 @@ def test_log_probs_equal_those_of_one_unpadded_prompt(built: Built, pictures: li
             assert not set(completion.token_ids) & set(never)
 
 
-def rows_of(built: Built, folder: Path, rows: int = 7, rules: dict[str, world.Rules] | None = None) -> world.World:
+def rows_of(
+    built: Built,
+    folder: Path,
+    rows: int = 7,
+    rules: dict[str, world.Rules] | None = None,
+    phase: str | Sequence[str] = "mixed",
+) -> world.World:
     tokenizer = built.processor().tokenizer
     first = tokenizer.convert_tokens_to_ids(WORDS[0])
     games = world.make_games(folder / "games", sizes=SIZES)
     stop = tokenizer.convert_tokens_to_ids(built.family.stop[0])
     return world.make_world(folder / "rows", built.folder, games, rows, tokens=range(first, first + 24), stop=stop,
-                            rules=rules)  # fmt: skip
+                            rules=rules, phase=phase)  # fmt: skip
 
 
 def test_a_batch_with_pictures_of_several_sizes_trains_as_computed_by_hand(built: Built, tmp_path: Path):

@@ -27,7 +27,7 @@ from tests.train.bench_rows import CLUES, SMALL, VOTES, Rows, build_model, descr
 ROWS_OF_A_GAME = {"votes": VOTES, "clues": CLUES}
 # Settings of vz's recipe for each arm but TRL's.
 ARMS = {
-    "(b) vz, row by row": ["train.tokens_per_batch=1", "train.shared_prefixes=off"],
+    "(b) vz, row by row": ["train.tokens_per_batch=1", "train.share_prefixes=false"],
     "(c) vz, each prompt once": [],
 }
 BASELINE = "(a) TRL"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ class Update:
         self.encoder = Encoder(vlm.load_processor(model, recipe.model))
         read = read_rows(rows.kept, rows.rollouts, rows.games, "grpo")
         self.rows: list[Row] = [replace(row, is_anchor=number % 4 == 3) for number, row in enumerate(read)]
-        self.lines = self.encoder.lines(self.rows, "here")
+        self.lines = self.encoder.lines(self.rows, "here", by_size=True)
         self.policy = load_policy(recipe, model, model, "cpu")
         self.reference = load_reference(recipe, str(reference), "cpu") if reference else None
         tokens = Tokens.of(self.policy, self.encoder.processor)
@@ -76,7 +77,9 @@ class Update:
         (packs,) = packs_of(updates_of(len(self.rows), None), self.lines, 4096, 1, shares=True)
         trees, plain = sample(micro_batches([packs], 1, 0))
         with torch.no_grad():
-            return difference(self.logprobs, self.batch(trees, trees=True), self.batch(plain, trees=False))
+            return difference(
+                partial(completion_logprobs, self.policy), self.batch(trees, trees=True), self.batch(plain, trees=False)
+            )
 
 
 def apart(one: dict[str, Any], other: dict[str, Any]) -> float:

@@ -12,8 +12,8 @@ from stages.train.logprobs import Completions, Tokens, add_head
 
 def test_a_prompt_may_contain_tokens_without_a_logit() -> None:
     one = torch.ones((1,))
-    prompt, answer = torch.tensor([[3, 9, 1]]), torch.tensor([[2, 1]])
-    completions = Completions(prompt, torch.tensor([[0, 1, 1]]), answer, torch.ones_like(answer), one, one)
+    prompt, answer = torch.tensor([[9, 1, -1]]), torch.tensor([[2, 1]])
+    completions = Completions(answer, torch.ones_like(answer), answer, prompt, one, one)
     assert completions.first_seen(5).tolist() == [[2, -1, 0, 2, 2]]
 
 

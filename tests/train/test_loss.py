@@ -35,8 +35,10 @@ def random_batch(seed: int = 0, *, old: bool = True, anchors: int = 0) -> tuple[
     ids, one = torch.zeros((ROWS, TOKENS), dtype=torch.long), torch.ones(ROWS)
     is_anchor = torch.arange(ROWS) >= ROWS - anchors
     batch = Batch(
-        Completions(ids, ids, ids, mask, one, one),
+        Completions(ids, mask, ids, ids, one, one),
         {},
+        None,
+        torch.float32,
         torch.randn(ROWS, generator=draw),
         near(logprobs, 0.5) * mask,
         is_anchor,
@@ -65,7 +67,7 @@ def by_trl(batch: Batch, logprobs: torch.Tensor, train: Train) -> torch.Tensor:
     weights = importance_weights(train, old, batch.sampled, batch.mask).where(batch.is_corrected[:, None], 1.0)
     inputs = {
         "prompt_ids": batch.completions.prompt_ids,
-        "prompt_mask": batch.completions.prompt_mask,
+        "prompt_mask": torch.ones_like(batch.completions.prompt_ids),
         "completion_ids": batch.completions.ids,
         "completion_mask": batch.mask,
         "advantages": batch.advantages,

@@ -123,7 +123,7 @@ def make_world(
     rows: int,
     *,
     seed: int = 0,
-    phase: str = "mixed",
+    phase: str | Sequence[str] = "mixed",
     policy: Path | None = None,
     tokens: range = range(6, 30),
     stop: int = 5,
@@ -131,12 +131,15 @@ def make_world(
 ) -> World:
     """`rows` completions of random tokens with the policy's own log-probs (fp32, at TEMPERATURE) and advantages.
 
-    Tokens are drawn from `tokens`, and each completion ends with `stop`. `rules` are the sampler's, by phase.
+    Tokens are drawn from `tokens`, and each completion ends with `stop`. `rules` are the sampler's, by phase. `phase`
+    may be one for each row: clue, decision (votes on one prompt), or mixed (prompts of their own).
     """
+    phases = [phase] * rows if isinstance(phase, str) else phase
     given = rules or {}
     by_phase = {phase: replace(given.get(phase, Rules()), stop=(stop,)) for phase in ("clue", "decision")}
     played = [
-        _row(number, random.Random(f"{seed} {number} {phase}"), phase, tokens, by_phase) for number in range(rows)
+        _row(number, random.Random(f"{seed} {number} {each}"), each, tokens, by_phase)
+        for number, each in enumerate(phases)
     ]
     _fill(played, policy or model, games)
     rollouts, scored = folder / "rollouts", folder / "scored"

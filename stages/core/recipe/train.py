@@ -83,10 +83,11 @@ class Train(Section):
         "arithmetic, a 7B model with gradient checkpointing needs some 0.8 MB a token beside its weights: 13 GB for "
         "the default on an 80 GB card. Use 4096 on 24 GB, and 8192 on 48 GB.",
     )
-    shared_prefixes: Literal["auto", "off"] = NumericField(
-        "auto",
-        description="Whether rows that begin alike are computed as one tree, with their common prompt and picture once."
-        " auto: yes, unless a trial with rows of this call shows that the model computes something else from trees.",
+    share_prefixes: bool = NumericField(
+        True,
+        description="Compute rows that begin alike as one tree, with their common prompt and picture once. Before the "
+        "first update a trial with some of the rows shows whether the model computes the same from trees. If not, rows "
+        "are computed one by one, with a warning.",
     )
     max_grad_norm: float = Field(1.0, gt=0, description="Gradient clipping (transformers' default).")
     freeze: tuple[str, ...] = Field(

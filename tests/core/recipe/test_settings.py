@@ -46,8 +46,8 @@ def test_what_a_result_depends_on(override: str, decides: bool, deterministic: s
 
 @pytest.mark.parametrize(
     "override",
-    ["rollout.batch_size=3", "rollout.concurrent_games=3", "train.tokens_per_batch=3", "train.shared_prefixes=off", "train.processes=2",
-     "train.accelerate_config=file.yaml", "train.gradient_checkpointing=true", "model.device=cuda",
+    ["rollout.batch_size=3", "rollout.concurrent_games=3", "train.tokens_per_batch=3", "train.processes=2",
+     "train.share_prefixes=false", "train.accelerate_config=file.yaml", "train.gradient_checkpointing=true", "model.device=cuda",
      "model.attention=eager"],
 )  # fmt: skip
 def test_what_decides_the_last_bits_counts_only_where_they_are_promised(override: str):
