@@ -11,6 +11,7 @@ import torch
 
 from stages.core import vlm
 from stages.core.recipe import Recipe
+from stages.train.accelerate_file import WHOLE
 from stages.train.agreement import difference, sample
 from stages.train.encode import Batch, Encoder
 from stages.train.layout import Layout
@@ -20,6 +21,8 @@ from stages.train.plan import MicroBatch, micro_batches, packs_of, size_of, upda
 from stages.train.policy import load_policy, load_reference, trainable
 from stages.train.rows import Row, read_rows, sampling_of
 from tests.train.world import World
+
+CPU = torch.device("cpu")
 
 
 class Update:
@@ -31,8 +34,8 @@ class Update:
         read = read_rows(rows.kept, rows.rollouts, rows.games, "grpo")
         self.rows: list[Row] = [replace(row, is_anchor=number % 4 == 3) for number, row in enumerate(read)]
         self.lines = self.encoder.lines(self.rows, "here", by_size=True)
-        self.policy = load_policy(recipe, model, model, "cpu")
-        self.reference = load_reference(recipe, str(reference), "cpu") if reference else None
+        self.policy = load_policy(recipe, model, model, WHOLE, CPU)
+        self.reference = load_reference(recipe, str(reference), WHOLE, CPU) if reference else None
         tokens = Tokens.of(self.policy, self.encoder.processor)
         for one in (self.policy, self.reference):
             if one is not None:
@@ -42,7 +45,7 @@ class Update:
     def batch(self, micro_batch: MicroBatch, *, trees: bool) -> Batch:
         corrected = [False] * len(self.rows)
         layout = self.layout if trees else None
-        return self.encoder.batch(self.rows, micro_batch, corrected, layout, torch.float32, torch.device("cpu"))
+        return self.encoder.batch(self.rows, micro_batch, corrected, layout, torch.float32, CPU)
 
     def logprobs(self, batch: Batch) -> torch.Tensor:
         return completion_logprobs(self.policy, batch)[0]
