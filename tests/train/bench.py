@@ -42,6 +42,7 @@ class Measured:
     weights: str  # all, lora
     micro_batch: int | None = None  # of TRL
     seconds: list[float] = field(default_factory=list)  # of each update
+    cpu_seconds: list[float] = field(default_factory=list)  # of all threads, which other processes hardly change
     tokens: list[int] = field(default_factory=list)  # that trained in it
     gib: float = 0.0  # before an update
     peak_gib: float = 0.0  # in an update
@@ -82,6 +83,7 @@ class Arm:
         self._say("go")
         told = self.answer()
         self.measured.seconds.append(told["seconds"])
+        self.measured.cpu_seconds.append(told["cpu_seconds"])
         self.measured.tokens.append(tokens)
         self.measured.gib, self.measured.peak_gib = told["gib"], max(told["peak_gib"], self.measured.peak_gib)
 
@@ -129,7 +131,8 @@ def measure(given: argparse.Namespace, rows: Rows, kind: str, weights: str) -> l
             for arm in live:
                 arm.train(tokens[number])
     for arm in live:
-        arm.measured.gradient_error = _apart(given.out, arm.name, live[1].name)
+        if arm.measured.arm != BASELINE or weights == "all":  # TRL draws other weights for an adapter
+            arm.measured.gradient_error = _apart(given.out, arm.name, live[1].name)
     return arms
 
 
@@ -163,8 +166,8 @@ def _tokens(rows: Rows, update: int) -> list[int]:
     return [sum(lengths[start : start + update]) for start in range(0, len(lengths), update)]
 
 
-def _apart(out: Path, one: str, other: str) -> float | None:
-    """‖g − g_b‖ / ‖g_b‖; None if the arms do not train the same weights, as TRL with an adapter of its own draw."""
+def _apart(out: Path, one: str, other: str) -> float:
+    """‖g − g_b‖ / ‖g_b‖."""
     import torch
 
     ours, theirs = (torch.load(out / f"{name}.gradient") for name in (one, other))
@@ -176,20 +179,26 @@ def _apart(out: Path, one: str, other: str) -> float | None:
 
 
 def report(measured: Sequence[Measured]) -> str:
-    """A line an arm: the best of the repeats, and the ratio to TRL's beside it, pair by pair."""
-    head = "| rows | weights | arm | tokens/s | of (a) | peak GiB | of it before the update | gradient error |"
-    lines = [head, "|---|---|---|---|---|---|---|---|"]
+    """A line an arm. Ratios are medians over the repeats, each beside TRL's: of time, and of the processor's time."""
+    head = ["rows", "weights", "arm", "tokens/s", "of (a)", "of (a), by processor time", "peak GiB", "of it before"]
+    lines = [_line([*head, "gradient error"]), "|---" * (len(head) + 1) + "|"]
     for arm in measured:
         beside = next(one for one in measured if (one.arm, one.rows, one.weights) == (BASELINE, arm.rows, arm.weights))
-        ratios = sorted(theirs / own for own, theirs in zip(arm.seconds, beside.seconds, strict=True))
-        compared = f"{statistics.median(ratios):.2f} ({ratios[0]:.2f} … {ratios[-1]:.2f})"
+        ratios = [_ratio(arm.seconds, beside.seconds), _ratio(arm.cpu_seconds, beside.cpu_seconds)]
         name = arm.arm if arm.micro_batch is None else f"{arm.arm}, micro-batch {arm.micro_batch}"
         error = "–" if arm.gradient_error is None else f"{arm.gradient_error:.0e}"
-        lines.append(
-            f"| {arm.rows} | {arm.weights} | {name} | {arm.rate:,.1f} | {compared} | {arm.peak_gib:.2f} | {arm.gib:.2f} "
-            f"| {error} |"
-        )
+        memory = [f"{arm.peak_gib:.2f}", f"{arm.gib:.2f}"]
+        lines.append(_line([arm.rows, arm.weights, name, f"{arm.rate:,.1f}", *ratios, *memory, error]))
     return "\n".join(lines)
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _ratio(own: Sequence[float], theirs: Sequence[float]) -> str:
+    ratios = sorted(other / one for one, other in zip(own, theirs, strict=True))
+    return f"{statistics.median(ratios):.2f} ({ratios[0]:.2f} … {ratios[-1]:.2f})"
 
 
 def _plain(given: argparse.Namespace) -> dict[str, Any]:

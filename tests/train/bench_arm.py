@@ -31,8 +31,8 @@ class Watch:
     def __init__(self, gradient: Path) -> None:
         self._told = os.fdopen(os.dup(1), "w")
         os.dup2(2, 1)  # what libraries print goes to stderr
-        self._gradient, self._updates, self._level = gradient, 0, forget_peak()
-        self._began = time.perf_counter()
+        self._gradient, self._updates = gradient, 0
+        self._start()
         register_optimizer_step_pre_hook(self._before_step)
         register_optimizer_step_post_hook(self._after_step)
 
@@ -41,13 +41,17 @@ class Watch:
             save_gradient(optimizer, self._gradient)
 
     def _after_step(self, optimizer: torch.optim.Optimizer, *_: Any) -> None:
-        told = {"seconds": time.perf_counter() - self._began, "gib": self._level, "peak_gib": memory()[1]}
+        told = {"seconds": time.perf_counter() - self._began, "cpu_seconds": time.process_time() - self._cpu_began}
+        told |= {"gib": self._level, "peak_gib": memory()[1]}
         print(json.dumps(told), file=self._told, flush=True)
         self._updates += 1
         if not sys.stdin.readline().strip():
             os._exit(0)  # what would follow, such as writing the state, is not measured
+        self._start()
+
+    def _start(self) -> None:
         self._level = forget_peak()
-        self._began = time.perf_counter()
+        self._began, self._cpu_began = time.perf_counter(), time.process_time()
 
 
 def memory() -> tuple[float, float]:
