@@ -21,7 +21,7 @@ PROOF ?= runs/proof
 GAMES ?= runs/pairs
 SAMPLES ?= ../shared/data
 
-.PHONY: help demo test test-slow test-power-cuts prove-learning ablations bench-render test-vllm bench-rollout bench-gpu-rollout bench-train genuine own-data telltale test-gpu docs docs-test check format model clean
+.PHONY: help demo test test-slow test-power-cuts prove-learning ablations bench-render test-vllm bench-rollout bench-gpu-rollout bench-train bench-score genuine own-data telltale test-gpu docs docs-test check format model clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -63,6 +63,9 @@ bench-gpu-rollout: $(READY) ## the same on a GPU, with random weights in the sha
 
 bench-train: $(VLLM_READY) ## compare training with TRL alone on a CPU: tokens/s and memory (an hour)
 	$(VLLM_CPU) python -m tests.train.bench --out runs/bench-train
+
+bench-score: $(READY) ## score and filter 10 million made-up rows: rows/s and peak memory (some minutes, 4 GB of disk)
+	$(BIN)/python -m tests.score.bench --out runs/bench-score
 
 prove-learning: $(READY) ## does self-play learn? 3 seeds and a control, evaluated on unseen pictures (under 60 minutes)
 	$(BIN)/python -m tests.learning.prove --out $(PROOF)

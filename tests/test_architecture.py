@@ -49,7 +49,7 @@ LAYERS = [
     {"play"},
     {"engines"},
     {"vlm"},
-    {"clevr", "game", "pages", "pictures"},
+    {"clevr", "game", "large_tables", "pages", "pictures"},
     {"recipe", "tables", "processes"},
     {"folder", "user_code"},
     {"changes", "clock", "errors", "old_settings", "progress", "seeds"},

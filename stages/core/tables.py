@@ -5,6 +5,8 @@ Key of a completion everywhere: (`game_id`, `turn`, `sample`). All tables are Pa
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import polars as pl
@@ -222,19 +224,33 @@ def write(frame: pl.DataFrame, path: Path, schema: Schema) -> None:
 def read(path: Path, schema: Schema, columns: list[str] | None = None) -> pl.DataFrame:
     """Read and check a table, or some of its columns. `InputError` names the file and what is wrong."""
     wanted = schema if columns is None else {name: schema[name] for name in columns}
-    try:
+    present = stored_columns(path, schema)
+    stored = [name for name in wanted if name in present]
+    with _readable(path):
+        frame = _as_in_schema(pl.read_parquet(path, columns=stored, hive_partitioning=False, glob=False), schema, path)
+        lacking = (pl.lit(None, kind).alias(name) for name, kind in wanted.items() if name not in present)
+        return frame.with_columns(lacking).select(list(wanted))
+
+
+def stored_columns(path: Path, schema: Schema) -> Schema:
+    """The columns of a file, checked; those that are `LATER` may lack, and numbers have other types."""
+    with _readable(path):
         with path.open("rb") as file:
-            present = pl.read_parquet_schema(file)
-        lacking = {name: kind for name, kind in schema.items() if name in LATER and name not in present}
+            present = dict(pl.read_parquet_schema(file))
         known = {
             name: schema[name] if name in schema and _holds_the_same(kind, schema[name]) else kind
             for name, kind in present.items()
             if name != PANDAS_INDEX
         }
-        check(pl.DataFrame(schema={**known, **lacking}), schema, path)
-        stored = [name for name in wanted if name not in lacking]
-        frame = _as_in_schema(pl.read_parquet(path, columns=stored, hive_partitioning=False, glob=False), schema, path)
-        return frame.with_columns(pl.lit(None, kind).alias(name) for name, kind in lacking.items()).select(list(wanted))
+        later = {name: schema[name] for name in LATER & schema.keys() - present.keys()}
+        check(pl.DataFrame(schema={**known, **later}), schema, path)
+        return present
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such table; run the stage that makes it first") from error
     except (polars.exceptions.PolarsError, OSError) as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
@@ -11,11 +13,14 @@ from stages.core.folder import artifact
 from stages.core.folder.artifact import Outcome, Report
 from stages.core.game.readers import UNREADABLE_CLUE
 from stages.core.game.rules import ActivePhase
+from stages.core.large_tables import Parts, Pieces, whole_games
 from stages.core.recipe import Recipe
 from stages.core.recipe.scoring import Filter
 from stages.core.seeds import rng
 
 INACTIVE = "inactive phase"
+ROWS_AT_ONCE = 300_000
+IS_KEPT = pl.col("reason").is_null()
 
 
 def run(
@@ -31,30 +36,49 @@ def run(
 
     def make(work: Path) -> Outcome:
         artifact.manifest_of(scored, "score")
-        rows = tables.read(scored / "scored.parquet", tables.SCORED)
-        played = _as_played(rollouts or artifact.input_of(scored, "rollouts", "--rollouts"))
-        judged = rows.join(played, on=tables.KEY, how="left", validate="1:1", maintain_order="left")
-        judged = judged.with_columns(reason=reason_to_reject(recipe.filter, phase))
-        if recipe.filter.inactive_phase == "anchor":
-            judged = with_anchors(judged, recipe.filter.anchor_rows)
-        kept = judged.filter(pl.col("reason").is_null()).select(list(tables.KEPT))
-        rejected = judged.filter(pl.col("reason").is_not_null()).select(list(tables.REJECTED))
-        tables.write(kept, work / "kept.parquet", tables.KEPT)
-        tables.write(rejected, work / "rejected.parquet", tables.REJECTED)
+        place = rollouts or artifact.input_of(scored, "rollouts", "--rollouts")
+        played = Parts(place, tables.ROLLOUTS, [*tables.KEY, "policy", "clue", "vote_kind"])
+
+        def judged() -> Iterator[pl.DataFrame]:
+            for rows in whole_games(scored / "scored.parquet", tables.SCORED, ROWS_AT_ONCE):
+                yield judge(rows, played, recipe.filter, phase)
+
+        anchors = _anchors(recipe.filter, judged())
+        kept, rejected = tables.KEPT, tables.REJECTED
+        of_kept: Counter[str] = Counter()  # by phase
+        of_rejected: Counter[str] = Counter()  # by reason
+        with Pieces(work / "kept.parquet", kept) as trains, Pieces(work / "rejected.parquet", rejected) as rest:
+            for rows in judged():
+                rows = with_anchors(rows, anchors)
+                trains.add(rows.filter(IS_KEPT).select(list(kept)))
+                rest.add(rows.filter(~IS_KEPT).select(list(rejected)))
+                of_kept.update(dict(rows.filter(IS_KEPT).group_by("phase").len().iter_rows()))
+                of_rejected.update(dict(rows.filter(~IS_KEPT).group_by("reason").len().iter_rows()))
         return Outcome(
             {
-                "rows": len(rows),
-                "kept": len(kept),
-                "rejected": len(rejected),
-                "reasons": dict(rejected.group_by("reason").len().sort("reason").iter_rows()),
-                "kept_clues": len(kept.filter(pl.col("phase") == "clue")),
-                "kept_votes": len(kept.filter(pl.col("phase") == "decision")),
+                "rows": of_kept.total() + of_rejected.total(),
+                "kept": of_kept.total(),
+                "rejected": of_rejected.total(),
+                "reasons": dict(sorted(of_rejected.items())),
+                "kept_clues": of_kept["clue"],
+                "kept_votes": of_kept["decision"],
             }
         )
 
     settings = {**recipe.settings("filter"), "phase": phase}
     inputs = {"scored": scored}
     return artifact.produce(out, stage="filter", settings=settings, inputs=inputs, make=make, overwrite=overwrite)
+
+
+def judge(rows: pl.DataFrame, played: Parts, recipe: Filter, phase: str) -> pl.DataFrame:
+    """The scored rows of some games with the columns `policy`, `is_unreadable` and `reason`."""
+    unreadable = (pl.col("clue") == UNREADABLE_CLUE) | (pl.col("vote_kind") == "unreadable")
+    said = played.of_games(rows["game_id"]).select(*tables.KEY, "policy", is_unreadable=unreadable.fill_null(False))
+    if said.select(tables.KEY).equals(rows.select(tables.KEY)):  # as vz writes them; joining takes longer
+        joined = rows.hstack(said.drop(tables.KEY))
+    else:
+        joined = rows.join(said, on=tables.KEY, how="left", validate="1:1", maintain_order="left")
+    return joined.with_columns(reason=reason_to_reject(recipe, phase))
 
 
 def reason_to_reject(recipe: Filter, phase: str) -> pl.Expr:
@@ -78,12 +102,16 @@ def reason_to_reject(recipe: Filter, phase: str) -> pl.Expr:
     )
 
 
-def with_anchors(judged: pl.DataFrame, count: int) -> pl.DataFrame:
-    """`judged` with `count` rows of the inactive phase kept in each game after all, drawn by the game's id.
+def _anchors(recipe: Filter, judged: Iterator[pl.DataFrame]) -> int:
+    """How many rows of the inactive phase each game keeps. Where no row trains there is nothing to hold on to."""
+    if recipe.inactive_phase != "anchor":
+        return 0
+    return recipe.anchor_rows if any(rows["reason"].null_count() for rows in judged) else 0
 
-    Where no row trains there is nothing to hold on to, and none is kept.
-    """
-    if judged["reason"].null_count() == 0:
+
+def with_anchors(judged: pl.DataFrame, count: int) -> pl.DataFrame:
+    """`judged` with `count` rows of the inactive phase kept in each game after all, drawn by the game's id."""
+    if not count:
         return judged
     inactive = judged.with_row_index("row").filter(pl.col("reason") == INACTIVE)
     games = inactive.group_by("game_id", maintain_order=True).agg("row")
@@ -91,10 +119,3 @@ def with_anchors(judged: pl.DataFrame, count: int) -> pl.DataFrame:
     anchors = [row for rows in drawn for row in rows]
     is_anchor = pl.int_range(pl.len()).is_in(anchors)
     return judged.with_columns(reason=pl.when(~is_anchor).then("reason"))
-
-
-def _as_played(rollouts: Path) -> pl.DataFrame:
-    """For each row, who said it and whether its clue or vote could not be read."""
-    rows = tables.read_parts(rollouts, tables.ROLLOUTS, [*tables.KEY, "policy", "clue", "vote_kind"])
-    unreadable = (pl.col("clue") == UNREADABLE_CLUE) | (pl.col("vote_kind") == "unreadable")
-    return rows.select(*tables.KEY, "policy", is_unreadable=unreadable.fill_null(False))

@@ -67,11 +67,11 @@ def _moving(start: float, rewards: pl.Series, alpha: float) -> pl.Series:
 def scaled_by_role(advantage: pl.Expr, recipe: Score) -> pl.Expr:
     """With `clue_scale: role`, clue advantages divided by the population std of those of their role; else as they are.
 
-    The std is that of the current policy's clues. A role that it never plays is left as it is.
+    The std is that of the current policy's clues. A role that it never plays is left as it is. Needs all rows.
     """
     if recipe.clue_scale == "none":
         return advantage
-    spread = pl.when(IS_CURRENT).then(advantage).std(ddof=0).over("role") + EPSILON
+    spread = pl.when(IS_CURRENT).then(advantage).std(ddof=0).over("phase", "role") + EPSILON
     return advantage / spread.fill_null(1.0)
 
 

@@ -43,9 +43,9 @@ class Rewards:
         return cls(settings, *(getattr(BUILT_IN[settings.rewards], name) for name in names))
 
     @property
-    def reads_completions(self) -> bool:
-        """Whether votes need the column `completion`, which takes much memory."""
-        return self.settings.rewards != "paper"
+    def reads(self) -> list[str]:
+        """The long columns that the functions read: what was written, and clues. The paper's read none."""
+        return {"paper": [], "released-code": ["completion"]}.get(self.settings.rewards, ["completion", "clue"])
 
     def for_seats(self, seats: pl.DataFrame) -> pl.DataFrame:
         return self._checked(self.clue_rewards, "clue_rewards", seats, SEAT_KEY)
