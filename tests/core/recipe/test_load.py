@@ -35,7 +35,10 @@ def test_the_paper_recipe_has_the_papers_values():
     assert (recipe.train.warmup, recipe.train.schedule, recipe.games.pairs) == (0.1, "cosine", 2000)
 
 
-ADAPTER = {"model": {"lora", "max_pixels"}, "train": {"learning_rate", "processes", "accelerate_config"}}
+ADAPTER = {
+    "model": {"lora", "max_pixels"},
+    "train": {"learning_rate", "tokens_per_batch", "processes", "accelerate_config"},
+}
 
 
 @pytest.mark.parametrize(
