@@ -173,3 +173,15 @@ def test_it_plays_scores_and_trains_end_to_end(built: Built, tmp_path: Path):
     found = gaps(built.folder, tmp_path / "run/round-0001/rollouts", games, recipe.rollout.temperature)
     assert found.max() < 1e-4
     assert first["train"]["logprob_gap_max"] < 1e-4
+
+
+def test_it_plays_and_trains_on_a_base_in_4_bits(built: Built, tmp_path: Path):
+    pytest.importorskip("bitsandbytes")
+    small = ["iterate.games=2", "iterate.rounds=2", "iterate.switching=clue", "iterate.preflight=0", "evaluate.every=0"]
+    small += ["game.clue_rounds=1", "iterate.clue_votes=2", "model.quantization=4bit", "model.lora={rank: 4}"]
+    recipe = load("tiny", [*ROOM, *small, f"model.path={built.folder}", "train.micro_batch=8"])
+    games = write_games(tmp_path / "games", recipe, count=6, side=72)
+    iterate.run(recipe, tmp_path / "run", games=games)
+    for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines():
+        trained = json.loads(line)["train"]
+        assert trained["logprob_gap_max"] < 1e-4 and trained["off_policy_rows"] == 0

@@ -17,24 +17,26 @@ from tests.train.world import tensors
 INFO = StateInfo(FORMAT, "id", "trl", "full", 1, 1, 0)
 SETTINGS = {"learning_rate": 0.01, "weight_decay": 0.1}
 
+on_each_device = pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
 
-def network() -> torch.nn.Sequential:
+
+def network(device: str = "cpu") -> torch.nn.Sequential:
     """Weights of whole blocks, of broken ones, vectors, and a scalar."""
     torch.manual_seed(0)
     made = torch.nn.Sequential(torch.nn.Linear(256, 24), torch.nn.Linear(24, 3))
     made.register_parameter("scale", torch.nn.Parameter(torch.tensor(1.5)))
-    return made
+    return made.to(device)
 
 
 def step(model: torch.nn.Module, optimizer: torch.optim.Optimizer, number: int) -> None:
     torch.manual_seed(number)  # as training seeds each update
     optimizer.zero_grad()
-    (model(torch.randn(8, 256)).square().mean() * model.scale).backward()
+    (model(torch.randn(8, 256).to(model.scale.device)).square().mean() * model.scale).backward()
     optimizer.step()
 
 
-def trained(steps: int, **settings: Any) -> tuple[torch.nn.Module, torch.optim.Optimizer]:
-    model = network()
+def trained(steps: int, device: str = "cpu", **settings: Any) -> tuple[torch.nn.Module, torch.optim.Optimizer]:
+    model = network(device)
     optimizer = make_optimizer(model, Train(**SETTINGS, **settings))
     for number in range(steps):
         step(model, optimizer, number)
@@ -46,16 +48,32 @@ def in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("stages.train.optimizer.AT_ONCE", 5 * 256)  # the last part is a short one
 
 
-def test_moments_in_ram_give_the_same_numbers(in_parts: None) -> None:
-    whole, _ = trained(4)
-    offloaded, optimizer = trained(4, offload_optimizer=True)
+@on_each_device
+def test_moments_in_ram_give_the_same_numbers(in_parts: None, device: str) -> None:
+    whole, _ = trained(4, device)
+    offloaded, optimizer = trained(4, device, offload_optimizer=True)
     assert isinstance(optimizer, LeanAdamW)
+    assert {value.device.type for state in optimizer.state.values() for value in state.values()} == {"cpu"}
     for name, weight in whole.named_parameters():
-        assert torch.equal(weight, offloaded.get_parameter(name)), name
+        torch.testing.assert_close(weight, offloaded.get_parameter(name), rtol=0 if device == "cpu" else 1e-6, atol=0)
 
 
-def test_moments_in_8_bits_are_those_of_bitsandbytes(in_parts: None) -> None:
-    model, other = network()[0].weight, network()[0].weight
+@pytest.mark.gpu
+def test_moments_in_ram_take_little_of_a_gpu() -> None:
+    """400 million weights: 3 GiB of moments, of which half a gibibyte is on the GPU at a time."""
+    weight = torch.nn.Parameter(torch.zeros(100_000, 4096, device="cuda"))
+    weight.grad = torch.ones_like(weight)
+    optimizer = LeanAdamW([{"params": [weight]}], 1e-3, (0.9, 0.999), 1e-8, "adamw", True)
+    before = torch.cuda.memory_allocated()
+    torch.cuda.reset_peak_memory_stats()
+    optimizer.step()
+    assert torch.cuda.memory_allocated() == before
+    assert torch.cuda.max_memory_allocated() - before < 1.5 * 2**30
+
+
+@on_each_device
+def test_moments_in_8_bits_are_those_of_bitsandbytes(in_parts: None, device: str) -> None:
+    model, other = network(device)[0].weight, network(device)[0].weight
     groups = [{"params": [model], "weight_decay": 0.1}]
     ours = LeanAdamW(groups, 0.01, (0.9, 0.999), 1e-8, "adamw_8bit", False)
     theirs = bitsandbytes.optim.AdamW8bit([other], lr=0.01, weight_decay=0.1)
@@ -93,13 +111,14 @@ def test_bf16_moments_keep_small_changes() -> None:
     assert optimizer.state[weight]["exp_avg_sq"].float().mean().item() == pytest.approx(0.999**100, rel=2e-3)
 
 
+@on_each_device
 @pytest.mark.parametrize("offload", [False, True])
 @pytest.mark.parametrize("kind", ["adamw", "adamw_bf16", "adamw_8bit"])
-def test_going_on_from_a_state_equals_one_run(kind: str, offload: bool, tmp_path: Path) -> None:
+def test_going_on_from_a_state_equals_one_run(kind: str, offload: bool, device: str, tmp_path: Path) -> None:
     settings = {"optimizer": kind, "offload_optimizer": offload}
-    model, optimizer = trained(2, **settings)
+    model, optimizer = trained(2, device, **settings)
     write_state(tmp_path / "state", INFO, snapshot(dict(model.named_parameters()), optimizer), [])
-    later = network()
+    later = network(device)
     load_weights(tmp_path / "state", dict(later.named_parameters()))
     again = make_optimizer(later, Train(**SETTINGS, **settings))
     load_moments(tmp_path / "state", dict(later.named_parameters()), again)
