@@ -21,7 +21,7 @@ PROOF ?= runs/proof
 GAMES ?= runs/pairs
 SAMPLES ?= ../shared/data
 
-.PHONY: help demo test test-slow test-power-cuts prove-learning ablations bench-render test-vllm bench-rollout bench-gpu-rollout bench-train bench-score genuine own-data telltale test-gpu docs docs-test check format model clean
+.PHONY: help demo test test-slow test-power-cuts prove-learning ablations bench-render test-vllm bench-rollout bench-gpu-rollout bench-train bench-score genuine own-data telltale test-gpu check-estimates docs docs-test check format model clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -91,6 +91,10 @@ telltale: $(READY) ## can a classifier recognise modified pictures? 2,000 pairs 
 
 test-gpu: $(READY) ## run the tests that need a CUDA device
 	$(BIN)/pytest -m gpu
+
+check-estimates: $(READY) $(VLLM_READY) ## compare estimates of memory and time with real trainings (half an hour on a quiet machine)
+	$(BIN)/python -m tests.doctor.measure --out runs/check-estimates --only llava
+	$(VLLM_CPU) python -m tests.doctor.measure --out runs/check-estimates --only qwen
 
 docs: $(READY) ## build the documentation in build/site
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict --config-file .mkdocs.yml

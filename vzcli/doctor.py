@@ -12,6 +12,7 @@ from vzcli import options as opt
 DEFAULT_RECIPE = "tiny"
 
 if TYPE_CHECKING:
+    from stages.core.estimate.forecast import Forecast
     from stages.core.recipe import Recipe
     from stages.doctor import Finding
 
@@ -26,22 +27,62 @@ def command(
         str | None, typer.Option("--recipe", "-r", help="Also check what this recipe's model needs.")
     ] = None,
     overrides: opt.Overrides = None,
+    gpu: Annotated[
+        str | None, typer.Option("--gpu", help="Estimate the recipe for this card: H100, A100 80GB, RTX 4090, …")
+    ] = None,
+    gpu_memory: Annotated[
+        float | None, typer.Option("--gpu-memory", help="Estimate the recipe for GPUs with so many GB.", min=1)
+    ] = None,
+    gpus: Annotated[int | None, typer.Option("--gpus", help="Estimate the recipe for so many GPUs.", min=1)] = None,
 ) -> None:
     """Check versions, GPUs, memory and extras, with a remedy for each failure. Exit code 1 if a check fails.
 
-    With --recipe, also check what its model needs. This reads configuration and processor files, not weights.
+    With --recipe, also check what its model needs, and estimate memory and time. This reads configuration and processor
+    files, not weights. With --gpu, --gpu-memory or --gpus, estimate both for another machine, and check nothing here.
     """
     from stages.doctor import examine
 
-    findings = examine(needed=extras or [])
-    if recipe is not None or overrides:
-        findings += _of_recipe(opt.load_recipe(recipe or DEFAULT_RECIPE, overrides, None))
+    elsewhere = any(value is not None for value in (gpu, gpu_memory, gpus))
+    findings = [] if elsewhere else examine(needed=extras or [])
+    found: Forecast | None = None
+    if recipe is not None or overrides or elsewhere:
+        loaded = opt.load_recipe(recipe or DEFAULT_RECIPE, overrides, None)
+        if not elsewhere:
+            findings += _of_recipe(loaded)
+        found, estimated = _estimate(loaded, elsewhere, gpu, gpu_memory, gpus)
+        findings += estimated
     if as_json:
-        print(json.dumps([vars(finding) for finding in findings]))
+        body = {"findings": [vars(finding) for finding in findings], "estimate": found.as_dict() if found else None}
+        print(json.dumps(body))
     else:
-        _print(findings)
+        _print(findings, found)
     if any(finding.verdict == "fail" for finding in findings):
         raise typer.Exit(1)
+
+
+def _estimate(
+    recipe: Recipe, elsewhere: bool, gpu: str | None, gpu_memory: float | None, gpus: int | None
+) -> tuple[Forecast | None, list[Finding]]:
+    """The recipe's estimate, and whether it fits."""
+    from stages import train
+    from stages.core.errors import InputError
+    from stages.core.estimate.machine import described
+    from stages.core.recipe.served import is_served
+    from stages.doctor import Finding
+
+    if is_served(recipe.model.path) or recipe.train.trainer == "stub":
+        return None, []
+    machine = described(gpu, gpu_memory, gpus) if elsewhere else None
+    found: Forecast | None = None
+    try:
+        found = train.estimate(recipe, machine)
+        found.require_fit()
+    except InputError as error:
+        what, _, remedy = str(error).partition(". What fits, ")
+        return found, [Finding("fail", "memory needed", what, remedy and f"what fits, {remedy}")]
+    if found.tight:
+        return found, [Finding("warn", "memory needed", "; ".join(found.tight), "less than 10 % to spare")]
+    return found, []
 
 
 def _of_recipe(recipe: Recipe) -> list[Finding]:
@@ -57,7 +98,8 @@ def _of_recipe(recipe: Recipe) -> list[Finding]:
     return [*findings, Finding("ok", "training", "packages and accelerate file found")]
 
 
-def _print(findings: list[Finding]) -> None:
+def _print(findings: list[Finding], found: Forecast | None) -> None:
+    """The findings, and the estimate."""
     from rich.markup import escape
     from rich.table import Table
 
@@ -66,4 +108,9 @@ def _print(findings: list[Finding]) -> None:
     for finding in findings:
         mark = f"[{colours[finding.verdict]}]{finding.verdict}[/]"
         table.add_row(mark, *map(escape, (finding.what, finding.found, finding.remedy)))
-    opt.console().print(table)
+    if findings:
+        opt.console().print(table)
+    if found is not None:
+        from vzcli.estimates import print_estimate
+
+        print_estimate(found)

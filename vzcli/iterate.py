@@ -46,7 +46,7 @@ def command(
     dry_run: opt.DryRun = False,
 ) -> None:
     """Play, score, filter and train, round after round. Repeat the command to continue a run that was killed."""
-    from stages import iterate
+    from stages import iterate, train
 
     folder = out or Path("runs") / Path(recipe).stem
     given = {"iterate.rounds": rounds, "model.path": model}
@@ -68,6 +68,7 @@ def command(
         out=folder,
         as_json=as_json,
         dry_run=dry_run,
+        estimate=lambda: train.estimate(loaded),
     )
     if not as_json and not dry_run:
         latest = max(folder.glob("round-*"))

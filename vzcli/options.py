@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from stages.core.estimate.forecast import Forecast
     from stages.core.folder.artifact import Report
     from stages.core.recipe import Recipe
 
@@ -63,18 +64,32 @@ def run_stage(
     as_json: bool,
     dry_run: bool,
     show: Show | None = None,
+    estimate: Callable[[], Forecast] | None = None,
 ) -> None:
-    """Run the stage, or show what it would do. `show` replaces the usual table of counts."""
+    """Run the stage, or show what it would do, with an `estimate` of memory and time.
+
+    `show` replaces the usual table of counts.
+    """
     if dry_run:
-        print_plan(recipe.shown(*sections), reads, out, as_json)
+        from vzcli.estimates import shown_estimate
+
+        found, facts = (None, None) if estimate is None else shown_estimate(estimate)
+        print_plan(recipe.shown(*sections), reads, out, as_json, estimate=facts)
+        if found is not None:
+            found.require_fit()
         return
     print_report(run(), as_json, show)
 
 
 def print_plan(
-    settings: dict[str, Any], reads: dict[str, Any], out: Path, as_json: bool, finds: dict[str, Any] | None = None
+    settings: dict[str, Any],
+    reads: dict[str, Any],
+    out: Path,
+    as_json: bool,
+    finds: dict[str, Any] | None = None,
+    estimate: dict[str, Any] | None = None,
 ) -> None:
-    """What would be read and written, and what the input contains (`finds`), if known."""
+    """What would be read and written, what the input contains (`finds`), and the `estimate`, if known."""
     import yaml
 
     plan = {
@@ -82,6 +97,7 @@ def print_plan(
         "reads": {name: str(place) for name, place in reads.items() if place is not None},
         "missing": [name for name, place in reads.items() if isinstance(place, Path) and not place.exists()],
         **({} if finds is None else {"finds": finds}),
+        **({} if estimate is None else {"estimate": estimate}),
         "writes": str(out),
         "exists": out.exists(),
         "recipe": settings,

@@ -66,4 +66,5 @@ def command(
         out=out,
         as_json=as_json,
         dry_run=dry_run,
+        estimate=lambda: train.estimate(loaded, plays=False, place=model),
     )

@@ -65,7 +65,8 @@ def run(
         artifact.refuse_to_replace_an_input(out, {"base": base} | ({"games": games} if games else {}))
     with artifact.locked(out) as power_was_cut, ExitStack() as stack:
         live, unplayable = engine, None
-        if not has_begun(out):  # what cannot be played or loaded is named before anything is written
+        if not has_begun(out):  # what cannot be played, loaded or held is named before anything is written
+            _require_fit(recipe, base)
             live = live or stack.enter_context(_engine(recipe, base))
             unplayable = _unplayable(out, recipe, games) if games else None
             live.load("current", base, inputs["base"][:12])
@@ -124,6 +125,16 @@ def _engine(recipe: Recipe, base: str | Path) -> Engine:
     return open_engine(recipe)
 
 
+def _require_fit(recipe: Recipe, base: str | Path) -> None:
+    """`InputError` if the estimate says that the memory at hand is too small."""
+    if _trains_here(recipe):
+        train.estimate(recipe, place=base).require_fit()
+
+
+def _trains_here(recipe: Recipe) -> bool:
+    return recipe.train.trainer == "trl"
+
+
 def _unplayable(out: Path, recipe: Recipe, games: Path) -> pl.DataFrame:
     """The pairs that the run cannot play; see `playable.find_unplayable`."""
     pairs = tables.read(games / "pairs.parquet", tables.PAIRS, PAIR)
@@ -167,9 +178,19 @@ def _before_round_1(this: Round, on_preflight: Callable[[Report], None] | None) 
             left_out=this.left_out,
             overwrite=True,  # what did not pass may be tried again with other settings
         )
+        report.timings.update(_estimated(this, report))
         if on_preflight:
             on_preflight(report)
     evaluate_if_due(this, this.base)
+
+
+def _estimated(this: Round, report: Report) -> dict[str, float]:
+    """Seconds of training and of the run, by the estimate and what the preflight measured."""
+    if not _trains_here(this.recipe) or "round_seconds_at_most" not in report.timings:
+        return {}
+    clue, vote = (report.counts["tokens"][what]["mean"] for what in ("clue", "vote"))
+    found = train.estimate(this.recipe, place=this.base)
+    return found.after_preflight(report.timings["round_seconds_at_most"], clue, vote)
 
 
 def _refuse_edited_files(out: Path, recipe: Recipe, inputs: dict[str, str]) -> None:

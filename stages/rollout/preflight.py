@@ -218,6 +218,15 @@ def _cost_facts(timings: Mapping[str, float], recipe: Recipe, played: int) -> di
             for what, (size, name) in costs.items()
             if name in timings
         },
+        **_estimated(timings),
         "assumed": f"{at_once} games in play. With up to {recipe.rollout.concurrent_games} playing is faster, so these "
-        "are upper bounds as long as answers do not grow longer; training and evaluations are not included",
+        "are upper bounds as long as answers do not grow longer; evaluations are not included",
     }
+
+
+def _estimated(timings: Mapping[str, float]) -> dict[str, str]:
+    """What a run adds to the costs before its first round."""
+    if "training_round_seconds" not in timings:
+        return {}
+    training, run = (timedelta(seconds=round(timings[name])) for name in ("training_round_seconds", "run_seconds"))
+    return {"training a round": f"about {training} (estimated)", "the whole run": f"about {run} (estimated)"}

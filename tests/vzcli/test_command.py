@@ -150,15 +150,17 @@ def test_recipes_are_listed_shown_and_checked():
 
 def test_doctor_judges_what_a_recipe_needs(tmp_path: Path):
     done = vz("doctor", "--json", "--recipe", "tiny")
-    found = {finding["what"]: finding["verdict"] for finding in json.loads(done.stdout)}
+    body = json.loads(done.stdout)
+    found = {finding["what"]: finding["verdict"] for finding in body["findings"]}
     assert found["processor"] == found["architecture"] == found["training"] == "ok"
+    assert body["estimate"]["fits"] and body["estimate"]["weights"] == 846272
     other = vz("doctor", "--recipe", "tiny", "--set", "train.accelerate_config=nowhere")
     assert other.returncode == 1 and "nowhere: no such file" in " ".join(other.stdout.split())
 
 
 def test_doctor_judges_this_set_up():
     done = vz("doctor", "--json", "--need", "train")
-    findings = json.loads(done.stdout)
+    findings = json.loads(done.stdout)["findings"]
     assert done.returncode == 0, [finding for finding in findings if finding["verdict"] == "fail"]
     assert {"Python", "torch (train)", "polars (core)"} <= {finding["what"] for finding in findings}
     missing = vz("doctor", "--need", "nonsense")

@@ -1,0 +1,252 @@
+"""The memory of one training process, term by term, in bytes.
+
+Weights and the optimizer's moments stay. Everything else comes and goes, and the peak is that of the largest moment:
+the head's backward pass, a layer's, that of the embeddings, the optimizer's step, or writing the state. A term counts
+the tensors that torch holds there; comments name them. `make check-estimates` compares the sum with real trainings.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from stages.core.vlm.size import Adapter, ModelSize, Stack
+
+Terms = dict[str, int]
+
+FP32, BF16 = 4, 2
+# Bytes of both moments of a weight: fp32; bf16; bitsandbytes' 8 bits with an fp32 scale for each 256 values.
+MOMENTS = {"adamw": 2 * FP32, "adamw_bf16": 2 * BF16, "adamw_8bit": 2 + 2 * FP32 / 256}
+# NF4 (arXiv 2305.14314): 4 bits, and an fp32 scale for each block of 64, which double quantization halves to 8 bits.
+NF4 = 0.5 + 1 / 64 + FP32 / (64 * 256)
+AT_ONCE = 1 << 26  # values of a weight that the lean optimizers update at once
+TILE_ROWS, TILE_COLUMNS = 4096, 32768  # TRL's kernel computes so many logits at once
+# What a process takes before any tensor: the CUDA context with its libraries; on a CPU, modules that load late.
+PROCESS = {"cuda": 600 << 20, "cpu": 50 << 20}
+PART_BYTES = 1 << 30  # of a state that is written at once (`stages.train.writing`)
+KEPT_FEATURES = 2 << 30  # bytes at most (`stages.train.features`)
+TILE_COPIES = 7.25  # of a tile's logits, in torch's version of the kernel's backward pass; Triton's works in place
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a micro-batch holds."""
+
+    tokens: int  # in all trees, with padding: at most train.tokens_per_batch
+    answers: int  # of these, tokens of answers, which alone meet the head
+    longest: int  # tokens of the longest tree, whose mask is a square
+    patches: int  # tokens that the vision tower sees for the pictures of a micro-batch
+    features: int  # visual tokens of the pictures whose features are kept for the whole round
+
+
+@dataclass(frozen=True)
+class Setup:
+    """How a training spends memory, apart from the model."""
+
+    bf16: bool  # arithmetic; weights that train are fp32 all the same
+    four_bits: bool  # of the frozen base's linear layers
+    optimizer: str  # a key of MOMENTS
+    offload: bool  # moments in RAM
+    checkpointing: bool
+    references: int  # frozen models beside the policy: the KL reference, and that of anchors
+    processes: int
+    sharded: bool  # over the processes; if not, each holds everything
+    reshards: bool  # whether gathered layers are given back before the backward pass
+    on_gpu: bool
+    copies_state: bool  # to write it in the background
+
+    @property
+    def width(self) -> int:
+        """Bytes of a value in the arithmetic's precision."""
+        return BF16 if self.bf16 else FP32
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes of one process: what stays, and the largest moment of what comes and goes."""
+
+    stays: Terms
+    moment: str
+    comes: Terms
+
+    @property
+    def total(self) -> int:
+        return sum(self.stays.values()) + sum(self.comes.values())
+
+    @property
+    def terms(self) -> Terms:
+        return {name: value for name, value in {**self.stays, **self.comes}.items() if value}
+
+
+def training_memory(size: ModelSize, setup: Setup, shape: Shape) -> Memory:
+    """The peak of one process that trains."""
+    stays = {**_held(size, setup), "picture features": _features(size, setup, shape)}
+    moments = _moments_of_a_pass(size, setup, shape)
+    name = max(moments, key=lambda each: sum(moments[each].values()))
+    return Memory(stays, name, moments[name])
+
+
+def _held(size: ModelSize, setup: Setup) -> Terms:
+    """Weights, moments and references: a share of them if they are sharded."""
+    trains, share = trained(size), setup.processes if setup.sharded else 1
+    frozen = size.weights - trains if size.adapter is None else size.weights
+    reference = setup.width * size.weights if size.adapter is None else _frozen(size, setup, frozen)
+    terms = {
+        "weights": FP32 * trains + _frozen(size, setup, frozen),
+        "optimizer": 0 if setup.offload and setup.on_gpu else round(MOMENTS[setup.optimizer] * trains),
+        "reference": setup.references * reference,
+    }
+    process = {"process": PROCESS["cuda" if setup.on_gpu else "cpu"]}
+    return {name: value // share for name, value in terms.items()} | process
+
+
+def trained(size: ModelSize) -> int:
+    """Weights that train."""
+    return size.adapter.weights if size.adapter else size.weights - size.frozen
+
+
+def _frozen(size: ModelSize, setup: Setup, weights: int) -> int:
+    """Bytes of the policy's frozen weights. Beside weights that all train they are fp32 like those."""
+    if size.adapter is None:
+        return FP32 * weights
+    packed = size.language.linear if setup.four_bits else 0
+    return round(setup.width * (weights - packed) + NF4 * packed)
+
+
+def _moments_of_a_pass(size: ModelSize, setup: Setup, shape: Shape) -> dict[str, Terms]:
+    """What is in memory, beyond what stays, at each moment that can be the peak."""
+    layers, adapter = size.language, size.adapter
+    kept, gathered = _kept(layers, adapter, setup, shape.tokens), _gathered(size, setup)
+    gradients = {"gradients": FP32 * trained(size) // (setup.processes if setup.sharded else 1)}
+    between = {
+        **gradients,
+        "activations": kept,
+        "attention mask": _mask(setup, shape),
+        "gathered weights": gathered,
+        "pictures": _seeing(size, setup, shape),
+    }
+    inside = _inside(layers, adapter, setup, shape.tokens) + _returning(layers, setup, shape.tokens)
+    return {
+        "head": {**between, "autocast copies": _casts(size, setup), "logits": _logits(size, setup, shape)},
+        "layer": {**between, "activations": kept + inside, "copies of a layer": _one_layer(size, setup)},
+        "embeddings": {
+            **gradients,
+            "gathered weights": gathered,
+            "pictures": _seeing(size, setup, shape),
+            "copies of a layer": 0 if adapter else FP32 * size.embeddings,
+        },
+        "pictures": {**gradients, "gathered weights": gathered, "pictures": _looking(size, setup, shape)},
+        "optimizer step": {**gradients, "optimizer's own": _stepping(size, setup)},
+        "writing": {"state being written": 0 if setup.on_gpu else _writing(size, setup)},
+    }
+
+
+def _kept(stack: Stack, adapter: Adapter | None, setup: Setup, tokens: int) -> int:
+    """What all layers keep for the backward pass: their inputs, or with checkpointing off all that is inside."""
+    if setup.checkpointing:
+        return stack.layers * tokens * stack.hidden * (setup.width if adapter else FP32)  # fp32 embeddings, fp32 sums
+    return stack.layers * _saved(stack, adapter, setup, tokens)
+
+
+def _saved(stack: Stack, adapter: Adapter | None, setup: Setup, tokens: int) -> int:
+    """What autograd saves inside one layer of a model that trains whole, or of the base of an adapter."""
+    hidden, products = stack.hidden, 4 if stack.gated else 2  # gate, its activation, inner, their product
+    if not setup.bf16:  # the sum between both halves, outputs of two norms; normed values, if the norms train
+        around = (3 if adapter else 5) * hidden * FP32
+    elif adapter is None:  # the sum and normed values; autocast's copies of the inputs of five linear layers
+        around = 3 * hidden * FP32 + 5 * hidden * BF16
+    else:  # both norms' inputs in fp32, the sum; autocast's copies of the inputs of all adapted layers
+        around = 2 * hidden * FP32 + hidden * BF16 + adapter.inputs * BF16
+        products -= 1
+    attention = 4 * stack.queries  # rotated queries, keys and values repeated for all of them, output
+    return tokens * (around + (attention + products * stack.inner) * setup.width)
+
+
+def _returning(stack: Stack, setup: Setup, tokens: int) -> int:
+    """Gradients on their way through one layer: of its output twice, and of two inner values."""
+    return tokens * setup.width * (2 * stack.hidden + 2 * stack.inner)
+
+
+def _mask(setup: Setup, shape: Shape) -> int:
+    """Of each tree a square of its tokens: what attention adds to the scores."""
+    return shape.tokens * shape.longest * setup.width
+
+
+def _logits(size: ModelSize, setup: Setup, shape: Shape) -> int:
+    """The head's backward pass: a tile of logits, the head in bf16, gradients of the states and of the head."""
+    rows, hidden = min(shape.answers, TILE_ROWS), size.language.hidden
+    columns = min(size.vocabulary, TILE_COLUMNS)
+    copies = setup.width if setup.on_gpu else setup.width + TILE_COPIES * FP32
+    tile = round(rows * (TILE_COLUMNS if setup.on_gpu else columns) * copies)
+    states = shape.answers * hidden * (setup.width + 2 * FP32)
+    cast = columns * hidden * BF16 if setup.bf16 and size.adapter is None else 0
+    head = size.vocabulary * hidden * FP32 if size.adapter is None else 0
+    return tile + states + cast + head
+
+
+def _inside(stack: Stack, adapter: Adapter | None, setup: Setup, tokens: int) -> int:
+    """One layer that is computed again; with checkpointing off `_kept` has counted it."""
+    return _saved(stack, adapter, setup, tokens) if setup.checkpointing else 0
+
+
+def _casts(size: ModelSize, setup: Setup) -> int:
+    """bf16 copies of the fp32 weights that train, which autocast keeps through the forward pass."""
+    return BF16 * trained(size) if setup.bf16 and not setup.sharded else 0
+
+
+def _one_layer(size: ModelSize, setup: Setup) -> int:
+    """Copies of one layer's weights: autocast's, and the gradient of its largest matrix before it is added up."""
+    if size.adapter is not None:
+        return setup.width * size.language.largest if setup.four_bits else 0  # a matrix that is unpacked
+    return BF16 * size.language.per_layer * setup.bf16 + FP32 * size.language.largest
+
+
+def _gathered(size: ModelSize, setup: Setup) -> int:
+    """FSDP: the root through the whole pass, a layer and the next one, and the layer's gradients on their way."""
+    if not setup.sharded:
+        return 0
+    root, layer = size.embeddings + size.head + size.others, size.language.per_layer
+    layers = 2 * layer if setup.reshards else size.language.weights
+    returning = (FP32 + setup.width) * layer if size.adapter is None else 0
+    return setup.width * (root + layers) + returning
+
+
+def _features(size: ModelSize, setup: Setup, shape: Shape) -> int:
+    """Of all pictures of a round, if the tower is frozen."""
+    return min(KEPT_FEATURES, shape.features * size.language.hidden * setup.width) if size.sees_frozen else 0
+
+
+def _inputs(size: ModelSize, shape: Shape) -> int:
+    return shape.patches * size.patch * FP32
+
+
+def _seeing(size: ModelSize, setup: Setup, shape: Shape) -> int:
+    """What a tower that trains keeps for the backward pass."""
+    if size.vision is None or size.sees_frozen:
+        return 0
+    return _inputs(size, shape) + _kept(size.vision, None, setup, shape.patches)
+
+
+def _looking(size: ModelSize, setup: Setup, shape: Shape) -> int:
+    """The tower at work: one layer's backward pass if it trains, else a forward pass that keeps nothing."""
+    tower = size.vision
+    if tower is None:
+        return 0
+    if size.sees_frozen:
+        return _inputs(size, shape) + shape.patches * setup.width * (4 * tower.hidden + 2 * tower.inner)
+    one = _inside(tower, None, setup, shape.patches) + _returning(tower, setup, shape.patches)
+    return _seeing(size, setup, shape) + one + FP32 * tower.largest
+
+
+def _writing(size: ModelSize, setup: Setup) -> int:
+    """A part of the state as it goes to disk; the whole of it if it is copied to be written in the background."""
+    state = round((FP32 + MOMENTS[setup.optimizer]) * trained(size))
+    return min(state, PART_BYTES) + (state if setup.copies_state else 0)
+
+
+def _stepping(size: ModelSize, setup: Setup) -> int:
+    """AdamW's temporary tensors: of all weights at once on a GPU, of one at a time on a CPU, or of a part of one."""
+    share = setup.processes if setup.sharded else 1
+    largest = size.adapter.largest if size.adapter else size.largest
+    if setup.optimizer != "adamw" or setup.offload:
+        return 4 * FP32 * min(largest, AT_ONCE)
+    return FP32 * trained(size) // share if setup.on_gpu else 2 * FP32 * largest
