@@ -107,7 +107,8 @@ def add_head(policy: PreTrainedModel, temperature: float, tokens: Tokens) -> Non
     This happens inside the model's own forward pass, where sharded weights are gathered. So does looking at pictures.
     """
     model: Any = policy.get_base_model() if is_peft_model(policy) else policy
-    model.vz_sight = sight = sight_of(model)
+    model.__dict__.pop("forward", None)  # the head of an earlier call; what was seen stays
+    model.vz_sight = sight = getattr(model, "vz_sight", None) or sight_of(model)
     head, plain = _Head(model, temperature, tokens, sight), model.forward
 
     @functools.wraps(type(model).forward)  # TRL and transformers look at the signature
