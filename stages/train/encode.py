@@ -126,7 +126,7 @@ class Encoder:
         else:
             flat = layout.flat(micro_batch.trees, prompts, [row.completion_ids[:-1] for row in chosen], pad)
             inputs = {"input_ids": flat.ids, "position_ids": flat.positions}
-            inputs["attention_mask"] = layout.masks(flat, dtype, device)
+            inputs["attention_mask"] = layout.attention_mask(flat, micro_batch.trees, dtype, device)
             places = _before(micro_batch.trees, flat.ids.shape[1], prompts, chosen)
             shown = _shown(micro_batch.trees, prompts, chosen, layout.image_token)
         completions = Completions(

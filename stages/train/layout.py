@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from accelerate.utils import is_peft_model
 
+from stages.core.errors import VzError
 from stages.core.vlm.prompts import Prompt
-from stages.train.tree import Pack, padded
+from stages.train import attention
+from stages.train.tree import Form, Pack, padded
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -35,15 +37,17 @@ class Flat:
 
 
 class Layout:
-    """What a model's configuration says about positions and masks."""
+    """What a model's configuration says about positions and masks. `form` is one of those with trees."""
 
-    def __init__(self, model: PreTrainedModel) -> None:
+    def __init__(self, model: PreTrainedModel, form: Form) -> None:
+        self._form = form
         model = model.get_base_model() if is_peft_model(model) else model
         config: Any = model.config.get_text_config()
         layers = set(getattr(config, "layer_types", None) or ())
         self.window: int | None = getattr(config, "sliding_window", None)
         self.by_layer = SLIDING in layers
-        self.other_layers = sorted(layers - {FULL, SLIDING})
+        self._other_layers = sorted(layers - {FULL, SLIDING})
+        self._kernel = getattr(config, "_attn_implementation", None)
         self.image_token: int | None = getattr(model.config, "image_token_id", None)
         self._rope: Any = getattr(model.base_model, "get_rope_index", None)
 
@@ -84,7 +88,21 @@ class Layout:
             positions[..., number, new] = row
         return Flat(ids, positions, depth, until, blocks)
 
-    def masks(self, flat: Flat, dtype: torch.dtype, device: torch.device) -> torch.Tensor | dict[str, torch.Tensor]:
+    def attention_mask(
+        self, flat: Flat, trees: Pack, dtype: torch.dtype, device: torch.device
+    ) -> torch.Tensor | dict[str, torch.Tensor]:
+        """What the model gets as its attention mask. `VzError` if that cannot say what each token sees."""
+        if self._other_layers:
+            raise VzError(f"its layers of the kind {self._other_layers[0]} compute over whole sequences")
+        if self._form == "batch":
+            return self._masks(flat, dtype, device)
+        if self._kernel != attention.NAME:
+            raise VzError(f"its attention is computed by {self._kernel}, not {attention.NAME}")
+        if self.window is not None or (flat.blocks >= 0).any():
+            raise VzError("a token of it sees more than its path, or less")
+        return attention.mask_of(attention.paths_of(trees[0], flat.ids.shape[1], device), dtype)
+
+    def _masks(self, flat: Flat, dtype: torch.dtype, device: torch.device) -> torch.Tensor | dict[str, torch.Tensor]:
         """[B, 1, L, L]: 0 where a token sees another, the lowest number elsewhere; by kind of layer if there are two.
 
         A token sees its path, and the whole of a picture whose tokens see each other. Sliding layers see only the

@@ -9,10 +9,15 @@ from typing import TYPE_CHECKING
 
 from stages.core.errors import InputError
 from stages.core.recipe.train import Train
-from stages.train.tree import Line, Pack, grow, pack, padded, single
+from stages.train.tree import Form, Line, Pack, cut, in_order, pack, padded, sequences, single
 
 if TYPE_CHECKING:
     from stages.train.rows import Row
+
+
+WORTH = (
+    0.4  # of a row's tokens: what it must share in a batch of padded trees, where each tree costs its length squared
+)
 
 
 @dataclass(frozen=True)
@@ -47,11 +52,20 @@ def updates_of(rows: int, rows_per_update: int | None) -> list[range]:
 
 
 def packs_of(
-    updates: Sequence[range], lines: Sequence[Line], budget: int, processes: int, *, shares: bool
+    updates: Sequence[range], lines: Sequence[Line], budget: int, processes: int, form: Form
 ) -> list[list[Pack]]:
-    """What each update computes at once, over all processes. `shares` is false for models that take only plain rows."""
-    trees = [grow(update, lines, budget) if shares else single(update, lines) for update in updates]
-    return [pack(each, budget, processes) for each in trees]
+    """What each update computes at once, over all processes."""
+    return [_packs(update, lines, budget, processes, form) for update in updates]
+
+
+def _packs(rows: Sequence[int], lines: Sequence[Line], budget: int, processes: int, form: Form) -> list[Pack]:
+    match form:
+        case "sequence":
+            return sequences(in_order(rows, lines), budget, processes)
+        case "batch":
+            return pack(cut(in_order(rows, lines), budget, WORTH), budget, processes)
+        case "rows":
+            return pack(single(rows, lines), budget, processes)
 
 
 def size_of(rows: Sequence[Row], packs: Sequence[Pack], longest: int) -> UpdateSize:

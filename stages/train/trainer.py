@@ -38,7 +38,7 @@ from stages.train.policy import frozen_dtype, trainable
 from stages.train.rows import Row
 from stages.train.sharding import scatter_again
 from stages.train.state import load_moments, whole
-from stages.train.tree import Pack
+from stages.train.tree import Form, Pack
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -65,7 +65,8 @@ class Work:
     packs: Sequence[Sequence[Pack]]  # of the updates, over all processes
     sizes: Sequence[UpdateSize]  # of the updates
     batches: Sequence[MicroBatch]  # of this process
-    plain: str | None  # why rows do not share beginnings
+    form: Form  # how rows are computed
+    plain: str | None  # why as plain rows
 
 
 class ReplayTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no annotations
@@ -101,8 +102,7 @@ class ReplayTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no annotation
         for model in (models.policy, models.reference, models.anchor):
             if model is not None:
                 add_head(model, models.temperature, models.tokens)
-        self.shares = self.settings.share_prefixes and work.plain is None
-        self.layout = Layout(models.policy) if self.shares else None
+        self.layout = None if work.form == "rows" else Layout(models.policy, work.form)
         self.corrected = [self._is_corrected(row) for row in work.rows]
         self._sharded = spread.sharded
         if self.settings.gradient_checkpointing:
@@ -153,13 +153,13 @@ class ReplayTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no annotation
     @torch.no_grad()
     def why_plain(self) -> str | None:
         """Why the model cannot take trees, or None if it computes the same from them. All processes must call this."""
-        trees, rows = sample(self.work.batches)
-        shared, plain = self._encoded_as(self.layout, trees), self._encoded_as(None, rows)
+        trees, rows = sample(self.work.batches, self.work.form)
+        plain = self._encoded_as(None, rows)
         self.model.eval()
         for model in (self.model, self.ref_model, self.anchor_model):
             if model is None:
                 continue
-            reason = difference(partial(self._logprobs, model), shared, plain)
+            reason = difference(partial(self._logprobs, model), partial(self._encoded_as, self.layout, trees), plain)
             if self._most(int(reason is not None)):
                 return f"{type(model).__name__}: {reason or 'another process found a difference'}"
         self.model.train()

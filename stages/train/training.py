@@ -7,7 +7,7 @@ import os
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 
@@ -31,6 +31,7 @@ from stages.train.policy import is_on_gpu, load_policy, load_reference, trainabl
 from stages.train.rows import Row, Sampling, read_rows, sampling_of
 from stages.train.state import FORMAT, StateInfo, load_weights, snapshot, write_state
 from stages.train.trainer import Models, ReplayTrainer, Work
+from stages.train.tree import FORMS, Form
 
 
 def train(job: Job) -> None:
@@ -75,14 +76,16 @@ def library_settings(recipe: Recipe) -> Iterator[None]:
         free_accelerator()
 
 
-def _trained(job: Job, rows: list[Row], scratch: str, plain: str | None = None) -> ReplayTrainer:
-    """`plain` says why rows do not share beginnings; None if they do."""
+def _trained(
+    job: Job, rows: list[Row], scratch: str, forms: Sequence[Form] = FORMS, plain: str | None = None
+) -> ReplayTrainer:
+    """In the first of `forms` that the model takes; `plain` says why not in earlier ones."""
     recipe, sampling, spread = job.recipe, sampling_of(Path(job.rollouts)), spread_of(job.recipe)
-    processes, shares = recipe.train.processes, recipe.train.share_prefixes and plain is None
+    processes, form = recipe.train.processes, forms[0] if recipe.train.share_prefixes else "rows"
     updates = updates_of(len(rows), recipe.train.rows_per_update)
     encoder = Encoder(vlm.load_processor(job.model, recipe.model))
     lines = encoder.lines(rows, job.rollouts, by_size=processes > 1)
-    packs = packs_of(updates, lines, recipe.train.tokens_per_batch, processes, shares=shares)
+    packs = packs_of(updates, lines, recipe.train.tokens_per_batch, processes, form)
     config = configured(recipe, updates, scratch)  # before models: it starts the processes' communication
     batches = in_step(micro_batches(packs, processes, config.process_index))
     config.gradient_accumulation_steps = sum(batch.update == 0 for batch in batches)
@@ -90,12 +93,12 @@ def _trained(job: Job, rows: list[Row], scratch: str, plain: str | None = None) 
     own = [rows[place] for batch in batches for place in batch.rows]
     models = _models(job, rows, own, encoder, sampling, spread, config.device)
     with progress_bar("training", len(updates)) as progress:
-        work = Work(rows, updates, packs, sizes, batches, plain)
+        work = Work(rows, updates, packs, sizes, batches, form, plain if form == "rows" else None)
         trainer = ReplayTrainer(models, encoder, config, job, work, progress, spread)
-        reason = trainer.why_plain() if shares else None
+        reason = trainer.why_plain() if form != "rows" else None
         if reason is None:
             trainer.train()
-    return trainer if reason is None else _trained(job, rows, scratch, reason)
+    return trainer if reason is None else _trained(job, rows, scratch, forms[1:], reason)
 
 
 def _models(

@@ -11,6 +11,8 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal
 
 MULTIPLE = 8  # lengths of batches are multiples of it, as attention kernels on GPUs want masks
 
@@ -76,6 +78,9 @@ class Tree:
 
 
 Pack = tuple[Tree, ...]  # the trees of one batch
+# How rows are computed: as trees that lie in one sequence, as a batch of padded trees, or as plain rows.
+Form = Literal["sequence", "batch", "rows"]
+FORMS: tuple[Form, ...] = ("sequence", "batch", "rows")  # the fastest first
 
 
 def common(one: Line, other: Line) -> int:
@@ -87,31 +92,54 @@ def common(one: Line, other: Line) -> int:
     return other.pictures.start if inside else shared
 
 
-def grow(rows: Sequence[int], lines: Sequence[Line], budget: int) -> list[Tree]:
-    """The trees of `rows`, which are places in `lines`. No tree of several rows is longer than `budget`.
+def in_order(rows: Sequence[int], lines: Sequence[Line]) -> list[Branch]:
+    """`rows`, which are places in `lines`, in sorted order, each with what it shares with the one before."""
+    ordered = sorted(rows, key=lambda row: (lines[row].keys, row))
+    shared = [0, *(common(lines[one], lines[other]) for one, other in pairwise(ordered))]
+    return [Branch(row, same, len(lines[row].keys)) for row, same in zip(ordered, shared, strict=False)]
 
-    A tree ends before a row that shares less than half of its prompt with the row before it.
+
+def cut(branches: Sequence[Branch], budget: int, least: float = 0.0) -> list[Tree]:
+    """Trees of consecutive branches. None of several rows is longer than `budget`.
+
+    A tree also ends before a row that shares less than a share `least` of its tokens with the row before it.
     """
     trees: list[list[Branch]] = []
-    before: Line | None = None
     used = 0
-    for row in sorted(rows, key=lambda row: (lines[row].keys, row)):
-        line = lines[row]
-        shared = 0 if before is None else common(before, line)
-        branch = Branch(row, shared, len(line.keys))
-        if before is None or 2 * shared < line.prompt or padded(used + branch.new) > budget:
-            branch = Branch(row, 0, len(line.keys))
-            trees.append([])
-            used = 0
-        trees[-1].append(branch)
-        used += branch.new
-        before = line
-    return [Tree(tuple(branches)) for branches in trees]
+    for branch in branches:
+        if not trees or padded(used + branch.new) > budget or branch.shared < least * branch.length:
+            trees.append([Branch(branch.row, 0, branch.length)])
+            used = branch.length
+        else:
+            trees[-1].append(branch)
+            used += branch.new
+    return [Tree(tuple(each)) for each in trees]
+
+
+def sequences(branches: Sequence[Branch], budget: int, parts: int = 1) -> list[Pack]:
+    """All rows as trees that are computed one at a time, each as one sequence of at most `budget` tokens.
+
+    Their number is brought to a multiple of `parts` as far as there are rows, and then they are evened out. The longest
+    comes first.
+    """
+    if not branches:
+        return []
+    most = -(-len(cut(branches, budget)) // parts) * parts
+    budgets = range(1, budget + 1)
+    even = bisect_left(budgets, True, key=lambda tokens: len(cut(branches, tokens)) <= most)
+    trees = cut(branches, budgets[even])
+    return [(tree,) for tree in sorted(trees, key=lambda tree: -tree.length)]
 
 
 def single(rows: Sequence[int], lines: Sequence[Line]) -> list[Tree]:
     """A tree for each row, for models that cannot share."""
     return [Tree((Branch(row, 0, len(lines[row].keys)),)) for row in rows]
+
+
+def part(tree: Tree, first: int, count: int) -> Tree:
+    """Some of the branches of a tree."""
+    head, *others = tree.branches[first : first + count]
+    return Tree((Branch(head.row, 0, head.length), *others))
 
 
 def single_branches(trees: Sequence[Tree]) -> Pack:

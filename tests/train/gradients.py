@@ -17,9 +17,10 @@ from stages.train.encode import Batch, Encoder
 from stages.train.layout import Layout
 from stages.train.logprobs import Tokens, add_head, completion_logprobs
 from stages.train.loss import loss_of
-from stages.train.plan import MicroBatch, micro_batches, packs_of, size_of, updates_of
+from stages.train.plan import MicroBatch, micro_batches, packs_of, size_of, updates_of, work_of
 from stages.train.policy import load_policy, load_reference, trainable
 from stages.train.rows import Row, read_rows, sampling_of
+from stages.train.tree import FORMS, Form
 from tests.train.world import World
 
 CPU = torch.device("cpu")
@@ -40,11 +41,11 @@ class Update:
         for one in (self.policy, self.reference):
             if one is not None:
                 add_head(one, sampling_of(rows.rollouts).temperature, tokens)
-        self.layout = Layout(self.policy)
+        self.layouts = {form: Layout(self.policy, form) for form in FORMS}
 
-    def batch(self, micro_batch: MicroBatch, *, trees: bool) -> Batch:
+    def batch(self, micro_batch: MicroBatch, form: Form) -> Batch:
         corrected = [False] * len(self.rows)
-        layout = self.layout if trees else None
+        layout = None if form == "rows" else self.layouts[form]
         return self.encoder.batch(self.rows, micro_batch, corrected, layout, torch.float32, CPU)
 
     def logprobs(self, batch: Batch) -> torch.Tensor:
@@ -57,32 +58,31 @@ class Update:
             with self.policy.disable_adapter():
                 return completion_logprobs(self.policy, batch)[0]
 
-    def gradients(self, *, trees: bool, budget: int) -> dict[str, torch.Tensor]:
+    def gradients(self, form: Form, budget: int) -> dict[str, torch.Tensor]:
         """By weight. `budget` 1 computes each tree, or each row, alone."""
         self.policy.zero_grad()
-        (packs,) = packs_of(updates_of(len(self.rows), None), self.lines, budget, 1, shares=trees)
+        (packs,) = packs_of(updates_of(len(self.rows), None), self.lines, budget, 1, form)
         size = size_of(self.rows, packs, 16)
         for micro_batch in micro_batches([packs], 1, 0):
-            batch = self.batch(micro_batch, trees=trees)
+            batch = self.batch(micro_batch, form)
             reference = self.frozen(batch)
             batch = replace(batch, reference=reference, anchor_reference=reference)
             loss_of(batch, self.logprobs(batch), size, self.recipe.train).backward()
         return {name: weight.grad.clone() for name, weight in trainable(self.policy).items() if weight.grad is not None}
 
-    def sharing(self, budget: int) -> float:
+    def sharing(self, form: Form) -> float:
         """Tokens of trees over those of plain rows."""
-        (packs,) = packs_of(updates_of(len(self.rows), None), self.lines, budget, 1, shares=True)
-        trees = [tree for pack in packs for tree in pack]
-        return sum(tree.length for tree in trees) / sum(each.length for tree in trees for each in tree.branches)
+        (packs,) = packs_of(updates_of(len(self.rows), None), self.lines, 4096, 1, form)
+        work = work_of(packs)
+        return work["tree_tokens"] / work["row_tokens"]
 
-    def trial(self) -> str | None:
+    def trial(self, form: Form) -> str | None:
         """The stage's own check of trees against plain rows."""
-        (packs,) = packs_of(updates_of(len(self.rows), None), self.lines, 4096, 1, shares=True)
-        trees, plain = sample(micro_batches([packs], 1, 0))
+        (packs,) = packs_of(updates_of(len(self.rows), None), self.lines, 4096, 1, form)
+        trees, plain = sample(micro_batches([packs], 1, 0), form)
+        logprobs = partial(completion_logprobs, self.policy)
         with torch.no_grad():
-            return difference(
-                partial(completion_logprobs, self.policy), self.batch(trees, trees=True), self.batch(plain, trees=False)
-            )
+            return difference(logprobs, partial(self.batch, trees, form), self.batch(plain, "rows"))
 
 
 def apart(one: dict[str, Any], other: dict[str, Any]) -> float:

@@ -22,7 +22,7 @@ from stages.train.plan import (
     updates_of,
     work_of,
 )
-from stages.train.tree import Line
+from stages.train.tree import FORMS, Form, Line
 
 
 def rate(update: int, total: int, warmup: float, schedule: Any) -> float:
@@ -42,13 +42,13 @@ def test_no_rows_make_no_update() -> None:
     assert updates_of(0, 3) == []
 
 
-@given(st.integers(1, 60), st.integers(1, 20), st.integers(1, 40), st.integers(1, 4), st.booleans())
+@given(st.integers(1, 60), st.integers(1, 20), st.integers(1, 40), st.integers(1, 4), st.sampled_from(FORMS))
 def test_every_row_trains_once_and_processes_stay_in_step(
-    rows: int, per: int, budget: int, processes: int, shares: bool
+    rows: int, per: int, budget: int, processes: int, form: Form
 ) -> None:
     lines = [Line((0, 0, number % 7, number % 5), 3, range(0)) for number in range(rows)]
     updates = updates_of(rows, per)
-    packs = packs_of(updates, lines, budget, processes, shares=shares)
+    packs = packs_of(updates, lines, budget, processes, form)
     work = [micro_batches(packs, processes, rank) for rank in range(processes)]
     assert sorted(row for share in work for batch in share for row in batch.rows) == list(range(rows))
     for together in zip(*work, strict=True):
@@ -62,7 +62,7 @@ def test_every_row_trains_once_and_processes_stay_in_step(
 
 def test_the_work_of_an_update_is_counted_in_tokens() -> None:
     lines = [Line((1, 2, 3, 4, number), 4, range(0)) for number in range(3)] + [Line((9, 9), 1, range(0))]
-    (packs,) = packs_of([range(4)], lines, 16, 1, shares=True)
+    (packs,) = packs_of([range(4)], lines, 16, 1, "batch")
     assert work_of(packs) == {"row_tokens": 17, "tree_tokens": 9, "batch_tokens": 16}
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from stages.train.tree import FORMS
 from tests.train import world
 from tests.train.gradients import Update, apart
 
@@ -27,10 +28,10 @@ def test_gradients_of_trees_equal_those_of_single_rows(rows: str, lora: bool, re
         for name, weight in update.policy.named_parameters():
             if "lora_B" in name:
                 weight.data.normal_(0, 0.1)
-    alone = update.gradients(trees=False, budget=1)
-    for budget in (1, 64, 4096):
-        assert apart(alone, update.gradients(trees=True, budget=budget)) < 1e-5
-    assert apart(alone, update.gradients(trees=False, budget=4096)) < 1e-5
-    assert update.trial() is None
+    alone = update.gradients("rows", 1)
+    for form in FORMS:
+        for budget in (64, 4096):
+            assert apart(alone, update.gradients(form, budget)) < 1e-5
+    assert update.trial("sequence") is update.trial("batch") is None
     if rows == "votes":
-        assert update.sharing(4096) < 0.45
+        assert update.sharing("sequence") < 0.45
