@@ -23,6 +23,5 @@ def test_sizes_are_those_of_the_model(family: Family, tmp_path: Path):
     assert size.weights == sum(weight.numel() for weight in model.parameters())
     assert size.language.layers == 2 and size.vision is not None and size.vision.layers == 2
     work = workload_of(recipe, size, folder)
-    assert (
-        work.known == "by the model's own tokenizer" and work.look.tokens >= 2 and work.look.patches >= work.look.tokens
-    )
+    assert work.known == "by the model's own tokenizer"
+    assert 2 <= work.look.tokens <= work.look.patches + 4  # with the marks around a picture
