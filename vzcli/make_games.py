@@ -59,3 +59,5 @@ def command(
         as_json=as_json,
         dry_run=False,
     )
+    if not as_json:
+        print(f"\nnext:  vz inspect {out} --gallery gallery.html   ·   vz iterate --games {out}")

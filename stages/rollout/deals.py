@@ -23,10 +23,11 @@ def read_deals(path: Path, rules: Game) -> pl.DataFrame:
     wanted = {"players": rules.players, "clue_rounds": rules.clue_rounds}
     other = frame.filter(pl.any_horizontal(pl.col(name).ne_missing(value) for name, value in wanted.items()))
     for game in other.head(1).iter_rows(named=True):
-        dealt = tuple(game[name] for name in wanted)
+        dealt = " ".join(f"--set game.{name}={game[name]}" for name in wanted)
+        here = " and ".join(f"{name}={value}" for name, value in wanted.items())
         raise InputError(
-            f"{path}: game '{game['game_id']}' was dealt for (players, clue_rounds) = {dealt}, but the "
-            f"recipe plays {tuple(wanted.values())}; deal with this recipe (vz make-games), or --set game.… to match"
+            f"{path}: game '{game['game_id']}' was dealt for other rules than {here}; add {dealt}, or name the "
+            "recipe of the games by --recipe"
         )
     no_seat = ~pl.col("spy").is_between(1, rules.players).fill_null(False)
     for game in frame.filter(no_seat).head(1).iter_rows(named=True):

@@ -107,6 +107,8 @@ def produce(
             for name, place in places.items():
                 live.load(name, place, version_of(place))
             outcome = play(work, live, left_out)
+        if engine is None or settings.get("preflight"):
+            outcome.warnings += playable.foreign(games, pairs, places.values())
         outcome.counts["unplayable_pairs"] = len(left_out)
         outcome.warnings += playable.warning(left_out, out)
         return outcome

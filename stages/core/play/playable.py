@@ -12,6 +12,8 @@ import polars as pl
 
 from stages.core import tables
 from stages.core.errors import InputError
+from stages.core.folder.content import MANIFEST
+from stages.core.folder.files import read_json
 from stages.core.game.prompting import Message, render_prompt
 from stages.core.game.rules import Clue, Deal, next_turns
 from stages.core.game.subject import Subject
@@ -36,6 +38,23 @@ def check_spy_view(pairs: pl.DataFrame, view: str) -> None:
             f"pair '{pair['pair_id']}' has no modified picture, so the spy can only see a blank one: add "
             "--set game.spy_view=blank, or make the games again with --set game.spy_view=modified"
         )
+
+
+def foreign(games: Path, pairs: pl.DataFrame, models: Iterable[str | Path]) -> list[str]:
+    """A warning if the tiny model is to play pictures (`pairs`, with `domain`) unlike those that it was taught on."""
+    played = read_json(games / MANIFEST)["settings"].get("games", {})
+    for model in models:
+        manifest = Path(model) / MANIFEST
+        taught = read_json(manifest) if manifest.is_file() else {}
+        if taught.get("stage") != "init-model":
+            continue
+        alike = all(played.get(key) == taught["settings"]["games"][key] for key in ("layout", "width", "height"))
+        if set(pairs["domain"]) != {"clevr"} or not alike:
+            return [
+                f"{model}: the tiny model knows only the small scenes of the recipe tiny. On these pictures its clues "
+                "and votes mean nothing; they show that everything works. Name a pretrained model by --model"
+            ]
+    return []
 
 
 def leave_out(

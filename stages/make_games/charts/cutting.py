@@ -70,9 +70,12 @@ def cut(table: Table, kind: Kind, draw: Random) -> ChartTable | None:
             return None
         member = draw.choice(full)
         if dimension.column == COLUMN:
-            cube = replace(cube, measure=member, columns={member: cube.columns[member]})
+            cube = replace(cube, columns={member: cube.columns[member]})
         else:
             where[dimension.column] = member
+        if dimension.column == COLUMN and not dimension.places:
+            cube = replace(cube, measure=member)
+        else:
             said.append(named(member, dimension))
         frame = frame.filter(pl.col(dimension.column) == member)
     title = ", ".join(said)

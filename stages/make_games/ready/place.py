@@ -4,13 +4,14 @@
 - A folder, the first that fits: a games folder of vz; the published layout (`replacement_images/`, also below another
   folder, `output/`); two folders: original/ with modified/ or edited/, source/ with target/, before/ with after/, or
   images/ with sc_images/ (CLEVR-Change); Parquet or Arrow files; pictures named <base>_original and <base>_modified;
-  one table; for a blank spy, pictures.
+  one table; pictures beside their edited copies (<base>-edited); for a blank spy, pictures.
 - A file: a table `.csv`, `.tsv`, `.jsonl`, `.json` or `.parquet`, or for a blank spy one picture. In a folder, a
   `.json` file may be anything, so it counts as a table only if you name it.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -29,7 +30,11 @@ ORIGINAL, MODIFIED, COMPARISON = "_original", "_modified", "_comparison.json"
 PICTURE_FOLDER, SCENE_FOLDER = "replacement_images", "replacement_scenes"  # as in the published data set
 CHANGE = ("images", "sc_images")  # of CLEVR-Change, whose file names tell the folder too:
 CHANGE_NAMES = ("CLEVR_default_", "CLEVR_semantic_")
-COUPLES = (CHANGE, ("original", "modified"), ("original", "edited"), ("source", "target"), ("before", "after"))
+EDITS = ("modified", "edited", "edits")
+COUPLES = (CHANGE, *((one, other) for one in ("original", "originals") for other in EDITS), ("source", "target"),
+           ("before", "after"))  # fmt: skip
+# Names that photo programs give to edited copies: `dog-edited`, `dog (edited)`, `IMG_E0042` of IMG_0042.
+EDITED = re.compile(r"(.+?)[ _-]*[ _(-](?:edited|edit|modified|bearbeitet)\)?|(.*IMG_)E(\d+)", re.IGNORECASE)
 PACKED = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
 UNREADABLE_SUFFIXES = (".heic", ".heif", ".jxl", ".svg", ".eps", ".psd", ".dng", ".cr2", ".nef", ".arw")
 # Folders that network drives, file managers and bins leave beside pictures.
@@ -120,8 +125,8 @@ def _published(folder: Path) -> Path | None:
 
 def _couple(folder: Path) -> tuple[Path, Path] | None:
     """The two folders of pairs in it, e.g. original/ and modified/."""
-    couples = [(folder / one, folder / other) for one, other in COUPLES]
-    found = [(one, other) for one, other in couples if one.is_dir() and other.is_dir()]
+    below = {place.name.lower(): place for place in folder.iterdir() if place.is_dir()}
+    found = [(below[one], below[other]) for one, other in COUPLES if one in below and other in below]
     if len(found) > 1:
         names = ", ".join(f"{one.name}/ with {other.name}/" for one, other in found)
         raise InputError(f"{folder}: holds {names}; keep one of these couples of folders")
@@ -138,14 +143,23 @@ def _by_name(folder: Path, request: Request) -> tuple[Iterator[Offer], list[str]
     originals = {name.removesuffix(ORIGINAL): file for name, file in files.items() if name.endswith(ORIGINAL)}
     if request.blank and not originals:
         originals = files
+    modified = {name.removesuffix(MODIFIED): file for name, file in files.items() if name.endswith(MODIFIED)}
+    if not originals:
+        modified = {base: file for name, file in files.items() if (base := _unedited(name)) in files}
+        originals = {base: files[base] for base in modified}
     if not originals:
         raise _no_pairs(folder, len(files))
-    modified = {name.removesuffix(MODIFIED): file for name, file in files.items() if name.endswith(MODIFIED)}
     known = {*originals.values(), *modified.values()}
     offers = _paired(originals, modified, request, (where, f"{ORIGINAL}.png"), (where, f"{MODIFIED}.png"))
     if (folder / SCENE_FOLDER).is_dir():
         offers = (_with_note(offer, folder / SCENE_FOLDER) for offer in offers)
     return offers, [printable(name) for name, file in files.items() if file not in known]
+
+
+def _unedited(name: str) -> str:
+    """The name of the picture of which this is an edited copy."""
+    hit = EDITED.fullmatch(name)
+    return "" if hit is None else hit[1] or hit[2] + hit[3]
 
 
 def _with_note(offer: Offer, notes: Path) -> Offer:
@@ -159,8 +173,9 @@ def _with_note(offer: Offer, notes: Path) -> Offer:
 def _no_pairs(folder: Path, pictures: int) -> InputError:
     if pictures:
         return InputError(
-            f"{folder}: none of its {pictures} pictures is named <base>{ORIGINAL}.*; name the pairs so, put them "
-            "into the folders original/ and modified/, give a table, or play with --set game.spy_view=blank"
+            f"{folder}: none of its {pictures} pictures is named <base>{ORIGINAL}.* or has a copy <base>-edited.*; "
+            "name the pairs so, put them into the folders original/ and modified/, give a table, or play with "
+            "--set game.spy_view=blank"
         )
     packed = next((file.name for file in _files_with(folder, *PACKED)), None)
     return InputError(f"{folder}: holds no pictures; " + (f"unpack {packed}" if packed else "give a folder that does"))
@@ -171,6 +186,9 @@ def _by_folders(folders: tuple[Path, Path], request: Request) -> Iterator[Offer]
     one, other = (_pictures_in(folder) for folder in folders)
     if not one:
         raise InputError(f"{folders[0]}: holds no pictures")
+    other = {
+        base if name not in one and (base := _unedited(name)) in one else name: file for name, file in other.items()
+    }
     offers = _paired(one, other, request, *((folder, ".*") for folder in folders))
     return _likely("clevr", offers) if tuple(folder.name for folder in folders) == CHANGE else offers
 

@@ -74,11 +74,26 @@ def test_the_published_layout_without_notes_is_of_pictures(tmp_path: Path) -> No
     assert (row["domain"], row["scene"]) == ("picture", None)
 
 
-@pytest.mark.parametrize("names", [("original", "modified"), ("source", "target"), ("before", "after")])
+@pytest.mark.parametrize(
+    "names", [("original", "modified"), ("Originals", "edits"), ("source", "target"), ("before", "after")]
+)
 def test_two_folders_are_matched_by_name(tmp_path: Path, names: tuple[str, str]) -> None:
     write_two_folders(tmp_path / "in", *names)
     (row,) = rows(made_from(tmp_path / "in", tmp_path))
     assert (row["pair_id"], row["domain"]) == ("a", "picture")
+
+
+@pytest.mark.parametrize(
+    ("name", "copy"),
+    [("dog", "dog-edited"), ("dog 1", "dog 1 (Edited)"), ("PXL_7", "PXL_7_edited"), ("IMG_0042", "IMG_E0042")],
+)
+def test_pictures_are_matched_with_their_edited_copies(tmp_path: Path, name: str, copy: str) -> None:
+    (tmp_path / "in").mkdir()
+    for file, image in ((name, photo()), (copy, edited(photo())), ("beach", photo(5))):
+        image.save(tmp_path / "in" / f"{file}.jpg")
+    out = made_from(tmp_path / "in", tmp_path)
+    assert [row["pair_id"] for row in rows(out)] == [name]
+    assert json.loads((out / "manifest.json").read_text())["counts"]["ignored_pictures"] == 1
 
 
 def test_clevr_change_folders_are_matched_by_number(tmp_path: Path) -> None:
