@@ -64,9 +64,9 @@ def test_a_column_has_one_unit() -> None:
 
 @pytest.mark.parametrize("text", ["1" + " " * 50_000 + "x", "1" + "*" * 50_000 + "x", "1,111" * 10_000])
 def test_long_cells_are_read_in_no_time(text: str) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     assert number(text) is None
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
 
 
 @pytest.mark.parametrize(

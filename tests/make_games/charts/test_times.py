@@ -60,7 +60,7 @@ def test_footnote_marks_do_not_count(text: str) -> None:
 
 
 def test_long_labels_are_told_in_no_time() -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     for label in (
         "1" * 50_000,
         " " * 50_000 + "x",
@@ -71,4 +71,4 @@ def test_long_labels_are_told_in_no_time() -> None:
         "jan" + "1 " * 25_000 + "x",
     ):
         assert time_places([label]) is None
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
