@@ -159,7 +159,7 @@ def test_speed_settings_may_change_when_a_rollout_resumes(games: Path, tmp_path:
 
 
 def test_a_deal_for_other_rules_is_refused(games: Path, tmp_path: Path):
-    with pytest.raises(InputError, match=r"other rules than players=6 and clue_rounds=2; add --set game\.players=\d"):
+    with pytest.raises(InputError, match=r"other rules than players=6 and clue_rounds=1; add --set game\.players=\d"):
         rollout.run(fake_recipe("game.players=6"), games, tmp_path / "out")
 
 
