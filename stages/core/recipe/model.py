@@ -77,8 +77,10 @@ class Model(Section):
         "of other published thinking models (docs/engines.md).",
     )
     processor: dict[str, Any] = Field(default_factory=dict, description="Further options of the processor, by name.")
-    attention: str | None = NumericField(
-        None, description="transformers' attn_implementation; null for its own choice."
+    attention: str | dict[str, str] | None = NumericField(
+        None,
+        description="transformers' attn_implementation, for the whole model or by part, e.g. {vision_config: "
+        "flash_attention_2} where flash-attn is installed; null for its own choice.",
     )
     quantization: Literal["none", "4bit"] = Field(
         "none",

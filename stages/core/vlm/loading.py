@@ -144,6 +144,9 @@ def _full_model(place: str, recipe: ModelRecipe, dtype: str | None, **more: Any)
         raise InputError(
             f"{place}: {_where(place)} cannot be loaded as a model: {first_line(error)}{remedy(error)}"
         ) from error
+    from stages.core.vlm.windows import attend_at_once
+
+    attend_at_once(model)
     return model
 
 
