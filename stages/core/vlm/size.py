@@ -173,7 +173,7 @@ def _language(decoder: Module, config: Any) -> Stack:
     experts = getattr(config, "num_experts", None) or getattr(config, "num_local_experts", None) or 0
     visits = getattr(config, "num_experts_per_tok", None) or 1
     in_experts = sum(weight.numel() for layer in layers for weight in layer.parameters() if weight.dim() > 2)
-    inner = config.intermediate_size
+    inner = getattr(config, "intermediate_size", None) or 0  # models of experts alone have none
     if experts:
         inner = visits * (getattr(config, "moe_intermediate_size", None) or inner)
         inner += getattr(config, "shared_expert_intermediate_size", None) or 0

@@ -46,7 +46,7 @@ ADAPTER = {
     [
         ("paper-v1", {"game": {"spy_view"}}),
         ("lora", ADAPTER),
-        ("qlora", {**ADAPTER, "model": {*ADAPTER["model"], "quantization"}, "rollout": {"engine"}}),
+        ("qlora", {**ADAPTER, "model": {*ADAPTER["model"], "quantization"}, "rollout": {"engine", "batch_size"}}),
     ],
 )
 def test_a_variant_of_the_paper_differs_from_it_in_what_its_first_lines_say(name: str, differs: dict[str, set[str]]):

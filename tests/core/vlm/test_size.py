@@ -47,3 +47,14 @@ def test_a_configuration_that_cannot_be_had_is_one_clear_error(tmp_path: Path, m
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(InputError, match="cannot be estimated"):
         size_of(tmp_path, TINY)
+
+
+def test_a_model_of_experts_alone_counts_the_experts_that_a_token_visits(tmp_path: Path):
+    """Such as Qwen3.5's, whose configuration has no width for layers without experts."""
+    from transformers import Qwen3_5MoeConfig
+
+    text = {"hidden_size": 64, "num_hidden_layers": 2, "num_experts": 8, "num_experts_per_tok": 2, "vocab_size": 128}
+    text |= {"moe_intermediate_size": 32, "shared_expert_intermediate_size": 48}
+    kind = "Qwen3_5MoeForConditionalGeneration"
+    Qwen3_5MoeConfig(text_config=text, vision_config={"depth": 1}, architectures=[kind]).save_pretrained(tmp_path)
+    assert size_of(tmp_path, TINY).language.inner == 2 * 32 + 48
