@@ -8,7 +8,7 @@ from typing import Any
 
 # What the server of new processes imports, and nothing else. A test run has one server, which the first test starts.
 IMPORTED = ["pytest", "tests.helpers", "stages.iterate", "stages.core.engines.fake", "stages.train.stub", "peft"]
-IMPORTED += ["stages.train.training", "stages.train.trainer", "stages.train.export"]
+IMPORTED += ["stages.train.training"]
 
 
 def forked(function: Callable[..., None], *arguments: Any) -> int:

@@ -1,21 +1,25 @@
-"""A checkpoint from a training state: a plain Hugging Face folder in the engine's precision."""
+"""A checkpoint from the weights in memory: a plain Hugging Face folder in the engine's precision."""
 
 from __future__ import annotations
 
 import os
+import shutil
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
+
+import torch
 
 from stages.core import vlm
-from stages.core.folder.files import read_json, write_json, write_text
+from stages.core.folder.artifact import MANIFEST
+from stages.core.folder.files import read_json, replace_folder, write_json, write_text
 from stages.core.recipe import Recipe
 from stages.core.vlm.adapters import ADAPTER_CONFIG
-from stages.core.vlm.loading import processor_place
-from stages.core.vlm.saving import CONFIG, copy_own_files, local_folder, save_like, set_dtype
-from stages.train.adapter import with_adapter
+from stages.core.vlm.loading import load_skeleton, processor_place
+from stages.core.vlm.saving import CONFIG, copy_own_files, has_weights, local_folder, save_like, set_dtype
 from stages.train.job import Job
-from stages.train.policy import trainable, unfrozen
-from stages.train.state import load_weights
+from stages.train.policy import trainable
+from stages.train.state import whole
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -35,27 +39,65 @@ Configuration, processor and tokenizer are the base's own files. {options}
 """
 
 
-def export(job: Job, out: Path, updates: int) -> None:
-    """Write the weights of the job's state to `out`, with the other files of the model that trained.
+def export(policy: PreTrainedModel, job: Job, updates: int, *, main: bool) -> None:
+    """Write the policy to `job.out`, with the other files of the model that trained.
 
     These are all weights, or a PEFT adapter of the base, in `model.dtype`. What reads the base reads the checkpoint:
-    names, files and configs are the base's, without the run's processor options.
+    names, files and configs are the base's, without the run's processor options. With `job.handover` full weights go
+    there instead. All processes must call this; the main one writes.
     """
-    recipe, state, model, base = job.recipe, Path(job.state_out), job.model, job.base
-    lora = recipe.model.lora
-    place = processor_place(model, recipe.model)
-    # With a config.json, transformers would expect full weights and miss the adapter.
-    copy_own_files(local_folder(place, vlm.revision_of(place, recipe.model)), out, config=lora is None)
-    if lora is not None:
-        policy = with_adapter(vlm.load_model(base, recipe.model, device="cpu").requires_grad_(False), lora, recipe.seed)
-        load_weights(state, trainable(policy))
-        _save_adapter(policy, base, recipe, out)
+    recipe, out = job.recipe, Path(job.out or "")
+    if recipe.model.lora is not None:
+        dtype = getattr(torch, recipe.model.dtype)
+        weights = _gathered(trainable(policy).items(), lambda _: dtype, main)
+        if main:
+            _save_adapter(policy, weights, job, out)
     else:
-        policy = vlm.load_model(model, recipe.model, device="cpu")
-        load_weights(state, trainable(unfrozen(policy, recipe.train.freeze)))
-        save_like(policy, local_folder(model, vlm.revision_of(model, recipe.model)), out)
-        set_dtype(out / CONFIG, recipe.model.dtype)
-    write_text(out / "README.md", _card(recipe, base, updates))
+        like = job.model if has_weights(_folder(job.model, recipe)) else job.base  # a model may have been handed over
+        skeleton = load_skeleton(like, recipe.model).state_dict()
+        weights = _gathered(policy.state_dict(keep_vars=True).items(), lambda name: skeleton[name].dtype, main)
+        if main and job.handover is not None:
+            _hand_over(policy, weights, _folder(like, recipe), job)
+            return
+        if main:
+            _save_full(policy, weights, _folder(like, recipe), out, recipe.model.dtype)
+    if main:
+        write_text(out / "README.md", _card(recipe, job.base, updates))
+
+
+def _gathered(
+    weights: Iterable[tuple[str, torch.Tensor]], dtype_of: Callable[[str], torch.dtype], main: bool
+) -> dict[str, torch.Tensor]:
+    """The whole weights in RAM, as they are saved; tied ones once. Processes other than the main one only help."""
+    found: dict[str, torch.Tensor] = {}
+    once: dict[int, torch.Tensor] = {}
+    for name, weight in weights:
+        if id(weight) not in once:
+            gathered = whole(weight.detach())
+            once[id(weight)] = gathered.to("cpu", dtype_of(name)) if main else gathered[:0]
+        found[name] = once[id(weight)]
+    return found
+
+
+def _save_full(policy: PreTrainedModel, weights: dict[str, torch.Tensor], like: Path, out: Path, dtype: str) -> None:
+    copy_own_files(like, out, config=True)
+    save_like(policy, like, out, weights)
+    set_dtype(out / CONFIG, dtype)
+
+
+def _hand_over(policy: PreTrainedModel, weights: dict[str, torch.Tensor], like: Path, job: Job) -> None:
+    """Replace the folder from which the engine reads its next weights. It need not outlast a power cut."""
+    folder = Path(job.handover or "")
+    work = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    _save_full(policy, weights, like, work, job.recipe.model.dtype)
+    write_json(work / MANIFEST, {"stage": "train", "identity": job.state_id, "outputs": {}})
+    replace_folder(work, folder, durable=False)
+
+
+def _folder(place: str, recipe: Recipe) -> Path:
+    return local_folder(place, vlm.revision_of(place, recipe.model))
 
 
 def _card(recipe: Recipe, base: str, updates: int) -> str:
@@ -70,11 +112,13 @@ def _card(recipe: Recipe, base: str, updates: int) -> str:
     return _CARD.format(base=_name(base), library=library, updates=updates, form=form, options=options).rstrip() + "\n"
 
 
-def _save_adapter(policy: PreTrainedModel, base: str, recipe: Recipe, out: Path) -> None:
-    adapter: Any = policy
-    adapter.peft_config["default"].base_model_name_or_path = _name(base)
+def _save_adapter(policy: PreTrainedModel, weights: dict[str, torch.Tensor], job: Job, out: Path) -> None:
+    recipe, adapter = job.recipe, cast(Any, policy)
+    # With a config.json, transformers would expect full weights and miss the adapter.
+    copy_own_files(_folder(processor_place(job.model, recipe.model), recipe), out, config=False)
+    adapter.peft_config["default"].base_model_name_or_path = _name(job.base)
     adapter.peft_config["default"].revision = recipe.model.revision
-    adapter.save_pretrained(str(out), save_embedding_layers=False)
+    adapter.save_pretrained(str(out), save_embedding_layers=False, state_dict=weights)
     path = out / ADAPTER_CONFIG
     config = read_json(path)
     for name, value in config.items():

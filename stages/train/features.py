@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
+from accelerate.utils import is_peft_model
 
 from stages.core.errors import VzError
 from stages.core.pictures import Picture
@@ -113,6 +114,13 @@ def recompute_activations(model: PreTrainedModel) -> None:
     """
     model.gradient_checkpointing_enable({"use_reentrant": False})
     model.disable_input_require_grads()
+
+
+def forget_features(model: PreTrainedModel) -> None:
+    """Free the memory of kept features."""
+    inner: Any = model.get_base_model() if is_peft_model(model) else model
+    if getattr(inner, "vz_sight", None) is not None:
+        inner.vz_sight.kept.clear()
 
 
 def sight_of(model: PreTrainedModel) -> Sight | None:

@@ -1,57 +1,164 @@
-"""Training on several processes, which torchrun starts (`stages.train.worker` is what it runs)."""
+"""Training on several processes, which torchrun starts (`stages.train.worker` is what it runs), and which stay alive.
+
+Each process has a connection of its own over a local socket, so that none waits inside a collective for its next job.
+"""
 
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import tempfile
-from importlib.util import find_spec
+from collections.abc import Sequence
+from contextlib import suppress
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
+from typing import Any
 
 import stages
-from stages.core.errors import InputError, MissingExtra, VzError
-from stages.core.folder.files import read_json
+from stages.core.clock import OPTIMIZER, clock
+from stages.core.errors import VzError
 from stages.core.processes.inherited import forget_launcher
+from stages.core.processes.interrupts import without_interrupts
 from stages.core.recipe import Recipe
 from stages.train.accelerate_file import Spread, spread_of
 from stages.train.job import Job
-from stages.train.policy import check_precision, is_on_gpu
+from stages.train.live import Trainer
+from stages.train.policy import is_on_gpu
+from stages.train.rows import Row
+from stages.train.state import Trained
 
-PACKAGES = ("torch", "transformers", "trl", "accelerate", "peft", "datasets")
-ERROR = "error.json"  # what a failed process leaves beside its job file
-
-
-def check_ready(recipe: Recipe) -> None:
-    """`InputError` if training lacks a package or the accelerate file. A run checks this before its first game."""
-    if recipe.train.trainer == "stub":
-        return
-    for package in PACKAGES:
-        if find_spec(package) is None:
-            raise MissingExtra("train", package)
-    check_precision(recipe, spread_of(recipe))
+STEP = 0.5  # seconds between looks at processes that have not called yet
 
 
-def launch(job: Job) -> None:
-    """Run the job on `train.processes` processes. A `VzError` of one of them is raised here again."""
-    spread = spread_of(job.recipe)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "job.json"
-        job.save(path)
-        error = path.with_name(ERROR)
-        code = _watch(command(job.recipe, path), environment(job.recipe, spread), error)
-        if error.is_file():
-            body = read_json(error)
-            raise (InputError if body["exit_code"] == InputError.exit_code else VzError)(body["message"])
-        if code != 0:
-            raise VzError(f"a training process ended with exit code {code}; its own words are above")
+class Launched(Trainer):
+    """A trainer in `train.processes` other processes. They start with the first job; an error ends them all."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        super().__init__(recipe)
+        self._group: _Group | None = None
+
+    def train(self, job: Job, rows: Sequence[Row]) -> Trained:
+        if self._group is None:
+            self._group = _Group(self.recipe)
+        before, self.held = self.state_id, self._ask("train", job, rows)
+        if before != job.state_id:
+            clock.add(OPTIMIZER, self.held.seconds)
+        return self.held
+
+    def sleep(self) -> None:
+        if self._group is not None:
+            self._ask("sleep")
+
+    def close(self) -> None:
+        if self._group is not None:
+            self._ask("close")
+            self._group.end()
+        self.held = self._group = None
+
+    def _ask(self, method: str, *arguments: Any) -> Any:
+        """The answer of the first process. After an error there are no processes any more."""
+        assert self._group is not None
+        try:
+            return self._group.ask(method, *arguments)
+        except BaseException:
+            self._group.kill()
+            self.held = self._group = None
+            raise
 
 
-def command(recipe: Recipe, job: Path) -> list[str]:
+class _Group:
+    """The processes, by rank."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        spread = spread_of(recipe)
+        self._connections: dict[int, Connection[Any, Any]] = {}
+        self._pids: list[int] = []
+        with tempfile.TemporaryDirectory(prefix="vz-") as folder, socket.socket(socket.AF_UNIX) as listener:
+            place = Path(folder) / "jobs"
+            listener.bind(str(place))
+            listener.listen(recipe.train.processes)
+            listener.settimeout(STEP)
+            with without_interrupts():  # Ctrl-C reaches this process, which then ends the others
+                self._torchrun = subprocess.Popen(command(recipe, place), env=environment(recipe, spread), stdout=2)
+            try:
+                while len(self._connections) < recipe.train.processes:
+                    self._accept(listener)
+                for connection in self._connections.values():
+                    connection.send(recipe)
+            except BaseException:
+                self.kill()
+                raise
+
+    def _accept(self, listener: socket.socket) -> None:
+        try:
+            accepted, _ = listener.accept()
+        except TimeoutError:
+            if self._torchrun.poll() is not None:
+                raise self._ended() from None
+            return
+        connection: Connection[Any, Any] = Connection(accepted.detach())
+        rank, pid = connection.recv()
+        self._connections[rank] = connection
+        self._pids.append(pid)
+
+    def ask(self, method: str, *arguments: Any) -> Any:
+        """Have each process call its trainer's method. Raises a `VzError` of one of them as soon as it comes."""
+        try:
+            for connection in self._connections.values():
+                connection.send((method, *arguments))
+            answers: dict[int, Any] = {}
+            while len(answers) < len(self._connections):
+                waiting = {one: rank for rank, one in self._connections.items() if rank not in answers}
+                for ready in wait(list(waiting)):
+                    assert isinstance(ready, Connection)
+                    answers[waiting[ready]] = answer = ready.recv()
+                    if isinstance(answer, VzError):
+                        self._let_finish(answers)
+                        raise answer
+        except (EOFError, ConnectionError) as error:
+            raise self._ended() from error
+        return answers[0]
+
+    def _let_finish(self, answers: dict[int, Any]) -> None:
+        """Let the first process write the state of the call before, unless it waits for others."""
+        if 0 in answers:
+            with suppress(EOFError, ConnectionError):
+                self._connections[0].send(("close",))
+                self._connections[0].recv()
+
+    def end(self) -> None:
+        """Close the connections; the processes then end by themselves."""
+        for connection in self._connections.values():
+            connection.close()
+        try:
+            self._torchrun.wait(60)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+    def kill(self) -> None:
+        self._torchrun.kill()
+        for pid in self._pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, 9)
+        self._torchrun.wait()
+        for connection in self._connections.values():
+            connection.close()
+
+    def _ended(self) -> VzError:
+        """What to say about a process that ended by itself: torchrun ends the others, and prints how it ended."""
+        with suppress(subprocess.TimeoutExpired):
+            self._torchrun.wait(60)
+        code = self._torchrun.poll()
+        return VzError(f"a training process ended (exit code {code}); its own words are above")
+
+
+def command(recipe: Recipe, place: Path) -> list[str]:
     """How the processes are started. None of them imports modules from the current folder (`-P`)."""
     torchrun = [sys.executable, "-P", "-m", "stages.train.worker", "launch", str(os.getpid())]
     torchrun += ["--standalone", "--nproc_per_node", str(recipe.train.processes)]
-    return [*torchrun, "-m", "stages.train.worker", str(job)]
+    return [*torchrun, "-m", "stages.train.worker", str(place)]
 
 
 def environment(recipe: Recipe, spread: Spread) -> dict[str, str]:
@@ -68,19 +175,3 @@ def environment(recipe: Recipe, spread: Spread) -> dict[str, str]:
     if recipe.threads is not None:
         found["OMP_NUM_THREADS"] = str(recipe.threads)
     return found
-
-
-def _watch(call: list[str], variables: dict[str, str], error: Path) -> int:
-    """Run to the end. What the processes print goes to stderr until one of them reports a `VzError`."""
-    with subprocess.Popen(
-        call, env=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
-    ) as process:
-        assert process.stdout is not None
-        try:
-            for line in process.stdout:
-                if not error.is_file():
-                    sys.stderr.write(line)
-        except BaseException:
-            process.terminate()
-            raise
-    return process.returncode

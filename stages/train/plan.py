@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from stages.core.errors import InputError
@@ -92,15 +92,6 @@ def micro_batches(packs: Sequence[Sequence[Pack]], processes: int, rank: int) ->
             counts = place < len(update)
             found.append(MicroBatch(number, update[place if counts else -1], counts))
     return found
-
-
-def in_step(batches: Sequence[MicroBatch]) -> list[MicroBatch]:
-    """The same with equally many micro-batches in each update; those added do not count."""
-    updates = [[batch for batch in batches if batch.update == number] for number in {batch.update for batch in batches}]
-    most = max(map(len, updates), default=0)
-    return [
-        batch for update in updates for batch in (*update, *[replace(update[-1], counts=False)] * (most - len(update)))
-    ]
 
 
 def work_of(packs: Sequence[Pack]) -> dict[str, int]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 import torch.distributed as dist
@@ -72,8 +72,6 @@ def shard(
     fully_shard(model, mesh=mesh, mp_policy=policy, reshard_after_forward=not trains)
     _replace(model, lambda name, weight: _filled(weight, weights.pop(_plain(name), None), device))
     _watch_gradients(model)
-    unwrapped: Any = getattr(model, "get_base_model", lambda: model)()
-    unwrapped._is_distributed_loading_by_transformers = True  # so that transformers' Trainer does not wrap it
 
 
 def local(tensor: torch.Tensor) -> torch.Tensor:

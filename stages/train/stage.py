@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections import Counter
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from stages.core.errors import InputError
 from stages.core.folder import artifact
 from stages.core.folder.artifact import Outcome, Report
-from stages.core.folder.content import version_of
-from stages.core.folder.files import read_json, replace_folder, sha256_text, to_json, write_json
+from stages.core.folder.content import content_hash, version_of
+from stages.core.folder.files import read_json, sha256_text, to_json, write_json
 from stages.core.recipe import Recipe
 from stages.core.recipe.load import place_of
 from stages.train import plan
 from stages.train.job import Job
-from stages.train.launch import check_ready, launch
+from stages.train.live import Trainer, open_trainer
 from stages.train.rows import Row, read_rows
-from stages.train.state import STATE, UPDATES, StateInfo, is_whole, read_info
+from stages.train.state import STATE, UPDATES, StateInfo, Trained, is_whole, read_info
 
 _MEANS = ("loss", "kl", "grad_norm", "entropy", "clip_ratio")
 # Of the first update, before the weights change: how far sampler and trainer are apart, and policy and anchors.
@@ -43,6 +44,8 @@ def run(
     state_in: Path | None = None,
     state_out: Path | None = None,
     planned_updates: int | None = None,
+    trainer: Trainer | None = None,
+    handover: Path | None = None,
     overwrite: bool = False,
 ) -> Report:
     """Train on the kept rows, each once in stored order, and write a checkpoint to `out`.
@@ -55,6 +58,12 @@ def run(
     KL to `anchor` (default: `base`), and nothing else. `state_in` is the training state to continue from. The state
     after goes to `state_out` (default: the sibling `<out>-state`) in one step and before the checkpoint appears, and
     replaces a state that is there. `planned_updates` is the length of the schedule if the recipe fixes none.
+
+    A caller may lend a live `trainer` (`open_trainer`). If it holds the state that belongs to `model`, nothing is
+    loaded, and `state_in` need not be on disk. The state after stays in it, and is written in the background. With
+    `handover` the state is not written, and full weights go to that folder for the engine, instead of to `out`: they
+    are neither hashed nor synced, and replace what is there in one step. All else is the same with and without a
+    trainer. A finished output is up to date only as long as its state is on disk or in the trainer.
 
     Without rows nothing is trained: the state is carried on and its weights are exported. Raises `InputError` for rows
     that do not belong together or to the model, before any update.
@@ -71,15 +80,17 @@ def run(
         base=str(place_of(recipe.model.path if base is None else base)),
         anchor=str(place_of(anchor or base or recipe.model.path)),
         state_in=str(state_in.resolve()) if state_in else None,
-        state_out=str(state_out.absolute().with_name(f".{state_out.name}.partial")),
+        state_out=None if handover else str(state_out.resolve()),
+        handover=str(handover.absolute()) if handover else None,
+        in_background=trainer is not None,
     )
-    call = _Call(job, state_out, {**recipe.settings("model", "train"), "planned_updates": planned_updates})
-    call.check_state_places()
+    call = _Call(job, trainer, state_out, {**recipe.settings("model", "train"), "planned_updates": planned_updates})
+    call.check()
     return artifact.produce(
         out,
         stage="train",
         settings=call.settings,
-        inputs=call.inputs(),
+        inputs=call.inputs,
         make=call.make,
         overwrite=overwrite,
         lost_beside=call.lost_state,
@@ -106,9 +117,46 @@ class _Call:
     """One call of the stage."""
 
     job: Job  # without what depends on the rows
+    trainer: Trainer | None  # that the caller lends
     state_out: Path
     settings: dict[str, Any]
 
+    def check(self) -> None:
+        job, before = self.job, self.before
+        kind = "stub" if job.recipe.train.trainer == "stub" else "full" if job.recipe.model.lora is None else "lora"
+        if before is not None and before.kind != kind:
+            raise InputError(
+                f"{job.state_in}: is the state of a '{before.kind}' training, but the recipe trains '{kind}' "
+                "(model.lora, train.trainer); continue with the recipe it was made with"
+            )
+        if job.state_in is not None and job.state_in == job.state_out:
+            raise InputError(
+                f"{self.state_out}: is the state to continue from, and where the state after would go; a kill in "
+                "between would train the same rows twice: give another --state-out"
+            )
+        if self.state_out.exists() and not (self.state_out / STATE).is_file():
+            raise InputError(f"{self.state_out}: exists and is no training state; give another --state-out")
+
+    @cached_property
+    def before(self) -> StateInfo | None:
+        """The state that training starts from: the trainer's if it belongs to the model, else the one on disk."""
+        job, trainer = self.job, self.trainer
+        if job.state_in is None:
+            return None
+        if trainer is None:
+            return read_info(Path(job.state_in))
+        wanted = _state_of(job.model)
+        if trainer.held is not None and trainer.state_id == wanted:
+            return trainer.held.info
+        found = read_info(Path(job.state_in))
+        if found.id != wanted:
+            raise InputError(
+                f"{job.state_in}: is the state {found.id}, but {job.model} belongs to the state {wanted}, which the "
+                "trainer does not hold either; continue from the checkpoint whose state it is"
+            )
+        return found
+
+    @cached_property
     def inputs(self) -> dict[str, Path | str]:
         job, template = self.job, self.job.recipe.model.chat_template
         found = {name: getattr(job, name) for name in ("kept", "rollouts", "games", "model", "base")}
@@ -116,60 +164,52 @@ class _Call:
             found["anchor"] = job.anchor
         if template is not None:
             found["chat template"] = template
-        if job.state_in is not None:  # a state is large; the identity in its state.json covers all it was made from
-            found["state"] = f"{job.state_in}/{STATE}"
+        if self.before is not None:  # it may be large, or only in memory; its id covers all it was made from
+            found["state"] = f"state {self.before.id}"
         return {name: Path(place) if Path(place).exists() else place for name, place in found.items()}
 
-    def check_state_places(self) -> None:
-        if self.job.state_in is not None:
-            read_info(Path(self.job.state_in))
-            if self.state_out.resolve() == Path(self.job.state_in):
-                raise InputError(
-                    f"{self.state_out}: is the state to continue from, and where the state after would go; a kill in "
-                    "between would train the same rows twice: give another --state-out"
-                )
-        if self.state_out.exists() and not (self.state_out / STATE).is_file():
-            raise InputError(f"{self.state_out}: exists and is no training state; give another --state-out")
-
     def lost_state(self, manifest: artifact.Manifest) -> str | None:
-        """What a finished checkpoint lacks without the training state that was written with it."""
-        wanted = manifest["counts"]["state"]
-        if is_whole(self.state_out, wanted):
+        """What a finished checkpoint has lost, besides its own files, of what was written with it."""
+        wanted, handover = manifest["counts"]["state"], self.job.handover
+        if self.job.recipe.model.lora is None:
+            if handover is None and manifest["outputs"].keys() <= {UPDATES}:
+                return f"{self.job.out}: its weights were handed over to an engine"
+            if handover is not None and version_of(handover) != wanted:
+                return f"{handover}: does not hold the weights that belong to the checkpoint"
+        if is_whole(self.state_out, wanted) or (self.trainer is not None and self.trainer.state_id == wanted):
             return None
         return f"{self.state_out}: the training state that belongs to the checkpoint ({wanted}) is no longer whole"
 
     def make(self, out: Path) -> Outcome:
         """Train, and export to `out`. If the export fails, the state stays for the next call."""
-        recipe, state = self.job.recipe, Path(self.job.state_out)
+        recipe = self.job.recipe
         rows = read_rows(Path(self.job.kept), Path(self.job.rollouts), Path(self.job.games), recipe.train.loss)
         version = version_of(self.job.model)
         foreign = [row.policy_version for row in rows if row.policy_version != version]
-        job, warnings = self._with_schedule(len(rows), len(foreign))
+        job, warnings = self._with_rows(out, len(rows), len(foreign))
         if foreign:
             warnings.append(
                 f"{len(foreign)} of {len(rows)} rows were played by policy version {foreign[0]}, but {job.model} is "
                 f"version {version}: if that is wrong, give the policy that played them as --model"
             )
-        if recipe.train.trainer != "stub":
-            from stages.train.checks import check
-
-            check_ready(recipe)
-            warnings += check(job)
-        started = time.monotonic()
-        _train(job, rows)
-        seconds = round(time.monotonic() - started, 3)
-        after, updates = read_info(state), read_json(state / UPDATES)["updates"] if rows else []
+        with self._trainer_to_use() as trainer:
+            warnings += trainer.check(job)
+            started = time.monotonic()
+            trained = _train(trainer, job, rows)
+            seconds = round(time.monotonic() - started, 3)
+        updates = trained.updates if rows else []
         if updates and "plain_rows" in updates[0]:
             warnings.append(f"rows were computed one by one, without sharing prompts: {updates[0]['plain_rows']}")
-        _export(job, out, after.updates)
         write_json(out / UPDATES, {"updates": updates})
-        replace_folder(state, self.state_out)
-        return Outcome(_counts(job, rows, updates, after), warnings, {"training_seconds": seconds})
+        counts = _counts(job, rows, updates, trained.info)
+        return Outcome(counts, warnings, {"training_seconds": seconds}, identity=trained.info.id)
 
-    def _with_schedule(self, rows: int, off_policy: int) -> tuple[Job, list[str]]:
+    def _trainer_to_use(self) -> AbstractContextManager[Trainer]:
+        return nullcontext(self.trainer) if self.trainer is not None else open_trainer(self.job.recipe)
+
+    def _with_rows(self, out: Path, rows: int, off_policy: int) -> tuple[Job, list[str]]:
         """The job with what depends on the rows and on the state before, and warnings about the schedule."""
-        job, train, planned = self.job, self.job.recipe.train, self.settings["planned_updates"]
-        before = _state_before(job)
+        job, train, planned, before = self.job, self.job.recipe.train, self.settings["planned_updates"], self.before
         updates = len(plan.updates_of(rows, train.rows_per_update))
         done = before.updates if before else 0
         carried = before.total_updates if before else None
@@ -182,70 +222,48 @@ class _Call:
             planned=train.total_updates is None and planned is not None,
             where=job.state_in or job.kept,
         )
-        start = before.id if before else artifact.content_hash(job.model)
-        made_from = [start, artifact.content_hash(job.kept), artifact.content_hash(job.rollouts), self.settings]
-        phase = artifact.manifest_of(Path(job.kept)).get("settings", {}).get("phase")
+        state_id = before.id if before and not rows else self._lineage()
+        fresh = sha256_text(f"start {content_hash(job.model)}")[:16] if rows else state_id
+        phase = _settings_of(job.kept).get("phase")
         job = replace(
             job,
+            out=str(out),
             done=done,
             total=total,
             rate_share=train.clue_rate if phase == "clue" else 1.0,
-            state_id=sha256_text(to_json(made_from))[:16],
+            start=before.id if before else fresh,
+            state_id=state_id,
             off_policy=off_policy,
         )
         return job, warnings
 
-
-def _state_before(job: Job) -> StateInfo | None:
-    if job.state_in is None:
-        return None
-    before, recipe = read_info(Path(job.state_in)), job.recipe
-    kind = "full" if recipe.model.lora is None else "lora"
-    kind = "stub" if recipe.train.trainer == "stub" else kind
-    if before.kind != kind:
-        raise InputError(
-            f"{job.state_in}: is the state of a '{before.kind}' training, but the recipe trains '{kind}' "
-            "(model.lora, train.trainer); continue with the recipe it was made with"
-        )
-    return before
+    def _lineage(self) -> str:
+        """The id of the state after: all that it is made from."""
+        hashes = {name: content_hash(place) for name, place in self.inputs.items()}
+        made_from = [hashes, _settings_of(self.job.kept), _settings_of(self.job.rollouts), self.settings]
+        return sha256_text(to_json(made_from))[:16]
 
 
-def _train(job: Job, rows: list[Row]) -> None:
-    """Write the state after to `job.state_out`. If an earlier call wrote it and could not export it, use that one.
+def _train(trainer: Trainer, job: Job, rows: list[Row]) -> Trained:
+    """The state after. If an earlier call wrote it and could not export it, that one is loaded, and every byte checked.
 
-    A power cut may have damaged that state, since nothing has synced it: every byte is checked.
+    Its power cut or its disk may have damaged it.
     """
-    if is_whole(Path(job.state_out), job.state_id, full=True):
-        return
-    shutil.rmtree(job.state_out, ignore_errors=True)
-    train = job.recipe.train
-    if not rows and job.state_in is not None:
-        shutil.copytree(job.state_in, job.state_out)
-    elif train.trainer == "stub":
-        from stages.train.stub import train_stub
-
-        train_stub(job, rows)
-    elif rows and (train.processes > 1 or train.accelerate_config is not None):
-        launch(job)
-    else:
-        from stages.core.processes.inherited import without_launcher
-        from stages.train import training
-
-        with without_launcher():
-            training.train(job)
+    if job.state_out is not None and is_whole(Path(job.state_out), job.state_id, full=True):
+        job, rows = replace(job, state_in=job.state_out, state_out=None, start=job.state_id), []
+    return trainer.train(job, rows)
 
 
-def _export(job: Job, out: Path, updates: int) -> None:
-    if job.recipe.train.trainer == "stub":
-        from stages.train.stub import export_stub
+def _state_of(model: str) -> str | None:
+    """The id of the training state that belongs to a checkpoint; None for other models."""
+    manifest = Path(model) / artifact.MANIFEST
+    counts = read_json(manifest).get("counts", {}) if manifest.is_file() else {}
+    return counts.get("state")
 
-        export_stub(Path(job.state_out), out)
-        return
-    from stages.train.export import export
-    from stages.train.training import library_settings
 
-    with library_settings(job.recipe):
-        export(job, out, updates)
+def _settings_of(folder: str) -> dict[str, Any]:
+    settings: dict[str, Any] = artifact.manifest_of(Path(folder)).get("settings", {})
+    return settings
 
 
 def _counts(job: Job, rows: list[Row], updates: list[dict[str, Any]], after: StateInfo) -> dict[str, Any]:

@@ -3,20 +3,20 @@
 `state.json` identifies the state and its files. `part-*.safetensors` hold `weight/<name>` (fp32), `exp_avg/<name>`,
 `exp_avg_sq/<name>` and `step/<name>` of every weight that trains, and the scales of moments in 8 bits. `training.json`
 has the measures of the updates that led to it. Random numbers are not in it: each update has a seed made of the run's
-seed and the update's number. A state is written to a hidden sibling and renamed, so a kill never leaves half a state.
+seed and the update's number. `stages.train.writing` writes states.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stages.core.errors import InputError
-from stages.core.folder.content import Files, damaged_files, outputs
-from stages.core.folder.files import read_json, write_json
+from stages.core.folder.content import Files, damaged_files
+from stages.core.folder.files import read_json
 from stages.core.vlm.saving import opened
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 STATE, UPDATES = "state.json", "training.json"
 FORMAT = 1
-PART_BYTES = 4 << 30  # bounds the memory that writing takes
 
 Named = Iterator[tuple[str, "torch.Tensor"]]
 
@@ -44,6 +43,15 @@ class StateInfo:
     adapter: dict[str, Any] = field(default_factory=dict)  # of a lora: what its weights mean; empty if unrecorded
 
 
+@dataclass(frozen=True)
+class Trained:
+    """A state, wherever it is, and the measures of the updates that led to it."""
+
+    info: StateInfo
+    updates: list[dict[str, Any]]
+    seconds: float = 0.0  # that the updates took
+
+
 def is_whole(folder: Path, state_id: str, *, full: bool = False) -> bool:
     """Whether `folder` holds the state `state_id` as it was written; `full` reads every byte of it."""
     try:
@@ -53,10 +61,9 @@ def is_whole(folder: Path, state_id: str, *, full: bool = False) -> bool:
     return info.id == state_id and not damaged_files(folder, info.files, full=full)
 
 
-def seal(folder: Path, info: StateInfo, updates: list[dict[str, Any]]) -> None:
-    """Write the measures of the updates, and then `state.json`, which comes last and records all other files."""
-    write_json(folder / UPDATES, {"updates": updates})
-    write_json(folder / STATE, asdict(replace(info, files=outputs(folder))))
+def read_trained(folder: Path) -> Trained:
+    """What a state says of itself and of the updates that led to it."""
+    return Trained(read_info(folder), read_json(folder / UPDATES)["updates"])
 
 
 def read_info(folder: Path) -> StateInfo:
@@ -85,34 +92,6 @@ def snapshot(weights: dict[str, torch.nn.Parameter], optimizer: torch.optim.Opti
         yield f"weight/{name}", whole(weight.detach())
         for moment, value in (moments_of(optimizer, weight) if optimizer is not None else {}).items():
             yield f"{moment}/{name}", value
-
-
-def write_state(
-    folder: Path, info: StateInfo, tensors: Named, updates: list[dict[str, Any]], *, main: bool = True
-) -> None:
-    """Write a state to `folder`, which must not exist. Processes other than the main one only help to gather it."""
-    from safetensors.torch import save_file
-
-    if not main:
-        for _ in tensors:
-            pass
-        return
-    folder.mkdir(parents=True)
-    for number, part in enumerate(_parts(tensors), start=1):
-        save_file(part, folder / f"part-{number:05d}.safetensors")
-    seal(folder, info, updates)
-
-
-def _parts(tensors: Named) -> Iterator[dict[str, torch.Tensor]]:
-    """The tensors on the CPU, in parts of some `PART_BYTES`."""
-    part: dict[str, torch.Tensor] = {}
-    for name, tensor in tensors:
-        part[name] = tensor.cpu().contiguous()
-        if sum(value.nbytes for value in part.values()) >= PART_BYTES:
-            yield part
-            part = {}
-    if part:
-        yield part
 
 
 def load_weights(folder: Path, weights: dict[str, torch.nn.Parameter]) -> None:

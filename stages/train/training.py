@@ -1,60 +1,250 @@
-"""One process of a training: it checks the rows, loads the models, trains, and writes the state after."""
+"""What one process of a training holds, from call to call: policy, optimizer, the models that KL is measured to."""
 
 from __future__ import annotations
 
 import gc
 import os
 import sys
-import tempfile
+import time
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from pathlib import Path
+from typing import Any
 
 import torch
-from transformers import PreTrainedModel
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState
+from transformers import PreTrainedModel, ProcessorMixin
 from transformers.utils import logging
-from trl import GRPOConfig
 
 from stages.core import vlm
+from stages.core.clock import OPTIMIZER, clock
 from stages.core.errors import InputError
-from stages.core.progress import progress_bar
+from stages.core.processes.inherited import without_launcher
+from stages.core.progress import Silent, progress_bar
 from stages.core.recipe import Recipe
+from stages.core.recipe.train import Train
 from stages.core.vlm.loading import free_accelerator
-from stages.train.accelerate_file import WHOLE, Spread, spread_of
+from stages.train.accelerate_file import Spread, spread_of
 from stages.train.adapter import described
 from stages.train.encode import Encoder, check_completions
+from stages.train.export import export
+from stages.train.features import forget_features, recompute_activations
 from stages.train.job import Job
-from stages.train.logprobs import Tokens
-from stages.train.plan import in_step, micro_batches, packs_of, size_of, updates_of
+from stages.train.live import Trainer
+from stages.train.logprobs import Tokens, add_head
+from stages.train.optimizer import make_optimizer
+from stages.train.plan import micro_batches, packs_of, size_of, updates_of
 from stages.train.policy import is_on_gpu, load_policy, load_reference, trainable, uses_bf16
-from stages.train.rows import Row, Sampling, read_rows, sampling_of
-from stages.train.state import FORMAT, StateInfo, load_weights, snapshot, write_state
-from stages.train.trainer import Models, ReplayTrainer, Work
-from stages.train.tree import FORMS, Form
+from stages.train.rows import Row, sampling_of
+from stages.train.state import FORMAT, StateInfo, Trained, load_moments, load_weights, read_trained, snapshot
+from stages.train.trainer import Models, Updates, Work
+from stages.train.tree import FORMS, Form, Line
+from stages.train.writing import Writer
+
+ROWS: tuple[Form, ...] = ("rows",)
 
 
-def train(job: Job) -> None:
-    """Run the job's updates and write the state after them to `job.state_out`. Every process of the job calls this.
+class Training(Trainer):
+    """The trainer in this process, or the part of it in one of several that torchrun started (`launched`)."""
 
-    Without rows nothing is trained; the state written is that of the start. Raises `InputError` for rows that do not
-    belong to this model, before any update.
-    """
-    with library_settings(job.recipe), tempfile.TemporaryDirectory() as scratch:
-        rows = read_rows(Path(job.kept), Path(job.rollouts), Path(job.games), job.recipe.train.loss)
-        if rows:
-            trainer = _trained(job, rows, scratch)
-            (weights, optimizer), updates = trainer.live(), trainer.records
-            main = trainer.accelerator.is_main_process
-            write_state(Path(job.state_out), _info(job, updates), snapshot(weights, optimizer), updates, main=main)
-            del trainer, weights, optimizer
-        else:
-            write_state(
-                Path(job.state_out),
-                _info(job, []),
-                snapshot(trainable(_start(job, WHOLE, vlm.device_of(job.recipe.model))), None),
-                [],
-            )
+    def __init__(self, recipe: Recipe, *, launched: bool = False) -> None:
+        super().__init__(recipe)
+        self._launched, self._writer, self._spread = launched, Writer(), spread_of(recipe)
+        self._memory: _Memory | None = None
+
+    def train(self, job: Job, rows: Sequence[Row]) -> Trained:
+        with self._ready():
+            if not self.holds(job):
+                self._load(job)
+            memory = self._memory
+            assert memory is not None and self.held is not None
+            if self.state_id != job.state_id:
+                self._update(job, rows, memory)
+            main = memory.accelerator.is_main_process
+            if job.state_out is not None:
+                self._write(job, memory, main)
+            if job.out is not None:
+                export(memory.policy, job, self.held.info.updates, main=main)
+            return self.held
+
+    def sleep(self) -> None:
+        if self._memory is not None:
+            self._memory.sleep()
+            free_accelerator()
+
+    def close(self) -> None:
+        self._drop()
+        self._writer.wait()
+
+    @contextmanager
+    def _ready(self) -> Iterator[None]:
+        """In here, libraries are as the recipe wants them, and what sleeps is awake."""
+        hidden = nullcontext() if self._launched else without_launcher()
+        with library_settings(self.recipe), hidden:
+            if self._memory is not None:
+                self._memory.wake()
+            yield
+
+    def _drop(self) -> None:
+        self.held = self._memory = None
+
+    def _load(self, job: Job) -> None:
+        """Load the state that the job starts from, in place of the one that is held."""
+        self._drop()
+        state = None if job.state_in is None else Path(job.state_in)
+        self._memory = _Memory(job, state, make_accelerator(self.recipe), self._spread)
+        self.held = Trained(self._info(job, job.start, job.done), []) if state is None else read_trained(state)
+
+    def _update(self, job: Job, rows: Sequence[Row], memory: _Memory) -> None:
+        encoder, train, sampling = memory.encoder(), job.recipe.train, sampling_of(Path(job.rollouts))
+        lines = encoder.lines(rows, job.rollouts, by_size=train.processes > 1)
+        models = memory.models(job, any(row.is_anchor for row in rows), sampling.temperature)
+        shown = progress_bar("training", len(updates_of(len(rows), train.rows_per_update)))
+        with shown if memory.accelerator.is_main_process else nullcontext(Silent()) as progress:
+
+            def in_form(form: Form) -> Updates:
+                plain = memory.plain if form == "rows" else None
+                work = _work(rows, lines, sampling.max_tokens, train, memory.accelerator.process_index, form, plain)
+                own = [rows[place] for batch in work.batches for place in batch.rows]
+                check_completions(memory.policy, own, memory.tokens, job.rollouts)
+                return Updates(models, memory.optimizer, encoder, memory.accelerator, job, work, progress)
+
+            self._run(job, memory.first_that_works(in_form, models))
+
+    def _run(self, job: Job, updates: Updates) -> None:
+        began = time.monotonic()
+        try:
+            with clock.busy(OPTIMIZER):
+                records = updates.run()
+        except BaseException:
+            updates.optimizer.zero_grad()
+            if updates.has_stepped:
+                self._drop()
+            raise
+        after = self._info(job, job.state_id, job.done + len(records))
+        self.held = Trained(after, records, time.monotonic() - began)
+
+    def _write(self, job: Job, memory: _Memory, main: bool) -> None:
+        """Write the state that is held. Processes other than the main one only help to gather it."""
+        tensors = snapshot(trainable(memory.policy), memory.optimizer)
+        if not main:
+            for _ in tensors:
+                pass
+            return
+        assert self.held is not None
+        self._writer.write(Path(job.state_out or ""), self.held, tensors, in_background=job.in_background)
+
+    def _info(self, job: Job, state_id: str, updates: int) -> StateInfo:
+        lora = job.recipe.model.lora
+        kind, adapter = ("full", {}) if lora is None else ("lora", described(lora))
+        return StateInfo(FORMAT, state_id, "trl", kind, updates, job.total, job.recipe.seed, adapter=adapter)
+
+
+class _Memory:
+    """The policy with its optimizer and processor, and from the first job that needs them its references."""
+
+    def __init__(self, job: Job, state: Path | None, accelerator: Accelerator, spread: Spread) -> None:
+        self.accelerator, self._spread, self._recipe = accelerator, spread, job.recipe
+        self._processor: ProcessorMixin = vlm.load_processor(job.model, job.recipe.model)
+        self._plain_pictures = self._processor.image_processor
+        self._reference: PreTrainedModel | None = None
+        self._anchor: tuple[str, PreTrainedModel] | None = None  # and its place
+        self._forms = FORMS if job.recipe.train.share_prefixes else ROWS  # that may work
+        self.plain: str | None = None  # why others do not
+        self._tried: set[int] = set()  # the models that do
+        self._moved: list[tuple[dict[str, Any], str, torch.device]] = []  # parts of the optimizer that sleep
+        self.policy = load_policy(job.recipe, job.model, job.base, spread, accelerator.device)
+        if state is not None:
+            load_weights(state, trainable(self.policy))
+        self.tokens = Tokens.of(self.policy, self._processor)
+        if job.recipe.train.gradient_checkpointing:
+            recompute_activations(self.policy)
+        self.optimizer = make_optimizer(self.policy, job.recipe.train)
+        if state is not None:
+            load_moments(state, trainable(self.policy), self.optimizer)
+
+    def encoder(self) -> Encoder:
+        """An encoder whose pictures are those of one call."""
+        self._processor.image_processor = self._plain_pictures
+        return Encoder(self._processor)
+
+    def models(self, job: Job, anchored: bool, temperature: float) -> Models:
+        """The policy and the models that KL is measured to, with heads for this temperature."""
+        train = job.recipe.train
+        anchored = anchored and train.anchor_kl > 0
+        own_anchor = anchored and job.anchor != job.base
+        if (train.kl > 0 or (anchored and not own_anchor)) and job.recipe.model.lora is None and not self._reference:
+            self._reference = self._frozen(job.base)
+        if own_anchor and (self._anchor is None or self._anchor[0] != job.anchor):
+            self._anchor = None  # first, since both may not fit
+            self._anchor = job.anchor, self._frozen(job.anchor)
+        anchor = self._anchor[1] if own_anchor and self._anchor else None
+        for model in (self.policy, self._reference, anchor):
+            if model is not None:
+                add_head(model, temperature, self.tokens)
+        return Models(self.policy, self._reference, anchor, self._spread.sharded)
+
+    def first_that_works(self, in_form: Callable[[Form], Updates], models: Models) -> Updates:
+        """The updates in the fastest form that the models take. Each set of models is tried once."""
+        these = {id(model) for model in (models.policy, models.reference, models.anchor)}
+        while True:
+            updates = in_form(self._forms[0])
+            if self._forms[0] == "rows" or these <= self._tried or (reason := updates.why_plain()) is None:
+                self._tried = these
+                return updates
+            self._forms, self.plain = self._forms[1:], reason
+
+    def sleep(self) -> None:
+        """Move weights and moments to RAM, and forget the features of pictures."""
+        if self.accelerator.device.type == "cpu" or self._moved:
+            return
+        for model in self._all():
+            forget_features(model)
+            model.to("cpu")
+        for state in self.optimizer.state.values():
+            for name, value in state.items():
+                if value.device.type != "cpu":
+                    self._moved.append((state, name, value.device))
+                    state[name] = value.to("cpu")
+
+    def wake(self) -> None:
+        """Move them back."""
+        for model in self._all():
+            model.to(self.accelerator.device)
+        for state, name, device in self._moved:
+            state[name] = state[name].to(device)
+        self._moved.clear()
+
+    def _all(self) -> list[PreTrainedModel]:
+        return [model for model in (self.policy, self._reference, self._anchor and self._anchor[1]) if model]
+
+    def _frozen(self, place: str) -> PreTrainedModel:
+        return load_reference(self._recipe, place, self._spread, self.accelerator.device)
+
+
+def make_accelerator(recipe: Recipe) -> Accelerator:
+    """The processes' communication and precision. `InputError` if their number differs from the recipe's."""
+    AcceleratorState._reset_state(reset_partial_state=True)  # of an earlier training in this process
+    precision = "bf16" if uses_bf16(recipe) else "no"
+    accelerator = Accelerator(cpu=not is_on_gpu(recipe), mixed_precision=precision)
+    if accelerator.num_processes != recipe.train.processes:
+        raise InputError(
+            f"train.processes is {recipe.train.processes}, but {accelerator.num_processes} were started; "
+            "start training with `vz train --processes`, not with a launcher"
+        )
+    return accelerator
+
+
+def _work(
+    rows: Sequence[Row], lines: Sequence[Line], longest: int, train: Train, rank: int, form: Form, plain: str | None
+) -> Work:
+    """The rows' division."""
+    slices = updates_of(len(rows), train.rows_per_update)
+    packs = packs_of(slices, lines, train.tokens_per_batch, train.processes, form)
+    sizes = [size_of(rows, each, longest) for each in packs]
+    return Work(rows, slices, packs, sizes, micro_batches(packs, train.processes, rank), form, plain)
 
 
 @contextmanager
@@ -74,97 +264,3 @@ def library_settings(recipe: Recipe) -> Iterator[None]:
         torch.use_deterministic_algorithms(before[0], warn_only=before[1])
         gc.collect()
         free_accelerator()
-
-
-def _trained(
-    job: Job, rows: list[Row], scratch: str, forms: Sequence[Form] = FORMS, plain: str | None = None
-) -> ReplayTrainer:
-    """In the first of `forms` that the model takes; `plain` says why not in earlier ones."""
-    recipe, sampling, spread = job.recipe, sampling_of(Path(job.rollouts)), spread_of(job.recipe)
-    processes, form = recipe.train.processes, forms[0] if recipe.train.share_prefixes else "rows"
-    updates = updates_of(len(rows), recipe.train.rows_per_update)
-    encoder = Encoder(vlm.load_processor(job.model, recipe.model))
-    lines = encoder.lines(rows, job.rollouts, by_size=processes > 1)
-    packs = packs_of(updates, lines, recipe.train.tokens_per_batch, processes, form)
-    config = configured(recipe, updates, scratch)  # before models: it starts the processes' communication
-    batches = in_step(micro_batches(packs, processes, config.process_index))
-    config.gradient_accumulation_steps = sum(batch.update == 0 for batch in batches)
-    sizes = [size_of(rows, each, sampling.max_tokens) for each in packs]
-    own = [rows[place] for batch in batches for place in batch.rows]
-    models = _models(job, rows, own, encoder, sampling, spread, config.device)
-    with progress_bar("training", len(updates)) as progress:
-        work = Work(rows, updates, packs, sizes, batches, form, plain if form == "rows" else None)
-        trainer = ReplayTrainer(models, encoder, config, job, work, progress, spread)
-        reason = trainer.why_plain() if form != "rows" else None
-        if reason is None:
-            trainer.train()
-    return trainer if reason is None else _trained(job, rows, scratch, forms[1:], reason)
-
-
-def _models(
-    job: Job,
-    rows: list[Row],
-    own: list[Row],
-    encoder: Encoder,
-    sampling: Sampling,
-    spread: Spread,
-    device: torch.device,
-) -> Models:
-    """The policy and the models that KL is measured to. `own` are the rows of this process."""
-    recipe = job.recipe
-    anchored = recipe.train.anchor_kl > 0 and any(row.is_anchor for row in rows)
-    own_anchor = anchored and job.anchor != job.base
-    needs_reference = (recipe.train.kl > 0 or (anchored and not own_anchor)) and recipe.model.lora is None
-    policy = _start(job, spread, device)
-    tokens = Tokens.of(policy, encoder.processor)
-    check_completions(policy, own, tokens, job.rollouts)
-    reference = load_reference(recipe, job.base, spread, device) if needs_reference else None
-    anchor = load_reference(recipe, job.anchor, spread, device) if own_anchor else None
-    return Models(policy, reference, anchor, tokens, sampling.temperature)
-
-
-def _start(job: Job, spread: Spread, device: torch.device) -> PreTrainedModel:
-    """The policy at the start of this call."""
-    policy = load_policy(job.recipe, job.model, job.base, spread, device)
-    if job.state_in is not None:
-        load_weights(Path(job.state_in), trainable(policy))
-    return policy
-
-
-def configured(recipe: Recipe, updates: list[range], scratch: str) -> GRPOConfig:
-    """TRL's settings. `InputError` if the number of processes differs from the recipe's."""
-    train = recipe.train
-    config = GRPOConfig(
-        output_dir=scratch,
-        # What TRL requires and `ReplayTrainer` does not use: a group of completions for each prompt.
-        per_device_train_batch_size=2,
-        num_generations=2,
-        max_steps=len(updates),
-        learning_rate=train.learning_rate,
-        max_grad_norm=train.max_grad_norm,
-        gradient_checkpointing=False,  # `recompute_activations` does it without the vision tower
-        bf16=uses_bf16(recipe),
-        fp16=False,
-        use_cpu=not is_on_gpu(recipe),
-        seed=recipe.seed % 2**32,
-        # No files, no output, no services.
-        save_strategy="no",
-        report_to="none",
-        disable_tqdm=True,
-        logging_strategy="no",
-        logging_nan_inf_filter=False,
-    )
-    if config.world_size != train.processes:
-        raise InputError(
-            f"train.processes is {train.processes}, but {config.world_size} were started; "
-            "start training with `vz train --processes`, not with a launcher"
-        )
-    config._n_gpu = 1  # one process uses one GPU, however many it sees; train.processes is for more
-    return config
-
-
-def _info(job: Job, updates: list[dict[str, object]]) -> StateInfo:
-    lora = job.recipe.model.lora
-    kind, adapter = ("full", {}) if lora is None else ("lora", described(lora))
-    done = job.done + len(updates)
-    return StateInfo(FORMAT, job.state_id, "trl", kind, done, job.total, job.recipe.seed, adapter=adapter)

@@ -1,4 +1,4 @@
-"""The processes of a launched training: torchrun (`launch PID …`), and one for each part of the work (`job.json`).
+"""The processes of a launched training: torchrun (`launch PID …`), and one for each part of the work (`SOCKET`).
 
 Users call `vz train` instead. Each process ends with the one that started it.
 """
@@ -6,11 +6,13 @@ Users call `vz train` instead. Each process ends with the one that started it.
 from __future__ import annotations
 
 import os
+import socket
 import sys
+from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 from stages.core.errors import VzError
-from stages.core.folder.files import write_json
 from stages.core.processes.inherited import end_with_parent
 
 LAUNCHER = "VZ_TRAIN_LAUNCHER"  # the process that runs torchrun
@@ -24,23 +26,34 @@ def run_torchrun(parent: int, arguments: list[str]) -> None:
     main(arguments)
 
 
-def work(job: Path) -> int:
-    """Train; leave an error beside the job file."""
-    end_with_parent(int(os.environ[LAUNCHER]))
-    from stages.train.job import Job
-    from stages.train.launch import ERROR
-    from stages.train.training import train
+def work(place: Path) -> None:
+    """Do what comes through the socket until it is closed: a method's name and its arguments, answered by its result.
 
-    try:
-        train(Job.load(job))
-    except VzError as error:
-        write_json(job.with_name(ERROR), {"message": str(error), "exit_code": error.exit_code})
-        return error.exit_code
-    return 0
+    The first message is the recipe. A `VzError` is the answer, too; what becomes of the others is up to the parent.
+    """
+    end_with_parent(int(os.environ[LAUNCHER]))
+    with socket.socket(socket.AF_UNIX) as plain:
+        plain.connect(str(place))
+        parent: Connection[Any, Any] = Connection(os.dup(plain.fileno()))
+    parent.send((int(os.environ["RANK"]), os.getpid()))
+    recipe = parent.recv()
+    from stages.train.training import Training
+
+    trainer = Training(recipe, launched=True)
+    while True:
+        try:
+            method, *arguments = parent.recv()
+        except EOFError:  # the parent is done, or has ended
+            return
+        try:
+            answer = getattr(trainer, method)(*arguments)
+        except VzError as error:
+            answer = error
+        parent.send(answer)
 
 
 if __name__ == "__main__":
     if sys.argv[1] == "launch":
         run_torchrun(int(sys.argv[2]), sys.argv[3:])
     else:
-        sys.exit(work(Path(sys.argv[1])))
+        work(Path(sys.argv[1]))

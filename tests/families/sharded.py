@@ -1,12 +1,13 @@
 """The trainings of every family that are compared on one process and on two, and the process that runs them.
 
-`python -m tests.families.sharded jobs.json` is one of the launched processes. It runs job after job, because starting
+`python -m tests.families.sharded JOBS` is one of the launched processes. It runs job after job, because starting
 processes costs more than a training.
 """
 
 from __future__ import annotations
 
 import json
+import pickle
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,10 +90,13 @@ ADDED_UP_OTHERWISE = Case(False, 0.04, 2, tokens=1)  # the first case, but for t
 
 def train_all(jobs: list[Job]) -> None:
     """Run the jobs; each leaves its state."""
-    from stages.train.training import train
+    from stages.train.rows import read_rows
+    from stages.train.training import Training
 
     for job in jobs:
-        train(job)
+        rows = read_rows(Path(job.kept), Path(job.rollouts), Path(job.games), job.recipe.train.loss)
+        with Training(job.recipe, launched=job.recipe.train.processes > 1) as trainer:
+            trainer.train(job, rows)
 
 
 def updates_of(job: Job) -> list[dict[str, Any]]:
@@ -101,4 +105,4 @@ def updates_of(job: Job) -> list[dict[str, Any]]:
 
 
 if __name__ == "__main__":
-    train_all([Job.load(Path(path)) for path in json.loads(Path(sys.argv[1]).read_text())])
+    train_all(pickle.loads(Path(sys.argv[1]).read_bytes()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -71,12 +72,9 @@ def trained(rows: dict[str, world.World], tmp_path_factory: pytest.TempPathFacto
         if processes == 1:
             train_all(jobs)
             continue
-        paths = [folder / f"job{number}.json" for number in range(len(jobs))]
-        for path, job in zip(paths, jobs, strict=True):
-            job.save(path)
-        (folder / "jobs.json").write_text(json.dumps([str(path) for path in paths]))
+        (folder / "jobs").write_bytes(pickle.dumps(jobs))
         recipe = jobs[0].recipe
-        call = command(recipe, folder / "jobs.json")
+        call = command(recipe, folder / "jobs")
         call[len(call) - 1 - call[::-1].index("stages.train.worker")] = "tests.families.sharded"
         with subprocess.Popen(call, env=environment(recipe, spread_of(recipe))) as process:
             assert process.wait(540) == 0

@@ -21,7 +21,7 @@ from stages import rollout
 from stages.core import vlm
 from stages.core.engines.base import Completion, Engine, Request
 from stages.core.engines.transformers import TransformersEngine
-from stages.core.folder import artifact
+from stages.core.folder.content import version_of
 from stages.core.folder.files import write_json
 from stages.core.recipe import Recipe, load
 from tests.core.engines.vllm.world import VLLM, build_model
@@ -100,7 +100,7 @@ def measure(given: argparse.Namespace, recipe: Recipe, games: Path, model: Path)
     """Every way to play, (c) and (d) REPEATS times in turn, so that a noisy machine disturbs both alike."""
     from stages.core.engines.vllm import VllmEngine
 
-    version = artifact.content_hash(model)[:12]
+    version = version_of(model)
     rows = []
     with OneAtATime(recipe, model) as alone:
         few = write_games(given.out / "few-games", recipe, count=given.slow_games, side=72)

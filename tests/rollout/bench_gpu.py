@@ -23,7 +23,7 @@ import torch
 
 from stages import rollout
 from stages.core.engines import open_engine
-from stages.core.folder import artifact
+from stages.core.folder.content import version_of
 from stages.core.folder.files import write_json
 from stages.core.recipe import Recipe, load
 from stages.rollout.memory import gpu_gib, peak_gib
@@ -90,7 +90,7 @@ def measure(given: argparse.Namespace, engine: str, model: Path) -> Measured:
     recipe = _recipe(given, engine, model)
     few = write_games(given.out / "few-games", recipe, count=4, side=given.side)
     games = write_games(given.out / "games", recipe, count=given.games, side=given.side)
-    version = artifact.content_hash(model)[:12]
+    version = version_of(model)
     with open_engine(recipe) as live:
         live.load("current", model, version)
         rollout.run(recipe, few, given.out / f"{engine}-warm-up", split=None, engine=live, overwrite=True)

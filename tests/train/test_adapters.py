@@ -14,8 +14,9 @@ from stages.core.errors import InputError
 from stages.core.folder.artifact import Report
 from stages.core.recipe import Recipe
 from stages.core.recipe.model import Lora
-from stages.train import run, training
+from stages.train import run
 from stages.train.adapter import check_adapter
+from stages.train.training import Training
 from tests.train.world import build_llava, change, make_world, recipe
 
 CONFIG = "adapter_config.json"
@@ -46,7 +47,7 @@ def trains() -> Callable[..., Report]:
 
 @pytest.fixture
 def untrained(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training, "train", lambda job: pytest.fail("was not refused before training"))
+    monkeypatch.setattr(Training, "train", lambda *_: pytest.fail("was not refused before training"))
 
 
 def lora(base: Path, **changes: Any) -> Recipe:

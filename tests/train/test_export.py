@@ -15,7 +15,8 @@ from safetensors.torch import load_file, save_file
 from stages.core import vlm
 from stages.core.errors import InputError, VzError
 from stages.core.vlm.saving import local_folder, own_files, set_dtype
-from stages.train import export, run, training
+from stages.train import export, run
+from stages.train.training import Training
 from tests.train.world import World, change, make_world, recipe
 
 INDEX = "model.safetensors.index.json"
@@ -155,7 +156,7 @@ def test_a_base_without_a_possible_checkpoint_is_refused_before_training(
     message: str,
 ) -> None:
     spoil(base)
-    monkeypatch.setattr(training, "train", lambda job: pytest.fail("trained"))
+    monkeypatch.setattr(Training, "train", lambda *_: pytest.fail("trained"))
     with pytest.raises(InputError, match=message):
         run(recipe(base), played.kept, tmp_path / "out", model=base)
     assert [path.name for path in tmp_path.iterdir()] == ["base"]
@@ -174,8 +175,8 @@ def test_a_failed_export_is_repeated_without_training_again(
     ):
         broken.setattr(export, "save_like", full)
         run(recipe(played.model), played.kept, tmp_path / "out")
-    assert not (tmp_path / "out").exists() and not (tmp_path / "out-state").exists()
-    monkeypatch.setattr(training, "train", lambda job: pytest.fail("trained again"))
+    assert not (tmp_path / "out").exists() and (tmp_path / "out-state").exists()
+    monkeypatch.setattr(Training, "_update", lambda *_: pytest.fail("trained again"))
     after = run(recipe(played.model), played.kept, tmp_path / "out")
     assert after.counts == whole.counts
     for name in ("model.safetensors", "training.json"):

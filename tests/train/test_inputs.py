@@ -18,7 +18,6 @@ from tests.test_linked_games import link_pictures
 from tests.train.world import World, change, recipe, write_kept, write_rollouts, write_scored
 
 Rows = list[dict[str, Any]]
-TRIALS = 1  # empty pictures that show which tokens stand for a picture
 
 
 @pytest.fixture
@@ -186,4 +185,4 @@ def test_each_picture_is_decoded_hashed_and_processed_once_a_round(
     run(settings, played.kept, tmp_path / "out")
     different = {row["images"][0] for row in played.rows}
     assert len(loaded) == len(different) < len(played.rows)
-    assert [each.prepared for each in caches] == [len(different) + TRIALS]
+    assert [each.prepared for each in caches] == [len(different)]

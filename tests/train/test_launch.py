@@ -20,7 +20,7 @@ from tests.train.world import LIMITLESS, World, recipe
 
 def test_processes_start_with_the_recipes_devices_and_threads(tmp_path: Path) -> None:
     two = recipe(Path("tiny"), processes=2)
-    call = command(two, tmp_path / "job.json")
+    call = command(two, tmp_path / "socket")
     assert call[call.index("--nproc_per_node") + 1] == "2"
     found = environment(two, Spread(gpu_ids="0,3"))
     assert found["ACCELERATE_USE_CPU"] == "true"
@@ -54,11 +54,11 @@ def test_one_process_ignores_variables_that_a_launcher_left(
     assert {name: os.environ[name] for name in left} == left
 
 
-def test_fewer_processes_than_asked_for_are_refused(tmp_path: Path) -> None:
-    from stages.train.training import configured
+def test_fewer_processes_than_asked_for_are_refused() -> None:
+    from stages.train.training import make_accelerator
 
     with pytest.raises(InputError, match=r"train\.processes is 2, but 1 were started"):
-        configured(recipe(Path("tiny"), processes=2), [range(4)], str(tmp_path))
+        make_accelerator(recipe(Path("tiny"), processes=2))
 
 
 @pytest.mark.parametrize(

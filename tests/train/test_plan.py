@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from typing import Any
 
 import pytest
@@ -15,7 +14,6 @@ from stages.core.recipe.train import Train
 from stages.train import plan
 from stages.train.plan import (
     check_within_schedule,
-    in_step,
     micro_batches,
     packs_of,
     total_updates,
@@ -54,10 +52,6 @@ def test_every_row_trains_once_and_processes_stay_in_step(
     for together in zip(*work, strict=True):
         assert len({batch.update for batch in together}) == 1
         assert together[0].trees and any(batch.counts for batch in together)
-    for share in work:
-        steps = Counter(batch.update for batch in in_step(share))
-        assert len(set(steps.values())) == 1
-        assert [row for batch in in_step(share) for row in batch.rows] == [row for batch in share for row in batch.rows]
 
 
 def test_the_work_of_an_update_is_counted_in_tokens() -> None:

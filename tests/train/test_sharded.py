@@ -15,13 +15,15 @@ from stages.core.recipe import Recipe
 from stages.core.recipe.train import Train
 from stages.train.accelerate_file import Spread
 from stages.train.job import Job
-from stages.train.launch import launch
+from stages.train.live import open_trainer
 from stages.train.optimizer import make_optimizer
+from stages.train.rows import read_rows
 from stages.train.sharding import layers, shard
-from stages.train.state import FORMAT, StateInfo, load_moments, load_weights, snapshot, write_state
+from stages.train.state import FORMAT, StateInfo, Trained, load_moments, load_weights, snapshot
+from stages.train.writing import write_state
 from tests.train import world
 
-INFO = StateInfo(FORMAT, "id", "trl", "full", 1, 1, 0)
+STATE = Trained(StateInfo(FORMAT, "id", "trl", "full", 1, 1, 0), [])
 
 
 def network() -> torch.nn.Module:
@@ -56,8 +58,9 @@ def on_rank(rank: int, port: int, folder: Path) -> None:
         optimizer = make_optimizer(model, train)
         load_moments(folder / f"{kind}-1", dict(model.named_parameters()), optimizer)
         step(model, optimizer)
-        after = snapshot(dict(model.named_parameters()), optimizer)
-        write_state(folder / f"{kind}-sharded", INFO, after, [], main=rank == 0)
+        after = list(snapshot(dict(model.named_parameters()), optimizer))
+        if rank == 0:
+            write_state(folder / f"{kind}-sharded", STATE, after)
     torch.distributed.destroy_process_group()
 
 
@@ -72,7 +75,7 @@ def test_a_sharded_step_from_a_state_equals_an_unsharded_one(tmp_path: Path) -> 
         optimizer = make_optimizer(model, train)
         for number in (1, 2):
             step(model, optimizer)
-            write_state(tmp_path / f"{kind}-{number}", INFO, snapshot(dict(model.named_parameters()), optimizer), [])
+            write_state(tmp_path / f"{kind}-{number}", STATE, snapshot(dict(model.named_parameters()), optimizer))
     context, port = multiprocessing.get_context("spawn"), get_free_port()
     processes = [context.Process(target=on_rank, args=(rank, port, tmp_path)) for rank in (0, 1)]
     for process in processes:
@@ -157,15 +160,18 @@ def test_moments_are_kept_when_log_probs_of_the_start_are_computed(played: world
     file.write_text("distributed_type: FSDP\nfsdp_config: {fsdp_version: 2, fsdp_reshard_after_forward: false}\n")
     settings = {"correction": "token_truncate", "rows_per_update": 6, "adam_epsilon": 1e-2, **world.LIMITLESS}
     whole = world.recipe(played.model, **settings)
-    from stages.train.training import train
-
     train(job_of(played, whole, tmp_path, None, tmp_path / "start"))
     train(job_of(played, whole, tmp_path, tmp_path / "start", tmp_path / "whole"))
     sharded = world.recipe(played.model, accelerate_config=str(file), **settings)
-    launch(job_of(played, sharded, tmp_path, tmp_path / "start", tmp_path / "sharded"))
+    train(job_of(played, sharded, tmp_path, tmp_path / "start", tmp_path / "sharded"))
     ends = world.tensors(tmp_path / "sharded")
     for name, value in world.tensors(tmp_path / "whole").items():
         torch.testing.assert_close(ends[name], value, rtol=1e-4, atol=1e-6, msg=name)
+
+
+def train(job: Job) -> None:
+    with open_trainer(job.recipe) as trainer:
+        trainer.train(job, read_rows(Path(job.kept), Path(job.rollouts), Path(job.games), job.recipe.train.loss))
 
 
 def job_of(played: world.World, recipe: Recipe, folder: Path, before: Path | None, after: Path) -> Job:

@@ -325,11 +325,11 @@ def _row(number: int, draw: random.Random, phase: str, tokens: range, rules: Map
 def _fill(rows: Sequence[dict[str, Any]], model: Path, games: Path) -> None:
     from transformers import AutoModelForImageTextToText, AutoProcessor
 
-    from stages.core.folder.artifact import content_hash
+    from stages.core.folder.content import version_of
 
     processor = AutoProcessor.from_pretrained(model)
     policy = AutoModelForImageTextToText.from_pretrained(model, dtype=torch.float32).eval()
-    version = content_hash(model)[:12]
+    version = version_of(model)
     for row in rows:
         ids = _prompt(processor, row, games)["input_ids"][0].tolist()
         packed = b"".join(token.to_bytes(4, "little") for token in ids)

@@ -43,6 +43,7 @@ class Outcome:
     counts: dict[str, Any] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     timings: dict[str, float] = field(default_factory=dict)
+    identity: str | None = None  # names the content, in place of a hash of it
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,8 @@ def produce(
                 shutil.rmtree(work)
             raise
         timings = {"seconds": round(time.time() - started, 3), **outcome.timings}
-        manifest = describe(claim, inputs, out, work, {**asdict(outcome), "timings": timings})
+        found = {**asdict(outcome), "timings": timings}
+        manifest = describe(claim, inputs, out, work, {k: value for k, value in found.items() if value is not None})
         write_json(work / MANIFEST, manifest)
         replace_folder(work, out)
         (out / CLAIM).unlink()  # only now: after a kill before the renaming, it tells whose work this is

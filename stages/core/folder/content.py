@@ -26,7 +26,8 @@ Files = Mapping[str, Mapping[str, Any]]  # by path in a folder: `bytes`, `ends` 
 def content_hash(source: Path | str) -> str:
     """A hash of what an input holds: the bytes of a file, the comparable files of a folder, or a hub name.
 
-    Files that the folder's manifest lists, and that a quick check finds unchanged, are not read again.
+    Files that the folder's manifest lists, and that a quick check finds unchanged, are not read again. If the manifest
+    gives the folder an identity, the hash is of that.
     """
     path = Path(source)
     if isinstance(source, str) and not path.exists():
@@ -35,6 +36,8 @@ def content_hash(source: Path | str) -> str:
         return sha256_file(path)
     if not path.is_dir():
         raise InputError(f"{path}: no such file or folder")
+    if identity := _identity_of(path):
+        return sha256_text(identity)
     listed, names = _listed(path), _comparable(path)
     with ThreadPoolExecutor() as threads:
         hashes = threads.map(lambda name: _identity(path / name, listed.get(name)), names)
@@ -42,8 +45,8 @@ def content_hash(source: Path | str) -> str:
 
 
 def version_of(place: Path | str) -> str:
-    """A short hash of a model's content, or of its hub name: the version of the policy that has these weights."""
-    return content_hash(place)[:12]
+    """The version of a policy: the identity that its folder's manifest gives it, or a short hash of content or name."""
+    return _identity_of(Path(place)) or content_hash(place)[:12]
 
 
 def known_as(policy: str) -> str:
@@ -68,6 +71,13 @@ def damaged_files(folder: Path, files: Files, *, full: bool = False) -> list[Pat
     with ThreadPoolExecutor() as threads:
         same = threads.map(lambda name: _is_unchanged(folder / name, files[name], full), files)
         return [folder / name for name, is_same in zip(files, same, strict=True) if not is_same]
+
+
+def write_recorded(file: Path, data: bytes) -> dict[str, Any]:
+    """Write a file. Returns what `outputs` would record of it, without reading it again."""
+    file.write_bytes(data)
+    ends = hashlib.sha256(data[:ENDS] + data[-ENDS:]).hexdigest()[:16]
+    return {"bytes": len(data), "ends": ends, "sha256": hashlib.sha256(data).hexdigest()}
 
 
 def _recorded(file: Path) -> dict[str, Any]:
@@ -96,11 +106,25 @@ def _ends(file: Path) -> str:
 
 def _listed(folder: Path) -> Files:
     """The files that the folder's manifest records; none without a manifest of vz."""
+    files: Files = _manifest(folder).get("outputs", {})
     try:
-        files: Files = json.loads((folder / MANIFEST).read_bytes())["outputs"]
         return files if all("ends" in recorded for recorded in files.values()) else {}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (TypeError, AttributeError):
         return {}
+
+
+def _identity_of(folder: Path) -> str | None:
+    """What a manifest of vz says that names the folder's content, as long as that is unchanged; mostly nothing."""
+    identity = _manifest(folder).get("identity")
+    return identity if isinstance(identity, str) and not damaged_files(folder, _listed(folder)) else None
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    try:
+        body = json.loads((folder / MANIFEST).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return body if isinstance(body, dict) else {}
 
 
 def _comparable(folder: Path) -> list[str]:

@@ -44,12 +44,14 @@ def replace_file(temporary: Path, path: Path) -> None:
     sync(path.parent)
 
 
-def replace_folder(work: Path, out: Path) -> None:
-    """Rename a finished folder to `out`, with everything in it on disk. A folder that was there is deleted."""
-    sync_tree(work)
+def replace_folder(work: Path, out: Path, *, durable: bool = True) -> None:
+    """Rename a finished folder to `out`; if `durable`, with everything in it on disk. What was there is deleted."""
+    if durable:
+        sync_tree(work)
     old = _set_aside(out)
     work.replace(out)
-    sync(out.parent)
+    if durable:
+        sync(out.parent)
     shutil.rmtree(old, ignore_errors=True)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections import defaultdict
+from collections.abc import Mapping
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,12 +52,12 @@ def save_model(model: PreTrainedModel, folder: Path) -> None:
     path.chmod(0o644)  # safetensors writes files that only their owner can read
 
 
-def save_like(model: PreTrainedModel, base: Path, out: Path) -> None:
-    """Write the weights of `model`, loaded from `base`, to `out` with the names and files that they have in `base`.
+def save_like(model: PreTrainedModel, base: Path, out: Path, weights: Mapping[str, torch.Tensor] | None = None) -> None:
+    """Write the weights of `model` to `out` with the names and files that they have in `base`, a model like it.
 
-    Weights of `base` that transformers does not load are copied.
+    `weights` are its state dictionary, if not as it is. Weights of `base` that transformers does not load are copied.
     """
-    tensors = _as_stored(model, base)
+    tensors = _as_stored(model, base, weights)
     by_file: dict[str, list[str]] = defaultdict(list)
     for name, file in weight_map(base).items():
         by_file[file].append(name)
@@ -74,11 +75,13 @@ def check_savable(model: PreTrainedModel, base: Path) -> None:
     _as_stored(model, base)
 
 
-def _as_stored(model: PreTrainedModel, base: Path) -> dict[str, torch.Tensor]:
+def _as_stored(
+    model: PreTrainedModel, base: Path, weights: Mapping[str, torch.Tensor] | None = None
+) -> dict[str, torch.Tensor]:
     """The model's weights with the names and shapes that they have in the files of `base`."""
     from transformers.core_model_loading import revert_weight_conversion
 
-    reverted = revert_weight_conversion(model, model.state_dict(keep_vars=True))
+    reverted = revert_weight_conversion(model, dict(weights or model.state_dict(keep_vars=True)))
     tensors: dict[str, torch.Tensor] = {_name(model, name): weight for name, weight in reverted.items()}
     stored = {
         _name(model, name): shape
@@ -195,6 +198,11 @@ def opened(file: Path) -> Any:
         return safe_open(file, framework="pt")
     except (SafetensorError, OSError) as error:
         raise InputError(f"{file}: not a readable safetensors file ({error})") from error
+
+
+def has_weights(folder: Path) -> bool:
+    """Whether `folder` holds full weights."""
+    return (folder / WEIGHTS).is_file() or (folder / INDEX).is_file()
 
 
 def is_quantized(folder: Path) -> bool:

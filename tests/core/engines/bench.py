@@ -19,7 +19,7 @@ from stages import rollout
 from stages.core import vlm
 from stages.core.engines.local_policy import LocalPolicy, Question
 from stages.core.engines.transformers import TransformersEngine
-from stages.core.folder.artifact import content_hash
+from stages.core.folder.content import version_of
 from stages.core.recipe import Recipe, load
 from stages.core.recipe.load import shared_folder
 from tests.helpers import write_games
@@ -40,7 +40,7 @@ class Unprepared(LocalPolicy):
 def engine_of(way: str, recipe: Recipe) -> TransformersEngine:
     engine = TransformersEngine(recipe)
     model = shared_folder("data") / "tiny-model"
-    engine.load("current", model, content_hash(model)[:12])  # as the stage will ask for it
+    engine.load("current", model, version_of(model))  # as the stage will ask for it
     policy = engine._policies["current"]
     if way == "each sample computes its prompt":
         policy.fit = replace(policy.fit, shares=False)

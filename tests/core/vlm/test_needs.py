@@ -141,9 +141,9 @@ def test_training_requirements_are_checked_before_games_are_made(
     no_weights: None,
     monkeypatch: pytest.MonkeyPatch,
 ):
-    from stages.train import launch
+    from stages.train import live
 
-    monkeypatch.setattr(launch, "find_spec", lambda name: None if name == missing else find_spec(name))
+    monkeypatch.setattr(live, "find_spec", lambda name: None if name == missing else find_spec(name))
     with pytest.raises(InputError, match=said):
         iterate.run(recipe_of(random_model, *overrides), tmp_path / "out")
     assert not (tmp_path / "out").exists()

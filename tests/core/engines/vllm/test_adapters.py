@@ -43,12 +43,12 @@ def adapters(model: Path, lora_recipe: Recipe, tmp_path_factory: pytest.TempPath
 
 def test_base_and_adapters_answer_together(lora_recipe: Recipe, model: Path, adapters: list[Path], pictures: Path):
     from stages.core.engines.vllm import VllmEngine
-    from stages.core.folder import artifact
+    from stages.core.folder.content import version_of
 
     places = {"base": model, "current": adapters[0], "opponent": adapters[1]}
     with VllmEngine(lora_recipe) as engine:
         for name, place in places.items():
-            engine.load(name, place, artifact.content_hash(place)[:12])
+            engine.load(name, place, version_of(place))
         asker = Asker(engine, lora_recipe, pictures)
         requests = [asker.request(number, policy=name) for number in range(4) for name in places]
         answers = asker.ask(requests)

@@ -1,0 +1,99 @@
+"""A trainer: what holds the policy and its optimizer in memory, for one call of the stage or for all of a run."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Self
+
+from stages.core.errors import MissingExtra
+from stages.core.recipe import Recipe
+from stages.train.accelerate_file import spread_of
+from stages.train.policy import check_precision
+
+if TYPE_CHECKING:
+    from stages.train.job import Job
+    from stages.train.rows import Row
+    from stages.train.state import Trained
+
+PACKAGES = ("torch", "transformers", "trl", "accelerate", "peft")
+
+
+class Trainer(ABC):
+    """Trains in this process or in others; a context manager. `open_trainer` makes the one that a recipe asks for.
+
+    Nothing is loaded before the first call that trains. After an error the trainer holds the state from before the
+    call, or none.
+    """
+
+    def __init__(self, recipe: Recipe) -> None:
+        self.recipe = recipe
+        self.held: Trained | None = None  # the state in memory
+        self._warnings: list[str] = []
+
+    @property
+    def state_id(self) -> str | None:
+        """The id of the state in memory."""
+        return self.held.info.id if self.held else None
+
+    def holds(self, job: Job) -> bool:
+        """Whether the job needs nothing from disk."""
+        return self.state_id is not None and self.state_id in (job.start, job.state_id)
+
+    def check(self, job: Job) -> list[str]:
+        """Refuse what would fail at loading or at export, before anything is loaded. Returns warnings."""
+        if not self.holds(job):
+            from stages.train.checks import check
+
+            check_ready(self.recipe)
+            self._warnings = check(job)
+        return list(self._warnings)
+
+    @abstractmethod
+    def train(self, job: Job, rows: Sequence[Row]) -> Trained:
+        """Bring the policy to the job's state, write what the job asks for, and return the state.
+
+        Without rows nothing trains. Raises `InputError` for rows that do not belong to this model, before any update.
+        """
+
+    @abstractmethod
+    def sleep(self) -> None:
+        """Move everything to RAM, so that an engine can have the GPU. The next call moves it back."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Wait until the last state is on disk, and free everything. Raises what went wrong with the state."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def open_trainer(recipe: Recipe) -> Trainer:
+    """The trainer for a recipe: in this process, or in `train.processes` others that live until it is closed."""
+    train = recipe.train
+    if train.trainer == "stub":
+        from stages.train.stub import Stub
+
+        return Stub(recipe)
+    check_ready(recipe)
+    if train.processes > 1 or train.accelerate_config is not None:
+        from stages.train.launch import Launched
+
+        return Launched(recipe)
+    from stages.train.training import Training
+
+    return Training(recipe)
+
+
+def check_ready(recipe: Recipe) -> None:
+    """`InputError` if training lacks a package or the accelerate file. A run checks this before its first game."""
+    if recipe.train.trainer == "stub":
+        return
+    for package in PACKAGES:
+        if find_spec(package) is None:
+            raise MissingExtra("train", package)
+    check_precision(recipe, spread_of(recipe))
