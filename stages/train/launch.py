@@ -39,7 +39,7 @@ class Launched(Trainer):
         super().__init__(recipe)
         self._group: _Group | None = None
 
-    def train(self, job: Job, rows: Sequence[Row]) -> Trained:
+    def _train(self, job: Job, rows: Sequence[Row]) -> Trained:
         if self._group is None:
             self._group = _Group(self.recipe)
         before, self.held = self.state_id, self._ask("train", job, rows)

@@ -5,17 +5,18 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from stages.core.errors import MissingExtra
 from stages.core.recipe import Recipe
 from stages.train.accelerate_file import spread_of
 from stages.train.policy import check_precision
+from stages.train.state import StateInfo, Trained, read_info_of
 
 if TYPE_CHECKING:
     from stages.train.job import Job
     from stages.train.rows import Row
-    from stages.train.state import Trained
 
 PACKAGES = ("torch", "transformers", "trl", "accelerate", "peft")
 
@@ -30,6 +31,7 @@ class Trainer(ABC):
     def __init__(self, recipe: Recipe) -> None:
         self.recipe = recipe
         self.held: Trained | None = None  # the state in memory
+        self.known: dict[str, StateInfo] = {}  # the states that were in memory, by id
         self._warnings: list[str] = []
 
     @property
@@ -50,12 +52,19 @@ class Trainer(ABC):
             self._warnings = check(job)
         return list(self._warnings)
 
-    @abstractmethod
     def train(self, job: Job, rows: Sequence[Row]) -> Trained:
         """Bring the policy to the job's state, write what the job asks for, and return the state.
 
         Without rows nothing trains. Raises `InputError` for rows that do not belong to this model, before any update.
         """
+        if job.state_in is not None and not self.holds(job):
+            read_info_of(Path(job.state_in), job.start, job.model)
+        trained = self._train(job, rows)
+        self.known[trained.info.id] = trained.info
+        return trained
+
+    @abstractmethod
+    def _train(self, job: Job, rows: Sequence[Row]) -> Trained: ...
 
     @abstractmethod
     def sleep(self) -> None:

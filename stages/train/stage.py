@@ -21,7 +21,7 @@ from stages.train import plan
 from stages.train.job import Job
 from stages.train.live import Trainer, open_trainer
 from stages.train.rows import Row, read_rows
-from stages.train.state import STATE, UPDATES, StateInfo, Trained, is_whole, read_info
+from stages.train.state import STATE, UPDATES, StateInfo, Trained, is_whole, read_info, read_info_of
 
 _MEANS = ("loss", "kl", "grad_norm", "entropy", "clip_ratio")
 # Of the first update, before the weights change: how far sampler and trainer are apart, and policy and anchors.
@@ -139,22 +139,14 @@ class _Call:
 
     @cached_property
     def before(self) -> StateInfo | None:
-        """The state that training starts from: the trainer's if it belongs to the model, else the one on disk."""
+        """The state that training starts from: the model's, if the trainer knows it, else the one on disk."""
         job, trainer = self.job, self.trainer
         if job.state_in is None:
             return None
-        if trainer is None:
+        wanted = None if trainer is None else _state_of(job.model)
+        if trainer is None or wanted is None:
             return read_info(Path(job.state_in))
-        wanted = _state_of(job.model)
-        if trainer.held is not None and trainer.state_id == wanted:
-            return trainer.held.info
-        found = read_info(Path(job.state_in))
-        if found.id != wanted:
-            raise InputError(
-                f"{job.state_in}: is the state {found.id}, but {job.model} belongs to the state {wanted}, which the "
-                "trainer does not hold either; continue from the checkpoint whose state it is"
-            )
-        return found
+        return trainer.known.get(wanted) or read_info_of(Path(job.state_in), wanted, job.model)
 
     @cached_property
     def inputs(self) -> dict[str, Path | str]:

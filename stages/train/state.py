@@ -76,6 +76,17 @@ def read_info(folder: Path) -> StateInfo:
     return StateInfo(**body)
 
 
+def read_info_of(folder: Path, wanted: str, model: str) -> StateInfo:
+    """The same, if it is the state that belongs to `model`, and a trainer does not hold that."""
+    found = read_info(folder)
+    if found.id != wanted:
+        raise InputError(
+            f"{folder}: is the state {found.id}, but {model} belongs to the state {wanted}, which the trainer does not "
+            "hold either; continue from the checkpoint whose state it is"
+        )
+    return found
+
+
 def read_state(folder: Path) -> Named:
     """Every tensor of a state, on the CPU, one at a time."""
     for part in sorted(folder.glob("part-*.safetensors")):

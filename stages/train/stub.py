@@ -29,7 +29,7 @@ class Stub(Trainer):
     def check(self, job: Job) -> list[str]:
         return []
 
-    def train(self, job: Job, rows: Sequence[Row]) -> Trained:
+    def _train(self, job: Job, rows: Sequence[Row]) -> Trained:
         if not self.holds(job):
             self._load(job)
         if self.state_id != job.state_id:

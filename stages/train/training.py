@@ -54,7 +54,7 @@ class Training(Trainer):
         self._launched, self._writer, self._spread = launched, Writer(), spread_of(recipe)
         self._memory: _Memory | None = None
 
-    def train(self, job: Job, rows: Sequence[Row]) -> Trained:
+    def _train(self, job: Job, rows: Sequence[Row]) -> Trained:
         with self._ready():
             if not self.holds(job):
                 self._load(job)

@@ -73,6 +73,7 @@ class Case:
             done=number,
             total=self.rounds,
             rate_share=1.0,
+            start=f"{self.name} {number - 1}",
             state_id=f"{self.name} {number}",
             off_policy=0,
         )

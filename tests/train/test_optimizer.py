@@ -11,10 +11,11 @@ import torch
 
 from stages.core.recipe.train import Train
 from stages.train.optimizer import LeanAdamW, make_optimizer
-from stages.train.state import FORMAT, StateInfo, load_moments, load_weights, snapshot, write_state
+from stages.train.state import FORMAT, StateInfo, Trained, load_moments, load_weights, snapshot
+from stages.train.writing import write_state
 from tests.train.world import tensors
 
-INFO = StateInfo(FORMAT, "id", "trl", "full", 1, 1, 0)
+STATE = Trained(StateInfo(FORMAT, "id", "trl", "full", 1, 1, 0), [])
 SETTINGS = {"learning_rate": 0.01, "weight_decay": 0.1}
 
 on_each_device = pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
@@ -117,7 +118,7 @@ def test_bf16_moments_keep_small_changes() -> None:
 def test_going_on_from_a_state_equals_one_run(kind: str, offload: bool, device: str, tmp_path: Path) -> None:
     settings = {"optimizer": kind, "offload_optimizer": offload}
     model, optimizer = trained(2, device, **settings)
-    write_state(tmp_path / "state", INFO, snapshot(dict(model.named_parameters()), optimizer), [])
+    write_state(tmp_path / "state", STATE, snapshot(dict(model.named_parameters()), optimizer))
     later = network(device)
     load_weights(tmp_path / "state", dict(later.named_parameters()))
     again = make_optimizer(later, Train(**SETTINGS, **settings))
@@ -128,7 +129,7 @@ def test_going_on_from_a_state_equals_one_run(kind: str, offload: bool, device: 
     for name, weight in model.named_parameters():
         assert torch.equal(weight, later.get_parameter(name)), name
     for name, folder in (("whole", (model, optimizer)), ("again", (later, again))):
-        write_state(tmp_path / name, INFO, snapshot(dict(folder[0].named_parameters()), folder[1]), [])
+        write_state(tmp_path / name, STATE, snapshot(dict(folder[0].named_parameters()), folder[1]))
     whole = tensors(tmp_path / "whole")
     assert all(torch.equal(value, whole[key]) for key, value in tensors(tmp_path / "again").items())
 
@@ -137,12 +138,12 @@ def test_another_optimizer_takes_over_the_moments(tmp_path: Path) -> None:
     """From 8 bits to fp32, to bf16 and back to 8 bits: moments stay within what 8 bits and bf16 lose."""
     model, optimizer = trained(3, optimizer="adamw_8bit")
     weights = dict(model.named_parameters())
-    write_state(tmp_path / "adamw_8bit", INFO, snapshot(weights, optimizer), [])
+    write_state(tmp_path / "adamw_8bit", STATE, snapshot(weights, optimizer))
     before = "adamw_8bit"
     for kind in ("adamw", "adamw_bf16"):
         following = make_optimizer(model, Train(**SETTINGS, optimizer=kind))
         load_moments(tmp_path / before, weights, following)
-        write_state(tmp_path / kind, INFO, snapshot(weights, following), [])
+        write_state(tmp_path / kind, STATE, snapshot(weights, following))
         before = kind
     last = make_optimizer(model, Train(**SETTINGS, optimizer="adamw_8bit"))
     load_moments(tmp_path / "adamw_bf16", weights, last)

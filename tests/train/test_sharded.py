@@ -190,6 +190,7 @@ def job_of(played: world.World, recipe: Recipe, folder: Path, before: Path | Non
         done=0 if before is None else 2,
         total=4,
         rate_share=1.0,
+        start="" if before is None else before.name,
         state_id=after.name,
         off_policy=0,
     )
