@@ -28,7 +28,7 @@ def rows(model: Path, pictures: Path, tmp_path_factory: pytest.TempPathFactory) 
 
 def settings(rows: World, *, lora: bool = False, **train: Any) -> Recipe:
     given = {"schedule": "cosine", "total_updates": ROUNDS, "ratio": "on-policy", **world.LIMITLESS, **train}
-    return recipe(rows.model, lora=lora, micro_batch=2, **given)
+    return recipe(rows.model, lora=lora, tokens_per_batch=60, **given)
 
 
 class Run:
