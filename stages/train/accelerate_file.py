@@ -21,13 +21,11 @@ from stages.train.policy import is_on_gpu, uses_bf16
 _IGNORED = {
     "compute_environment", "debug", "distributed_type", "downcast_bf16", "fsdp_backward_prefetch",
     "fsdp_cpu_ram_efficient_loading", "fsdp_forward_prefetch", "fsdp_state_dict_type", "fsdp_sync_module_states",
-    "fsdp_use_orig_params", "gpu_ids", "main_process_ip", "main_process_port", "main_training_function",
-    "rdzv_backend", "same_network",
+    "fsdp_use_orig_params", "gpu_ids", "machine_rank", "main_process_ip", "main_process_port",
+    "main_training_function", "rdzv_backend", "same_network",
 }  # fmt: skip
 # Values that vz follows. All other keys must be unset.
 _VALUES: dict[str, list[Any]] = {
-    "num_machines": [1],
-    "machine_rank": [0],
     "fsdp_version": [2],
     "fsdp_reshard_after_forward": [True, False],
     "fsdp_auto_wrap_policy": ["TRANSFORMER_BASED_WRAP"],
@@ -42,8 +40,6 @@ _ADVICE = {
     "parallelism_config": "tensor, context and sequence parallelism are not supported; use fsdp2",
     "fp8_config": "fp8 is not supported; train.precision decides the arithmetic",
     "dynamo_config": "torch.compile is not supported; remove the section",
-    "num_machines": "vz trains on one machine; set it to 1",
-    "machine_rank": "vz trains on one machine; set it to 0",
     "use_cpu": "the recipe trains on a GPU (model.device); remove the key",
     "fsdp_version": "FSDP 1 flattens the weights that the training state carries from round to round; set it to 2",
     "fsdp_reshard_after_forward": "FSDP 2 takes true or false",
@@ -71,7 +67,7 @@ WHOLE = Spread()  # every process holds all weights
 
 
 def spread_of(recipe: Recipe) -> Spread:
-    """How the recipe spreads weights on this machine."""
+    """How the recipe spreads weights."""
     return read_spread(recipe, bf16=uses_bf16(recipe), cuda=is_on_gpu(recipe))
 
 
@@ -112,16 +108,19 @@ def read_spread(recipe: Recipe, *, bf16: bool, cuda: bool) -> Spread:
 
 def _check(path: Path, settings: dict[str, Any], recipe: Recipe, bf16: bool, cuda: bool) -> None:
     """`InputError` for the first setting that vz cannot follow."""
-    processes, precision = recipe.train.processes, "bf16" if bf16 else "fp32"
+    processes, machines = recipe.train.processes, recipe.train.machines
+    precision = "bf16" if bf16 else "fp32"
     values = {
         **_VALUES,
         "num_processes": [processes],
+        "num_machines": [machines],
         "mixed_precision": [False, "no", precision],  # YAML reads a bare `no` as false
         "use_cpu": [False] if cuda else [False, True],
     }
     advice = {
         **_ADVICE,
         "num_processes": f"train.processes is {processes}; set both to one number, or remove the key",
+        "num_machines": f"train.machines is {machines}; set both to one number, or remove the key",
         "mixed_precision": f"train.precision resolves to {precision}; change it, or remove the key",
     }
     for key, value in settings.items():

@@ -1,15 +1,14 @@
 """Training on several processes, which torchrun starts (`stages.train.worker` is what it runs), and which stay alive.
 
-Each process has a connection of its own over a local socket, so that none waits inside a collective for its next job.
+Each process has a connection of its own (`stages.train.meeting`), so that none waits inside a collective for its next
+job. On other machines `vz join` starts the processes (`stages.train.machine`).
 """
 
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection, wait
@@ -25,11 +24,11 @@ from stages.core.recipe import Recipe
 from stages.train.accelerate_file import Spread, spread_of
 from stages.train.job import Job
 from stages.train.live import Trainer
+from stages.train.machines import Machines
+from stages.train.meeting import Line, Meeting
 from stages.train.policy import is_on_gpu
 from stages.train.rows import Row
 from stages.train.state import Trained
-
-STEP = 0.5  # seconds between looks at processes that have not called yet
 
 
 class Launched(Trainer):
@@ -73,35 +72,33 @@ class _Group:
 
     def __init__(self, recipe: Recipe) -> None:
         spread = spread_of(recipe)
-        self._connections: dict[int, Connection[Any, Any]] = {}
-        self._pids: list[int] = []
-        with tempfile.TemporaryDirectory(prefix="vz-") as folder, socket.socket(socket.AF_UNIX) as listener:
-            place = Path(folder) / "jobs"
-            listener.bind(str(place))
-            listener.listen(recipe.train.processes)
-            listener.settimeout(STEP)
+        self._connections: dict[int, Line] = {}
+        self._pids: list[int] = []  # on this machine
+        self._machines = Machines(recipe)
+        with Meeting(recipe) as meeting:
+            rendezvous = self._machines.gather(meeting)
             with without_interrupts():  # Ctrl-C reaches this process, which then ends the others
-                self._torchrun = subprocess.Popen(command(recipe, place), env=environment(recipe, spread), stdout=2)
+                self._torchrun = subprocess.Popen(
+                    command(recipe, meeting.place, rendezvous), env=environment(recipe, spread), stdout=2
+                )
             try:
                 while len(self._connections) < recipe.train.processes:
-                    self._accept(listener)
+                    self._accept(meeting)
                 for connection in self._connections.values():
                     connection.send(recipe)
             except BaseException:
                 self.kill()
                 raise
 
-    def _accept(self, listener: socket.socket) -> None:
-        try:
-            accepted, _ = listener.accept()
-        except TimeoutError:
-            if self._torchrun.poll() is not None:
-                raise self._ended() from None
-            return
-        connection: Connection[Any, Any] = Connection(accepted.detach())
-        rank, pid = connection.recv()
-        self._connections[rank] = connection
-        self._pids.append(pid)
+    def _accept(self, meeting: Meeting) -> None:
+        connection = meeting.accept()
+        if connection is not None:
+            rank, pid = connection.recv()
+            self._connections[rank] = connection
+            if rank < self._machines.processes:
+                self._pids.append(pid)
+        elif self._torchrun.poll() is not None or self._machines.is_one_gone():
+            raise self._ended()
 
     def ask(self, method: str, *arguments: Any) -> Any:
         """Have each process call its trainer's method. Raises a `VzError` of one of them as soon as it comes."""
@@ -117,14 +114,14 @@ class _Group:
                     if isinstance(answer, VzError):
                         self._let_finish(answers)
                         raise answer
-        except (EOFError, ConnectionError) as error:
+        except (EOFError, OSError) as error:
             raise self._ended() from error
         return answers[0]
 
     def _let_finish(self, answers: dict[int, Any]) -> None:
         """Let the first process write the state of the call before, unless it waits for others."""
         if 0 in answers:
-            with suppress(EOFError, ConnectionError):
+            with suppress(EOFError, OSError):
                 self._connections[0].send(("close",))
                 self._connections[0].recv()
 
@@ -132,6 +129,7 @@ class _Group:
         """Close the connections; the processes then end by themselves."""
         for connection in self._connections.values():
             connection.close()
+        self._machines.dismiss()
         try:
             self._torchrun.wait(60)
         except subprocess.TimeoutExpired:
@@ -145,20 +143,29 @@ class _Group:
         self._torchrun.wait()
         for connection in self._connections.values():
             connection.close()
+        self._machines.leave()
 
     def _ended(self) -> VzError:
         """What to say about a process that ended by itself: torchrun ends the others, and prints how it ended."""
         with suppress(subprocess.TimeoutExpired):
-            self._torchrun.wait(60)
-        code = self._torchrun.poll()
-        return VzError(f"a training process ended (exit code {code}); its own words are above")
+            self._torchrun.wait(5 if self._machines.is_one_gone() else 60)
+        return self._machines.ended(self._torchrun.poll())
 
 
-def command(recipe: Recipe, place: Path) -> list[str]:
-    """How the processes are started. None of them imports modules from the current folder (`-P`)."""
+def command(recipe: Recipe, place: str, rendezvous: tuple[str, int] | None = None, node: int = 0) -> list[str]:
+    """How the processes are started on machine number `node`. None imports modules from the current folder (`-P`).
+
+    `place` is where they call, `rendezvous` where those of several machines meet.
+    """
+    train = recipe.train
     torchrun = [sys.executable, "-P", "-m", "stages.train.worker", "launch", str(os.getpid())]
-    torchrun += ["--standalone", "--nproc_per_node", str(recipe.train.processes)]
-    return [*torchrun, "-m", "stages.train.worker", str(place)]
+    if rendezvous is None:
+        torchrun += ["--standalone"]
+    else:
+        torchrun += ["--nnodes", str(train.machines), "--node_rank", str(node)]
+        torchrun += ["--master_addr", rendezvous[0], "--master_port", str(rendezvous[1])]
+    torchrun += ["--nproc_per_node", str(train.processes // train.machines)]
+    return [*torchrun, "-m", "stages.train.worker", place]
 
 
 def environment(recipe: Recipe, spread: Spread) -> dict[str, str]:

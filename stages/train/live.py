@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Self
 from stages.core.errors import MissingExtra
 from stages.core.recipe import Recipe
 from stages.train.accelerate_file import spread_of
+from stages.train.meeting import secret
 from stages.train.policy import check_precision
 from stages.train.state import StateInfo, Trained, read_info_of
 
@@ -99,10 +100,16 @@ def open_trainer(recipe: Recipe) -> Trainer:
 
 
 def check_ready(recipe: Recipe) -> None:
-    """`InputError` if training lacks a package or the accelerate file. A run checks this before its first game."""
-    if recipe.train.trainer == "stub":
-        return
+    """`InputError` if training lacks a package, a file or the secret. A run checks this before its first game."""
+    if recipe.train.trainer != "stub":
+        check_packages()
+        check_precision(recipe, spread_of(recipe))
+        if recipe.train.machines > 1:
+            secret()
+
+
+def check_packages() -> None:
+    """`MissingExtra` if training lacks a package."""
     for package in PACKAGES:
         if find_spec(package) is None:
             raise MissingExtra("train", package)
-    check_precision(recipe, spread_of(recipe))

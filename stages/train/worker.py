@@ -1,4 +1,4 @@
-"""The processes of a launched training: torchrun (`launch PID …`), and one for each part of the work (`SOCKET`).
+"""The processes of a launched training: torchrun (`launch PID …`), and one for each part of the work (`PLACE`).
 
 Users call `vz train` instead. Each process ends with the one that started it.
 """
@@ -6,11 +6,7 @@ Users call `vz train` instead. Each process ends with the one that started it.
 from __future__ import annotations
 
 import os
-import socket
 import sys
-from multiprocessing.connection import Connection
-from pathlib import Path
-from typing import Any
 
 from stages.core.errors import VzError
 from stages.core.processes.inherited import end_with_parent
@@ -26,15 +22,15 @@ def run_torchrun(parent: int, arguments: list[str]) -> None:
     main(arguments)
 
 
-def work(place: Path) -> None:
-    """Do what comes through the socket until it is closed: a method's name and its arguments, answered by its result.
+def work(place: str) -> None:
+    """Do what comes through the line until it is closed: a method's name and its arguments, answered by its result.
 
     The first message is the recipe. A `VzError` is the answer, too; what becomes of the others is up to the parent.
     """
     end_with_parent(int(os.environ[LAUNCHER]))
-    with socket.socket(socket.AF_UNIX) as plain:
-        plain.connect(str(place))
-        parent: Connection[Any, Any] = Connection(os.dup(plain.fileno()))
+    from stages.train.meeting import call
+
+    parent = call(place)
     parent.send((int(os.environ["RANK"]), os.getpid()))
     recipe = parent.recv()
     from stages.train.training import Training
@@ -56,4 +52,4 @@ if __name__ == "__main__":
     if sys.argv[1] == "launch":
         run_torchrun(int(sys.argv[2]), sys.argv[3:])
     else:
-        work(Path(sys.argv[1]))
+        work(sys.argv[1])

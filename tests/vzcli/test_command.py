@@ -17,7 +17,7 @@ from tests.helpers import FAKE
 FAST = [option for override in FAKE for option in ("--set", override)]
 
 COMMANDS = ["make-games", "rollout", "score", "filter", "train", "iterate", "evaluate", "inspect", "export",
-            "report", "recipe", "init-model", "doctor"]  # fmt: skip
+            "report", "recipe", "init-model", "doctor", "join"]  # fmt: skip
 
 
 @pytest.mark.parametrize("command", COMMANDS)

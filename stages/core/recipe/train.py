@@ -121,7 +121,19 @@ class Train(Section):
     processes: int = NumericField(
         1,
         ge=1,
-        description="Processes, one per GPU; torchrun starts more than one.",
+        description="Processes, one per GPU, on all machines together; torchrun starts more than one.",
+    )
+    machines: int = RuntimeField(
+        1,
+        ge=1,
+        description="Machines that train together, with an equal share of the processes on each. vz runs on the first; "
+        "`vz join <train.address>` runs on each of the others (docs/several-machines.md).",
+    )
+    address: str | None = RuntimeField(
+        None,
+        pattern=r"^.+:\d+$",
+        description="With several machines: name and free port of the first one, as the others reach it, e.g. "
+        "node0:29500.",
     )
     accelerate_config: str | None = NumericField(
         None,
@@ -141,6 +153,16 @@ class Train(Section):
         description="Training refuses rows whose effective sample size, as a share of their tokens, is lower: "
         "(Σw)² / (n Σw²), where w is training's probability of a token over the sampler's (docs/engines.md).",
     )
+
+    @model_validator(mode="after")
+    def _machines_share_the_processes(self) -> Self:
+        if self.machines > 1 and self.address is None:
+            raise ValueError(f"machines is {self.machines}, so address must say where they meet, e.g. node0:29500")
+        if self.machines == 1 and self.address is not None:
+            raise ValueError("address is for several machines: set machines as well, or leave address out")
+        if self.processes % self.machines:
+            raise ValueError(f"processes is {self.processes}, which {self.machines} machines cannot share equally")
+        return self
 
     @model_validator(mode="after")
     def _corrects_once(self) -> Self:
