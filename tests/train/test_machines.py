@@ -185,7 +185,7 @@ def test_a_killed_process_of_another_machine_ends_both(played: World, address: s
 def kill_worker(joins: subprocess.Popen[str], address: str) -> None:
     """Kill the process that trains below `vz join`, as soon as it is there."""
     while joins.poll() is None:
-        listed = subprocess.run(["ps", "-eo", "pid=,ppid=,args="], capture_output=True, text=True, check=True).stdout
+        listed = subprocess.run(["ps", "-wweo", "pid=,ppid=,args="], capture_output=True, text=True, check=True).stdout
         rows = [line.split(None, 2) for line in listed.splitlines()]
         launchers = {pid for pid, parent, _ in rows if int(parent) == joins.pid}
         for pid, parent, words in rows:
