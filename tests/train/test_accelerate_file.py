@@ -78,7 +78,7 @@ def test_files_that_accelerate_config_writes_are_accepted(tmp_path: Path) -> Non
         ({"parallelism_config": {"parallelism_config_tp_size": 2}}, "parallelism_config: tensor, context and sequence"),
         ({"parallelism_config": {"parallelism_config_cp_size": 2}}, "parallelism_config: tensor, context and sequence"),
         ({"num_processes": 4}, "num_processes: train.processes is 2"),
-        ({"num_machines": 2}, "num_machines: vz trains on one machine"),
+        ({"num_machines": 2}, "num_machines: train.machines is 1; set both to one number"),
         ({"mixed_precision": "fp16"}, "mixed_precision: train.precision resolves to bf16"),
         ({"mixed_precision": "fp8"}, "mixed_precision: train.precision resolves to bf16"),
         ({"fp8_config": {"backend": "TE"}}, "fp8_config: fp8 is not supported"),
