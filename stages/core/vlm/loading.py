@@ -71,16 +71,25 @@ def load_model(
     path: str | Path, recipe: ModelRecipe, dtype: str | None = None, device: torch.device | str | None = None
 ) -> PreTrainedModel:
     """The policy's weights in eval mode, on `device` (default: the recipe's). An adapter comes on its base model."""
-    place, device = resolve_model(str(path)), device or device_of(recipe)
+    place, device = resolve_model(str(path)), _numbered(device or device_of(recipe))
     full = base_of_adapter(place, recipe) if is_adapter(place) else place
     if recipe.quantization == "none":
-        model = _full_model(full, recipe, dtype)
+        model = _full_model(full, recipe, dtype, device_map={"": device})  # straight to the device
     else:
         model = load_quantized(full, recipe, dtype, device)
     if is_adapter(place):
         model = with_saved_adapter(model, place)
     loaded: PreTrainedModel = model.to(device).eval()
     return loaded
+
+
+def _numbered(device: torch.device | str) -> torch.device:
+    """A device with the number of this process' GPU, if it is a GPU without one."""
+    backend = require("torch", "train")
+    found: torch.device = backend.device(device)
+    if found.type == "cuda" and found.index is None:
+        found = backend.device("cuda", backend.cuda.current_device())
+    return found
 
 
 def load_quantized(place: str, recipe: ModelRecipe, dtype: str | None, device: torch.device | str) -> PreTrainedModel:
