@@ -21,7 +21,7 @@ PROOF ?= runs/proof
 GAMES ?= runs/pairs
 SAMPLES ?= ../shared/data
 
-.PHONY: help demo test test-slow test-power-cuts prove-learning ablations bench-render test-vllm bench-rollout bench-gpu-rollout bench-train bench-score genuine own-data telltale test-gpu check-estimates docs docs-test check format model clean
+.PHONY: help demo test test-slow test-kills test-power-cuts prove-learning ablations bench-render test-vllm bench-rollout bench-gpu-rollout bench-train bench-score genuine own-data telltale test-gpu check-estimates docs docs-test check format model clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -46,6 +46,9 @@ test: $(READY) ## run the default tests (under 6 minutes on 2 cores)
 
 test-slow: $(READY) ## run the long tests
 	$(BIN)/pytest -m slow -n 2
+
+test-kills: $(READY) ## kill runs at 60 random moments, and compare every byte (half an hour)
+	$(BIN)/python -m tests.iterate.random_kills --kills 60
 
 test-power-cuts: $(READY) ## test 30 power cuts on a separate file system, and measure the cost of syncing (root, Linux; half an hour)
 	$(BIN)/python -m tests.iterate.power_cuts --cuts 30 --real

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ SIDES = ("civilians", "spy")  # of an evaluation
 ROUND_COLUMNS = ["iteration", "phase", "acc", "na", "acc_ema", "na_ema", "vote_accuracy", "reward_spy", "kept"]
 TRAIN_COLUMNS = ["loss", "kl", "grad_norm"]
 REWARDS = ["votes_received", "reward", "baseline", "advantage"]
+LARGEST = 3  # parts of the overhead that are shown
 LONG_TEXTS = {"scene", "modified_scene"}
 
 
@@ -109,7 +111,24 @@ def _run_overview(run: Path, limit: int) -> View:
         table = table.hstack(figures.select(name for name in TRAIN_COLUMNS if name in figures.columns))
     view.tables["rounds"] = table.tail(limit)
     view.more["rounds"] = max(0, len(table) - limit)
+    if timed := _times(run / "timings.jsonl", state["iteration"]):
+        view.tables["seconds"] = pl.DataFrame(timed).tail(limit)
+        view.more["seconds"] = max(0, len(timed) - limit)
     return view
+
+
+def _times(file: Path, finished: int) -> list[dict[str, Any]]:
+    """The seconds of each round, and its largest overheads in words; earlier versions wrote none."""
+    rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()] if file.is_file() else []
+    return [
+        {
+            "iteration": row["iteration"],
+            **row["breakdown"],
+            "largest overheads": ", ".join(f"{name} {took:.2f}" for name, took in [*row["overhead"].items()][:LARGEST]),
+        }
+        for row in rows
+        if "breakdown" in row and row["iteration"] <= finished
+    ]
 
 
 def _short_columns(table: pl.DataFrame) -> pl.DataFrame:

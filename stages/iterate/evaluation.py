@@ -17,7 +17,7 @@ def evaluate_if_due(this: Round, model: str | Path) -> None:
 
     All evaluations of a run vote on the same transcripts, which its base model plays with itself once.
     """
-    if this.recipe.evaluate.every == 0 or this.number % this.recipe.evaluate.every:
+    if not this.is_evaluated:
         return
     report = evaluate.run(
         this.recipe,

@@ -113,16 +113,16 @@ def with_results(pool: Records, played: Records) -> dict[str, Record]:
     }
 
 
-def next_pool(pool: Records, recipe: Opponents, iteration: int) -> dict[str, Record]:
-    """The pool after a round: the policy that played it, which is no longer the current one, joins if it is its turn.
+def next_pool(pool: Records, recipe: Opponents, played: int) -> dict[str, Record]:
+    """The pool after a round that the policy after round `played` has played: it joins if it is its turn.
 
     The base model never leaves. If there are too many checkpoints, the oldest leave with their records.
     """
     if recipe.share == 0:
         return {}
     joined = {BASE: Record(), **pool}
-    if (iteration - 1) % recipe.every == 0:
-        joined.setdefault(name_of(iteration - 1), Record())
+    if played % recipe.every == 0:
+        joined.setdefault(name_of(played), Record())
     checkpoints = sorted((name for name in joined if name != BASE), key=number_of)
     return {name: joined[name] for name in [BASE, *checkpoints[-recipe.size :]]}
 

@@ -1,21 +1,25 @@
-"""Which round a run resumes after: the last one that is whole. What a power cut or a hand took from a run is named.
+"""Which round a run resumes after, and which trainings it has to repeat first. What was lost is named.
 
-A round is whole when everything that the next round reads is as it was written. Each round keeps its state and metrics
-in a file of its own, so that the run can go back to it.
+A finished round leaves its rows on disk, but not always its training state and its weights (`iterate.save_every`), and
+a kill may come before a state is written. So a run resumes after the last round of which everything that cannot be
+computed again is as it was written. The training that is missing is repeated on the stored rows, from the newest
+training state on disk. Each round keeps its state and metrics in a file of its own, so that the run can also go back.
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from stages.core.errors import InputError
 from stages.core.folder.artifact import MANIFEST
 from stages.core.folder.content import damaged_files
 from stages.core.folder.files import read_json
-from stages.iterate.opponents import BASE, name_of, number_of
+from stages.iterate.keeping import STATES, checkpoint_of, has_weights, state_id_of
+from stages.iterate.opponents import name_of, number_of
 from stages.iterate.state import (
     METRICS,
     ROUND,
@@ -27,46 +31,104 @@ from stages.iterate.state import (
     write_lines,
     write_state,
 )
-from stages.train.state import is_whole
+from stages.train.state import is_whole, read_info
 
 LOST = "missing or changed since it was written"
 
 
 @dataclass(frozen=True)
 class ResumePoint:
-    """The state of the last whole round; the last round that was finished; the files and folders that were lost."""
+    """Where a run goes on."""
 
-    state: State | None  # None: no round is whole
-    reached: int
-    lost: list[Path]
+    state: State | None  # after the last round that is whole; None: no round is
+    reached: int  # the last round that was finished
+    lost: list[Path]  # files and folders without which later rounds are not whole
+    trained: int = 0  # the round after which the newest training state on disk is; 0: training begins anew
+    training_state: Path | None = None  # that state
+
+    @property
+    def last(self) -> int:
+        return self.state.iteration if self.state else 0
+
+    @property
+    def to_repeat(self) -> range:
+        """The rounds whose training is repeated on their stored rows."""
+        return range(self.trained + 1, self.last + 1)
 
 
 def find_resume_point(run: Path, *, full: bool) -> ResumePoint:
     """Check the rounds of `run`, newest first: sizes, beginnings and ends of files or, with `full`, every byte."""
-    states, lost = _known_states(run), dict[Path, None]()
-    reached = states[0].iteration if states else 0
-    for state in states:
-        missing = list(_lost_inputs(run, state, full))
-        if not missing:
-            return ResumePoint(state, reached, list(lost))
-        lost |= dict.fromkeys(missing)
+    search, lost = _Search(run, full), dict[Path, None]()
+    reached = max(search.states, default=0)
+    for number in sorted(search.states, reverse=True):
+        known = [trained for trained in sorted(search.trained, reverse=True) if trained <= number]
+        for trained in [*known, 0]:
+            missing = list(search.missing(number, trained))
+            if not missing:
+                return ResumePoint(search.states[number], reached, list(lost), trained, search.trained.get(trained))
+            if trained or not known:
+                lost |= dict.fromkeys(missing)
     return ResumePoint(None, reached, list(lost))
+
+
+class _Search:
+    """What of a run is whole."""
+
+    def __init__(self, run: Path, full: bool) -> None:
+        self._run, self._full = run, full
+        self.states = _known_states(run)
+        self.trained = _training_states(run, self.states)
+        self._damaged = lru_cache(maxsize=None)(lambda folder: damaged(folder, full=full))
+
+    def missing(self, number: int, trained: int) -> Iterator[Path]:
+        """What is lost of what the run needs after round `number`, if training goes on from round `trained`."""
+        state, again = self.states[number], range(trained + 1, number + 1)
+        yield from self._lost(number, "scored")
+        if state.played > number:  # by a policy that may be gone
+            yield from self._lost(state.played, "rollouts")
+            if (self._run / name_of(state.played) / "signal").is_dir():
+                yield from self._lost(state.played, "signal/rollouts")
+        if trained and not is_whole(self.trained[trained], self._id(trained), full=self._full):
+            yield self.trained[trained]
+        for round in again:
+            if not self._id(round):
+                yield checkpoint_of(self._run, round) / MANIFEST
+            yield from self._lost(round, "kept")
+            yield from self._lost(round, "rollouts")
+        before = [self.states[round - 1] for round in again if round - 1 in self.states]
+        switched = {number_of(Path(each.switched).parent.name) for each in [state, *before] if each.switched}
+        for policy in sorted({trained, *switched, *map(number_of, state.opponents)}):
+            if 0 < policy <= trained:  # later ones are made again
+                yield from self._lost(policy, "checkpoint")
+                if not has_weights(checkpoint_of(self._run, policy)):
+                    yield checkpoint_of(self._run, policy)
+
+    def _lost(self, number: int, part: str) -> list[Path]:
+        return self._damaged(self._run / name_of(number) / part)
+
+    def _id(self, number: int) -> str:
+        return state_id_of(checkpoint_of(self._run, number)) or ""
 
 
 def go_back(run: Path, point: ResumePoint, *, full: bool) -> list[str]:
     """Put `run` back to `point` and delete what later rounds made, as far as it was damaged. Returns the warnings."""
-    last = point.state.iteration if point.state else 0
+    last = point.last
     warnings = [f"{path}: {LOST}" for path in point.lost]
     if point.state and point.state != read_state(run):
         write_state(run, point.state)
     if last < point.reached:
         if not point.state:
             (run / STATE).unlink(missing_ok=True)
-        for path in point.lost:  # what is damaged must not pass for whole
-            folder = path.parent if path.name == MANIFEST else path
-            if folder.is_dir():
-                shutil.rmtree(folder)
         warnings.append(f"{run}: resumes after round {last}; finished rounds that run again: {point.reached - last}")
+    if point.lost and point.to_repeat:
+        rounds = ", ".join(map(str, point.to_repeat))
+        warnings.append(f"{run}: repeats the training of round {rounds} on the rows that were kept")
+    for path in point.lost:  # what is damaged must not pass for whole
+        folder = path.parent if path.name == MANIFEST else path
+        if folder.is_dir() and (last < point.reached or folder.parent.name == STATES):
+            shutil.rmtree(folder)
+    for left in run.glob(f"{STATES}/.*"):  # half a state, from before a kill
+        shutil.rmtree(left)
     warnings += _restore_metrics(run, last)
     for manifest in sorted(run.glob(f"*/**/{MANIFEST}")):
         folder, parts = manifest.parent, manifest.relative_to(run).parts
@@ -88,32 +150,30 @@ def damaged(folder: Path, *, full: bool) -> list[Path]:
         return [folder / MANIFEST]
 
 
-def _known_states(run: Path) -> list[State]:
-    """The states after all finished rounds, the newest first."""
+def _known_states(run: Path) -> dict[int, State]:
+    """The states after all finished rounds, by round."""
     ends = [read_round(path.parent) for path in run.glob(f"round-*/{ROUND}")]
     states = [*(end.state for end in ends if end), *filter(None, [read_state(run)])]
-    known = {state.iteration: state for state in states if state.iteration > 0}
-    return [known[number] for number in sorted(known, reverse=True)]
+    return {state.iteration: state for state in states if state.iteration > 0}
 
 
-def _lost_inputs(run: Path, state: State, full: bool) -> Iterator[Path]:
-    """What the round after `state` reads and does not find as it was written."""
-    names = {f"{name_of(state.iteration)}/scored", state.checkpoint, state.switched}
-    names |= {f"{name}/checkpoint" for name in state.opponents if name != BASE}
-    for name in sorted(filter(None, names)):
-        yield from damaged(run / name, full=full)
-    if state.training_state and state.checkpoint:
-        slot = run / state.training_state
-        if not is_whole(slot, _training_id(run / state.checkpoint), full=full):
-            yield slot
+def _training_states(run: Path, rounds: Iterable[int]) -> dict[int, Path]:
+    """The training states on disk, by the last round that led to them. What cannot be read counts by its name."""
+    found, places = {}, {id: place for place in sorted(run.glob(f"{STATES}/*")) if (id := _id_of(place))}
+    for number in rounds:
+        named, id = run / STATES / name_of(number), state_id_of(checkpoint_of(run, number))
+        if id in places:
+            found[number] = places[id]
+        elif named.is_dir():
+            found[number] = named
+    return found
 
 
-def _training_id(checkpoint: Path) -> str:
-    """The id of the training state that was written with the checkpoint."""
+def _id_of(place: Path) -> str | None:
     try:
-        return str(read_json(checkpoint / MANIFEST)["counts"]["state"])
-    except (InputError, KeyError, TypeError):
-        return "unknown"
+        return read_info(place).id
+    except (InputError, TypeError):
+        return None
 
 
 def _restore_metrics(run: Path, last: int) -> list[str]:

@@ -5,38 +5,45 @@ The folders of an unfinished round belong to the run: what does not fit the pres
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import fmean
 
 from stages import filter as filter_stage
-from stages import rollout, score, train
+from stages import rollout, score
 from stages.core.clock import clock
 from stages.core.engines import Engine
 from stages.core.folder.artifact import Report
+from stages.core.folder.content import version_of
 from stages.core.game.rules import ActivePhase
-from stages.core.play.live import completions_of
 from stages.core.recipe import Recipe
 from stages.core.recipe.load import place_of
 from stages.iterate import opponents
 from stages.iterate.dealing import deal_games
-from stages.iterate.opponents import Records, name_of
-from stages.iterate.run_folder import prompts_version
-from stages.iterate.schedule import advance
-from stages.iterate.state import METRICS, Metrics, State, read_lines
+from stages.iterate.keeping import checkpoint_of
+from stages.iterate.opponents import BASE, CURRENT, name_of
+from stages.iterate.state import State
 
-FROM_PLAYING = (
-    "completion_tokens", "truncated", "truncated_thoughts", "unreadable_clues", "repeated_clues", "clue_entropy",
-    "vote_entropy",
-)  # fmt: skip
-SLOTS = ("training-state/a", "training-state/b")
-LEAST_ENTROPY = 0.3  # share of the first rounds' entropy below which there is a warning
-WINDOW = 3  # rounds in an average of entropies, since single rounds are noisy
 
-Reports = Mapping[str, Report]  # of a round's steps
+@dataclass(frozen=True)
+class Played:
+    """The games of a round, and those of its held-out signal, if it has one."""
+
+    dealt: Report
+    rollouts: Report
+    signal: Report | None
+    policy: int  # the round after which the policy that played was the current one
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What a round's games were worth, and what of them trains."""
+
+    played: Played
+    scored: Report
+    kept: Report
+    signal: Report  # whose accuracy and N/A decide the phase
 
 
 @dataclass(frozen=True)
@@ -64,32 +71,43 @@ class Round:
         return place_of(self.recipe.model.path)
 
     @property
-    def current(self) -> str | Path:
-        return self.run / self.state.checkpoint if self.state.checkpoint else self.base
+    def is_evaluated(self) -> bool:
+        """Whether the policy after the round is evaluated."""
+        every = self.recipe.evaluate.every
+        return every > 0 and self.number % every == 0
 
-    def play(self) -> tuple[State, Metrics, Metrics]:
-        """The state after the round, its metrics (comparable between runs) and its timings (not comparable)."""
-        phase, heldout = self.state.schedule.phase, self.recipe.iterate.signal == "heldout"
-        dealt = self._timed("deal", lambda: self._deal("games", "train"))
-        if heldout:  # dealt before anything is played, so that missing dev pairs are noticed at once
-            self._timed("deal", lambda: self._deal("signal/games", "dev"))
-        played = self._timed("rollout", lambda: self._rollout(dealt, "rollouts", "train"))
-        scored = self._timed("score", lambda: self._score(played, "scored", phase))
-        kept = self._timed("filter", lambda: self._filter(scored, phase))
-        signal = self._timed("signal", self._signal) if heldout else scored
-        trained = self._timed("train", lambda: self._train(kept, played))
-        results = opponents.results(dealt.out, scored.out)
-        made = {"rollout": played, "score": scored, "signal": signal, "filter": kept, "train": trained}
-        after = self._state_after(made, results)
-        metrics = self._metrics(made, after, results)
-        rate = played.timings["tokens_per_second"] if played.status == "done" else None
-        return after, metrics, {"iteration": self.number, "seconds": self.seconds, "tokens_per_second": rate}
+    def load(self, weights: str | Path) -> None:
+        """Give the engine the weights of the current policy."""
+        self.engine.load(CURRENT, weights, version_of(weights))
 
-    def _timed(self, step: str, work: Callable[[], Report]) -> Report:
+    def play(self, policy: int, weights: str | Path) -> Played:
+        """Deal and play the round's games by the policy after round `policy`, which is at `weights`."""
+        dealt = self.timed("deal", lambda: self._deal("games", "train"))
+        heldout = self.recipe.iterate.signal == "heldout"
+        dev = self.timed("deal", lambda: self._deal("signal/games", "dev")) if heldout else None  # noticed at once
+        rollouts = self.timed("rollout", lambda: self._rollout(dealt, "rollouts", "train", weights))
+        signal = self.timed("signal", lambda: self._rollout(dev, "signal/rollouts", "dev", weights)) if dev else None
+        return Played(dealt, rollouts, signal, policy)
+
+    def judge(self, played: Played) -> Judged:
+        """Score the games and choose the rows that train."""
+        phase = self.state.schedule.phase
+        scored = self.timed("score", lambda: self._score(played.rollouts, "scored", phase))
+        kept = self.timed(
+            "filter",
+            lambda: filter_stage.run(self.recipe, scored.out, self.folder / "kept", phase=phase, overwrite=True),
+        )
+        if (heldout := played.signal) is None:
+            return Judged(played, scored, kept, scored)
+        signal = self.timed("signal", lambda: self._score(heldout, "signal/scored", "decision"))
+        return Judged(played, scored, kept, signal)
+
+    def timed(self, step: str, work: Callable[[], Report]) -> Report:
+        """The result of a step, whose seconds are added up."""
         began = time.monotonic()
         with clock.part(step):
             report = work()
-        self.seconds[step] = round(time.monotonic() - began, 3)
+        self.seconds[step] = round(self.seconds.get(step, 0.0) + time.monotonic() - began, 3)
         return report
 
     def _deal(self, name: str, split: str) -> Report:
@@ -111,15 +129,15 @@ class Round:
     def _drawn(self) -> list[str]:
         return opponents.draw(self.state.opponents, self.recipe, self.number)
 
-    def _rollout(self, dealt: Report, name: str, split: str) -> Report:
-        earlier = {name: self.run / name / "checkpoint" for name in self._drawn if name != opponents.BASE}
+    def _rollout(self, dealt: Report, name: str, split: str, weights: str | Path) -> Report:
+        earlier = {name: checkpoint_of(self.run, opponents.number_of(name)) for name in self._drawn if name != BASE}
         report = rollout.run(
             self._with_clue_votes() if split == "train" else self.recipe,
             self.games,
             self.folder / name,
             deal=dealt.out,
             split=split,
-            models={opponents.CURRENT: self.current, opponents.BASE: self.base, **earlier},
+            models={CURRENT: weights, BASE: self.base, **earlier},
             engine=self.engine,
             overwrite=True,
         )
@@ -137,112 +155,3 @@ class Round:
     def _score(self, played: Report, name: str, phase: ActivePhase) -> Report:
         baselines = self.run / name_of(self.number - 1) / "scored/baselines.json" if self.number > 1 else None
         return score.run(self.recipe, played.out, self.folder / name, phase=phase, baselines=baselines, overwrite=True)
-
-    def _filter(self, scored: Report, phase: ActivePhase) -> Report:
-        return filter_stage.run(self.recipe, scored.out, self.folder / "kept", phase=phase, overwrite=True)
-
-    def _signal(self) -> Report:
-        """acc and na on games of dev pairs, which never train."""
-        played = self._rollout(self._deal("signal/games", "dev"), "signal/rollouts", "dev")
-        return self._score(played, "signal/scored", "decision")
-
-    def _train(self, kept: Report, played: Report) -> Report:
-        self.engine.sleep()
-        holds_to_base = self.recipe.train.anchor_to == "base" or self.state.switched is None
-        return train.run(
-            self.recipe,
-            kept.out,
-            self.folder / "checkpoint",
-            rollouts=played.out,
-            games=self.games,
-            model=self.current,
-            base=self.base,
-            anchor=self.base if holds_to_base else self.run / str(self.state.switched),
-            state_in=self.run / self.state.training_state if self.state.training_state else None,
-            state_out=self.run / self._next_slot,
-            planned_updates=planned_updates(self.recipe),
-            overwrite=True,
-        )
-
-    @property
-    def _next_slot(self) -> str:
-        return SLOTS[1] if self.state.training_state == SLOTS[0] else SLOTS[0]
-
-    def _state_after(self, made: Reports, results: Records) -> State:
-        scored, signal = made["score"].counts, made["signal"].counts
-        schedule = advance(self.state.schedule, signal["acc"], signal["na"], self.recipe.iterate)
-        checkpoint = str((self.folder / "checkpoint").relative_to(self.run))
-        best = self.state.best
-        if best is None or scored["vote_accuracy"] > best["vote_accuracy"]:
-            best = {"iteration": self.number - 1, "vote_accuracy": scored["vote_accuracy"]}
-        pool = opponents.with_results(self.state.opponents, results)
-        return replace(
-            self.state,
-            iteration=self.number,
-            schedule=schedule,
-            checkpoint=checkpoint,
-            switched=checkpoint if schedule.phase != self.state.schedule.phase else self.state.switched,
-            training_state=self._next_slot,
-            updates=self.state.updates + made["train"].counts["updates"],
-            baselines=scored["baselines"],
-            best=best,
-            opponents=opponents.next_pool(pool, self.recipe.iterate.opponents, self.number),
-        )
-
-    def _metrics(self, made: Reports, after: State, results: Records) -> Metrics:
-        before = self.state.schedule
-        played, scored, signal = (made[step].counts for step in ("rollout", "score", "signal"))
-        metrics = {
-            "iteration": self.number,
-            "phase": before.phase,
-            "acc": signal["acc"],
-            "na": signal["na"],
-            "acc_ema": after.schedule.acc_ema,
-            "na_ema": after.schedule.na_ema,
-            "dwell": before.dwell + 1,
-            "next_phase": after.schedule.phase,
-            "batch_acc": scored["acc"],
-            "batch_na": scored["na"],
-            **{name: value for name, value in scored.items() if name not in {"acc", "na"}},
-            **{name: played[name] for name in FROM_PLAYING},
-            "kept": made["filter"].counts["kept"],
-            "rejected": made["filter"].counts["reasons"],
-            "train": made["train"].counts,
-            "prompts": prompts_version(self.recipe),
-            "warnings": [*made["rollout"].warnings, *made["train"].warnings],
-        }
-        if self.recipe.iterate.opponents.share > 0:
-            pool = opponents.with_results(self.state.opponents, results)
-            metrics["opponents"] = opponents.metrics_of(pool, results)
-        earlier = [row for row in read_lines(self.run / METRICS) if row["iteration"] < self.number]
-        metrics["warnings"] += falling_entropy([*earlier, metrics])
-        return metrics
-
-
-def falling_entropy(rounds: Sequence[Metrics]) -> Iterator[str]:
-    """A warning for each entropy whose mean over the last rounds is below LEAST_ENTROPY times that over the first.
-
-    A policy whose answers grow more and more alike explores less, and its votes lose their variance. `rounds` are the
-    metrics of all rounds so far. Rounds without log-probs are ignored.
-    """
-    for what in ("clue", "vote"):
-        known = [row[f"{what}_entropy"] for row in rounds if row.get(f"{what}_entropy") is not None]
-        if len(known) > WINDOW and (last := fmean(known[-WINDOW:])) < LEAST_ENTROPY * (first := fmean(known[:WINDOW])):
-            yield (
-                f"the entropy of {what}s has fallen to {last:.2g} nats per token, from {first:.2g} in the first rounds "
-                f"({last / first:.0%}): raise train.kl, or lower train.learning_rate"
-            )
-
-
-def planned_updates(recipe: Recipe) -> int | None:
-    """Optimizer steps that the schedule spans: of all rounds, each one step or as many as its largest phase fills.
-
-    None if the recipe fixes the number.
-    """
-    if recipe.train.total_updates is not None:
-        return None
-    if recipe.train.rows_per_update is None:
-        return recipe.iterate.rounds
-    clues = recipe.game.players * recipe.game.clue_rounds
-    rows = recipe.iterate.games * max(clues, completions_of(recipe.game) - clues)
-    return recipe.iterate.rounds * math.ceil(rows / recipe.train.rows_per_update)

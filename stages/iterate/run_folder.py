@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +16,7 @@ from stages.core.folder.manifest import differences
 from stages.core.recipe import Recipe, dump
 from stages.core.recipe.load import parse, prompt_files
 from stages.core.user_code import is_user_file
-from stages.iterate.opponents import name_of, number_of
 from stages.iterate.recovery import damaged
-from stages.iterate.state import State
 
 RECIPE, STAGE = "recipe.yaml", "iterate"
 MADE = "made_games"  # in the manifest: the content of the games that the run made for itself
@@ -88,20 +85,6 @@ def own_games(out: Path, recipe: Recipe, *, full: bool, overwrite: bool) -> Path
 
 def has_rounds(out: Path) -> bool:
     return any(out.glob("round-*"))
-
-
-def prune(run: Path, recipe: Recipe, state: State) -> None:
-    """Delete the checkpoints of finished rounds that the recipe does not keep."""
-    last, every = state.iteration, recipe.iterate.keep_every
-    keep = {name_of(number) for number in range(1, last + 1) if every and number % every == 0}
-    keep |= {name_of(number) for number in range(last - recipe.iterate.keep_checkpoints + 1, last + 1)}
-    keep |= {name_of(int(state.best["iteration"]))} if state.best else set()
-    keep |= {Path(state.switched).parent.name} if state.switched else set()
-    for folder in sorted(run.glob("round-*/checkpoint")):
-        name = folder.parent.name
-        if number_of(name) <= last and name not in keep | set(state.opponents):
-            (folder / MANIFEST).unlink(missing_ok=True)  # first: a kill must leave nothing that looks like an output
-            shutil.rmtree(folder)
 
 
 def _difference(out: Path, recipe: Recipe, inputs: dict[str, str]) -> tuple[str, bool]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -24,14 +25,17 @@ from stages.core.recipe import Recipe
 from stages.core.recipe.load import place_of, prompt_files
 from stages.core.recipe.served import is_served
 from stages.core.vlm.needs import check_models
+from stages.iterate.ahead import check_apart
 from stages.iterate.callbacks import Callback, FinishedRound, call_back, load_callbacks, sample_games
 from stages.iterate.evaluation import evaluate_if_due
-from stages.iterate.recovery import LOST, find_resume_point, go_back
+from stages.iterate.keeping import prune
+from stages.iterate.recovery import LOST, ResumePoint, find_resume_point, go_back
 from stages.iterate.round import Round
-from stages.iterate.run_folder import PROMPTS, begin, has_begun, has_rounds, inputs_of, own_games, prune
+from stages.iterate.rounds import Finished, Rounds
+from stages.iterate.run_folder import PROMPTS, begin, has_begun, has_rounds, inputs_of, own_games
 from stages.iterate.schedule import start
 from stages.iterate.state import METRICS, TIMINGS, Metrics, State, read_lines, record, write_round, write_state
-from stages.iterate.timing import breakdown
+from stages.iterate.training import Training, open_training
 from stages.rollout import preflight
 from stages.train.accelerate_file import spread_of
 
@@ -72,22 +76,30 @@ def run(
             live.load("current", base, inputs["base"][:12])
         begin(out, recipe, inputs, overwrite=overwrite, new_prompts=new_prompts)
         full = power_was_cut or overwrite
-        state, warnings = _resume(out, recipe, inputs, full=full, overwrite=overwrite)
-        first = state.iteration
-        prune(out, recipe, state)  # a kill may have left old checkpoints
-        if first < recipe.iterate.rounds:
+        point, warnings = _resume(out, recipe, inputs, full=full, overwrite=overwrite)
+        state, rounds = point.state or State(0, start(recipe.iterate)), recipe.iterate.rounds
+        prune(out, recipe, state, point.trained)  # a kill may have left old checkpoints
+        if point.last < rounds:
             live = live or stack.enter_context(_engine(recipe, base))
             pictures = games or own_games(out, recipe, full=full, overwrite=overwrite)
             found = _unplayable(out, recipe, pictures) if unplayable is None else unplayable
             left_out = playable.write_list(out, recipe, found, _left_out_before(out))
-            if first == 0:
-                _before_round_1(Round(out, recipe, pictures, live, 0, state, left_out), on_preflight)
-            clock.start()
-            for number in range(first + 1, recipe.iterate.rounds + 1):
-                _refuse_edited_files(out, recipe, inputs)
-                this = Round(out, recipe, pictures, live, number, state, left_out)
-                state = _play_round(this, callbacks, on_round, warnings)
-        return _report(out, state, "done" if first < state.iteration else "up to date", warnings)
+            this = Round(out, recipe, pictures, live, point.last, state, left_out)
+            if point.last == 0:
+                _before_round_1(this, on_preflight)
+            with open_training(out, recipe, pictures, point) as training:
+                clock.start()
+                all_rounds = Rounds(training)
+                for number in range(point.last + 1, rounds + 1):
+                    _refuse_edited_files(out, recipe, inputs)
+                    this = replace(this, number=number, state=state, seconds={})
+                    state = _end(all_rounds.finish(this), training, callbacks, on_round, warnings)
+        elif point.to_repeat:
+            with open_training(out, recipe, games or own_games(out, recipe, full=full, overwrite=overwrite), point):
+                pass  # the state after the last round was not on disk yet
+        prune(out, recipe, state, state.iteration)
+        done = point.last < state.iteration or point.to_repeat
+        return _report(out, state, "done" if done else "up to date", warnings)
 
 
 def _check(recipe: Recipe, games: Path | None) -> dict[str, Callback]:
@@ -122,6 +134,7 @@ def _engine(recipe: Recipe, base: str | Path) -> Engine:
     """The run's engine. What playing or training lacks is named before games are made or weights are loaded."""
     check_models(recipe, [base], trains=recipe.train.trainer == "trl")
     train.check_ready(recipe)
+    check_apart(recipe)
     return open_engine(recipe)
 
 
@@ -148,8 +161,8 @@ def _left_out_before(out: Path) -> frozenset[str] | None:
 
 def _resume(
     out: Path, recipe: Recipe, inputs: dict[str, str], *, full: bool, overwrite: bool
-) -> tuple[State, list[str]]:
-    """The state that the run resumes from, and warnings about what was lost, which it prints."""
+) -> tuple[ResumePoint, list[str]]:
+    """Where the run goes on, and warnings about what was lost, which it prints."""
     point = find_resume_point(out, full=full)
     if point.state is None and point.reached > 1:  # several rounds would run again, which nobody wants unasked
         if not overwrite:
@@ -163,7 +176,7 @@ def _resume(
     warnings = go_back(out, point, full=full)
     for warning in warnings:
         print(f"warning: {warning}", file=sys.stderr)
-    return point.state or State(0, start(recipe.iterate)), warnings
+    return point, warnings
 
 
 def _before_round_1(this: Round, on_preflight: Callable[[Report], None] | None) -> None:
@@ -203,23 +216,26 @@ def _refuse_edited_files(out: Path, recipe: Recipe, inputs: dict[str, str]) -> N
             )
 
 
-def _play_round(this: Round, callbacks: dict[str, Callback], on_round: OnRound | None, warnings: list[str]) -> State:
-    after, metrics, timings = this.play()
-    timings |= breakdown(clock.lap())
-    assert after.checkpoint is not None
-    evaluate_if_due(this, this.run / after.checkpoint)
-    clock.lap()  # an evaluation is no part of a round; what follows counts to the next one
+def _end(
+    finished: Finished,
+    training: Training,
+    callbacks: dict[str, Callback],
+    on_round: OnRound | None,
+    warnings: list[str],
+) -> State:
+    """Record a round, delete what is no longer needed, and tell those who watch."""
+    this, after, metrics, timings = finished.round, finished.state, finished.metrics, finished.timings
     record(this.run / METRICS, metrics)
     record(this.run / TIMINGS, timings)
     write_round(this.folder, after, metrics)  # now the round is finished
     write_state(this.run, after)
-    prune(this.run, this.recipe, after)
+    prune(this.run, this.recipe, after, training.oldest)
     if on_round:
         on_round(metrics, timings)
     if callbacks:
         games = sample_games(this.folder, this.recipe.seed)
-        finished = FinishedRound(this.number, metrics, timings, games, this.games, this.run, this.folder)
-        warnings += call_back(callbacks, finished)
+        seen = FinishedRound(this.number, metrics, timings, games, this.games, this.run, this.folder)
+        warnings += call_back(callbacks, seen)
     return after
 
 

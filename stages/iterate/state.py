@@ -1,4 +1,7 @@
-"""Where a run stands: the state after its last round, and the state and metrics of every round."""
+"""Where a run stands: the state after its last round, and the state and metrics of every round.
+
+Earlier versions wrote more fields, which are ignored.
+"""
 
 from __future__ import annotations
 
@@ -31,12 +34,12 @@ class State:
 
     iteration: int  # last finished round; 0 before the first
     schedule: Schedule
-    checkpoint: str | None = None  # of the current policy, relative to the run; None: the base model
-    training_state: str | None = None  # relative to the run; None: training has not begun
+    checkpoint: str | None = None  # the newest with weights, relative to the run; None: there is none yet
     updates: int = 0  # optimizer steps so far
     baselines: dict[str, float] = field(default_factory=lambda: {"spy": 0.0, "civilian": 0.0})
     switched: str | None = None  # the checkpoint at the last change of phase; None: the base model
     best: dict[str, Any] | None = None  # {"iteration", "vote_accuracy"} of the best policy that has played
+    played: int = 0  # the round whose games were played ahead; 0 if none were
     opponents: dict[str, Record] = field(default_factory=dict)  # the pool, and how often its members were beaten
 
 

@@ -58,6 +58,18 @@ def round_charts(run: RunFiles) -> list[Chart]:
     ]
 
 
+def time_charts(run: RunFiles) -> list[Chart]:
+    """Where the seconds of each round went; no chart for runs without a breakdown."""
+    timed = {row["iteration"]: row for row in run.timings if "breakdown.total" in row}
+    if not timed:
+        return []
+    curves = [
+        Curve(name, {number: (value_of(row, f"breakdown.{name}"), None, None) for number, row in timed.items()})
+        for name in ("engine", "optimizer", "overhead")
+    ]
+    return [Chart("Time of a round", "seconds", curves, run.x_range, FROM_ZERO, None, clue_phases(run.rounds))]
+
+
 def evaluation_charts(run: RunFiles) -> list[Chart]:
     """A chart for each top-level key of the evaluations. The `chance` of a group is its dashed line."""
     charts = []

@@ -21,8 +21,8 @@ Values = dict[str, Any]
 class RunFiles:
     """A run with at least one finished round. Nested values have dotted names: `game.players`, `train.kl`.
 
-    `rounds` are the rows of metrics.jsonl, one per finished round. `evaluations` have an `iteration` as well, which is
-    0 for the base model.
+    `rounds` are the rows of metrics.jsonl, one per finished round. `timings` are those of timings.jsonl, of which some
+    or all may be missing. `evaluations` have an `iteration` as well, which is 0 for the base model.
     """
 
     folder: Path
@@ -30,6 +30,7 @@ class RunFiles:
     recipe: Values
     state: Values
     rounds: list[Values]
+    timings: list[Values]
     evaluations: list[Values]
 
     @property
@@ -69,8 +70,10 @@ def read_run(folder: Path) -> RunFiles:
     evaluations = [{"iteration": row["iteration"], **row.pop("evaluation")} for row in rounds if row.get("evaluation")]
     if (folder / "evaluations.jsonl").is_file():
         evaluations += _read_rows(folder / "evaluations.jsonl", finished)
+    timings = _read_rows(folder / "timings.jsonl", finished) if (folder / "timings.jsonl").is_file() else []
     base = str(manifest["inputs"]["base"])
-    return RunFiles(folder, base, flat(recipe), flat(state), [*map(flat, rounds)], [*map(flat, evaluations)])
+    rows = ([*map(flat, found)] for found in (rounds, timings, evaluations))
+    return RunFiles(folder, base, flat(recipe), flat(state), *rows)
 
 
 def flat(body: Values, prefix: str = "") -> Values:

@@ -28,6 +28,7 @@ class Job:
     start: str = ""  # the id of the state to start from
     state_id: str = ""  # of the state after
     off_policy: int = 0  # rows played by other weights than those that train
+    played_before: bool = False  # whether they were played so on purpose
     in_background: bool = False  # whether the state is written after the call
 
     def ratio_is_to_start(self, updates: int) -> bool:

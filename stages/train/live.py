@@ -82,7 +82,7 @@ class Trainer(ABC):
         self.close()
 
 
-def open_trainer(recipe: Recipe) -> Trainer:
+def open_trainer(recipe: Recipe, *, apart: bool = False) -> Trainer:
     """The trainer for a recipe: in this process, or in `train.processes` others that live until it is closed."""
     train = recipe.train
     if train.trainer == "stub":
@@ -90,7 +90,7 @@ def open_trainer(recipe: Recipe) -> Trainer:
 
         return Stub(recipe)
     check_ready(recipe)
-    if train.processes > 1 or train.accelerate_config is not None:
+    if apart or train.processes > 1 or train.accelerate_config is not None:
         from stages.train.launch import Launched
 
         return Launched(recipe)

@@ -46,6 +46,7 @@ def run(
     planned_updates: int | None = None,
     trainer: Trainer | None = None,
     handover: Path | None = None,
+    played_before: bool = False,
     overwrite: bool = False,
 ) -> Report:
     """Train on the kept rows, each once in stored order, and write a checkpoint to `out`.
@@ -65,6 +66,8 @@ def run(
     are neither hashed nor synced, and replace what is there in one step. All else is the same with and without a
     trainer. A finished output is up to date only as long as its state is on disk or in the trainer.
 
+    `played_before` says that an earlier policy has played the rows on purpose; otherwise there is a warning about them.
+
     Without rows nothing is trained: the state is carried on and its weights are exported. Raises `InputError` for rows
     that do not belong together or to the model, before any update.
     """
@@ -83,6 +86,7 @@ def run(
         state_out=None if handover else str(state_out.resolve()),
         handover=str(handover.absolute()) if handover else None,
         in_background=trainer is not None,
+        played_before=played_before,
     )
     call = _Call(job, trainer, state_out, {**recipe.settings("model", "train"), "planned_updates": planned_updates})
     call.check()
@@ -179,7 +183,7 @@ class _Call:
         version = version_of(self.job.model)
         foreign = [row.policy_version for row in rows if row.policy_version != version]
         job, warnings = self._with_rows(out, len(rows), len(foreign))
-        if foreign:
+        if foreign and not self.job.played_before:
             warnings.append(
                 f"{len(foreign)} of {len(rows)} rows were played by policy version {foreign[0]}, but {job.model} is "
                 f"version {version}: if that is wrong, give the policy that played them as --model"

@@ -11,7 +11,7 @@ from PIL import Image
 
 from stages.core import vlm
 from stages.core.engines.fit import Fit, check_fit
-from stages.core.engines.local_policy import LocalPolicy
+from stages.core.engines.local_policy import LocalPolicy, Processing
 from stages.core.errors import InputError
 from stages.core.folder.files import sha256_file
 from stages.core.pictures import Picture
@@ -121,7 +121,8 @@ def test_mllama_falls_back_to_plain_computation_with_a_note(tmp_path: Path):
 
 @pytest.mark.parametrize("build", [build_llava_next, build_mllama])
 def test_answers_in_a_batch_equal_answers_alone(build: Any, tmp_path: Path, pictures: list[Picture]):
-    policy = LocalPolicy(build(tmp_path / "model"), RECIPE)
+    model = build(tmp_path / "model")
+    policy = LocalPolicy(model, RECIPE, Processing(model, RECIPE))
     alone = [(policy.question(request, 900), 0) for request in requests(pictures, 1)]
     said = [policy.complete([row], torch.device("cpu"))[0] for row in alone]
     policy.fit = check_fit(policy.model, policy.processor, "here")

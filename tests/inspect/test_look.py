@@ -41,7 +41,7 @@ def test_one_row_is_shown_in_full(outputs: dict[str, Path]):
 
 def test_a_run_in_its_first_round_and_a_training_state_are_described(games: Path, tmp_path: Path):
     run = iterate.run(fake_recipe("iterate.rounds=1", "iterate.games=3"), tmp_path / "run", games=games).out
-    assert "training state" in look.overview(run / "training-state/a", 5).title
+    assert "training state" in look.overview(run / "training-state/round-0001", 5).title
     (run / "state.json").unlink()
     assert "in its first round" in look.overview(run, 5).title
 
@@ -67,6 +67,13 @@ def test_a_run_shows_its_rounds(games: Path, tmp_path: Path):
     run = iterate.run(fake_recipe("iterate.rounds=2", "iterate.games=3"), tmp_path / "run", games=games).out
     view = look.overview(run, limit=10)
     assert view.tables["rounds"]["iteration"].to_list() == [1, 2] and "loss" in view.tables["rounds"].columns
+    seconds = view.tables["seconds"].row(1, named=True)
+    parts = [seconds[name] for name in ("engine", "optimizer", "overhead")]
+    assert (
+        seconds["iteration"] == 2
+        and sum(parts) == pytest.approx(seconds["total"], abs=0.01)
+        and "syncing" in seconds["largest overheads"]
+    )
     right = view.tables["rounds"]["vote_accuracy"].to_list()
     played = right.index(max(right)) + 1
     assert view.facts["best"] == f"the policy of round {played - 1}: vote accuracy {max(right):.3f} in round {played}"

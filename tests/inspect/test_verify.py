@@ -65,7 +65,7 @@ def test_a_run_is_verified_and_repaired(games: Path, tmp_path: Path):
 def test_a_picture_and_a_training_state_are_verified(games: Path, tmp_path: Path):
     iterate.run(RECIPE, tmp_path / "run", games=games)
     shutil.copytree(games, tmp_path / "run/games")
-    for name in ("training-state/a/weights.json", "games/images/pair-000_original.png"):
+    for name in ("training-state/round-0001/weights.json", "games/images/pair-000_original.png"):
         flip_a_bit(tmp_path / "run" / name)
     assert len(verify(tmp_path / "run").counts["damaged"]) == 2
 

@@ -17,8 +17,11 @@ from stages.core.engines.fake import FakeEngine
 from tests.helpers import fake_recipe, write_games
 from tests.processes import forked
 
-RECIPE = ["iterate.games=4", "iterate.rounds=3", "rollout.concurrent_games=2", "iterate.switching=cycle"]
-RECIPE += ["evaluate.every=2", "evaluate.games=2", "evaluate.transcripts=2"]
+# Rounds 1 and 2 are not saved.
+RECIPE = ["iterate.games=4", "iterate.rounds=4", "rollout.concurrent_games=2", "iterate.save_every=3"]
+RECIPE += ["iterate.switching=cycle", "iterate.cycle_length=3"]
+RECIPE += ["evaluate.every=4", "evaluate.games=2", "evaluate.transcripts=2"]
+AHEAD = [*RECIPE, "iterate.play_ahead=true", "evaluate.every=0"]
 AGAIN = 2 * (4 + 1) + 2 * 2 * 2  # requests of one block of two games, or of an evaluation's votes by two policies
 NEVER = 10**9
 
@@ -92,7 +95,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
 
 def test_a_run_killed_at_any_write_ends_with_the_same_bytes(tmp_path: Path, undisturbed: Undisturbed):
     assert undisturbed.writes > 60
-    for kill_at in range(2, undisturbed.writes + 1, undisturbed.writes // 14):
+    for kill_at in range(2, undisturbed.writes + 1, undisturbed.writes // 11):
         out = tmp_path / f"killed-{kill_at}" / "run"
         assert drive(kill_at, out, undisturbed.games) == -signal.SIGKILL
         assert drive(NEVER, out, undisturbed.games) == 0
@@ -100,14 +103,14 @@ def test_a_run_killed_at_any_write_ends_with_the_same_bytes(tmp_path: Path, undi
         assert _asked(out) - undisturbed.asked <= AGAIN, f"killed at write {kill_at}"
 
 
-def test_a_run_killed_again_and_again_still_ends(tmp_path: Path, undisturbed: Undisturbed):
-    out = tmp_path / "often" / "run"
-    kills = 0
-    while (code := drive(24, out, undisturbed.games)) == -signal.SIGKILL:
+def test_a_run_that_plays_ahead_and_is_killed_again_and_again_still_ends(tmp_path: Path, undisturbed: Undisturbed):
+    assert drive(NEVER, tmp_path / "whole/run", undisturbed.games, AHEAD) == 0
+    out, kills = tmp_path / "often/run", 0
+    while (code := drive(50, out, undisturbed.games, AHEAD)) == -signal.SIGKILL:
         kills += 1
         assert kills < 100
     assert code == 0 and kills > 3
-    assert fingerprint(out) == undisturbed.files
+    assert fingerprint(out) == fingerprint(tmp_path / "whole/run")
 
 
 def test_a_lock_refuses_a_second_run(games: Path, tmp_path: Path):

@@ -43,7 +43,7 @@ PLACES = [
     ("round-0002/.rollouts.partial", 4),
     ("round-0002/.scored.partial", 2),
     ("round-0002/.kept.partial", 2),
-    ("training-state", 2),
+    ("training-state/.round-0002.partial", 1),
     ("round-0002/.checkpoint.partial", 1),
     ("state.json", 2),
 ]

@@ -56,7 +56,7 @@ def test_older_results_count_less_and_the_win_rate_without_games_is_a_half():
 def test_the_policy_of_a_round_joins_after_it_and_the_oldest_leaves():
     rules, pool, members = Opponents(share=0.5, every=3, size=2), {}, {}
     for number in range(1, 11):
-        pool = next_pool(pool, rules, number)
+        pool = next_pool(pool, rules, number - 1)
         members[number] = list(pool)
     assert members[1] == members[3] == ["base"]  # the third round's checkpoint still is the current policy
     assert members[4] == ["base", "round-0003"]

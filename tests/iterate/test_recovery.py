@@ -1,4 +1,4 @@
-"""A run that lost files resumes after its last whole round and says what it lost."""
+"""A run that lost files repeats what it needs, from rows that were played once, and says what it lost."""
 
 import json
 import shutil
@@ -44,20 +44,22 @@ def emptied(path: Path) -> None:
     path.write_bytes(bytes(path.stat().st_size))
 
 
+RUNS_AGAIN = "resumes after round 2; finished rounds that run again: 1"
+TRAINS_AGAIN = "repeats the training of round 3 on the rows that were kept"
 SPOIL = {
-    "a checkpoint": "round-0003/checkpoint/weights.json",
-    "a training state": "training-state/a/weights.json",
-    "the state of a training state": "training-state/a/state.json",
-    "baselines": "round-0003/scored/baselines.json",
-    "a manifest": "round-0003/checkpoint/manifest.json",
+    "a checkpoint": ("round-0003/checkpoint/weights.json", TRAINS_AGAIN),
+    "a training state": ("training-state/round-0003/weights.json", TRAINS_AGAIN),
+    "the state of a training state": ("training-state/round-0003/state.json", TRAINS_AGAIN),
+    "baselines": ("round-0003/scored/baselines.json", RUNS_AGAIN),
+    "a manifest": ("round-0003/checkpoint/manifest.json", RUNS_AGAIN),
 }
 
 
 @pytest.mark.parametrize(
     "lost", [emptied, Path.unlink, lambda path: path.write_bytes(b"")], ids=["zeros", "gone", "empty"]
 )
-@pytest.mark.parametrize("name", SPOIL.values(), ids=SPOIL.keys())
-def test_a_run_resumes_after_its_last_whole_round(run: Path, games: Path, name: str, lost, capsys):
+@pytest.mark.parametrize(("name", "what"), SPOIL.values(), ids=SPOIL.keys())
+def test_a_run_makes_again_what_was_lost(run: Path, games: Path, name: str, what: str, lost, capsys):
     expected = fingerprint(run)
     lost(run / name)
     engine = FakeEngine()
@@ -65,7 +67,7 @@ def test_a_run_resumes_after_its_last_whole_round(run: Path, games: Path, name: 
     assert report.status == "done" and fingerprint(run) == expected
     assert engine.tally.completions == 0  # what was played is there
     said = capsys.readouterr().err
-    for text in [str((run / name).parent), "resumes after round 2; finished rounds that run again: 1"]:
+    for text in [str((run / name).parent), what]:
         assert text in said and any(text in warning for warning in report.warnings)
     assert "missing" not in " ".join(iterate.run(recipe(), run, games=games).warnings)
 
@@ -101,8 +103,8 @@ def test_lost_outputs_of_earlier_rounds_are_only_named(run: Path, games: Path):
 
 def test_several_rounds_begin_anew_only_with_overwrite(run: Path, games: Path):
     expected = fingerprint(run)
-    for slot in ("a", "b"):
-        emptied(run / f"training-state/{slot}/weights.json")
+    for state in run.glob("training-state/*"):
+        emptied(state / "weights.json")
     with pytest.raises(InputError, match="no earlier round has all .* discard the run with --overwrite"):
         iterate.run(recipe(), run, games=games)
     report = iterate.run(recipe(), run, games=games, overwrite=True)
@@ -111,7 +113,7 @@ def test_several_rounds_begin_anew_only_with_overwrite(run: Path, games: Path):
 
 def test_after_a_power_cut_every_byte_is_read(run: Path, games: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     expected = fingerprint(run)
-    state = run / "training-state/a/state.json"
+    state = run / "training-state/round-0003/state.json"
     body = json.loads(state.read_text())
     middle = body["files"]["weights.json"]
     middle["sha256"] = "0" * 64  # as if a byte in the middle had changed, which sizes and ends do not show
@@ -121,7 +123,7 @@ def test_after_a_power_cut_every_byte_is_read(run: Path, games: Path, tmp_path: 
     monkeypatch.setattr(locking, "BOOT", tmp_path / "boot")
     (tmp_path / ".run.lock").write_text("before it")
     report = iterate.run(recipe(), run, games=games)
-    assert report.status == "done" and "resumes after round 2" in " ".join(report.warnings)
+    assert report.status == "done" and TRAINS_AGAIN in " ".join(report.warnings)
     assert fingerprint(run) == expected
 
 

@@ -8,6 +8,7 @@ PROOF = ("iterative-spo", "shuffled")
 ARMS: dict[str, tuple[str, ...]] = {
     "iterative-spo": (),
     "shuffled": ("score.shuffle=true",),
+    "play ahead": ("iterate.play_ahead=true",),
     "pure decision": ("iterate.switching=decision",),
     "pure clue": ("iterate.switching=clue",),
     "no RAE": ("score.role_baselines=false",),

@@ -64,10 +64,10 @@ def page_of(run: Path, **options) -> Page:
 def test_a_run_becomes_one_page(run: Path):
     done = report.run(run)
     assert (done.stage, done.status, done.out) == ("report", "done", run / "report.html")
-    assert done.counts == {"rounds": ROUNDS, "curves": 12, "evaluation_curves": 0, "games": 3,
+    assert done.counts == {"rounds": ROUNDS, "curves": 13, "evaluation_curves": 0, "games": 3,
                            "bytes": (run / "report.html").stat().st_size}  # fmt: skip
     page = Page(done.out.read_text(encoding="utf-8"))
-    assert len([svg for svg in page.having("svg") if svg.get("class") == "chart"]) == 12
+    assert len([svg for svg in page.having("svg") if svg.get("class") == "chart"]) == 13
     assert {"small", "6 of 6", "3 decision, 3 clue; next: decision", "0"} <= set(page.texts())
     assert len(page.having("article")) == 3 and len(page.having("img")) == 6
 

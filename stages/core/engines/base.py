@@ -137,6 +137,7 @@ class Engine(ABC):
 
     def __init__(self) -> None:
         self._runner = asyncio.Runner()
+        self._working: asyncio.Task[Any] | None = None  # what `run` runs
         self._versions: dict[str, str] = {}
         self.tally = Tally()
 
@@ -190,7 +191,21 @@ class Engine(ABC):
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine in the engine's event loop, which outlives a stage."""
-        return self._runner.run(work)
+
+        async def known() -> T:
+            self._working = asyncio.current_task()
+            try:
+                return await work
+            finally:
+                self._working = None
+
+        return self._runner.run(known())
+
+    def interrupt(self) -> None:
+        """Cancel what another thread runs in the event loop, if anything."""
+        working = self._working
+        if working is not None:
+            working.get_loop().call_soon_threadsafe(working.cancel)
 
     def __enter__(self) -> Self:
         return self

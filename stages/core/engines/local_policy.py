@@ -14,8 +14,10 @@ from stages.core.engines.base import Completion, Request, sampler_name
 from stages.core.engines.decoding import Decoding
 from stages.core.engines.fit import Fit
 from stages.core.engines.picture_cache import PictureCache
+from stages.core.folder.content import MANIFEST, content_hash
 from stages.core.game.thinking import thinking_tags
 from stages.core.recipe.model import Model as ModelRecipe
+from stages.core.vlm.loading import processor_place
 from stages.core.vlm.prompts import Prompt
 
 if TYPE_CHECKING:
@@ -30,21 +32,38 @@ class Question:
     prompt: Prompt
 
 
-class LocalPolicy:
-    """Weights, their processor with a cache of pictures, and the tokens that end an answer or must not occur in it."""
+class Processing:
+    """A processor with a cache of pictures. Policies whose processors have the same files share one."""
 
     def __init__(self, model: str | Path, recipe: ModelRecipe) -> None:
-        self.processor: ProcessorMixin = vlm.load_processor(model, recipe)  # first, since weights may take minutes
+        self.processor: ProcessorMixin = vlm.load_processor(model, recipe)
+        self.settings = self.processor.to_json_string()
+        self.pictures = PictureCache(self.processor.image_processor)
+        self.processor.image_processor = self.pictures
+
+    @staticmethod
+    def key(model: str | Path, recipe: ModelRecipe) -> str:
+        """The same for folders with the same files but for weights and what vz writes, and for hub names."""
+        folder = Path(processor_place(model, recipe))
+        if not folder.is_dir():
+            return str(model)
+        files = [file for file in sorted(folder.iterdir()) if file.is_file() and not _is_of_weights(file)]
+        return "\n".join(f"{file.name} {content_hash(file)}" for file in files)
+
+
+class LocalPolicy:
+    """Weights, their processor, and the tokens that end an answer or must not occur in it."""
+
+    def __init__(self, model: str | Path, recipe: ModelRecipe, processing: Processing) -> None:
+        self.processor, self.pictures = processing.processor, processing.pictures
         self.model: PreTrainedModel = vlm.load_model(model, recipe)
         # Equal for models that differ in the values of their weights only.
-        parts = type(self.model), self.model.config, self.model.dtype, self.processor.to_json_string()
+        parts = type(self.model), self.model.config, self.model.dtype, processing.settings
         self.kind = "\n".join(map(str, parts))
         self._sampler = sampler_name("transformers", str(self.model.dtype), recipe.quantization)
         self.stop_tokens = frozenset(vlm.stop_tokens(self.model, self.processor))
         self.suppressed = vlm.placeholder_tokens(self.model, self.processor)
         self._answers = vlm.AnswerText(self.processor, thinking_tags(recipe))
-        self.pictures = PictureCache(self.processor.image_processor)
-        self.processor.image_processor = self.pictures
         self.fit = Fit(joins=False, shares=False)  # what always works
 
     def question(self, request: Request, max_tokens: int) -> Question:
@@ -96,6 +115,11 @@ class LocalPolicy:
             prompt_sha256=vlm.prompt_hash(prompt.ids),
             sampler=self._sampler,
         )
+
+
+def _is_of_weights(file: Path) -> bool:
+    """Whether a file in a model's folder is no part of what its processor is made from."""
+    return "safetensors" in file.name or file.suffix in (".bin", ".md") or file.name in (MANIFEST, "training.json")
 
 
 def _prompts(rows: Sequence[Question], shares: bool) -> tuple[list[Question], list[int]]:

@@ -20,6 +20,7 @@ class _Entry:
     images: list[Image.Image]
     made: dict[str, dict[str, Any]] = field(default_factory=dict)  # by the options of the call
     inputs: dict[str, Any] | None = None  # what the model gets of them
+    counted: int = 0  # of its bytes, those that the cache has counted
 
     def size(self) -> int:
         """Bytes. A tensor that is both made and input counts once."""
@@ -38,6 +39,7 @@ class PictureCache:
         self._inner = image_processor
         self._limit = limit
         self._entries: OrderedDict[tuple[Picture, ...], _Entry] = OrderedDict()  # the one used last at the end
+        self._held = 0  # bytes of all entries
         self.prepared = 0  # calls of the image processor
 
     def __getattr__(self, name: str) -> Any:
@@ -52,8 +54,8 @@ class PictureCache:
             images = [picture.load() for picture in key]
             for image in images:
                 setattr(image, KEY, key)
-            self._entries[key] = _Entry(images)
-            self._shrink()
+            self._entries[key] = entry = _Entry(images)
+            self._grow(entry)
         self._entries.move_to_end(key)
         return self._entries[key].images
 
@@ -62,7 +64,7 @@ class PictureCache:
         entry = self._entries.get(tuple(pictures))
         if entry is not None and entry.inputs is None:
             entry.inputs = inputs
-            self._shrink()
+            self._grow(entry)
 
     def kept(self, pictures: Sequence[Picture]) -> dict[str, Any] | None:
         """What `keep` kept of these pictures, unless they were dropped since."""
@@ -81,7 +83,7 @@ class PictureCache:
         if call not in entry.made:
             self.prepared += 1
             entry.made[call] = dict(self._inner(images, **options))
-            self._shrink()
+            self._grow(entry)
         from transformers import BatchFeature
 
         return BatchFeature(dict(entry.made[call]))  # a copy: processors remove what only they need
@@ -93,11 +95,13 @@ class PictureCache:
             return None
         return entry
 
-    def _shrink(self) -> None:
-        """Drop entries down to the limit, the one used longest ago first, but never the last."""
-        held = sum(entry.size() for entry in self._entries.values())
-        while held > self._limit and len(self._entries) > 1:
-            held -= self._entries.popitem(last=False)[1].size()
+    def _grow(self, entry: _Entry) -> None:
+        """Count what the entry holds now. Drop others down to the limit, the one used longest ago first."""
+        self._held -= entry.counted
+        entry.counted = entry.size()
+        self._held += entry.counted
+        while self._held > self._limit and len(self._entries) > 1:
+            self._held -= self._entries.popitem(last=False)[1].counted
 
 
 def _flat(images: Any) -> Iterator[Any]:

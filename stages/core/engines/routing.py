@@ -70,6 +70,9 @@ class RoutingEngine(Engine):
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         return self._weights.run(work)
 
+    def interrupt(self) -> None:
+        self._weights.interrupt()
+
     def close(self) -> None:
         with ExitStack() as all_of_them:  # whichever fails
             all_of_them.callback(super().close)

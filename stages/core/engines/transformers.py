@@ -12,7 +12,7 @@ from stages.core import vlm
 from stages.core.clock import ENGINE, clock
 from stages.core.engines.base import Completion, Engine, Queue, Request, Sampling
 from stages.core.engines.fit import Fit, check_fit
-from stages.core.engines.local_policy import LocalPolicy, Question
+from stages.core.engines.local_policy import LocalPolicy, Processing, Question
 from stages.core.engines.together import Batcher
 from stages.core.recipe.schema import Recipe
 from stages.core.vlm.loading import free_accelerator
@@ -33,6 +33,7 @@ class TransformersEngine(Engine):
         self._recipe = recipe
         self._batcher: Batcher[Question, list[Completion]] = Batcher(self._choose, self._answer)
         self._policies: dict[str, LocalPolicy] = {}
+        self._processings: dict[str, Processing] = {}
         self._fits: dict[str, Fit] = {}
         self._running = 0  # completions of the batches that are being computed
 
@@ -40,7 +41,7 @@ class TransformersEngine(Engine):
         if self._versions.get(policy) == version:
             return
         self._policies.pop(policy, None)  # free the old weights before the new ones come
-        loaded = LocalPolicy(model, self._recipe.model)
+        loaded = LocalPolicy(model, self._recipe.model, self._processing(model))
         loaded.fit = self._fit(loaded, str(model))
         self._policies[policy] = loaded
         self._versions[policy] = version
@@ -59,6 +60,7 @@ class TransformersEngine(Engine):
 
     def close(self) -> None:
         self._policies.clear()
+        self._processings.clear()
         super().close()
 
     async def generate(self, request: Request) -> list[Completion]:
@@ -70,6 +72,13 @@ class TransformersEngine(Engine):
             self._batcher.fail(error)
             raise
         return await self._batcher.ask(question)
+
+    def _processing(self, model: str | Path) -> Processing:
+        """The model's processor, which is loaded once for all that have the same."""
+        key = Processing.key(model, self._recipe.model)
+        if key not in self._processings:
+            self._processings[key] = Processing(model, self._recipe.model)
+        return self._processings[key]
 
     def _fit(self, policy: LocalPolicy, place: str) -> Fit:
         """What works for this kind of model and processor. It is tried once, not for each set of weights."""

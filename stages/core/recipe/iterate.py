@@ -70,6 +70,18 @@ class Iterate(Section):
         description="Number of games played before round 1, to check that answers can be read and to estimate the "
         "run's cost (vz: 8). 0: none.",
     )
+    save_every: int = RuntimeField(
+        1,
+        ge=1,
+        description="Rounds from one saved training state and full-weight checkpoint to the next (vz: 1). A kill loses "
+        "at most the training of the rounds since, which is repeated on their stored rows; games are never played "
+        "again. The last round, and rounds whose policy is needed later, are saved in any case.",
+    )
+    play_ahead: bool = Field(
+        False,
+        description="Play the games of the next round while this one trains, with the weights from before that "
+        "training: one step off-policy (paper and code: false). Engine and trainer need a device each.",
+    )
     keep_checkpoints: int = RuntimeField(
         2, ge=1, description="Number of latest checkpoints to keep (vz: 2); older ones are deleted …"
     )

@@ -20,6 +20,7 @@ from stages.core.recipe.served import is_served, split_place
 from stages.core.user_code import is_user_file
 
 DEFAULT_RECIPE = "tiny"
+_PROMPT_SETS = Path(__file__).resolve().parents[1] / "game/prompts"
 
 
 def shared_folder(name: str) -> Path:
@@ -132,11 +133,10 @@ def _model_in_output(folder: Path) -> str:
 
 def prompt_folder(name: str) -> Path:
     """The folder of a prompt set: one that comes with vz, or your own."""
-    sets = Path(__file__).resolve().parents[1] / "game" / "prompts"
-    for folder in (sets / name, Path(name)):
+    for folder in (_PROMPT_SETS / name, Path(name)):
         if (folder / "clue.j2").is_file() and (folder / "vote.j2").is_file():
             return folder
-    known = sorted(folder.name for folder in sets.iterdir() if folder.is_dir())
+    known = sorted(folder.name for folder in _PROMPT_SETS.iterdir() if folder.is_dir())
     raise InputError(f"game.prompts: '{name}' is neither one of {known} nor a folder with clue.j2 and vote.j2")
 
 

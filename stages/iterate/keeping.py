@@ -1,0 +1,78 @@
+"""What of a run's policies and training states is on disk: which rounds are saved, and which of them stay."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from stages.core.errors import InputError
+from stages.core.folder.artifact import MANIFEST
+from stages.core.folder.files import delete_folder, read_json
+from stages.core.recipe import Recipe
+from stages.iterate.opponents import name_of, number_of
+from stages.iterate.state import State, read_round
+from stages.train.state import UPDATES
+
+STATES = "training-state"
+NEWEST = 2  # training states that stay: one may still be being written, or turn out to be damaged
+
+
+def is_saved(number: int, before: State, after: State, recipe: Recipe) -> bool:
+    """Whether the training state and the full weights after a round go to disk.
+
+    Besides every `iterate.save_every` rounds, these are the rounds whose policy is needed later: as the run's result,
+    by an evaluation, to anchor a phase, or as an opponent.
+    """
+    settings, last = recipe.iterate, recipe.iterate.rounds
+    every = [settings.save_every, settings.keep_every, recipe.evaluate.every]
+    every += [settings.opponents.every] if settings.opponents.share > 0 else []
+    plays_on = settings.play_ahead and number == last - 1  # would play the next game, if the run went on
+    is_due = any(rounds and number % rounds == 0 for rounds in every)
+    return is_due or number == last or plays_on or after.schedule.phase != before.schedule.phase
+
+
+def checkpoint_of(run: Path, number: int) -> Path:
+    return run / name_of(number) / "checkpoint"
+
+
+def has_weights(checkpoint: Path) -> bool:
+    """Whether a finished round's checkpoint has weights, or only says what the training measured."""
+    try:
+        return bool(read_json(checkpoint / MANIFEST)["outputs"].keys() - {UPDATES})
+    except (InputError, KeyError, TypeError, AttributeError):
+        return False
+
+
+def state_id_of(checkpoint: Path) -> str | None:
+    """The id of the training state that belongs to a round's checkpoint; None if the checkpoint is gone."""
+    try:
+        return str(read_json(checkpoint / MANIFEST)["counts"]["state"])
+    except (InputError, KeyError, TypeError):
+        return None
+
+
+def prune(run: Path, recipe: Recipe, state: State, oldest: int) -> None:
+    """Delete the checkpoints of finished rounds that the recipe does not keep.
+
+    Rounds from `oldest` on stay: the run may have to repeat their training.
+    """
+    last, every = state.iteration, recipe.iterate.keep_every
+    there = {number_of(folder.parent.name): folder for folder in run.glob("round-*/checkpoint")}
+    with_weights = sorted(number for number, folder in there.items() if number <= last and has_weights(folder))
+    keep = {number for number in there if number >= oldest or (every and number % every == 0)}
+    keep |= set(with_weights[-recipe.iterate.keep_checkpoints :])
+    keep |= {int(state.best["iteration"])} if state.best else set()
+    keep |= {number_of(name) for name in state.opponents}
+    ends = [state, *(end.state for number in range(oldest, last) if (end := read_round(run / name_of(number))))]
+    keep |= {number_of(Path(end.switched).parent.name) for end in ends if end.switched}
+    for number, folder in sorted(there.items()):
+        if number <= last and number not in keep:
+            (folder / MANIFEST).unlink(missing_ok=True)  # first: a kill must leave nothing that looks like an output
+            shutil.rmtree(folder)
+
+
+def prune_states(run: Path, keep: list[Path]) -> None:
+    """Delete all training states but those in `keep`."""
+    for folder in run.glob(f"{STATES}/*"):
+        if folder not in keep:
+            delete_folder(folder)
