@@ -56,7 +56,7 @@ test-power-cuts: $(READY) ## test 30 power cuts on a separate file system, and m
 
 # Tests that share an engine or trainings are one xdist_group. xdist begins with the largest groups; the rest fills the gaps.
 test-vllm: $(VLLM_READY) ## test vLLM and the model families without a GPU, in a separate environment (10 minutes)
-	$(VLLM_CPU) pytest -n 2 --dist loadgroup -m '(vllm or families) and not slow and not gpu'
+	$(VLLM_CPU) pytest -n 2 --dist loadgroup -m '(vllm or families) and not slow and not gpu' tests/core/engines tests/families
 
 bench-rollout: $(VLLM_READY) ## compare the engines with vLLM alone on a CPU: tokens/s and games/min (half an hour)
 	$(VLLM_CPU) python -m tests.rollout.bench --out runs/bench-rollout

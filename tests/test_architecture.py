@@ -86,6 +86,12 @@ def test_the_game_is_pure():
     assert not found & {"torch", "transformers", "polars", "asyncio"}
 
 
+def test_tests_of_vllm_stand_where_make_looks_for_them():
+    found = [path for path in source("tests") if f"mark.{'vllm'}" in path.read_text(encoding="utf-8")]
+    folders = [ROOT / "tests" / "core" / "engines", ROOT / "tests" / "families"]
+    assert found and all(any(path.is_relative_to(folder) for folder in folders) for path in found)
+
+
 def test_the_top_level_is_what_the_design_says():
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split(
         "\n"

@@ -31,8 +31,6 @@ from tests.families.requests import SAMPLING, requests
 from tests.helpers import write_games
 from tests.train import world
 
-pytestmark = pytest.mark.families
-
 SIZES = [(64, 60), (64, 20), (20, 64)]
 ROOM = ["model.dtype=float32", "model.device=cpu", "rollout.max_prompt_tokens=900"]
 

@@ -13,8 +13,6 @@ from stages.core.recipe import load
 from stages.core.vlm import load_processor
 from tests.families.builders import FAMILIES
 
-pytestmark = pytest.mark.families
-
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "hardware.md"
 BY_NAME = {"Qwen2.5-VL": "qwen2_5_vl", "Qwen3-VL": "qwen3_vl", "InternVL3": "internvl", "SmolVLM2": "smolvlm"}
 LIMITLESS = ("internvl", "smolvlm")  # whose processors know no largest picture

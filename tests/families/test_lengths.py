@@ -16,8 +16,6 @@ from stages.core.recipe import load
 from stages.core.vlm.prompts import PromptLengths
 from tests.families.builders import FAMILIES, Family
 
-pytestmark = pytest.mark.families
-
 # Ordinary ones, thin ones, and some that several families refuse.
 SIZES = [
     (64, 60),

@@ -21,8 +21,6 @@ from tests.families.requests import requests
 from tests.families.saving import TEXT, WIDTH, save
 from tests.families.words import build_tokenizer, chat
 
-pytestmark = pytest.mark.families
-
 RECIPE = load("tiny", ["model.dtype=float32", "model.device=cpu"]).model
 
 

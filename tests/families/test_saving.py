@@ -17,8 +17,6 @@ from stages.core.vlm.saving import own_files
 from tests.families.builders import FAMILIES, Family
 from tests.train import world
 
-pytestmark = pytest.mark.families
-
 PAGE = (1700, 2200)
 LINE: Any = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "clue"}]}]
 

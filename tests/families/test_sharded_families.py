@@ -132,10 +132,9 @@ def apart(one: Path, two: Path) -> dict[str, float]:
     return found
 
 
-@pytest.mark.parametrize("name", ["llava", "qwen2_5_vl"])
-def test_vz_train_continues_from_a_sharded_state(
-    name: str, rows: dict[str, world.World], trained: Path, tmp_path: Path
-) -> None:
+def test_vz_train_continues_from_a_sharded_state(rows: dict[str, world.World], trained: Path, tmp_path: Path) -> None:
+    """One family stands for all: their second rounds above continue from states, too."""
+    name = "qwen2_5_vl"
     case, each = CASES[0], rows[name]
     recipe = case.recipe(each.model, 2).model_dump(mode="json", by_alias=True)
     (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(recipe))
