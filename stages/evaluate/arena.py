@@ -12,8 +12,8 @@ import polars as pl
 from stages.core import tables
 from stages.core.engines import Engine
 from stages.core.game.rules import Deal
+from stages.core.play.counting import count_votes, judge_games
 from stages.core.play.folder import deal_table, play_folder
-from stages.core.play.votes import count_votes, judge_games
 from stages.core.recipe import Recipe
 from stages.core.recipe.rollout import Seats
 from stages.core.seeds import derive

@@ -9,7 +9,7 @@ import polars as pl
 
 from stages.core import tables
 from stages.core.errors import InputError
-from stages.core.play.votes import count_votes, judge_games
+from stages.core.play.counting import count_votes, judge_games
 from stages.core.recipe.game import Game
 from stages.score.advantages import IS_CURRENT, Baselines, group_advantage, move
 from stages.score.interface import Rewards

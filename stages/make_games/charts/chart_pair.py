@@ -128,7 +128,8 @@ def _title(kind: Kind, path: Path, table: ChartTable, given: str) -> str:
     elif kind == "pie" and measure and measure.casefold() not in name.casefold():  # it has no axis that says it
         name = f"{name}: {lowered(measure)}"
     if not name:
-        *first, last = [each.name for each in table.series if not _NAMELESS.fullmatch(each.name.casefold())] or [""]
+        given_names = (each.name for each in table.series if not each.name.isdigit())
+        *first, last = [each for each in given_names if not _NAMELESS.fullmatch(each.casefold())] or [""]
         name = " and ".join([", ".join(first), last] if first else [last])
     known = re.sub(r"\W+", " ", table.title) in re.sub(r"\W+", " ", name)
     said = table.title if not known and len(name) + len(table.title) <= LONGEST_TITLE else ""

@@ -23,6 +23,7 @@ SMALLEST_SLICE = 0.04  # of a pie, so that its number has room
 LONGEST_POINT = 24  # letters of a label beside a point
 LEAST_FILLED = 0.7  # of the places of a chart
 INDEPENDENT = 0.2  # of a dimension's members that occur with most of another's: else they are names within them
+LEAST_BAR = 0.015  # of the longest bar, of which at least half of all bars must be: 3 pixels of a plot 200 high
 VISIBLE = 8.0  # times, at most, between the medians of series that are drawn together
 _SEVERAL = ("grouped", "stacked")
 
@@ -138,6 +139,8 @@ def _vary(columns: Sequence[Sequence[float | None]], kind: Kind) -> bool:
     given = [[value for value in column if value is not None] for column in columns]
     every = [value for column in given for value in column]
     if len(every) < LEAST_FILLED * sum(map(len, columns)):
+        return False
+    if kind in ("bar", "grouped") and sorted(map(abs, every))[len(every) // 2] < LEAST_BAR * max(map(abs, every)):
         return False
     if kind in ("line", "area"):
         return all(len(set(column)) >= max(len(column) / 3, 3) for column in given)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from stages.core.recipe import Recipe
 from stages.make_games.pair import Plan
-from stages.make_games.ready import pair, place
+from stages.make_games.ready import comparing, place
 from stages.make_games.ready.entry import Request
 
 
@@ -12,4 +12,4 @@ def plan(recipe: Recipe, where: str) -> Plan:
     """The first `games.pairs` pairs of `where`, see `place.py`. `InputError` names what is wrong."""
     blank = recipe.game.spy_view == "blank"
     request = Request(blank=blank, limit=recipe.games.pairs, settings=recipe.games.ready)
-    return pair.plan(recipe, place.find(where, request))
+    return comparing.plan(recipe, place.find(where, request))

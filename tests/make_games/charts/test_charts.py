@@ -69,6 +69,12 @@ def test_more_pairs_leave_the_first_ones_as_they_are(tmp_path: Path) -> None:
     assert [replace(pair, games=few[0].games) for pair in many[:2]] == few
 
 
+def test_a_title_is_not_made_of_years(tmp_path: Path) -> None:
+    path = write(tmp_path, "17.csv", "Entity,2004,2006,2008\nA,5,8,6\nB,7,4,9\n")
+    pairs = plan(recipe("games.pairs=6", "games.charts.kinds=[grouped]"), path).pairs
+    assert {made(pair).scene["title"] for pair in pairs} <= {"A and B", ""}  # type: ignore[index]
+
+
 def test_all_pairs_of_a_table_are_in_one_split(tmp_path: Path) -> None:
     for number in range(12):
         write(tmp_path, f"sales-{number}.csv", SALES)

@@ -286,6 +286,12 @@ def test_seasons_and_episodes_are_no_values(tmp_path: Path) -> None:
     assert {c.measure for c in read(tmp_path, text).cubes} <= {"Number of entries", "Total viewers", "Average viewers"}
 
 
+def test_most_bars_of_a_chart_can_be_seen(tmp_path: Path) -> None:
+    text = "Place,2005,2010\nAsia,8.1,11.2\nHonduras,0.07,0.1\nCameroon,0.07,0.11\nCosta Rica,0.05,0.06\n"
+    drawn = charts(read(tmp_path, text), "bar", "grouped")
+    assert drawn and not any("Asia" in chart.labels for chart in drawn)
+
+
 def test_series_that_are_times_are_evenly_spaced(tmp_path: Path) -> None:
     for chart in charts(read(tmp_path, LONG), "grouped"):
         years = [int(series.name) for series in chart.series if series.name.isdigit()]

@@ -12,7 +12,7 @@ from PIL import Image, ImageEnhance, ImageOps
 
 from stages.core.errors import InputError
 from stages.core.folder.artifact import manifest_of
-from stages.make_games.ready.pair import MIN_LIKENESS
+from stages.make_games.ready.comparing import MIN_LIKENESS
 from stages.make_games.ready.pictures import likeness, same
 from tests.make_games.ready.samples import edited, encoded, made_from, photo, rows, skipped, write_pair
 
