@@ -38,6 +38,7 @@ def test_the_paper_recipe_has_the_papers_values():
 ADAPTER = {
     "model": {"lora", "max_pixels"},
     "train": {"learning_rate", "tokens_per_batch", "processes", "accelerate_config"},
+    "iterate": {"save_every"},
 }
 
 
