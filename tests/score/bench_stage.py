@@ -15,11 +15,11 @@ from stages.core.recipe import load
 
 def main(stage: str, recipe: str, source: str, out: str) -> None:
     run = {"score": score.run, "filter": filter_stage.run}[stage]
-    began = time.perf_counter()
+    began, cpu_began = time.perf_counter(), time.process_time()
     report = run(load(recipe), Path(source), Path(out), phase="decision")
-    seconds = time.perf_counter() - began
+    seconds = {"seconds": time.perf_counter() - began, "cpu_seconds": time.process_time() - cpu_began}
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(json.dumps({"rows": report.counts["rows"], "seconds": seconds, "peak_gib": peak}))
+    print(json.dumps({"rows": report.counts["rows"], **seconds, "peak_gib": peak}))
 
 
 if __name__ == "__main__":

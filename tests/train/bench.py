@@ -46,6 +46,7 @@ class Measured:
     tokens: list[int] = field(default_factory=list)  # that trained in it
     gib: float = 0.0  # before an update
     peak_gib: float = 0.0  # in an update
+    parts: dict[str, float] = field(default_factory=dict)  # seconds of the policy's forward passes in the last update
     gradient_error: float | None = None  # ‖g − g_b‖ / ‖g_b‖, of the first update
 
     @property
@@ -57,25 +58,31 @@ class Measured:
 class Arm:
     """The process of an arm, which trains an update whenever it is told to."""
 
-    def __init__(self, given: argparse.Namespace, rows: Rows, measured: Measured, update: int, name: str) -> None:
+    def __init__(
+        self,
+        given: argparse.Namespace,
+        rows: Rows,
+        measured: Measured,
+        update: int,
+        name: str,
+        settings: Sequence[str] = (),
+    ) -> None:
         self.measured, self.name = measured, name
         command = [sys.executable, "-m", "tests.train.bench_arm", "--out", given.out, "--name", name]
         command += ["--model", rows.model, "--kept", rows.kept, "--rows", update, "--threads", given.threads]
         command += ["--lora"] if measured.weights == "lora" else []
-        if measured.micro_batch is not None:
-            command += ["--micro-batch", measured.micro_batch]
-        else:
-            command += ["--set", *ARMS[measured.arm]]
+        command += [] if measured.micro_batch is None else ["--micro-batch", measured.micro_batch]
+        command += ["--set", *ARMS.get(measured.arm, []), *settings]
         with (given.out / f"{name}.log").open("w") as log:
             pipe = subprocess.PIPE
             self._process = subprocess.Popen(list(map(str, command)), stdin=pipe, stdout=pipe, stderr=log, text=True)
 
-    def answer(self) -> dict[str, float]:
+    def answer(self) -> dict[str, Any]:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
             raise SystemExit(f"{self.name} died: see {self.name}.log")
-        told: dict[str, float] = json.loads(line)
+        told: dict[str, Any] = json.loads(line)
         return told
 
     def train(self, tokens: int) -> None:
@@ -86,6 +93,7 @@ class Arm:
         self.measured.cpu_seconds.append(told["cpu_seconds"])
         self.measured.tokens.append(tokens)
         self.measured.gib, self.measured.peak_gib = told["gib"], max(told["peak_gib"], self.measured.peak_gib)
+        self.measured.parts = told["parts"]
 
     def _say(self, word: str) -> None:
         assert self._process.stdin is not None
@@ -120,7 +128,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def measure(given: argparse.Namespace, rows: Rows, kind: str, weights: str) -> list[Measured]:
     """All arms, `repeats` updates each in turn. The first update, which also loads everything, warms them up."""
     update = given.games * ROWS_OF_A_GAME[kind]
-    tokens = _tokens(rows, update)
+    tokens = tokens_of(rows, update)
     micro_batch = best_micro_batch(given, rows, kind, weights)
     arms = [Measured(BASELINE, kind, weights, micro_batch), *(Measured(arm, kind, weights) for arm in ARMS)]
     with ExitStack() as stack:
@@ -141,7 +149,7 @@ def best_micro_batch(given: argparse.Namespace, rows: Rows, kind: str, weights: 
     if len(given.micro_batches) == 1:
         return int(given.micro_batches[0])
     tried, size = [], max(given.micro_batches)
-    tokens = _tokens(rows, size)
+    tokens = tokens_of(rows, size)
     for micro_batch in given.micro_batches:
         measured = Measured(BASELINE, kind, weights, micro_batch)
         with Arm(given, rows, measured, size, f"{kind}-{weights}-a-{micro_batch}") as arm:
@@ -155,7 +163,7 @@ def _rows(folder: Path, model: Path, kind: str, games: int) -> Rows:
     return make_rows(folder, model, kind, games)
 
 
-def _tokens(rows: Rows, update: int) -> list[int]:
+def tokens_of(rows: Rows, update: int) -> list[int]:
     """Tokens that train in each update."""
     import polars as pl
 
@@ -181,6 +189,7 @@ def _apart(out: Path, one: str, other: str) -> float:
 def report(measured: Sequence[Measured]) -> str:
     """A line an arm. Ratios are medians over the repeats, each beside TRL's: of time, and of the processor's time."""
     head = ["rows", "weights", "arm", "tokens/s", "of (a)", "of (a), by processor time", "peak GiB", "of it before"]
+    head += ["forward: tower", "language model"]
     lines = [_line([*head, "gradient error"]), "|---" * (len(head) + 1) + "|"]
     for arm in measured:
         beside = next(one for one in measured if (one.arm, one.rows, one.weights) == (BASELINE, arm.rows, arm.weights))
@@ -188,6 +197,7 @@ def report(measured: Sequence[Measured]) -> str:
         name = arm.arm if arm.micro_batch is None else f"{arm.arm}, micro-batch {arm.micro_batch}"
         error = "–" if arm.gradient_error is None else f"{arm.gradient_error:.0e}"
         memory = [f"{arm.peak_gib:.2f}", f"{arm.gib:.2f}"]
+        memory += [f"{arm.parts[part] / arm.seconds[-1]:.0%}" for part in ("tower", "language model")]
         lines.append(_line([arm.rows, arm.weights, name, f"{arm.rate:,.1f}", *ratios, *memory, error]))
     return "\n".join(lines)
 

@@ -32,6 +32,7 @@ class Watch:
         self._told = os.fdopen(os.dup(1), "w")
         os.dup2(2, 1)  # what libraries print goes to stderr
         self._gradient, self._updates = gradient, 0
+        self._parts = {"tower": 0.0, "language model": 0.0}
         self._start()
         register_optimizer_step_pre_hook(self._before_step)
         register_optimizer_step_post_hook(self._after_step)
@@ -39,10 +40,14 @@ class Watch:
     def _before_step(self, optimizer: torch.optim.Optimizer, *_: Any) -> None:
         if not self._updates:
             save_gradient(optimizer, self._gradient)
+            time_parts(model_of(optimizer), self._parts)
 
     def _after_step(self, optimizer: torch.optim.Optimizer, *_: Any) -> None:
-        told = {"seconds": time.perf_counter() - self._began, "cpu_seconds": time.process_time() - self._cpu_began}
-        told |= {"gib": self._level, "peak_gib": memory()[1]}
+        told: dict[str, Any] = {
+            "seconds": time.perf_counter() - self._began,
+            "cpu_seconds": time.process_time() - self._cpu_began,
+        }
+        told |= {"gib": self._level, "peak_gib": memory()[1], "parts": dict(self._parts)}
         print(json.dumps(told), file=self._told, flush=True)
         self._updates += 1
         if not sys.stdin.readline().strip():
@@ -51,6 +56,7 @@ class Watch:
 
     def _start(self) -> None:
         self._level = forget_peak()
+        self._parts.update(dict.fromkeys(self._parts, 0.0))
         self._began, self._cpu_began = time.perf_counter(), time.process_time()
 
 
@@ -73,12 +79,38 @@ def forget_peak() -> float:
     return memory()[0]
 
 
-def names_of(optimizer: torch.optim.Optimizer) -> dict[str, torch.nn.Parameter]:
-    """The parameters that the optimizer trains, by their names in the model they belong to."""
-    owned = {id(weight): weight for group in optimizer.param_groups for weight in group["params"]}
+def model_of(optimizer: torch.optim.Optimizer) -> torch.nn.Module:
+    """The model that holds the weights which the optimizer trains."""
+    owned = {id(weight) for group in optimizer.param_groups for weight in group["params"]}
     models = [thing for thing in gc.get_objects() if isinstance(thing, torch.nn.Module)]
-    model = max(models, key=lambda one: sum(id(weight) in owned for weight in one.parameters()))
-    return {name: weight for name, weight in model.named_parameters() if id(weight) in owned}
+    return max(models, key=lambda one: sum(id(weight) in owned for weight in one.parameters()))
+
+
+def names_of(optimizer: torch.optim.Optimizer) -> dict[str, torch.nn.Parameter]:
+    """The weights that the optimizer trains, by their names in the model."""
+    return {name: weight for name, weight in model_of(optimizer).named_parameters() if weight.requires_grad}
+
+
+def time_parts(model: torch.nn.Module, parts: dict[str, float]) -> None:
+    """Add to `parts` how long forward passes of the vision tower and of the language model take."""
+    from transformers import PreTrainedModel
+
+    inner = [one for one in model.modules() if isinstance(one, PreTrainedModel)]
+    tower = next(one for one in inner if "Vision" in type(one).__name__)
+    decoder = next(one.get_decoder() for one in inner if callable(getattr(one, "get_decoder", None)))
+    for name, module in (("tower", tower), ("language model", decoder)):
+        began: list[float] = []
+        module.register_forward_pre_hook(lambda *_, began=began: began.append(now()))
+        module.register_forward_hook(
+            lambda *_, began=began, name=name: parts.update({name: parts[name] + now() - began.pop()})
+        )
+
+
+def now() -> float:
+    """The time when the device has done what it was told so far."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.perf_counter()
 
 
 def save_gradient(optimizer: torch.optim.Optimizer, path: Path) -> None:

@@ -80,7 +80,7 @@ def train_with_trl(recipe: Recipe, kept: Path, micro_batch: int) -> None:
 
     train, lora = recipe.train, recipe.model.lora
     processor = vlm.load_processor(recipe.model.path, recipe.model)
-    model = AutoModelForImageTextToText.from_pretrained(recipe.model.path, dtype=torch.float32)
+    model = AutoModelForImageTextToText.from_pretrained(recipe.model.path, dtype=getattr(torch, recipe.model.dtype))
     on_gpu = torch.cuda.is_available()
     updates = _updates(_rows(kept), processor, train.rows_per_update or 0, micro_batch, "cuda" if on_gpu else "cpu")
     adapter = lora and LoraConfig(r=lora.rank, lora_alpha=lora.alpha, target_modules=ADAPTED, task_type="CAUSAL_LM")
