@@ -126,7 +126,9 @@ class _Call:
     settings: dict[str, Any]
 
     def check(self) -> None:
-        job, before = self.job, self.before
+        job, before, lent = self.job, self.before, self.trainer
+        if lent is not None and (lent.recipe.model, lent.recipe.seed) != (job.recipe.model, job.recipe.seed):
+            raise ValueError("the trainer was opened for another model or seed")
         kind = "stub" if job.recipe.train.trainer == "stub" else "full" if job.recipe.model.lora is None else "lora"
         if before is not None and before.kind != kind:
             raise InputError(

@@ -154,8 +154,11 @@ class _Memory:
         self._forms = FORMS if job.recipe.train.share_prefixes else ROWS  # that may work
         self.plain: str | None = None  # why others do not
         self._tried: set[int] = set()  # the models that do
+        self._is_asleep = False
         self._moved: list[tuple[dict[str, Any], str, torch.device]] = []  # parts of the optimizer that sleep
         self.policy = load_policy(job.recipe, job.model, job.base, spread, accelerator.device)
+        if job.recipe.model.lora is None:
+            _round_frozen(self.policy, getattr(torch, job.recipe.model.dtype))
         if state is not None:
             load_weights(state, trainable(self.policy))
         self.tokens = Tokens.of(self.policy, self._processor)
@@ -198,8 +201,9 @@ class _Memory:
 
     def sleep(self) -> None:
         """Move weights and moments to RAM, and forget the features of pictures."""
-        if self.accelerator.device.type == "cpu" or self._moved:
+        if self.accelerator.device.type == "cpu" or self._is_asleep:
             return
+        self._is_asleep = True
         for model in self._all():
             forget_features(model)
             model.to("cpu")
@@ -211,11 +215,14 @@ class _Memory:
 
     def wake(self) -> None:
         """Move them back."""
+        if not self._is_asleep:
+            return
         for model in self._all():
             model.to(self.accelerator.device)
         for state, name, device in self._moved:
             state[name] = state[name].to(device)
         self._moved.clear()
+        self._is_asleep = False
 
     def _all(self) -> list[PreTrainedModel]:
         return [model for model in (self.policy, self._reference, self._anchor and self._anchor[1]) if model]
@@ -235,6 +242,14 @@ def make_accelerator(recipe: Recipe) -> Accelerator:
             "start training with `vz train --processes`, not with a launcher"
         )
     return accelerator
+
+
+@torch.no_grad()
+def _round_frozen(policy: PreTrainedModel, dtype: torch.dtype) -> None:
+    """Round weights that do not train as checkpoints hold them, so that the start does not differ from later rounds."""
+    for weight in policy.parameters():
+        if not weight.requires_grad:
+            weight.copy_(weight.to(dtype))
 
 
 def _work(

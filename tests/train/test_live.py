@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import pickle
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +22,7 @@ from stages.train import Trainer, open_trainer, run, writing
 from stages.train import training as one_process
 from stages.train.state import is_whole, read_info
 from tests.train import world
+from tests.train.test_ends import descendants, is_running, trains
 from tests.train.world import World, make_world, recipe, write_kept
 
 ROUNDS, ROWS_A_ROUND = 3, 4
@@ -77,9 +84,13 @@ def compare(rows: World, folder: Path, recipe: Recipe) -> None:
         assert files(alone.slot(number)) == files(living.slot(number))
 
 
-@pytest.mark.parametrize("lora", [False, True])
-def test_a_living_trainer_writes_the_bytes_of_separate_calls(lora: bool, rows: World, tmp_path: Path) -> None:
-    compare(rows, tmp_path, settings(rows, lora=lora))
+@pytest.mark.parametrize(
+    "settings_of", [{}, {"lora": True}, {"freeze": ("vision_tower",)}], ids=["full", "lora", "frozen"]
+)
+def test_a_living_trainer_writes_the_bytes_of_separate_calls(
+    settings_of: dict[str, Any], rows: World, tmp_path: Path
+) -> None:
+    compare(rows, tmp_path, settings(rows, **settings_of))
 
 
 @pytest.mark.slow
@@ -214,3 +225,60 @@ def test_identity_and_content_of_a_checkpoint(rows: World, tmp_path: Path) -> No
     assert version_of(report.out) == report.counts["state"]
     (report.out / "weights.json").write_text("{}")
     assert version_of(report.out) != report.counts["state"]
+
+
+@pytest.mark.slow
+def test_a_killed_process_ends_the_call_and_the_next_one_starts_others(rows: World, tmp_path: Path) -> None:
+    two = settings(rows, processes=2)
+    alone, living = Run(rows, tmp_path / "alone", two), Run(rows, tmp_path / "living", two)
+    with open_trainer(two) as trainer:
+        living.round(0, trainer)
+        below = descendants(os.getpid())
+        workers = sorted(filter(trains, below))
+        assert len(workers) == 2
+        os.kill(workers[1], signal.SIGKILL)
+        with pytest.raises(VzError, match="a training process ended"):
+            living.round(1, trainer)
+        assert trainer.state_id is None and not any(map(is_running, below))
+        assert is_whole(living.slot(0), version_of(tmp_path / "living" / "round0"))
+        living.round(1, trainer)
+    for number in (0, 1):
+        alone.round(number, None)
+        assert files(alone.slot(number)) == files(living.slot(number))
+
+
+WAITS = """
+import pickle, sys, time
+from pathlib import Path
+from stages.train import open_trainer
+from tests.train.test_live import Run, settings
+
+rows = pickle.loads(Path(sys.argv[1]).read_bytes())
+two = settings(rows, processes=2)
+with open_trainer(two) as trainer:
+    Run(rows, Path(sys.argv[2]), two).round(0, trainer)
+    print("trained", flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_processes_that_wait_for_a_job_end_with_their_parent(how: int, rows: World, tmp_path: Path) -> None:
+    (tmp_path / "rows").write_bytes(pickle.dumps(rows))
+    call = [sys.executable, "-c", WAITS, str(tmp_path / "rows"), str(tmp_path)]
+    parent = subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        assert parent.stdout is not None and parent.stdout.readline() == "trained\n"
+        below = descendants(parent.pid)
+        assert sum(map(trains, below)) == 2
+    finally:
+        parent.send_signal(how)
+        _, said = parent.communicate()
+    start = time.monotonic()
+    while any(map(is_running, below)) and time.monotonic() - start < 10:
+        time.sleep(0.05)
+    assert not any(map(is_running, below))
+    if how == signal.SIGINT:  # the state was written before the end
+        assert is_whole(tmp_path / "slots" / "a", version_of(tmp_path / "round0"))
+        assert "KeyboardInterrupt" in said and "torch" not in said

@@ -12,7 +12,9 @@ from stages.core.recipe.base import NumericField, RuntimeField, Section
 class Train(Section):
     """Optimizer, schedule, loss and batch shape. The sampling temperature comes from the rollouts."""
 
-    trainer: Literal["trl", "stub"] = Field("trl", description="TRL's GRPOTrainer, or a stub to test the loop.")
+    trainer: Literal["trl", "stub"] = Field(
+        "trl", description="trl: the policy trains, with TRL's kernel for log-probs; stub: a counter, to test a run."
+    )
     learning_rate: float = Field(1e-5, gt=0, description="Peak learning rate of AdamW (paper and code: 1e-5).")
     clue_rate: float = Field(
         1.0,
