@@ -11,27 +11,43 @@ a GPU it is `torch.cuda.max_memory_allocated`.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import resource
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
 from datetime import date
-from importlib import import_module
+from importlib.util import find_spec
+from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
+import polars as pl
+import torch
+
+from stages import train
+from stages.core.clock import clock
+from stages.core.estimate.forecast import setup_of
+from stages.core.estimate.machine import Machine, found_here
+from stages.core.estimate.seconds import training_seconds
+from stages.core.estimate.training import Memory, Shape, training_memory
+from stages.core.estimate.workload import Phase, workload_of
 from stages.core.folder.files import write_json
 from stages.core.recipe import Recipe
+from stages.core.vlm import loading
+from stages.core.vlm.size import size_of
+from stages.train.tree import padded
+from tests.doctor import models
 from tests.doctor.rows import VOTES, write_rows
 
+# What a training imports. Each process starts with it, so that its memory counts for nothing.
+PRELOADED = ["tests.doctor.measure", "stages.train.training", "stages.train.export", "peft", "transformers.models.auto"]
+PRELOADED += [name for name in ("bitsandbytes", "torchvision") if find_spec(name)]
 ANSWER = 27  # tokens
 WORDS = {"llava": 120, "qwen": 130}  # of a prompt, so that trees have about 550 tokens
-GAMES = 8  # in both updates
+BATCHES = 4  # in both updates; from the second on, gradients are there when a batch begins
 LORA = {"rank": 16, "alpha": 32}
 MIB = 1 << 20
 
@@ -45,6 +61,11 @@ class Case:
     tokens: int  # train.tokens_per_batch
     optimizer: str = "adamw"
     checkpointing: bool = True
+
+    @property
+    def games(self) -> int:
+        """In both updates."""
+        return BATCHES * self.tokens // ONE
 
     @property
     def name(self) -> str:
@@ -84,14 +105,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("runs/check-estimates"))
     parser.add_argument("--only", default="", help="cases whose name contains this")
-    parser.add_argument("--one", type=json.loads, help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
-    if given.one:
-        print(json.dumps(train_one(Case(**given.one["case"]), given.out)))
-        return 0
+    context = get_context("forkserver")
+    context.set_forkserver_preload(PRELOADED)
     results = []
     for case in (case for case in CASES if given.only in case.name):
-        results.append(compare(case, given.out))
+        with ProcessPoolExecutor(1, mp_context=context) as process:
+            results.append(process.submit(compare, case, given.out).result())
         print(shown(results[-1]), flush=True)
     worst = max(results, key=lambda result: abs(result.error))
     body = {"date": date.today().isoformat(), "results": [asdict(result) for result in results]}
@@ -101,101 +121,72 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def compare(case: Case, out: Path) -> Result:
-    """Estimate in this process, measure in another."""
+    """Measure a training in this process, which does nothing else, and estimate it."""
     model, rows = prepare(case, out)
-    one = json.dumps({"case": asdict(case)})
-    command = [sys.executable, "-m", "tests.doctor.measure", "--out", str(out), "--one", one]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(done.stderr)
-    found = json.loads(done.stdout.splitlines()[-1])
-    memory, seconds, weights = estimate(case, model, rows, found)
-    return Result(
-        case.name, weights, memory.total, found["peak"], seconds, found["seconds"], f"{memory.moment}: {memory.terms}"
-    )
+    peak, seconds, machine = train_one(case, model, rows, out)
+    memory, expected, weights = estimate(case, model, rows, machine)
+    return Result(case.name, weights, memory.total, peak, expected, seconds, f"{memory.moment}: {memory.terms}")
 
 
 def prepare(case: Case, out: Path) -> tuple[Path, Path]:
     """The model and its rows, made once."""
-    from tests.doctor import models
-
     family, width, layers = case.model.split("-")
-    model, rows = out / case.model, out / f"{case.model}-rows"
+    model, rows = out / case.model, out / f"{case.model}-{case.games}-games"
     if not model.is_dir():
         {"llava": models.llava, "qwen": models.qwen}[family](model, int(width), int(layers))
     if not rows.is_dir():
-        write_rows(rows, recipe_of(model, case), model, GAMES, WORDS[family], ANSWER)
+        write_rows(rows, recipe_of(model, case), model, case.games, WORDS[family], ANSWER)
     return model, rows
 
 
 def recipe_of(model: Path, case: Case) -> Recipe:
     lora = None if case.kind == "full" else LORA
-    train = {"tokens_per_batch": case.tokens, "optimizer": case.optimizer, "rows_per_update": GAMES // 2 * VOTES}
+    train = {"tokens_per_batch": case.tokens, "optimizer": case.optimizer, "rows_per_update": case.games // 2 * VOTES}
     train |= {"gradient_checkpointing": case.checkpointing, "logprob_gap_limit": 1e9, "effective_tokens_limit": 0.0}
     policy = {"path": str(model.resolve()), "dtype": "float32", "lora": lora}
     policy |= {"quantization": "4bit"} if case.kind == "4bit" else {}
     return Recipe.model_validate({"threads": 1, "model": policy, "train": train})
 
 
-def estimate(case: Case, model: Path, rows: Path, found: dict[str, Any]) -> tuple[Any, float, int]:
+def estimate(case: Case, model: Path, rows: Path, machine: Machine) -> tuple[Memory, float, int]:
     """The training's memory, its seconds, and the model's weights."""
-    import polars as pl
-
-    from stages.core.estimate.forecast import setup_of
-    from stages.core.estimate.machine import Machine
-    from stages.core.estimate.seconds import training_seconds
-    from stages.core.estimate.training import Shape, training_memory
-    from stages.core.estimate.workload import Phase, workload_of
-    from stages.core.vlm.size import size_of
-    from stages.train.tree import padded
-
     recipe = recipe_of(model, case)
     size = size_of(model, recipe.model)
-    machine = Machine(**found["machine"])
     look = workload_of(recipe, size, model).look
     prompt = pl.read_parquet(rows / "rollouts" / "part-*.parquet")["prompt_tokens"].max()
-    tree = prompt + VOTES * (ANSWER - 1)
-    trees = max(1, min(2, case.tokens // padded(tree)))
+    games = max(1, case.tokens // (prompt + VOTES * (ANSWER - 1)))  # in a batch
+    answers = games * VOTES * ANSWER
     setup = setup_of(recipe, machine, (False, False))
-    shape = Shape(trees * padded(tree), trees * VOTES * ANSWER, padded(tree), trees * look.patches, 4 * look.tokens)
+    shape = Shape(
+        tokens=padded(games * prompt + answers - games * VOTES),
+        answers=answers,
+        longest=prompt + ANSWER - 1,
+        paths=games * VOTES * (prompt + ANSWER - 1),
+        patches=games * look.patches,
+        features=case.games * look.tokens,
+    )
     phase = Phase(VOTES, prompt, prompt, prompt, ANSWER, ANSWER)
-    seconds = training_seconds(size, setup, machine, phase, GAMES, 1, look, True)
+    seconds = training_seconds(size, setup, machine, phase, case.games, 1, look, True)
     return training_memory(size, setup, shape), seconds, size.weights
 
 
-def train_one(case: Case, out: Path) -> dict[str, Any]:
-    """In a process of its own: train, and measure the peak."""
-    import peft  # noqa: F401
-    import torch
-    from transformers import AutoModelForImageTextToText  # noqa: F401
-
-    from stages import train
-    from stages.core.clock import clock
-    from stages.core.estimate.machine import found_here
-    from stages.core.vlm import loading
-    from stages.train import export, training  # noqa: F401
-
-    loading.MALLOC_OPTIONS = {-1: 1 << 16, -3: 1 << 16}
-    model, rows = prepare(case, out)
+def train_one(case: Case, model: Path, rows: Path, out: Path) -> tuple[int, float, Machine]:
+    """The peak of a training in bytes, the seconds of its updates, and the machine."""
     recipe, folder = recipe_of(model, case), out / "checkpoint"
-    machine = replace(found_here(recipe), name="measured")
+    machine = found_here(recipe)
     for place in (folder, Path(f"{folder}-state")):
         shutil.rmtree(place, ignore_errors=True)
+    loading.MALLOC_OPTIONS = {-1: 1 << 16, -3: 1 << 16}
     loading.set_threads(recipe.threads)
     loading.load_processor(model, recipe.model)  # and the libraries that it needs
-    if case.kind == "4bit" or case.optimizer == "adamw_8bit":
-        import_module("bitsandbytes")
     before = _resident()
     clock._now = time.process_time
     clock.start()
     train.run(recipe, rows / "kept", folder, rollouts=rows / "rollouts", games=rows / "games")
-    on_gpu = torch.cuda.is_available()
-    peak = (
-        torch.cuda.max_memory_allocated()
-        if on_gpu
-        else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before
-    )
-    return {"peak": peak, "seconds": clock.lap().optimizer, "machine": asdict(machine)}
+    seconds = clock.lap().optimizer
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated(), seconds, machine
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before, seconds, machine
 
 
 def shown(result: Result) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from stages.core.errors import InputError
 from stages.core.estimate.machine import GIB, Machine
 from stages.core.estimate.playing import Playing, playing_memory
 from stages.core.estimate.seconds import Seconds, playing_seconds, training_seconds
-from stages.core.estimate.training import FP32, MOMENTS, Memory, Setup, Shape, Terms, trained, training_memory
+from stages.core.estimate.training import BF16, FP32, MOMENTS, Memory, Setup, Shape, Terms, trained, training_memory
 from stages.core.estimate.workload import Phase, Workload, workload_of
 from stages.core.recipe import Recipe
 from stages.core.recipe.load import place_of
@@ -60,7 +60,7 @@ class Forecast:
         work = self.work.with_answers(clue, vote)
         setup = setup_of(self.recipe, self.machine, self.shards(self.recipe))
         training = _seconds(self.recipe, self.machine, self.size, setup, work, None).training
-        run = self.recipe.iterate.rounds * (playing + training)
+        run = self.recipe.iterate.rounds * replace(self.seconds, playing=playing, training=training).round
         return {"training_round_seconds": round(training, 1), "run_seconds": round(run, 1)}
 
     def as_dict(self) -> dict[str, Any]:
@@ -116,13 +116,13 @@ def judged(
             playing = playing_memory(size, recipe, work, machine)
         except InputError as error:
             faults.append(str(error))
-    needs = _needs(machine, training, playing)
+    needs = _needs(machine, setup.processes, training, playing)
     faults += [_said(what, needed, machine) for what, needed in needs.items() if needed > machine.memory]
     tight = [_said(what, needed, machine) for what, needed in needs.items() if 1 > needed / machine.memory > ROOM]
     seconds = _seconds(recipe, machine, size, setup, work, playing)
     ram = _ram(size, setup, training, playing) if machine.is_gpu else {}
     if machine.ram is not None and sum(ram.values()) > machine.ram:
-        faults.append(f"RAM: {_gib(sum(ram.values()))} GiB are needed, and this machine has {_gib(machine.ram)}")
+        tight.append(f"RAM: {_gib(sum(ram.values()))} GiB are needed, and this machine has {_gib(machine.ram)}")
     return Forecast(
         place, recipe, shards, plays, machine, size, work, training, playing, seconds, ram, tuple(faults), tuple(tight)
     )
@@ -153,32 +153,36 @@ def shape_of(recipe: Recipe, work: Workload) -> Shape:
     longest = max(each.longest + each.limit for each in (work.clues, work.votes))
     tokens = max(recipe.train.tokens_per_batch, longest)
     tree = phase.tree + phase.rows * phase.limit
+    row, alike = phase.prompt + phase.answer, phase.tree + phase.rows * phase.answer
     return Shape(
         tokens=tokens,
         answers=round(tokens * phase.rows * phase.limit / tree),
-        longest=min(tokens, round(tree)),
+        longest=longest,
+        paths=round(tokens * phase.rows * row / alike),
         patches=work.look.patches * max(1, round(tokens / tree)),
         features=work.look.tokens * work.pictures * recipe.iterate.games,
     )
 
 
 def _too_few_gpus(recipe: Recipe, machine: Machine) -> Iterator[str]:
-    if machine.is_gpu and recipe.train.processes > machine.gpus:
-        yield f"training: train.processes is {recipe.train.processes}, but there are {machine.gpus} GPUs"
+    train = recipe.train
+    if machine.is_gpu and train.processes // train.machines > machine.gpus:
+        each = " on each machine" if train.machines > 1 else ""
+        yield f"training: train.processes is {train.processes}, but there are {machine.gpus} GPUs{each}"
 
 
-def _needs(machine: Machine, training: Memory, playing: Playing | None) -> dict[str, int]:
+def _needs(machine: Machine, processes: int, training: Memory, playing: Playing | None) -> dict[str, int]:
     """Bytes at the peak of each activity.
 
     On a GPU one sleeps while the other works. In RAM the engine's weights stay beside the trainer's, and the other way
     round. vLLM takes a share of a GPU, whatever it needs.
     """
-    needs = {"training": training.total}
+    needs = {"training": training.total * (1 if machine.is_gpu else processes)}
     if playing:
         beside = sum(playing.memory.stays.values()), sum(training.stays.values())
         needs["training"] += ASLEEP if machine.is_gpu else beside[0]
         if not (machine.is_gpu and "CUDA graphs" in playing.memory.stays):
-            needs["playing"] = playing.memory.total + (ASLEEP if machine.is_gpu else beside[1])
+            needs["playing"] = playing.memory.total + (ASLEEP if machine.is_gpu else beside[1] * processes)
     return needs
 
 
@@ -190,7 +194,8 @@ def _ram(size: ModelSize, setup: Setup, training: Memory, playing: Playing | Non
     if playing:
         asleep = sum(training.stays[name] for name in waits) * setup.processes
         engines = (playing.memory.stays["weights"] + playing.memory.stays["adapters"]) * playing.engines
-        terms |= {"sleeping trainer": asleep, "sleeping engine": engines}
+        handed_over = BF16 * size.weights if size.adapter is None else 0  # to the engine, through /dev/shm
+        terms |= {"sleeping trainer": asleep, "sleeping engine": engines, "weights for the engine": handed_over}
     return {name: value for name, value in terms.items() if value}
 
 
@@ -209,7 +214,8 @@ def _seconds(
         return training_seconds(size, setup, machine, phase, games, pictures, work.look, kl)
 
     plays = playing_seconds(size, recipe, machine, playing, work, games) if playing else 0.0
-    return Seconds(plays, max(trains(work.votes, 1), trains(work.clues, work.pictures)))
+    longest = max(trains(work.votes, 1), trains(work.clues, work.pictures))
+    return Seconds(plays, longest, recipe.iterate.play_ahead)
 
 
 def _gib(value: float) -> float:

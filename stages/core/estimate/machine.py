@@ -89,18 +89,20 @@ def _tried(threads: int | None) -> tuple[float, float]:
     import torch
 
     before = torch.get_num_threads()
-    torch.set_num_threads(threads or before)
+    used = threads or before
+    torch.set_num_threads(used)
     try:
         one, other = torch.rand(1024, 1024), torch.rand(1024, 1024)
         large, target = torch.rand(1 << 24), torch.empty(1 << 24)
-        product = min(_seconds(lambda: one @ other) for _ in range(8))
-        copy = min(_seconds(lambda: target.copy_(large)) for _ in range(4))
+        product = min(_seconds(lambda: one @ other, used) for _ in range(8))
+        copy = min(_seconds(lambda: target.copy_(large), used) for _ in range(4))
     finally:
         torch.set_num_threads(before)
     return 2 * 1024**3 / product, 2 * large.nbytes / copy
 
 
-def _seconds(work: Callable[[], torch.Tensor]) -> float:
-    started = time.perf_counter()
+def _seconds(work: Callable[[], torch.Tensor], threads: int) -> float:
+    """Of the processor in each thread, so that other work on the machine hardly counts."""
+    started = time.process_time()
     work()
-    return time.perf_counter() - started
+    return (time.process_time() - started) / threads

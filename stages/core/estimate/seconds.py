@@ -18,7 +18,7 @@ from stages.core.vlm.size import ModelSize, Stack
 
 # Shares of the peak that are reached. Training: arXiv 2407.21783 (Llama 3) reports 0.38 to 0.43 on H100. Prompts and
 # decoding: our assumption. On a CPU: measured, relative to the product and the copy that `machine` tries.
-TRAINING = {"cuda": 0.35, "cpu": 0.8}
+TRAINING = {"cuda": 0.35, "cpu": 0.5}
 PROMPTS = {"cuda": 0.5, "cpu": 0.8}
 BANDWIDTH = {"cuda": 0.6, "cpu": 0.6}
 STEP = {"vllm": 1e-4, "transformers": 1e-3}  # seconds of each layer in a step of decoding, apart from arithmetic
@@ -31,14 +31,15 @@ class Seconds:
 
     playing: float
     training: float
+    at_once: bool  # whether the next round is played while this one trains
 
     @property
     def round(self) -> float:
-        return self.playing + self.training
+        return max(self.playing, self.training) if self.at_once else self.playing + self.training
 
 
 def training_flops(size: ModelSize, setup: Setup, tokens: float, longest: float, answers: float, kl: bool) -> float:
-    """Of rows with `tokens` in all trees, trees of `longest` tokens, and `answers` tokens that the head sees."""
+    """Of `tokens` in all trees, in rows of `longest` tokens, of which the head sees `answers`."""
     language, again, full = size.language, int(setup.checkpointing), size.adapter is None
     forward = _forward(language, tokens, longest)
     passes = 1 + again + (2 if full else 1) + int(kl)
@@ -61,8 +62,7 @@ def training_seconds(
     """One round's training of `games` games, one update."""
     answers = games * phase.rows * phase.answer
     tokens = games * phase.tree + answers
-    tree = phase.tree + phase.rows * phase.answer
-    flops = training_flops(size, setup, tokens, tree, answers, kl)
+    flops = training_flops(size, setup, tokens, phase.prompt + phase.answer, answers, kl)
     flops += looking_flops(size, setup, games * pictures, look, not size.sees_frozen)
     kind, share = ("cuda" if machine.is_gpu else "cpu"), setup.processes
     step = (

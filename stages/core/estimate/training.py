@@ -21,7 +21,7 @@ NF4 = 0.5 + 1 / 64 + FP32 / (64 * 256)
 AT_ONCE = 1 << 26  # values of a weight that the lean optimizers update at once
 TILE_ROWS, TILE_COLUMNS = 4096, 32768  # TRL's kernel computes so many logits at once
 # What a process takes before any tensor: the CUDA context with its libraries; on a CPU, modules that load late.
-PROCESS = {"cuda": 600 << 20, "cpu": 50 << 20}
+PROCESS = {"cuda": 600 << 20, "cpu": 128 << 20}
 PART_BYTES = 1 << 30  # of a state that is written at once (`stages.train.writing`)
 KEPT_FEATURES = 2 << 30  # bytes at most (`stages.train.features`)
 TILE_COPIES = 7.25  # of a tile's logits, in torch's version of the kernel's backward pass; Triton's works in place
@@ -31,9 +31,10 @@ TILE_COPIES = 7.25  # of a tile's logits, in torch's version of the kernel's bac
 class Shape:
     """What a micro-batch holds."""
 
-    tokens: int  # in all trees, with padding: at most train.tokens_per_batch
+    tokens: int  # with shared beginnings once: at most train.tokens_per_batch
     answers: int  # of these, tokens of answers, which alone meet the head
-    longest: int  # tokens of the longest tree, whose mask is a square
+    longest: int  # tokens of the longest row
+    paths: int  # tokens of all rows, shared beginnings counted for each: attention gathers their keys and values
     patches: int  # tokens that the vision tower sees for the pictures of a micro-batch
     features: int  # visual tokens of the pictures whose features are kept for the whole round
 
@@ -115,7 +116,7 @@ def _frozen(size: ModelSize, setup: Setup, weights: int) -> int:
 def _moments_of_a_pass(size: ModelSize, setup: Setup, shape: Shape) -> dict[str, Terms]:
     """What is in memory, beyond what stays, at each moment that can be the peak."""
     layers, adapter = size.language, size.adapter
-    kept, gathered = _kept(layers, adapter, setup, shape.tokens), _gathered(size, setup)
+    kept, gathered = _kept(layers, adapter, setup, shape.tokens, shape.paths), _gathered(size, setup)
     gradients = {"gradients": FP32 * trained(size) // (setup.processes if setup.sharded else 1)}
     between = {
         **gradients,
@@ -124,7 +125,7 @@ def _moments_of_a_pass(size: ModelSize, setup: Setup, shape: Shape) -> dict[str,
         "gathered weights": gathered,
         "pictures": _seeing(size, setup, shape),
     }
-    inside = _inside(layers, adapter, setup, shape.tokens) + _returning(layers, setup, shape.tokens)
+    inside = _inside(layers, adapter, setup, shape.tokens, shape.paths) + _returning(layers, setup, shape.tokens)
     return {
         "head": {**between, "autocast copies": _casts(size, setup), "logits": _logits(size, setup, shape)},
         "layer": {**between, "activations": kept + inside, "copies of a layer": _one_layer(size, setup)},
@@ -140,15 +141,18 @@ def _moments_of_a_pass(size: ModelSize, setup: Setup, shape: Shape) -> dict[str,
     }
 
 
-def _kept(stack: Stack, adapter: Adapter | None, setup: Setup, tokens: int) -> int:
+def _kept(stack: Stack, adapter: Adapter | None, setup: Setup, tokens: int, paths: int | None = None) -> int:
     """What all layers keep for the backward pass: their inputs, or with checkpointing off all that is inside."""
     if setup.checkpointing:
         return stack.layers * tokens * stack.hidden * (setup.width if adapter else FP32)  # fp32 embeddings, fp32 sums
-    return stack.layers * _saved(stack, adapter, setup, tokens)
+    return stack.layers * _saved(stack, adapter, setup, tokens, paths)
 
 
-def _saved(stack: Stack, adapter: Adapter | None, setup: Setup, tokens: int) -> int:
-    """What autograd saves inside one layer of a model that trains whole, or of the base of an adapter."""
+def _saved(stack: Stack, adapter: Adapter | None, setup: Setup, tokens: int, paths: int | None) -> int:
+    """What autograd saves inside one layer of a model that trains whole, or of the base of an adapter.
+
+    The language model attends along `paths`; a vision tower has none.
+    """
     hidden, products = stack.hidden, 4 if stack.gated else 2  # gate, its activation, inner, their product
     if not setup.bf16:  # the sum between both halves, outputs of two norms; normed values, if the norms train
         around = (3 if adapter else 5) * hidden * FP32
@@ -157,8 +161,11 @@ def _saved(stack: Stack, adapter: Adapter | None, setup: Setup, tokens: int) -> 
     else:  # both norms' inputs in fp32, the sum; autocast's copies of the inputs of all adapted layers
         around = 2 * hidden * FP32 + hidden * BF16 + adapter.inputs * BF16
         products -= 1
-    attention = 4 * stack.queries  # rotated queries, keys and values repeated for all of them, output
-    return tokens * (around + (attention + products * stack.inner) * setup.width)
+    if paths is None:  # queries, keys, values, output
+        attention = tokens * (2 * stack.queries + 2 * stack.keys)
+    else:  # queries, output by rows, output in one piece; keys and values of every path
+        attention = tokens * 3 * stack.queries + paths * 2 * stack.keys
+    return tokens * (around + products * stack.inner * setup.width) + attention * setup.width
 
 
 def _returning(stack: Stack, setup: Setup, tokens: int) -> int:
@@ -167,8 +174,8 @@ def _returning(stack: Stack, setup: Setup, tokens: int) -> int:
 
 
 def _mask(setup: Setup, shape: Shape) -> int:
-    """Of each tree a square of its tokens: what attention adds to the scores."""
-    return shape.tokens * shape.longest * setup.width
+    """What attention adds to the scores, at most: for each token its path. GPUs need no mask."""
+    return 0 if setup.on_gpu else shape.tokens * shape.longest * setup.width
 
 
 def _logits(size: ModelSize, setup: Setup, shape: Shape) -> int:
@@ -183,9 +190,9 @@ def _logits(size: ModelSize, setup: Setup, shape: Shape) -> int:
     return tile + states + cast + head
 
 
-def _inside(stack: Stack, adapter: Adapter | None, setup: Setup, tokens: int) -> int:
+def _inside(stack: Stack, adapter: Adapter | None, setup: Setup, tokens: int, paths: int | None = None) -> int:
     """One layer that is computed again; with checkpointing off `_kept` has counted it."""
-    return _saved(stack, adapter, setup, tokens) if setup.checkpointing else 0
+    return _saved(stack, adapter, setup, tokens, paths) if setup.checkpointing else 0
 
 
 def _casts(size: ModelSize, setup: Setup) -> int:
@@ -238,9 +245,9 @@ def _looking(size: ModelSize, setup: Setup, shape: Shape) -> int:
 
 
 def _writing(size: ModelSize, setup: Setup) -> int:
-    """A part of the state as it goes to disk; the whole of it if it is copied to be written in the background."""
+    """A part of the state, which safetensors copies twice; all of it before, to be written in the background."""
     state = round((FP32 + MOMENTS[setup.optimizer]) * trained(size))
-    return min(state, PART_BYTES) + (state if setup.copies_state else 0)
+    return 2 * min(state, PART_BYTES) + (state if setup.copies_state else 0)
 
 
 def _stepping(size: ModelSize, setup: Setup) -> int:
