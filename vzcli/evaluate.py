@@ -56,7 +56,7 @@ def command(
         )
     extra = {"evaluate.split": split, "evaluate.games": number, "evaluate.judge": judge}
     given = [f"{key}={value}" for key, value in extra.items() if value is not None]
-    loaded = opt.load_recipe(recipe, [*(overrides or []), *given], seed)
+    loaded = opt.load_recipe(recipe, [*(overrides or []), *given], seed, games)
 
     def run() -> Report:
         if cross_play is not None:

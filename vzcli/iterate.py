@@ -51,7 +51,7 @@ def command(
     folder = out or Path("runs") / Path(recipe).stem
     given = {"iterate.rounds": rounds, "model.path": model}
     extra = [f"{key}={value}" for key, value in given.items() if value is not None]
-    loaded = opt.load_recipe(recipe, [*(overrides or []), *extra], seed)
+    loaded = opt.load_recipe(recipe, [*(overrides or []), *extra], seed, games)
     opt.run_stage(
         lambda: iterate.run(
             loaded,

@@ -46,12 +46,12 @@ LABELS = {
 Show = Callable[["Report", "Console"], None]
 
 
-def load_recipe(name: str, overrides: list[str] | None, seed: int | None) -> Recipe:
-    """The recipe with `--set` and `--seed` applied."""
-    from stages.core.recipe import load
+def load_recipe(name: str, overrides: list[str] | None, seed: int | None, games: Path | None = None) -> Recipe:
+    """The recipe with `--set` and `--seed` applied. Rules that it leaves open are those of the folder `games`."""
+    from stages.core.recipe.load import load, rules_of_games
 
     extra = [] if seed is None else [f"seed={seed}"]
-    return load(name, [*(overrides or []), *extra])
+    return load(name, [*(overrides or []), *extra], rules_of_games(games) if games else None)
 
 
 def run_stage(

@@ -37,7 +37,7 @@ def command(
     from stages import rollout
     from stages.core.recipe.load import place_of
 
-    loaded = opt.load_recipe(recipe, overrides, seed)
+    loaded = opt.load_recipe(recipe, overrides, seed, deal or games)
     played = None if split == "all" else split
     models = {"current": place_of(model)} if model else None
     if preflight and not dry_run:

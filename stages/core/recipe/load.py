@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,9 @@ import yaml
 from pydantic import ValidationError
 
 from stages.core.errors import InputError
+from stages.core.folder.content import MANIFEST
 from stages.core.folder.files import read_json
-from stages.core.folder.manifest import leaves
+from stages.core.folder.manifest import leaves, manifest_of
 from stages.core.old_settings import REMOVED, held_values, modernised
 from stages.core.recipe.base import Section
 from stages.core.recipe.schema import Recipe
@@ -51,20 +52,30 @@ def find_recipe(name: str) -> Path:
     raise InputError(f"no recipe '{name}'{_nearest(name, known)}; `vz recipe list` shows those that come with vz")
 
 
-def load(name: str = DEFAULT_RECIPE, overrides: Sequence[str] = ()) -> Recipe:
-    """Read a recipe and apply `section.key=value` overrides, whose values are YAML.
+def load(name: str = DEFAULT_RECIPE, overrides: Sequence[str] = (), dealt: Mapping[str, Any] | None = None) -> Recipe:
+    """Read a recipe and apply `section.key=value` overrides, whose values are YAML. `InputError` names what is wrong.
 
-    `InputError` names what is wrong.
+    `dealt` are rules of the games at hand. They hold where the recipe says nothing, and before the default recipe's.
     """
     path = find_recipe(name)
     body = _with_whole_paths(_read_yaml(path), path.parent)
     game = body.get("game")
+    if dealt and (game is None or isinstance(game, dict)):
+        body["game"] = game = {**(game or {}), **dealt} if name == DEFAULT_RECIPE else {**dealt, **(game or {})}
     if isinstance(game, dict) and (path.parent / str(game.get("prompts")) / "clue.j2").is_file():
         game["prompts"] = str((path.parent / game["prompts"]).resolve())
     for override in overrides:
         _override(body, override)
     body = _with_whole_paths(body, Path.cwd())
     return parse(body, f"{path} with the options given" if overrides else str(path))
+
+
+def rules_of_games(folder: Path) -> dict[str, Any]:
+    """The players, clue rounds and spy's view that a games folder was made for; nothing of a folder that is not one."""
+    if not (folder / MANIFEST).is_file():
+        return {}
+    rules = manifest_of(folder).get("settings", {}).get("game", {})
+    return {name: rules[name] for name in ("players", "clue_rounds", "spy_view") if name in rules}
 
 
 def parse(body: dict[str, Any], where: str) -> Recipe:

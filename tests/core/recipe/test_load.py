@@ -1,9 +1,12 @@
+from pathlib import Path
+
 import pytest
 import yaml
 
 from stages.core.errors import InputError
+from stages.core.folder.files import write_json
 from stages.core.recipe import Recipe, dump, known_recipes, load
-from stages.core.recipe.load import parse, resolve_model
+from stages.core.recipe.load import parse, resolve_model, rules_of_games
 
 
 @pytest.mark.parametrize("name", known_recipes())
@@ -157,3 +160,15 @@ def test_what_is_no_model_is_named_at_once(tmp_path):
     (tmp_path / "manifest.json").write_text('{"stage": "rollout"}')
     with pytest.raises(InputError, match="is an output of 'rollout', not a model"):
         resolve_model(str(tmp_path))
+
+
+def test_rules_that_a_recipe_leaves_open_are_those_of_the_games(tmp_path: Path) -> None:
+    write_json(tmp_path / "manifest.json", {"stage": "make-games", "settings": {"game": {"players": 6, "votes": 3}}})
+    rules, own = rules_of_games(tmp_path), tmp_path / "own.yaml"
+    assert rules == {"players": 6}
+    assert load("lora", dealt=rules).game.players == 6
+    assert load("tiny", dealt=rules).game.players == 6  # the default recipe decides nothing about given games
+    assert load("tiny", ["game.players=7"], rules).game.players == 7
+    own.write_text("game: {players: 8}")
+    assert load(str(own), dealt=rules).game.players == 8
+    assert rules_of_games(tmp_path / "none") == {}
