@@ -58,11 +58,11 @@ def test_unfinished_work_is_finished_or_discarded(tmp_path: Path):
 def test_a_deal_for_other_rules(tmp_path: Path):
     recipe = fake_recipe("rollout.concurrent_games=2")
     games = write_games(tmp_path / "games", recipe, count=3)
-    other = fake_recipe("rollout.concurrent_games=2", "game.players=5")
-    with pytest.raises(InputError, match="deal with this recipe .vz make-games., or --set game.… to match"):
-        rollout.run(other, games, tmp_path / "out")
-    assert rollout.run(recipe, games, tmp_path / "out").status == "done"
-    assert rollout.run(other, write_games(tmp_path / "more", other, count=3), tmp_path / "other").status == "done"
+    other = ["rollout.concurrent_games=2", "game.players=5"]
+    with pytest.raises(InputError, match="add --set game.players=4 --set game.clue_rounds=1, or name the recipe"):
+        rollout.run(fake_recipe(*other), games, tmp_path / "out")
+    matching = fake_recipe(*other, "game.players=4", "game.clue_rounds=1")
+    assert rollout.run(matching, games, tmp_path / "out").status == "done"
 
 
 def test_another_split_is_chosen(tmp_path: Path):
