@@ -21,7 +21,7 @@ PROOF ?= runs/proof
 GAMES ?= runs/pairs
 SAMPLES ?= ../shared/data
 
-.PHONY: help demo test test-slow test-kills test-power-cuts prove-learning ablations bench-render test-vllm bench-rollout bench-gpu-rollout bench-train bench-score genuine own-data telltale test-gpu check-estimates docs docs-test check format model clean
+.PHONY: help demo test test-slow test-kills test-power-cuts prove-learning ablations bench-render test-vllm bench-rollout bench-gpu-rollout bench-train bench-gpu-train bench-score genuine own-data telltale test-gpu check-estimates docs docs-test check format model clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -66,6 +66,9 @@ bench-gpu-rollout: $(READY) ## the same on a GPU, with random weights in the sha
 
 bench-train: $(VLLM_READY) ## compare training with TRL alone on a CPU: tokens/s and memory (an hour)
 	$(VLLM_CPU) python -m tests.train.bench --out runs/bench-train
+
+bench-gpu-train: $(READY) ## measure training, states and the engine on one GPU with 80 GB, in the shape of Qwen2.5-VL-7B (half an hour)
+	$(BIN)/python -m tests.train.bench_gpu --out runs/bench-gpu-train
 
 bench-score: $(READY) ## score and filter 10 million made-up rows: rows/s and peak memory (some minutes, 4 GB of disk)
 	$(BIN)/python -m tests.score.bench --out runs/bench-score
