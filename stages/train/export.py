@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -14,6 +15,7 @@ from stages.core import vlm
 from stages.core.folder.artifact import MANIFEST
 from stages.core.folder.files import read_json, replace_folder, write_json, write_text
 from stages.core.recipe import Recipe
+from stages.core.recipe.model import Model as ModelRecipe
 from stages.core.vlm.adapters import ADAPTER_CONFIG
 from stages.core.vlm.loading import load_skeleton, processor_place
 from stages.core.vlm.saving import CONFIG, copy_own_files, has_weights, local_folder, save_like, set_dtype
@@ -54,8 +56,8 @@ def export(policy: PreTrainedModel, job: Job, updates: int, *, main: bool) -> No
             _save_adapter(policy, weights, job, out)
     else:
         like = job.model if has_weights(_folder(job.model, recipe)) else job.base  # a model may have been handed over
-        skeleton = load_skeleton(like, recipe.model).state_dict()
-        weights = _gathered(policy.state_dict(keep_vars=True).items(), lambda name: skeleton[name].dtype, main)
+        dtypes = _stored_dtypes(job.base, recipe.model.model_dump_json())
+        weights = _gathered(policy.state_dict(keep_vars=True).items(), lambda name: dtypes[name], main)
         if main and job.handover is not None:
             _hand_over(policy, weights, _folder(like, recipe), job)
             return
@@ -63,6 +65,13 @@ def export(policy: PreTrainedModel, job: Job, updates: int, *, main: bool) -> No
             _save_full(policy, weights, _folder(like, recipe), out, recipe.model.dtype)
     if main:
         write_text(out / "README.md", _card(recipe, job.base, updates))
+
+
+@lru_cache(maxsize=1)
+def _stored_dtypes(base: str, recipe: str) -> dict[str, torch.dtype]:
+    """The precision of each weight as it is saved: that in which the base, and all that is trained from it, loads."""
+    skeleton = load_skeleton(base, ModelRecipe.model_validate_json(recipe))
+    return {name: weight.dtype for name, weight in skeleton.state_dict().items()}
 
 
 def _gathered(

@@ -88,7 +88,11 @@ class Training(Trainer):
             yield
 
     def _drop(self) -> None:
-        self.held = self._memory = None
+        held, self.held, self._memory = self._memory, None, None
+        if held is not None:
+            del held
+            gc.collect()  # models refer to themselves; a collection takes too long to do one for each call
+            free_accelerator()
 
     def _load(self, job: Job) -> None:
         """Load the state that the job starts from, in place of the one that is held."""
@@ -277,5 +281,4 @@ def library_settings(recipe: Recipe) -> Iterator[None]:
             yield
     finally:
         torch.use_deterministic_algorithms(before[0], warn_only=before[1])
-        gc.collect()
         free_accelerator()
