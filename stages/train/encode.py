@@ -10,6 +10,7 @@ import torch
 from torch.nn.utils.rnn import pad_sequence
 
 from stages.core import vlm
+from stages.core.clock import clock
 from stages.core.engines.picture_cache import PictureCache
 from stages.core.errors import InputError
 from stages.core.pictures import Picture, blank_ref
@@ -69,6 +70,7 @@ class Encoder:
                 )
         return prompt
 
+    @clock.part("encoding rows")
     def lines(self, rows: Sequence[Row], where: str, *, by_size: bool) -> list[Line]:
         """The tokens of all rows. `InputError` unless every prompt becomes exactly the tokens that the sampler saw.
 

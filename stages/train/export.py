@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 
 from stages.core import vlm
+from stages.core.clock import clock
 from stages.core.folder.artifact import MANIFEST
 from stages.core.folder.files import read_json, replace_folder, write_json, write_text
 from stages.core.recipe import Recipe
@@ -41,6 +42,7 @@ Configuration, processor and tokenizer are the base's own files. {options}
 """
 
 
+@clock.part("writing weights")
 def export(policy: PreTrainedModel, job: Job, updates: int, *, main: bool) -> None:
     """Write the policy to `job.out`, with the other files of the model that trained.
 

@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 
 from stages.core import tables
+from stages.core.clock import clock
 from stages.core.engines.base import sampler_name
 from stages.core.errors import InputError
 from stages.core.folder import artifact
@@ -73,6 +74,7 @@ class Sampling:
     sampler: str | None  # of rows that do not name theirs: the recipe's engine
 
 
+@clock.part("reading rows")
 def read_rows(kept: Path, rollouts: Path, games: Path, loss: str) -> list[Row]:
     """The kept rows in their stored order, each joined with its rollout and its pictures. `loss` is `train.loss`.
 

@@ -17,6 +17,7 @@ import yaml
 from jinja2 import FileSystemLoader, StrictUndefined, TemplateError
 from jinja2.sandbox import SandboxedEnvironment
 
+from stages.core.clock import clock
 from stages.core.errors import InputError
 from stages.core.game.quoting import bare, quoted
 from stages.core.game.readers import UNREADABLE_CLUE
@@ -45,6 +46,7 @@ class SafeClue:
         return cls(clue.player, clue.clue_round, bare(clue.text), quote)
 
 
+@clock.part("rendering prompts")
 def render_prompt(game: Deal, subject: Subject, rules: GameRules, turn: Turn, clues: Sequence[Clue]) -> list[Message]:
     """The messages of one turn: a list with one user message of text and image parts. docs/doors/prompts.md lists what
     a template may use."""

@@ -8,6 +8,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from stages.core.clock import clock
 from stages.core.engines.base import Completion, Engine, Request, Sampling
 from stages.core.engines.together import together
 from stages.core.game.prompting import render_prompt
@@ -145,6 +146,7 @@ async def _ask(game: PreparedGame, turn: Turn, clues: list[Clue], recipe: Recipe
     ]
 
 
+@clock.part("reading answers")
 def _answer(deal: Deal, turn: Turn, completion: Completion, recipe: Recipe) -> Row:
     """What a row says of a completion and of the clue or vote in it."""
     clue = vote = kind = None
