@@ -59,7 +59,7 @@ def _has_played(this: Round, policy: str | Path) -> bool:
         return False
     wanted = {f"policy {CURRENT}": policy, **prompt_files(this.recipe)}
     made = input_hashes(manifest_of(rollouts))
-    return all(made.get(name) == content_hash(place) for name, place in wanted.items())
+    return all(Path(place).exists() and made.get(name) == content_hash(place) for name, place in wanted.items())
 
 
 def check_apart(recipe: Recipe) -> None:

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import IO
 
 MEMORY = Path("/dev/shm")
-COPIES = 2  # that are there at once while one replaces the other
-LOCK, WEIGHTS = "lock", "weights"
+COPIES = 2  # that are there at once: one plays, the next is written
+LOCK = "lock"
 
 
 @contextmanager
@@ -35,7 +35,7 @@ def handover_folder(run: Path, size: int) -> Iterator[Path]:
         fcntl.flock(lock, fcntl.LOCK_EX)  # until this process ends, however it ends
         work.rename(folder)
         try:
-            yield folder / WEIGHTS
+            yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 

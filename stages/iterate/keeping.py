@@ -57,13 +57,15 @@ def prune(run: Path, recipe: Recipe, state: State, oldest: int) -> None:
     Rounds from `oldest` on stay: the run may have to repeat their training.
     """
     last, every = state.iteration, recipe.iterate.keep_every
+    if recipe.iterate.play_ahead:  # the policy before the last plays the next round, or has played it
+        oldest = min(oldest, last - 1)
     there = {number_of(folder.parent.name): folder for folder in run.glob("round-*/checkpoint")}
     with_weights = sorted(number for number, folder in there.items() if number <= last and has_weights(folder))
     keep = {number for number in there if number >= oldest or (every and number % every == 0)}
     keep |= set(with_weights[-recipe.iterate.keep_checkpoints :])
     keep |= {int(state.best["iteration"])} if state.best else set()
     keep |= {number_of(name) for name in state.opponents}
-    ends = [state, *(end.state for number in range(oldest, last) if (end := read_round(run / name_of(number))))]
+    ends = [state, *(end.state for number in range(max(1, oldest), last) if (end := read_round(run / name_of(number))))]
     keep |= {number_of(Path(end.switched).parent.name) for end in ends if end.switched}
     for number, folder in sorted(there.items()):
         if number <= last and number not in keep:

@@ -15,7 +15,6 @@ from stages import rollout, score
 from stages.core.clock import clock
 from stages.core.engines import Engine
 from stages.core.folder.artifact import Report
-from stages.core.folder.content import version_of
 from stages.core.game.rules import ActivePhase
 from stages.core.recipe import Recipe
 from stages.core.recipe.load import place_of
@@ -75,10 +74,6 @@ class Round:
         """Whether the policy after the round is evaluated."""
         every = self.recipe.evaluate.every
         return every > 0 and self.number % every == 0
-
-    def load(self, weights: str | Path) -> None:
-        """Give the engine the weights of the current policy."""
-        self.engine.load(CURRENT, weights, version_of(weights))
 
     def play(self, policy: int, weights: str | Path) -> Played:
         """Deal and play the round's games by the policy after round `policy`, which is at `weights`."""

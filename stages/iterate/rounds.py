@@ -70,7 +70,6 @@ class Rounds:
         following = replace(this, number=this.number + 1, state=state, seconds={})
         policy = player(following, self._training)
         weights = self._training.policy(policy)
-        following.load(weights)  # now, since training replaces what it hands over
         with meanwhile(this.engine, lambda: following.play(policy, weights)) as playing:
             trained = this.timed("train", train)
             with clock.part("waiting for the next round's games"):

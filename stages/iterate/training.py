@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -57,12 +58,11 @@ class Training:
         if number == 0:
             return place_of(self._recipe.model.path)
         folder = checkpoint_of(self._run, number)
-        return self._handover if not has_weights(folder) and self._is_handed_over(folder) else folder
+        return self._handed_over(number) if not has_weights(folder) and self._is_handed_over(number) else folder
 
     def has(self, number: int) -> bool:
         """Whether the weights after round `number` are on disk, or were handed over."""
-        folder = checkpoint_of(self._run, number)
-        return number == 0 or has_weights(folder) or self._is_handed_over(folder)
+        return number == 0 or has_weights(checkpoint_of(self._run, number)) or self._is_handed_over(number)
 
     def train(self, number: int, before: State, *, saved: bool, planned_updates: int | None) -> Report:
         """Train round `number` on the rows that it has kept.
@@ -73,6 +73,9 @@ class Training:
         folder, state = self._run / name_of(number), self._run / STATES / name_of(number)
         holds_to_base = self._recipe.train.anchor_to == "base" or before.switched is None
         base = place_of(self._recipe.model.path)
+        for handed_over in self._handover.glob("round-*"):
+            if handed_over != self._handed_over(number - 1):  # which may be playing
+                shutil.rmtree(handed_over)
         report = train.run(
             self._recipe,
             folder / "kept",
@@ -86,7 +89,7 @@ class Training:
             state_out=state,
             planned_updates=planned_updates,
             trainer=self._trainer,
-            handover=None if saved else self._handover,
+            handover=None if saved else self._handed_over(number),
             played_before=self._recipe.iterate.play_ahead,
             overwrite=True,
         )
@@ -124,8 +127,13 @@ class Training:
         """Where training goes on from, if the trainer does not hold the state already."""
         return self._states[-1][1] if self._states else self._run / STATES / "none"
 
-    def _is_handed_over(self, checkpoint: Path) -> bool:
-        return self._handover.is_dir() and version_of(self._handover) == state_id_of(checkpoint)
+    def _handed_over(self, number: int) -> Path:
+        """Where the weights after round `number` go, if they go to no checkpoint."""
+        return self._handover / name_of(number)
+
+    def _is_handed_over(self, number: int) -> bool:
+        folder = self._handed_over(number)
+        return folder.is_dir() and version_of(folder) == state_id_of(checkpoint_of(self._run, number))
 
 
 def planned_updates(recipe: Recipe) -> int | None:

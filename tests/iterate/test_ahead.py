@@ -13,7 +13,7 @@ from stages.core import vlm
 from stages.core.engines.base import Completion, Request
 from stages.core.engines.fake import FakeEngine
 from stages.core.errors import InputError
-from stages.core.recipe.load import prompt_folder
+from stages.core.recipe.load import place_of, prompt_folder
 from stages.iterate.ahead import check_apart
 from tests.helpers import fake_recipe
 from tests.iterate.test_kills import fingerprint
@@ -38,6 +38,30 @@ def test_each_round_is_played_by_the_policy_before_the_last_training(games: Path
     assert versions(run)[2:] == [one["identity"] for one in trained[:3]] and versions(run)[0] == versions(run)[1]
     assert [row["train"]["off_policy_rows"] > 0 for row in rows] == [False, True, True, True, True]
     assert not any("policy version" in warning for row in rows for warning in row["warnings"])
+
+
+def test_weights_that_are_handed_over_meanwhile_do_not_play(games: Path, tmp_path: Path, monkeypatch):
+    """The engine asks for its weights only when training has handed over the next ones."""
+    trained, done = train.run, threading.Event()
+
+    def announced(*args, **options):
+        report = trained(*args, **options)
+        done.set()
+        return report
+
+    class Late(FakeEngine):
+        def load(self, policy: str, model: str | Path, version: str) -> None:
+            if threading.current_thread() is not threading.main_thread():
+                assert done.wait(60)
+                assert model == base or (Path(model) / "weights.json").is_file()
+            super().load(policy, model, version)
+
+    monkeypatch.setattr(train, "run", announced)
+    recipe = fake_recipe(*AHEAD, *RARELY, "iterate.rounds=4", "iterate.keep_every=0")
+    base = place_of(recipe.model.path)
+    run = iterate.run(recipe, tmp_path / "run", games=games, engine=Late()).out
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert versions(run)[2:] == [rows[0]["train"]["state"], rows[1]["train"]["state"]]
 
 
 def test_engine_and_trainer_work_at_once(games: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -111,7 +135,7 @@ def test_edited_prompts_are_played_by_the_current_policy(games: Path, tmp_path: 
     """The weights that would have played are gone."""
     prompts, run = tmp_path / "prompts", tmp_path / "run"
     shutil.copytree(prompt_folder("standard"), prompts)
-    recipe = fake_recipe(*AHEAD, "iterate.rounds=4", f"game.prompts={prompts}", *RARELY)
+    recipe = fake_recipe(*AHEAD, "iterate.rounds=4", f"game.prompts={prompts}", *RARELY, "iterate.save_every=2")
 
     def stop(metrics: dict, timings: dict) -> None:
         if metrics["iteration"] == 2:

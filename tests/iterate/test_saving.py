@@ -110,8 +110,8 @@ def test_without_room_in_memory_weights_are_handed_over_in_the_run(tmp_path: Pat
     (tmp_path / "shm").mkdir()
     monkeypatch.setattr(handover, "MEMORY", tmp_path / "shm")
     with handover_folder(tmp_path, 10**18) as folder:
-        assert folder.parent == tmp_path / ".handover" and folder.parent.is_dir()
-    assert not folder.parent.exists()
+        assert folder == tmp_path / ".handover" and folder.is_dir()
+    assert not folder.exists()
 
 
 def test_what_killed_runs_left_in_memory_is_deleted_and_that_of_others_is_not(tmp_path: Path, monkeypatch):
@@ -119,9 +119,9 @@ def test_what_killed_runs_left_in_memory_is_deleted_and_that_of_others_is_not(tm
     memory.mkdir()
     monkeypatch.setattr(handover, "MEMORY", memory)
     with handover_folder(tmp_path / "a", 0) as living:
-        left = living.parent.with_name(f"{living.parent.name[:-4]}left")
-        shutil.copytree(living.parent, left)  # nobody holds the lock of the copy
+        left = living.with_name(f"{living.name[:-4]}left")
+        shutil.copytree(living, left)  # nobody holds the lock of the copy
         with handover_folder(tmp_path / "b", 0) as other:
-            assert sorted(memory.iterdir()) == sorted([living.parent, other.parent])
-        with (living.parent / "lock").open() as lock, pytest.raises(BlockingIOError):
+            assert sorted(memory.iterdir()) == sorted([living, other])
+        with (living / "lock").open() as lock, pytest.raises(BlockingIOError):
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
