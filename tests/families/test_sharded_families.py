@@ -100,7 +100,7 @@ def test_two_sharded_processes_train_as_one(
         name = max(found, key=lambda each: found[each])
         print(f"{family.name} {case.name} round {number}: norm {norm:.1e}, {name} {found[name]:.1e}")
         assert norm <= NEAR
-        limits = limits_of(rows[family.name], trained / family.name, number) if case == CASES[0] else {}
+        limits = {} if case.lora or case.anchored else limits_of(rows[family.name], trained / family.name, number)
         assert {name: value for name, value in found.items() if value > limits.get(name, NEAR)} == {}
 
 
@@ -108,7 +108,8 @@ def limits_of(rows: world.World, folder: Path, number: int) -> dict[str, float]:
     """How far each tensor may be off: `NEAR`, or what its own rounding comes to, if that is more.
 
     Gradients of a vision tower's queries and keys are small differences of large numbers. In the second round one
-    process differs from itself by up to 2e-5 there when it adds its rows up one by one instead of several at once.
+    process differs from itself by up to 2e-5 there when it adds its rows up one by one instead of several at once. It
+    does so with and without KL alike: by 1.5e-5 in the first round of Idefics3.
     """
     pair, single = (case.jobs(rows, folder, 1)[number] for case in (CASES[0], ADDED_UP_OTHERWISE))
     own = apart(Path(pair.state_out), Path(single.state_out))
