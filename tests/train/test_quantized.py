@@ -38,6 +38,7 @@ def test_a_base_in_4_bits_plays_and_trains_alike(model: Path, pictures: Path, tm
     counts = run(recipe, rows.kept, tmp_path / "out").counts
     assert counts["logprob_gap_max"] < 1e-4 < counts["grad_norm"]
     assert counts["kl"] == pytest.approx(0, abs=1e-6)  # to the same base in 4 bits
+    assert {value.dtype for value in world.tensors(tmp_path / "out-state").values()} == {torch.float32}
     assert read_json(tmp_path / "out/adapter_config.json")["base_model_name_or_path"] == str(model)
     full = vlm.load_model(model, world.recipe(model).model, "float32")
     PeftModel.from_pretrained(full, tmp_path / "out")  # loads on the base as it is published
