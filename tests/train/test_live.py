@@ -248,11 +248,12 @@ def test_a_killed_process_ends_the_call_and_the_next_one_starts_others(rows: Wor
 
 
 WAITS = """
-import pickle, sys, time
+import pickle, signal, sys, time
 from pathlib import Path
 from stages.train import open_trainer
 from tests.train.test_live import Run, settings
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # the tests may run with Ctrl-C ignored
 rows = pickle.loads(Path(sys.argv[1]).read_bytes())
 two = settings(rows, processes=2)
 with open_trainer(two) as trainer:
