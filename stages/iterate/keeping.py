@@ -73,8 +73,13 @@ def prune(run: Path, recipe: Recipe, state: State, oldest: int) -> None:
             shutil.rmtree(folder)
 
 
+def states_of(run: Path) -> list[Path]:
+    """The training states of a run, without the one that is being written now, which has a hidden name."""
+    return sorted(folder for folder in run.glob(f"{STATES}/*") if not folder.name.startswith("."))
+
+
 def prune_states(run: Path, keep: list[Path]) -> None:
     """Delete all training states but those in `keep`."""
-    for folder in run.glob(f"{STATES}/*"):
+    for folder in states_of(run):
         if folder not in keep:
             delete_folder(folder)

@@ -18,7 +18,7 @@ from stages.core.errors import InputError
 from stages.core.folder.artifact import MANIFEST
 from stages.core.folder.content import damaged_files
 from stages.core.folder.files import read_json
-from stages.iterate.keeping import STATES, checkpoint_of, has_weights, state_id_of
+from stages.iterate.keeping import STATES, checkpoint_of, has_weights, state_id_of, states_of
 from stages.iterate.opponents import name_of, number_of
 from stages.iterate.state import (
     METRICS,
@@ -159,7 +159,7 @@ def _known_states(run: Path) -> dict[int, State]:
 
 def _training_states(run: Path, rounds: Iterable[int]) -> dict[int, Path]:
     """The training states on disk, by the last round that led to them. What cannot be read counts by its name."""
-    found, places = {}, {id: place for place in sorted(run.glob(f"{STATES}/*")) if (id := _id_of(place))}
+    found, places = {}, {id: place for place in states_of(run) if (id := _id_of(place))}
     for number in rounds:
         named, id = run / STATES / name_of(number), state_id_of(checkpoint_of(run, number))
         if id in places:

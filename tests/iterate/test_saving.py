@@ -11,6 +11,7 @@ from stages import iterate, train
 from stages.core.engines.fake import FakeEngine
 from stages.iterate import handover
 from stages.iterate.handover import handover_folder
+from stages.iterate.keeping import prune_states
 from tests.helpers import fake_recipe
 from tests.iterate.test_kills import fingerprint
 
@@ -125,3 +126,14 @@ def test_what_killed_runs_left_in_memory_is_deleted_and_that_of_others_is_not(tm
             assert sorted(memory.iterdir()) == sorted([living, other])
         with (living / "lock").open() as lock, pytest.raises(BlockingIOError):
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_a_state_that_is_being_written_is_not_pruned(tmp_path: Path):
+    names = ["round-0001", "round-0002", ".round-0003.partial"]
+    first, second, unfinished = (tmp_path / "training-state" / name for name in names)
+    for folder in (first, second, unfinished):
+        folder.mkdir(parents=True)
+    prune_states(tmp_path, [second])
+    assert not first.exists()
+    assert second.is_dir()
+    assert unfinished.is_dir()
