@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 from PIL import Image
@@ -25,7 +26,9 @@ TRIES = 10  # parts of the table with which a kind is tried
 LONGEST_TITLE = 100  # letters
 MOST_NUMBERS = 12  # at the points of a line
 NO_LETTERS, NO_ROOM = "letters missing", "no room for its labels"
-NO_SWAP = "values are equal, nearer than games.charts.min_difference allows, or too far apart"
+NO_SWAP = (
+    "values are equal, nearer than games.charts.min_difference allows, or too far apart, or break a rule of the table"
+)
 _ABBREVIATIONS = re.compile(r"\b(?:us|usa|uk|eu|gdp|co2|nyc|nfl|nba)\b", re.IGNORECASE)  # in names of files
 _NAMELESS = re.compile(r"(?:values?|number|amount|data|table|dataset|train|test|chart|output|sheet)?")
 
@@ -94,8 +97,7 @@ class ChartPair(Pair):
 
     def _pair(self, chart: Chart, versions: Sequence[ChartTable], pictures: Sequence[bytes]) -> Made:
         given = (True,) if len(versions) == 1 else (as_given(self.seed), not as_given(self.seed))
-        left_out = read_table(self.path, self.games.charts).left_out
-        source = {"file": self.path.name, **versions[0].origin, "rows_left_out": left_out}
+        source = {"file": self.path.name, **versions[0].origin}
         scenes = [
             {**_scene(chart, table), "source": {**source, "as_given": own}}
             for table, own in zip(versions, given, strict=True)
@@ -132,8 +134,11 @@ def _title(kind: Kind, path: Path, table: ChartTable, given: str) -> str:
         *first, last = [each for each in given_names if not _NAMELESS.fullmatch(each.casefold())] or [""]
         name = " and ".join([", ".join(first), last] if first else [last])
     known = re.sub(r"\W+", " ", table.title) in re.sub(r"\W+", " ", name)
-    said = table.title if not known and len(name) + len(table.title) <= LONGEST_TITLE else ""
-    title = ", ".join(part[:1].upper() + part[1:] for part in (name, said or ("" if name else table.title)) if part)
+    said = "" if known else table.title
+    room = max(LONGEST_TITLE - len(said), LONGEST_TITLE // 2)  # what holds for all is never left out
+    if len(name) > room:
+        name = shorten(re.sub(r"\s*\((?:[^()]|\([^()]*\))*\)", "", name), room, placeholder="…")
+    title = ", ".join(part[:1].upper() + part[1:] for part in (name, said) if part)
     return title if given else _ABBREVIATIONS.sub(lambda hit: hit[0].upper(), title)
 
 

@@ -24,6 +24,7 @@ Sums = Literal["whole", "yes", "maybe", "no"]
 LEAST_NUMBERS = 0.9  # of a column's cells, for a column of values
 LONGEST_HEADING = 300  # letters; sources are looked for in shorter ones only
 MOST_CODES = 7  # different whole numbers in many rows, which are then no measurements
+MOST_COUNTED = 30  # many whole numbers below it are counts, whatever the heading says of per cent
 LONGEST_LABEL = 60  # letters, on average; longer texts are prose
 
 
@@ -36,7 +37,7 @@ _NO_VALUES = _any_of(
     "ids? uuid key codes? fips fp ce geo geoid zip zipcode postcode postal isbn phone unnamed no nr row district ward "
     "precinct rank ranking position pos place placing seed standing order founded born built established opened since "
     "lat latitude lon lng long longitude year yr date month week day hour flag season episode chapter round version",
-    more="|^(?:#|index|x|y|z|)$",
+    more="|^(?:#|index|x|y|z|)$|\\b(?:subject|participant|nature|category|class|type|status|cluster)$",
 )
 _TIME = _any_of(
     "years? yrs? dates? seasons? time periods? quarters? months? decade day week since founded born built fy",
@@ -208,9 +209,8 @@ def _is_value(values: pl.Series, words: str, number: int) -> bool:
         list(map(float, range(1, len(rows) + 1))),
     )
     few = given.n_unique()
-    flags = set(rows[:1000]) <= {0.0, 1.0, 2.0} or (
-        few <= MOST_CODES and len(rows) >= 30 and all(r % 1 == 0 for r in rows)
-    )
+    whole = bool((given % 1 == 0).all())
+    flags = set(rows[:1000]) <= {0.0, 1.0, 2.0} or (few <= MOST_CODES and len(rows) >= 30 and whole)
     return not (counts_rows or flags or few < 2 or max(map(abs, rows)) >= LARGEST)
 
 
@@ -221,7 +221,9 @@ def _unit(name: str, words: str, unit: Unit, values: pl.Series) -> tuple[Unit, s
     said = said if _UNIT_WORD.match(said) else ""
     what = quantity(words)
     highest = float(values.abs().max())  # type: ignore[arg-type]
-    per_cent = "%" in said or "percent" in said.casefold() or (what == "%" and not said and 1.5 < highest <= 100)
+    counts = highest < MOST_COUNTED <= len(values) and (values.drop_nulls() % 1 == 0).sum() > len(values) / 2
+    share = what == "%" and not said and 1.5 < highest <= 100 and not counts  # `terms_pct` holds numbers of terms
+    per_cent = "%" in said or "percent" in said.casefold() or share
     if per_cent and not unit.before and not unit.after:
         unit = Unit(after="%")
     written = (unit.before + unit.after).strip() or said.casefold()

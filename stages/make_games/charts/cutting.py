@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from math import ceil
 from random import Random
 
@@ -12,7 +13,8 @@ import polars as pl
 
 from stages.core.recipe.charts import Kind
 from stages.make_games.charts.swap import ChartTable, Series
-from stages.make_games.charts.tables import COLUMN, VALUE, Cube, Dimension, Table
+from stages.make_games.charts.tables import COLUMN, COUNTED, VALUE, Cube, Dimension, Table
+from stages.make_games.charts.times import MONTH, in_order
 
 FEWEST = {"bar": 2, "grouped": 2, "stacked": 2, "line": 3, "area": 3, "pie": 3, "scatter": 4}  # rows
 MOST_ROWS, MOST_POINTS = 12, 24  # drawn as bars (a year's months), and along a line
@@ -42,7 +44,7 @@ def views(table: Table, kind: Kind) -> list[View]:
     """The ways in which the table's columns could make such a chart, whatever its numbers are."""
     found: list[View] = []
     for cube in table.cubes:
-        if (cube.pair is not None) != (kind == "scatter"):
+        if cube.frame.is_empty() or (cube.pair is not None) != (kind == "scatter"):
             continue
         for rows in cube.dimensions:
             if rows.bounds:
@@ -86,7 +88,9 @@ def cut(table: Table, kind: Kind, draw: Random) -> ChartTable | None:
         shown = _shown(_grid(frame, rows, series), (cube, rows, series), kind, title, draw)
     names = {name: None if each.column == COLUMN else each.column
              for name, each in (("label", rows), ("series", series)) if each}  # fmt: skip
-    return shown and replace(shown, origin={**names, "values": list(cube.columns.values()), "where": where})
+    return shown and replace(
+        shown, origin={**names, "values": list(cube.columns.values()), "where": where, "rows_left_out": cube.left_out}
+    )
 
 
 def named(member: str, dimension: Dimension, others: Iterable[str] = ()) -> str:
@@ -113,8 +117,10 @@ def _shown(grid: Grid, view: View, kind: Kind, title: str, draw: Random) -> Char
     if not names or (series and len(names) < 2):
         return None
     labels = _some_rows({name: grid[name] for name in names}, rows, kind, draw)
-    if len(labels) < FEWEST[kind] or (
-        kind in ("pie", "stacked", "area") and not _are_parts(grid, names, labels, view, kind)
+    if (
+        len(labels) < FEWEST[kind]
+        or (kind in ("line", "area") and _sparse(cube, [rows.places[a] for a in labels]))
+        or (kind in ("pie", "stacked", "area") and not _are_parts(grid, names, labels, view, kind))
     ):
         return None
     columns = tuple(
@@ -131,7 +137,17 @@ def _shown(grid: Grid, view: View, kind: Kind, title: str, draw: Random) -> Char
     if not series and rows.column != COLUMN and len(names) == 1:
         columns = (replace(columns[0], name=measure or title),)
     places = tuple(rows.places[label] for label in labels) if rows.places else ()
-    return ChartTable(title, rows.heading, measure, tuple(labels), columns, places, bool(series and series.bounds))
+    return ChartTable(
+        title, rows.heading, measure, tuple(labels), columns, places, bool(series and (series.bounds or series.places))
+    )
+
+
+def _sparse(cube: Cube, places: Sequence[float]) -> bool:
+    """Whether there was nothing to count at some times, so that a line over them would tell of something."""
+    gaps = [later - earlier for earlier, later in pairwise(places)]
+    counts = cube.measure == COUNTED or cube.measure.startswith("Total ")
+    events = min(gaps) < MONTH and (cube.sums in ("yes", "whole") or cube.measure.startswith("Average "))
+    return max(gaps) > 1.5 * min(gaps) and (counts or events)
 
 
 def _vary(columns: Sequence[Sequence[float | None]], kind: Kind) -> bool:
@@ -154,7 +170,7 @@ def _some_series(grid: Grid, kind: Kind, series: Dimension, draw: Random) -> lis
     if len(full) < INDEPENDENT * len(grid):
         return []
     if kind in ("stacked", "area"):
-        return full if len(full) <= MOST_SERIES + 2 and len(full) == len(grid) else []
+        return in_order(full)[0] if len(full) <= MOST_SERIES + 2 and len(full) == len(grid) else []
     sizes = {name: sorted(abs(value) for value in grid[name].values())[len(grid[name]) // 2] for name in full}
     ranked = sorted(full, key=lambda name: -sizes[name])
     anchor = draw.choice(ranked[: ceil(len(ranked) / 2)]) if ranked else ""
@@ -169,7 +185,7 @@ def _some_series(grid: Grid, kind: Kind, series: Dimension, draw: Random) -> lis
         start = draw.randrange(len(near) - step * (count - 1)) if count else 0
         return near[start::step][:count]
     chosen = set(near[first : first + count])
-    return [name for name in grid if name in chosen]
+    return in_order([name for name in grid if name in chosen])[0]
 
 
 def _some_rows(grid: Grid, rows: Dimension, kind: Kind, draw: Random) -> list[str]:
@@ -180,13 +196,14 @@ def _some_rows(grid: Grid, rows: Dimension, kind: Kind, draw: Random) -> list[st
     most = {"line": MOST_POINTS, "area": MOST_POINTS, "pie": MOST_SLICES}.get(kind, MOST_ROWS)
     if kind == "grouped":
         most = max(min(most, MOST_BARS // len(grid)), FEWEST[kind])
+    labels, ordered = in_order(labels)
     if rows.places:
         labels.sort(key=lambda label: rows.places[label])
     if len(labels) <= most:
         return labels
     if kind == "pie":
         return []
-    if rows.places or sum(bool(re.match(r"\D{0,6}\d", label)) for label in labels) > 0.7 * len(labels):
+    if rows.places or ordered:
         start = draw.randrange(len(labels) - most + 1)
         return labels[start : start + most]
     first = next(iter(grid.values()))

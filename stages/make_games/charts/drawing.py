@@ -237,7 +237,8 @@ def _check_frame(figure: Any, axes: Any, chart: Chart, renderer: Any) -> None:
     ):
         raise NoRoom
     for axis in (axes.xaxis, axes.yaxis) if chart.kind != "pie" else ():
-        boxes = [label.get_window_extent(renderer) for label in axis.get_ticklabels() if label.get_text()]
+        written = (label for label in axis.get_ticklabels() if label.get_text())
+        boxes = [label.get_window_extent(renderer).padded(0.2 * chart.text, 0.0) for label in written]
         if any(one.overlaps(other) for one, other in pairwise(boxes)):
             raise NoRoom
 

@@ -18,6 +18,7 @@ INK = "#222222"
 LONGEST_NAME = 22  # letters of a line beside a slice
 ABOVE_FRAME = 2.6  # order of drawing: matplotlib's frame has 2.5
 _GAP = 3.0  # pixels between a mark and its number
+_BESIDE = 2.5  # pixels between a point and its label, and more to any other point
 
 Drawn = tuple[list[Any], list[Any]]  # marks, and words that must keep apart
 
@@ -94,11 +95,13 @@ def _points(axes: Any, chart: Chart, table: ChartTable) -> Drawn:
     look = {"markersize": 0.6 * chart.text, "clip_on": False, "zorder": ABOVE_FRAME}
     marks = axes.plot(across, up, "o", color=chart.colour(0), **look)
     low, high = axes.get_xlim()
-    words = []
+    words, beside = [], _BESIDE + 0.3 * chart.text
     for label, x, y in zip(table.labels, across, up, strict=True):
         left = x > low + 0.6 * (high - low)
         words.append(
-            _write(axes, label, (x, y), (-5 if left else 5, 0), "right" if left else "left", "center_baseline")
+            _write(
+                axes, label, (x, y), (-beside if left else beside, 0), "right" if left else "left", "center_baseline"
+            )
         )
     return marks, words
 
@@ -142,7 +145,8 @@ def words_are_clear(axes: Any, chart: Chart, table: ChartTable, marks: Sequence[
     """Whether the number of each slice lies in it, and no label covers a point or a line."""
     if chart.kind == "scatter":
         places = axes.transData.transform(np.transpose(_columns(table)))
-        return not any(box.count_contains(places) for box in boxes)
+        near = [box.padded(_BESIDE + 0.3 * chart.text) for box in boxes]
+        return not any(box.count_contains(np.delete(places, own, axis=0)) for own, box in enumerate(near))
     if chart.kind == "pie" and not chart.style.outside:
         paths = [wedge.get_path().transformed(wedge.get_transform()) for wedge in marks]
         return all(path.contains_points(box.corners()).all() for path, box in zip(paths, boxes, strict=True))

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import combinations
+from itertools import combinations, pairwise
+from math import inf
 from random import Random
 from typing import Any
 
 from stages.core.changes import Change
 from stages.core.recipe.charts import ChartSettings, Kind
 from stages.make_games.charts.numbers import NO_UNIT, Unit
+from stages.make_games.charts.times import in_order
 
 MIN_SHARE = 0.05  # of the whole, by which two slices that are swapped differ at least: 18 degrees
-MOST_RATIO = 4.0  # of two swapped values: else knowledge of the world would give the swap away
-
+MOST_RATIO, ORDERED_RATIO = 4.0, 2.0  # of two swapped values: else knowledge of the world, as of age groups, shows it
+JUMP = 1.05  # times the largest step of a series, by which a swapped value may lie beyond both of its neighbours
+WHOLE = 101.5  # per cent, with rounding: what makes less in each row or series must do so after the swap
 EQUAL = 0.03  # of the highest stack: what makes 100 % must do so after the swap
 
 Place = tuple[int, int]  # row and series, both from 0
+Values = tuple[float | None, ...]
 
 
 @dataclass(frozen=True)
@@ -25,7 +29,7 @@ class Series:
     """A named row of numbers of one unit."""
 
     name: str
-    values: tuple[float | None, ...]
+    values: Values
     unit: Unit = NO_UNIT
 
 
@@ -39,7 +43,7 @@ class ChartTable:
     labels: tuple[str, ...]
     series: tuple[Series, ...]
     places: tuple[float, ...] = ()
-    bounded: bool = False  # some series are bounds of others, such as the highest and lowest: none exchange values
+    bounded: bool = False  # series are times, or bounds of others such as the highest: none exchange values
     # The columns of the file that are drawn, and which rows.
     origin: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
@@ -79,7 +83,7 @@ def draw_swap(
     for one, other in combinations(present, 2):
         if ((kind == "scatter" or table.bounded) and one[1] != other[1]) or (stacks_are_equal and one[0] != other[0]):
             continue
-        if _fits(kind, table, one, other, settings, from_zero):
+        if _fits(kind, table, one, other, settings, from_zero) and _keeps_rules(table, exchange(table, one, other)):
             found.setdefault((one[0] == other[0], one[1] == other[1]), []).append((one, other))
     return exchange(table, *draw.choice(found[draw.choice(sorted(found))])) if found else None
 
@@ -107,8 +111,39 @@ def _fits(kind: Kind, table: ChartTable, one: Place, other: Place, settings: Cha
     both = (table, exchange(table, one, other)) if kind in ("stacked", "area") else (table,)
     low, high = value_range(kind, both, from_zero, one[1] if kind == "scatter" else None)
     apart = abs(first - second)
-    near = larger <= MOST_RATIO * smaller if low >= 0 or high <= 0 else 2 * apart <= high - low
+    most = ORDERED_RATIO if in_order(table.labels)[1] and not table.places else MOST_RATIO
+    near = larger <= most * smaller if low >= 0 or high <= 0 else 2 * apart <= high - low
     return near and apart >= settings.min_difference * (high - low) and apart > 0
+
+
+def _keeps_rules(table: ChartTable, swapped: ChartTable) -> bool:
+    """Whether what shows in the table holds after the swap: sums up to 100 %, smooth series, cumulative values."""
+    columns, other = ([[value or 0.0 for value in s.values] for s in t.series] for t in (table, swapped))
+    for old, new in ((columns, other), (zip(*columns, strict=True), zip(*other, strict=True))):
+        if max(map(sum, old)) <= WHOLE < max(map(sum, new)):
+            return False
+    cumulative = "cumul" in " ".join((table.title, table.measure, *(s.name for s in table.series))).casefold()
+    pairs = [(old.values, new.values) for old, new in zip(table.series, swapped.series, strict=True) if old != new]
+    return len(table.places) < 3 or not any(
+        _jump(new) > JUMP * _step(old) or (cumulative and _grows(old) and not _grows(new)) for old, new in pairs
+    )
+
+
+def _step(values: Values) -> float:
+    """The largest step from a value to the next; of a series without neighbours, any."""
+    return max((abs(b - a) for a, b in pairwise(values) if a is not None and b is not None), default=inf)
+
+
+def _jump(values: Values) -> float:
+    """How far a value lies beyond its neighbours, at most."""
+    beside = zip(values, (None, *values), (*values[1:], None), strict=False)
+    each = [(v, [n for n in around if n is not None]) for v, *around in beside if v is not None]
+    return max((max(v - max(near), min(near) - v) for v, near in each if near), default=0.0)
+
+
+def _grows(values: Values) -> bool:
+    given = [value for value in values if value is not None]
+    return given == sorted(given)
 
 
 def _heights(kind: Kind, table: ChartTable, column: int | None) -> list[float]:

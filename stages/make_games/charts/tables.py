@@ -10,7 +10,6 @@ from itertools import combinations
 from pathlib import Path
 
 import polars as pl
-from polars.dataframe.group_by import GroupBy
 
 from stages.core.errors import InputError
 from stages.core.recipe.charts import ChartSettings
@@ -20,6 +19,7 @@ from stages.make_games.charts.reading import read_grid
 from stages.make_games.charts.times import time_places, uneven, without_marks
 
 VALUE, COLUMN = "\x00value", "\x00column"  # no heading has such a name
+COUNTED = "Number of entries"  # measure of cubes that count rows
 MOST_NAMED = 300  # rows that are shown by their names; more are put into groups if there are some
 UNIQUE, MOST_REPEATED = 0.9, 10  # rows with labels of their own, and others, which are left out
 MOST_REPEATED_PAIRS = 0.02  # of the rows, where two or three columns name them
@@ -27,7 +27,8 @@ ALIKE, NEAR = 10.0, 4.0  # times, at most, between the means of columns that sha
 UNSURE = ("rate", "score", "count", "energy", "volume", "")  # quantities that come in many units
 MOST_PLAIN = 12  # columns whose headings name no quantity: more are statistics of many sorts
 FILLED = 0.15  # of the places of names and times, at least, where rows are points of series
-MOST_GROUPS, LEAST_ROWS = 15, 3  # categories of rows that are aggregated, and rows of each
+MOST_GROUPS, LEAST_ROWS = 15, 3  # categories of rows that are aggregated, and rows behind a mean
+LEAST_NAMED = 0.8  # of the rows have a cell in the columns that name them
 _TOTAL = re.compile(
     r"(?:grand |sub)?totals?|all(?: .*)?|overall|sum|both|world|average|mean|median|insgesamt|gesamt|summe|alle",
     re.IGNORECASE,
@@ -62,16 +63,16 @@ class Cube:
     pair: tuple[Column, Column] | None = None  # of a scatter, which need not share a unit
     columns: Mapping[str, str] = field(default_factory=dict)  # of the table, that are drawn: headings by labels
     partial: bool = False  # the table has more columns of this sort, so these are not all the parts of a whole
+    left_out: int = 0  # rows of the table that lack a name or share it with others
 
 
 @dataclass(frozen=True)
 class Table:
-    """A file's cubes. `context`: a time that holds for all rows. `left_out`: rows whose labels are repeated."""
+    """A file's cubes. `context`: a time that holds for all rows."""
 
     title: str
     context: str
     cubes: tuple[Cube, ...]
-    left_out: int = 0
 
 
 @lru_cache(maxsize=64)
@@ -91,9 +92,10 @@ def read_table(path: Path, settings: ChartSettings) -> Table:
         return Table(title, context, tuple(_aggregated(path, frame, names, values, settings)))
     if not values:
         raise InputError(f"{path}: has no column of numbers that a chart could show; name some by games.charts.values")
-    kept = frame.filter(~pl.struct(c.name for c in key).is_duplicated())
-    cubes = [_cube(kept, key, group, values) for group in _groups(values)]
-    return Table(title, context, (*cubes, *_scatters(kept, key, values)), len(frame) - len(kept))
+    kept = frame.drop_nulls([c.name for c in key]).filter(~pl.struct(c.name for c in key).is_duplicated())
+    cubes = [*(_cube(kept, key, group, values) for group in _groups(values)), *_scatters(kept, key, values)]
+    rows = [len(cube.frame if cube.pair else kept) for cube in cubes]
+    return Table(title, context, tuple(replace(c, left_out=len(frame) - n) for c, n in zip(cubes, rows, strict=True)))
 
 
 def _names(columns: Sequence[Column], settings: ChartSettings) -> list[Column]:
@@ -122,18 +124,18 @@ def _all_codes(column: Column) -> bool:
 
 
 def _frame(names: Sequence[Column], values: Sequence[Column]) -> pl.DataFrame:
-    """Names without footnote marks, of times one for each, and values; without rows that lack a name."""
-    frame = pl.DataFrame([_cleaned(column) for column in names] + [c.values for c in values if c.values is not None])
-    for column in names:
-        frame = frame.filter(~is_missing(frame[column.name], name=True))
-    return frame
+    """Names without footnote marks, of times one for each, null where one is missing; and values."""
+    return pl.DataFrame([_cleaned(column) for column in names] + [c.values for c in values if c.values is not None])
 
 
 def _cleaned(column: Column) -> pl.Series:
-    distinct = column.texts.unique(maintain_order=True).to_list()
+    given = column.texts.set(is_missing(column.texts, name=True), None)
     at = {place: label for label, place in _times(column).items()}
-    new = {text: at[column.places[text]] if text in column.places else without_marks(text) for text in distinct}
-    return column.texts.replace_strict(new, return_dtype=pl.String)
+    new = {text: at[column.places[text]] if text in column.places else without_marks(text) or None
+           for text in given.drop_nulls().unique()}  # fmt: skip
+    alike = (text for text in new if text.endswith("*") and new[text] in new and text not in column.places)
+    new |= {text: text for text in alike}  # `Live*` may be another than `Live`
+    return given.replace_strict(new, default=None, return_dtype=pl.String)
 
 
 def _times(column: Column) -> dict[str, float]:
@@ -153,11 +155,14 @@ def _key(path: Path, frame: pl.DataFrame, names: Sequence[Column], settings: Cha
     if settings.aggregate not in ("auto", "none"):
         return None
     for count in [len(names)] if settings.label else range(1, 4):
-        repeated = min((1 - UNIQUE) * len(frame), MOST_REPEATED) if count == 1 else MOST_REPEATED_PAIRS * len(frame)
-        for some in combinations(names, count):
-            if some and frame.select(pl.struct(c.name for c in some)).n_unique() >= max(len(frame) - repeated, 2):
+        for some in combinations(names, count) if names else ():
+            rows = frame.select(c.name for c in some).drop_nulls()
+            repeated = min((1 - UNIQUE) * len(rows), MOST_REPEATED) if count == 1 else MOST_REPEATED_PAIRS * len(rows)
+            named = len(rows) >= LEAST_NAMED * len(frame) or settings.label
+            if named and rows.n_unique() >= max(len(rows) - repeated, 2):
                 many = count == 1 and not some[0].places and len(frame) > MOST_NAMED
-                events = not settings.label and (_are_events(frame, some, names) or (many and _small(frame, names)))
+                small = _small(frame, names)
+                events = not settings.label and (_are_events(rows, some, small) or (many and small))
                 return None if events else list(some)
     if settings.aggregate == "none":
         raise InputError(
@@ -166,11 +171,11 @@ def _key(path: Path, frame: pl.DataFrame, names: Sequence[Column], settings: Cha
     return None
 
 
-def _are_events(frame: pl.DataFrame, key: Sequence[Column], names: Sequence[Column]) -> bool:
+def _are_events(frame: pl.DataFrame, key: Sequence[Column], small: Sequence[Column]) -> bool:
     """Whether each row is something that happened, such as a sale: its time is no point of a series."""
     for time in (column for column in key if column.role == "time"):
         if len(key) == 1:
-            return uneven(list(_times(time).values())) and bool(_small(frame, names))
+            return uneven(list(_times(time).values())) and bool(small)
         others = pl.struct(column.name for column in key if column is not time)
         if len(frame) < FILLED * frame[time.name].n_unique() * frame.select(others).n_unique():
             return True
@@ -280,34 +285,39 @@ def _aggregated(
         raise InputError(f"{path}: {why}; name columns by games.charts.label and games.charts.values")
     for some in [each for count in (1, 2) for each in combinations(small, count)]:
         keys = [c.name for c in some]
-        members = [set(frame[name]) for name in keys]
+        members = [set(frame[name].drop_nulls()) for name in keys]
         if len(some) == 2 and members[0] & members[1]:
             continue  # the same question twice
         dimensions = tuple(_dimension(c) for c in some)
-        groups = frame.group_by(keys, maintain_order=True)
-        how, least = settings.aggregate, LEAST_ROWS if settings.aggregate == "auto" else 1
-        if how in ("auto", "count"):
-            counted = groups.agg(pl.len().cast(pl.Float64).alias(VALUE)).filter(pl.col(VALUE) >= least)
-            yield Cube(counted, dimensions, "Number of entries", Unit(), "whole")
-        for column in values if how != "count" else ():
-            yield _put_together(groups, dimensions, column, how, least)
+        rows = frame.drop_nulls(keys)
+        if settings.aggregate in ("auto", "count"):
+            counted = rows.group_by(keys, maintain_order=True).agg(pl.len().cast(pl.Float64).alias(VALUE))
+            yield Cube(counted, dimensions, COUNTED, Unit(), "whole", left_out=len(frame) - len(rows))
+        for column in values if settings.aggregate != "count" else ():
+            cube = _put_together(rows, dimensions, column, settings.aggregate)
+            yield replace(cube, left_out=cube.left_out + len(frame) - len(rows))
 
 
-def _put_together(groups: GroupBy, dimensions: tuple[Dimension, ...], column: Column, how: str, least: int) -> Cube:
+def _put_together(frame: pl.DataFrame, dimensions: tuple[Dimension, ...], column: Column, how: str) -> Cube:
+    least = 1  # rows of a group: a mean of two says little
     if how == "auto":
-        how = "sum" if column.sums in ("yes", "whole") else "mean"
+        how, least = ("sum", 1) if column.sums in ("yes", "whole") else ("mean", LEAST_ROWS)
     word = {"sum": "Total", "mean": "Average", "median": "Median"}[how]
-    each = groups.agg(getattr(pl.col(column.name), how)().alias(VALUE), pl.col(column.name).count().alias("\0rows"))
+    groups = frame.drop_nulls(column.name).group_by([d.column for d in dimensions], maintain_order=True)
+    each = groups.agg(getattr(pl.col(column.name), how)().alias(VALUE), pl.len().alias("\0rows"))
+    kept = each.filter(pl.col("\0rows") >= least)
     said = column.label.casefold().startswith(word.casefold())
     measure = column.label if said else f"{word} {lowered(column.label)}"
-    kept = each.filter(pl.col("\0rows") >= least).drop("\0rows").drop_nulls(VALUE)
     sums: Sums = "yes" if how == "sum" else "no"
-    return Cube(kept, dimensions, measure, column.unit, sums, columns={measure: column.name})
+    left_out = len(frame) - int(kept["\0rows"].sum())
+    kept = kept.drop("\0rows")
+    return Cube(kept, dimensions, measure, column.unit, sums, columns={measure: column.name}, left_out=left_out)
 
 
 def _small(frame: pl.DataFrame, names: Sequence[Column]) -> list[Column]:
     """The first columns that put the rows into few groups."""
-    few = [c for c in names if 2 <= frame[c.name].n_unique() <= (60 if c.places else MOST_GROUPS)]
+    few = [c for c in names if frame[c.name].count() >= LEAST_NAMED * len(frame)]
+    few = [c for c in few if 2 <= frame[c.name].drop_nulls().n_unique() <= (60 if c.places else MOST_GROUPS)]
     return [c for c in few if not uneven(list(_times(c).values()))][:3]
 
 

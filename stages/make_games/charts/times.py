@@ -39,6 +39,26 @@ MONTH = 25 / 365  # of a year, with some slack
 _COUNTED = {"month": 12, "quarter": 4, "week": 53, "day": 366, "hour": 24, "weekday": 7}  # headings of plain numbers
 
 
+_GRADE = re.compile(r"([a-f])([+-]|/[b-f]|)")
+_FIRSTS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
+
+
+def in_order(labels: Sequence[str]) -> tuple[list[str], bool]:
+    """The labels by their natural order, such as that of grades or age groups; whether most have one."""
+    ranks = {label: rank for label in labels if (rank := _rank(label.casefold())) is not None}
+    ordered = len(ranks) > 0.7 * len(labels)
+    return sorted(labels, key=lambda label: ranks.get(label, float("inf"))) if ordered else list(labels), ordered
+
+
+def _rank(label: str) -> float | None:
+    if grade := _GRADE.fullmatch(label):
+        return 3 * ord(grade[1]) + {"+": -1, "": 0, "-": 1}.get(grade[2], 1.5)
+    if (first := label.split()[:1]) and first[0] in _FIRSTS:
+        return _FIRSTS.index(first[0])
+    number = re.match(r"(\D{0,10}?)(\d+(?:\.\d+)?)", label)
+    return number and float(number[2]) - ("under" in number[1] or "<" in number[1]) / 2
+
+
 def without_marks(label: str) -> str:
     """The label without footnote marks at its end: `2014*`, `2014¹` and `2014 [1]` are 2014."""
     return re.sub(r"\s?\[\w{1,3}\]$", "", label.strip()).rstrip("*†‡¹²³⁴⁵⁶⁷⁸⁹⁰ ")
@@ -57,7 +77,8 @@ def time_places(labels: Sequence[str], heading: str = "") -> list[float] | None:
     if most and all(re.fullmatch(r"\d{1,3}", label) and int(label) <= most for label in plain):
         return [float(label) for label in plain]
     if re.search(r"\byears?\b", heading.casefold()) and all(re.fullmatch(r"-?\d{1,4}", label) for label in plain):
-        return [float(label) for label in plain] if all(int(label) <= LAST_YEAR for label in plain) else None
+        last = max(map(int, plain))  # hundreds without thousands are numbers of days
+        return [float(label) for label in plain] if last < 100 or 1000 <= last <= LAST_YEAR else None
     for form, patterns in _COMPILED.items():
         if not any(pattern.fullmatch(plain[0]) for pattern in patterns):
             continue

@@ -75,6 +75,15 @@ def test_a_title_is_not_made_of_years(tmp_path: Path) -> None:
     assert {made(pair).scene["title"] for pair in pairs} <= {"A and B", ""}  # type: ignore[index]
 
 
+def test_a_long_title_is_shortened_but_keeps_what_holds_for_the_chart(tmp_path: Path) -> None:
+    rows = "".join(f"Spain,{year},{20 + year % 9},{31 + year % 7}\n" for year in range(1990, 2010))
+    name = "Male and female life expectancy by age in the long run (Human Mortality Database (2018) and others).csv"
+    path = write(tmp_path, name, f"Entity,Year,Men,Women\n{rows}")
+    pairs = plan(recipe("games.pairs=6", "games.charts.kinds=[line]"), path).pairs
+    titles = {made(pair).scene["title"] for pair in pairs}  # type: ignore[index]
+    assert titles == {f"{name.partition(' (')[0]}, Spain", "Men, Spain", "Women, Spain"}
+
+
 def test_all_pairs_of_a_table_are_in_one_split(tmp_path: Path) -> None:
     for number in range(12):
         write(tmp_path, f"sales-{number}.csv", SALES)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from itertools import pairwise
 from random import Random
@@ -207,6 +208,22 @@ def test_words_that_do_not_fit_are_never_cut(labels: list[str], kind: Kind) -> N
     values = {name: [float(10 + n) for n in range(len(labels))] for name in ("s", "t")}
     with pytest.raises(NoRoom):
         draw(chart(kind, style(outside=True), (240, 180)), (shown(labels, **values),))
+
+
+def test_labels_keep_clear_of_each_other_and_of_other_points() -> None:
+    many = {name: [30.0, 28.0, 26.0, 24.0, 22.0, 20.0, 18.0] for name in "stu"}
+    years = [str(2044 + year) for year in range(7)]
+    for right in range(150, 480, 6):
+        with suppress(NoRoom):
+            picture = draw(chart("grouped", style(legend="right"), (right + 150, 320)), (shown(years, **many),))[0]
+            words = (picture[275:290] != picture[-1, 0]).any(axis=(0, 2))
+            assert len([1 for a, b in pairwise(runs(words)) if b[0] - a[0] - a[1] >= 4]) >= 6
+    apart = shown(["New Jersey", "Maryland", "Ohio"], x=[10, 40, 90], y=[20, 60, 90])
+    one("scatter", apart, style())
+    for near in (13, 28):  # under the name, and just behind it
+        close = shown(["New Jersey", "Maryland", "Ohio"], x=[10, near, 90], y=[20, 20.5, 90])
+        with pytest.raises(NoRoom):
+            one("scatter", close, style())
 
 
 @pytest.mark.parametrize("values", [[1084, 1001, 1081, 1002], [1010, 1090, 1012, 1088]])

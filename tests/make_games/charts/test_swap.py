@@ -68,6 +68,16 @@ def test_shares_of_a_stack_keep_their_sum() -> None:
     }
 
 
+def test_rules_that_the_table_shows_hold_after_the_swap() -> None:
+    smooth = shown([str(year) for year in range(2000, 2008)], times=True, s=[10, 12, 14, 16, 18, 20, 22, 24])
+    assert pairs("line", smooth) and {abs(a - b) for a, b in pairs("line", smooth)} <= {2, 4}
+    assert not pairs("bar", replace(smooth, measure="Cumulative share"))
+    answers = shown(["Wrong", "Right"], a=[37, 53], b=[28, 52], c=[49, 43])
+    assert frozenset({37, 52}) not in pairs("grouped", answers) and frozenset({37, 28}) in pairs("grouped", answers)
+    assert frozenset({16, 57}) in pairs("bar", shown("ghi", s=[16, 57, 30]))
+    assert pairs("bar", shown(["under 5", "6-11", "25+"], s=[16, 57, 30])) == {frozenset({16, 30}), frozenset({57, 30})}
+
+
 def test_missing_and_equal_values_are_left_alone() -> None:
     assert pairs("grouped", shown("ab", s=[5, None], t=[5, 9])) == {frozenset({5, 9})}
     assert draw_swap("bar", shown("ab", s=[5, 5]), SETTINGS, True, Random(0)) is None

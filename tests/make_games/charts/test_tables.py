@@ -109,8 +109,53 @@ def test_repeated_labels_are_put_together_only_where_that_is_right(tmp_path: Pat
 def test_a_few_repeated_labels_are_left_out_and_counted(tmp_path: Path) -> None:
     rows = "".join(f"Town {n},{n + 5}\n" for n in range(20))
     table = read(tmp_path, f"Town,Sales\n{rows}Town 3,99\nTown 4*,98\n")
-    assert table.left_out == 4
-    assert not {label for chart in charts(table) for label in chart.labels} & {"Town 3", "Town 4"}
+    assert table.cubes[0].left_out == 2
+    assert not {label for chart in charts(table) for label in chart.labels} & {"Town 3"}
+
+
+def test_rows_count_wherever_the_columns_of_the_chart_have_cells(tmp_path: Path) -> None:
+    rows = [
+        ("Live", "yes", 60),
+        ("Live*", "no", 40),
+        ("IVR", "", 8),
+        ("IVR", "yes", 9),
+        ("IVR", "no", 7),
+        ("", "no", 5),
+    ]
+    text = "Pollster,Method,Phones,Age\n" + "".join(f"P{n % 3},{m},{p},{a + n // 6}.5\n" for n, (m, p, a) in enumerate(rows * 3))  # fmt: skip
+    cubes = {(c.measure, *(d.column for d in c.dimensions)): c for c in read(tmp_path, text).cubes}
+    mean, count = cubes["Average age", "Method"], cubes["Number of entries", "Phones"]
+    assert dict(mean.frame.iter_rows()) == {"Live": 61.5, "Live*": 41.5, "IVR": 9.5}
+    assert (dict(count.frame.iter_rows()), count.left_out, mean.left_out) == ({"yes": 6, "no": 9}, 3, 3)
+    lines = charts(read(tmp_path, "Place,Year,Flag,Rate\n" + "".join(f"{p},{y},{'P' * (y % 4 == 0)},{y % 7}\n" for p in ("AUT", "OECD") for y in range(2000, 2012))), "line")  # fmt: skip
+    assert {chart.title or len(chart.series) for chart in lines} == {"AUT", "OECD", 2}
+
+
+def test_one_row_is_enough_to_be_counted_but_not_for_a_mean(tmp_path: Path) -> None:
+    grades = ["B", "A-", "F", "C-", "A+", "B", "B", "F", "F", "A-"] * 2
+    grades[3:4] = []
+    text = "grade,score\n" + "".join(f"{grade},{n}.5\n" for n, grade in enumerate(grades))
+    counts, *_ = (chart for chart in charts(read(tmp_path, text), "bar") if chart.measure == "Number of entries")
+    assert (counts.labels, counts.series[0].values) == (("A+", "A-", "B", "C-", "F"), (2, 4, 6, 1, 6))
+    means = [chart for chart in charts(read(tmp_path, text), "bar") if chart.measure == "Average score"]
+    assert means[0].labels == ("A-", "B", "F")
+
+
+def test_numbers_of_persons_and_of_terms_are_neither_measured_nor_per_cent(tmp_path: Path) -> None:
+    rows = "".join(f"N{n},{n % 20 + 1},{440 + n % 9},{n % 22 + 1},{n}.5\n" for n in range(60))
+    table = read(tmp_path, f"name,subject,nature,terms_pct,share\n{rows}")
+    assert {cube.measure: cube.unit.after for cube in table.cubes if cube.pair is None} == {
+        "Terms pct": "",
+        "Share": "%",
+    }
+
+
+def test_days_without_events_are_no_points_of_a_line(tmp_path: Path) -> None:
+    days = [1, 2, 3, 7, 8, 12]
+    text = "day,kind\n" + "".join(f"2018-02-{day:02},{'ab'[n % 2]}\n" for day in days for n in range(day % 5 + 2))
+    assert charts(read(tmp_path, text), "bar") and not charts(read(tmp_path, text), "line", "area")
+    hours = "time,count\n" + "".join(f"2015-01-01 {hour:02}:00:00,{hour % 5 + 1}\n" for hour in (0, 1, 2, 9, 11, 12))
+    assert charts(read(tmp_path, hours), "bar") and not charts(read(tmp_path, hours), "line", "area")
 
 
 def test_footnoted_years_are_years(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from stages.make_games.charts.times import time_places, without_marks
+from stages.make_games.charts.times import in_order, time_places, without_marks
 
 
 @pytest.mark.parametrize(
@@ -52,6 +52,17 @@ def test_plain_numbers_are_times_where_the_heading_says_so() -> None:
     assert time_places(["1", "12"], "month") == [1, 12]
     assert time_places(["1", "13"], "month") is None
     assert time_places(["900", "1000"], "year") == [900, 1000]
+    assert time_places(["70", "82"], "model year") == [70, 82]
+    assert time_places(["85", "115", "600"], "year") is None  # days since some day
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [["First", "Second", "Third"], ["A+", "A", "A-", "A/B", "B+", "C-", "F"], ["under 5", "5-9", "10-24", "65+"], ["18-24 years", "Over 65"]],
+)  # fmt: skip
+def test_labels_with_a_natural_order_have_it(labels: list[str]) -> None:
+    assert in_order(labels[::-1]) == (labels, True)
+    assert in_order(["Ulm", "Bern", *labels[:1]]) == (["Ulm", "Bern", *labels[:1]], False)
 
 
 @pytest.mark.parametrize("text", ["2014", "2014*", "2014**", "2014¹", "2014 [1]", "2014 †"])
