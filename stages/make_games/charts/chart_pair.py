@@ -26,9 +26,7 @@ TRIES = 10  # parts of the table with which a kind is tried
 LONGEST_TITLE = 100  # letters
 MOST_NUMBERS = 12  # at the points of a line
 NO_LETTERS, NO_ROOM = "letters missing", "no room for its labels"
-NO_SWAP = (
-    "values are equal, nearer than games.charts.min_difference allows, or too far apart, or break a rule of the table"
-)
+NO_SWAP = "values are equal, nearer than games.charts.min_difference allows, or too far apart, or break a rule"
 _ABBREVIATIONS = re.compile(r"\b(?:us|usa|uk|eu|gdp|co2|nyc|nfl|nba)\b", re.IGNORECASE)  # in names of files
 _NAMELESS = re.compile(r"(?:values?|number|amount|data|table|dataset|train|test|chart|output|sheet)?")
 
@@ -37,12 +35,9 @@ _NAMELESS = re.compile(r"(?:values?|number|amount|data|table|dataset|train|test|
 class ChartPair(Pair):
     """A table to be drawn twice, as the first of `kinds` that gives a visible swap.
 
-    A swap leaves traces: bars that fell from left to right do so no longer, a growing series has a dent. Whoever sees
-    one chart could often say whether its table was tampered with. Hence a coin, thrown by the pair's seed for nothing
-    else, decides whether the table as given becomes the original picture and the swapped one the modified, or the
-    other way round. Style, axes, layout and the swap itself do not depend on the coin, so that both of its sides give
-    the same two pictures: a single picture says nothing about which of the two it is, and no classifier is right more
-    often than half the time on average, however well it knows what tables look like.
+    A swap leaves traces, such as the dent in a growing series. Hence a coin, thrown by the pair's seed for nothing
+    else, decides whether the table as given becomes the original picture or the modified one. Nothing else depends on
+    the coin: a single picture does not say which of the two it is, however well one knows what tables look like.
     """
 
     path: Path
@@ -98,10 +93,8 @@ class ChartPair(Pair):
     def _pair(self, chart: Chart, versions: Sequence[ChartTable], pictures: Sequence[bytes]) -> Made:
         given = (True,) if len(versions) == 1 else (as_given(self.seed), not as_given(self.seed))
         source = {"file": self.path.name, **versions[0].origin}
-        scenes = [
-            {**_scene(chart, table), "source": {**source, "as_given": own}}
-            for table, own in zip(versions, given, strict=True)
-        ]
+        both = zip(versions, given, strict=True)
+        scenes = [{**_scene(chart, table), "source": {**source, "as_given": own}} for table, own in both]
         counts = {f"{chart.kind} charts": 1}
         if len(versions) == 1:
             return Made(pictures[0], None, scene=scenes[0], counts=counts)
@@ -145,14 +138,9 @@ def _title(kind: Kind, path: Path, table: ChartTable, given: str) -> str:
 def _scene(chart: Chart, table: ChartTable) -> dict[str, Any]:
     """The chart and what it shows as JSON values."""
     units = {series.name: (series.unit.before + series.unit.after).strip() for series in table.series}
-    shown = {
-        "labels": list(table.labels),
-        "series": {series.name: list(series.values) for series in table.series},
-        "heading": table.heading,
-        "measure": table.measure,
-        "units": units,
-        "ordered": bool(table.places),
-    }
+    values = {series.name: list(series.values) for series in table.series}
+    shown: dict[str, Any] = {"labels": list(table.labels), "series": values, "heading": table.heading}
+    shown |= {"measure": table.measure, "units": units, "ordered": bool(table.places)}
     return {"kind": chart.kind, "title": chart.title, "table": shown, "chart": asdict(chart)}
 
 

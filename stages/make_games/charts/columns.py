@@ -109,11 +109,9 @@ class Column:
         """The heading as a chart writes it: `body_mass` is Body mass; sources in brackets are left out."""
         if self.name == UNNAMED:
             return ""
-        text = (
-            self.name
-            if len(self.name) > LONGEST_HEADING
-            else re.sub(r"\s*\((?:[^()]|\([^()]*\))*\b(?:19|20)\d\d\b(?:[^()]|\([^()]*\))*\)", "", self.name)
-        )
+        inner, text = r"(?:[^()]|\([^()]*\))*", self.name
+        if len(text) <= LONGEST_HEADING:
+            text = re.sub(rf"\s*\({inner}\b(?:19|20)\d\d\b{inner}\)", "", text)
         text = without_marks(text)
         text = " ".join(re.sub(r"[_\s]+|(?<=[a-z])(?=[A-Z][a-z])", " ", text).split())
         return text[:1].upper() + text[1:]
@@ -126,11 +124,8 @@ def columns_of(path: Path, grid: Grid, settings: ChartSettings) -> list[Column]:
         if name and name not in grid.frame.columns:
             raise InputError(f"{path}: has no column '{name}'; its columns are {', '.join(grid.frame.columns)[:200]}")
     texts = grid.frame.get_columns()
-    common = (
-        {"point": ".", "comma": ","}.get(settings.decimal)
-        or decimal_mark(texts)
-        or ("," if grid.separator == ";" else ".")
-    )
+    usual = "," if grid.separator == ";" else "."
+    common = {"point": ".", "comma": ","}.get(settings.decimal) or decimal_mark(texts) or usual
     columns = [_column(each, common, number, settings) for number, each in enumerate(texts)]
     for column in columns:
         if column.name == settings.time and column.role != "time":
@@ -156,9 +151,8 @@ def _column(texts: pl.Series, common: str, number: int, settings: ChartSettings)
     own = common if settings.decimal != "auto" else decimal_mark([texts]) or common
     read = read_numbers(texts, own)
     if read.share < LEAST_NUMBERS or read.mixed or read.values.null_count() == len(texts):
-        prose = sum(map(len, distinct)) > LONGEST_LABEL * len(distinct) or bool(
-            distinct.str.contains("https?://|@").any()
-        )
+        links = bool(distinct.str.contains("https?://|@").any())
+        prose = links or sum(map(len, distinct)) > LONGEST_LABEL * len(distinct)
         return Column(name, "none" if prose else "text", texts)
     if name in settings.values or (not settings.values and _is_value(read.values, words, number)):
         unit, kind = _unit(name, words, read.unit, read.values)
@@ -204,12 +198,8 @@ def _is_value(values: pl.Series, words: str, number: int) -> bool:
         return False
     given = values.drop_nulls()
     rows = given.to_list()
-    counts_rows = number == 0 and rows in (
-        list(map(float, range(len(rows)))),
-        list(map(float, range(1, len(rows) + 1))),
-    )
-    few = given.n_unique()
-    whole = bool((given % 1 == 0).all())
+    counts_rows = number == 0 and rows[0] in (0, 1) and rows == [rows[0] + n for n in range(len(rows))]
+    few, whole = given.n_unique(), bool((given % 1 == 0).all())
     flags = set(rows[:1000]) <= {0.0, 1.0, 2.0} or (few <= MOST_CODES and len(rows) >= 30 and whole)
     return not (counts_rows or flags or few < 2 or max(map(abs, rows)) >= LARGEST)
 

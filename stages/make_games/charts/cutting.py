@@ -88,9 +88,8 @@ def cut(table: Table, kind: Kind, draw: Random) -> ChartTable | None:
         shown = _shown(_grid(frame, rows, series), (cube, rows, series), kind, title, draw)
     names = {name: None if each.column == COLUMN else each.column
              for name, each in (("label", rows), ("series", series)) if each}  # fmt: skip
-    return shown and replace(
-        shown, origin={**names, "values": list(cube.columns.values()), "where": where, "rows_left_out": cube.left_out}
-    )
+    origin = {"values": list(cube.columns.values()), "where": where, "rows_left_out": cube.left_out}
+    return shown and replace(shown, origin=names | origin)
 
 
 def named(member: str, dimension: Dimension, others: Iterable[str] = ()) -> str:
@@ -117,29 +116,21 @@ def _shown(grid: Grid, view: View, kind: Kind, title: str, draw: Random) -> Char
     if not names or (series and len(names) < 2):
         return None
     labels = _some_rows({name: grid[name] for name in names}, rows, kind, draw)
-    if (
-        len(labels) < FEWEST[kind]
-        or (kind in ("line", "area") and _sparse(cube, [rows.places[a] for a in labels]))
-        or (kind in ("pie", "stacked", "area") and not _are_parts(grid, names, labels, view, kind))
-    ):
+    if len(labels) < FEWEST[kind] or (kind in ("line", "area") and _sparse(cube, [rows.places[a] for a in labels])):
         return None
-    columns = tuple(
-        Series(
-            named(name, series, map(str.casefold, names)) if series else name,
-            tuple(grid[name].get(label) for label in labels),
-            cube.unit,
-        )
-        for name in names
-    )
-    if not _vary([[grid[name].get(label) for label in labels] for name in names], kind):
+    if kind in ("pie", "stacked", "area") and not _are_parts(grid, names, labels, view, kind):
         return None
+    values = [tuple(grid[name].get(label) for label in labels) for name in names]
+    if not _vary(values, kind):
+        return None
+    shown = [named(name, series, map(str.casefold, names)) if series else name for name in names]
+    columns = tuple(Series(name, column, cube.unit) for name, column in zip(shown, values, strict=True))
     measure = cube.measure
     if not series and rows.column != COLUMN and len(names) == 1:
         columns = (replace(columns[0], name=measure or title),)
     places = tuple(rows.places[label] for label in labels) if rows.places else ()
-    return ChartTable(
-        title, rows.heading, measure, tuple(labels), columns, places, bool(series and (series.bounds or series.places))
-    )
+    bounded = bool(series and (series.bounds or series.places))
+    return ChartTable(title, rows.heading, measure, tuple(labels), columns, places, bounded)
 
 
 def _sparse(cube: Cube, places: Sequence[float]) -> bool:
@@ -174,9 +165,7 @@ def _some_series(grid: Grid, kind: Kind, series: Dimension, draw: Random) -> lis
     sizes = {name: sorted(abs(value) for value in grid[name].values())[len(grid[name]) // 2] for name in full}
     ranked = sorted(full, key=lambda name: -sizes[name])
     anchor = draw.choice(ranked[: ceil(len(ranked) / 2)]) if ranked else ""
-    near = [
-        name for name in ranked if sizes[anchor] <= VISIBLE * sizes[name] and sizes[name] <= VISIBLE * sizes[anchor]
-    ]
+    near = [name for name in ranked if max(sizes[anchor], sizes[name]) <= VISIBLE * min(sizes[anchor], sizes[name])]
     count = min(draw.randint(2, 3 if series.places and kind == "grouped" else MOST_SERIES), len(near))
     first = max(min(near.index(anchor), len(near) - count), 0) if near else 0
     if series.places:  # every so many years

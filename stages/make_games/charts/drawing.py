@@ -165,9 +165,8 @@ def _value_axis(axes: Any, axis: Any, chart: Chart, versions: Sequence[ChartTabl
 def _leave_room(axes: Any, chart: Chart, versions: Sequence[ChartTable]) -> None:
     """Make the value axis longer, for the numbers at the marks. `NoRoom` where they are wider than their place."""
     table, grouped = versions[0], chart.kind == "grouped"
-    widest = max(
-        text_width(chart.numbers.write(v), chart.text) for s in table.series for v in s.values if v is not None
-    )
+    written = (chart.numbers.write(v) for series in table.series for v in series.values if v is not None)
+    widest = max(text_width(number, chart.text) for number in written)
     slot = (0.72 * chart.height if chart.horizontal else 0.8 * chart.width) / len(table.labels)
     slot *= chart.style.bar_width / len(table.series) if grouped else 1.0
     if slot < (LINE * chart.text if chart.horizontal else widest + 2):
@@ -197,9 +196,8 @@ def _below(axes: Any, chart: Chart, table: ChartTable) -> None:
     """Whole labels under bars, or under lines as many as have room."""
     count, room = len(table.labels), 0.84 * chart.width
     if chart.kind in BARS:
-        axes.set_xticks(
-            range(count), ["\n".join(_fitting(label, room / count - 5, 3, chart)) for label in table.labels]
-        )
+        texts = ["\n".join(_fitting(label, room / count - 5, 3, chart)) for label in table.labels]
+        axes.set_xticks(range(count), texts)
         axes.set_xlim(-0.5, count - 0.5)
     else:
         first, span = table.places[0], table.places[-1] - table.places[0]
@@ -229,12 +227,8 @@ def _check_frame(figure: Any, axes: Any, chart: Chart, renderer: Any) -> None:
     """`NoRoom` unless the plot is large enough, all words lie in the picture, and no neighbours touch."""
     box, around = axes.get_window_extent(renderer), figure.get_tightbbox(renderer)
     small = box.width < _LEAST_PLOT * min(chart.width, chart.height) or box.height < _LEAST_PLOT * chart.height
-    if (
-        small
-        or min(around.x0, around.y0) < -0.01
-        or around.x1 > chart.width / DPI + 0.01
-        or around.y1 > chart.height / DPI + 0.01
-    ):
+    beyond = max(-around.x0, -around.y0, around.x1 - chart.width / DPI, around.y1 - chart.height / DPI)
+    if small or beyond > 0.01:
         raise NoRoom
     for axis in (axes.xaxis, axes.yaxis) if chart.kind != "pie" else ():
         written = (label for label in axis.get_ticklabels() if label.get_text())
@@ -280,9 +274,8 @@ def families_of(font: str) -> tuple[str, ...]:
     """The names under which matplotlib knows a font file, the fonts of a Python package, or an installed font."""
     files = [Path(font)] if Path(font).is_file() else []
     if not files and re.fullmatch(r"\w+", font) and (spec := find_spec(font)) and spec.origin:
-        files = sorted(
-            path for path in Path(spec.origin).parent.rglob("*") if path.suffix.lower() in (".ttf", ".otf", ".ttc")
-        )
+        below = Path(spec.origin).parent.rglob("*")
+        files = sorted(path for path in below if path.suffix.lower() in (".ttf", ".otf", ".ttc"))
     for file in files:
         font_manager.fontManager.addfont(file)
     names = [font_manager.get_font(file).family_name for file in files] or [font]

@@ -42,10 +42,8 @@ def _bars(axes: Any, chart: Chart, table: ChartTable) -> Drawn:
         places = np.arange(len(values)) + ((number - (count - 1) / 2) * thick if count > 1 else 0.0)
         alone = len(table.series) == 1 and not chart.style.one_colour
         colours = [chart.colour(row if alone else number) for row in range(len(values))]
-        if chart.horizontal:
-            bars = axes.barh(places, values, thick, left=base, color=colours, **edge)
-        else:
-            bars = axes.bar(places, values, thick, bottom=base, color=colours, **edge)
+        draw, start = (axes.barh, "left") if chart.horizontal else (axes.bar, "bottom")
+        bars = draw(places, values, thick, color=colours, **{start: base}, **edge)
         marks.append(bars)
         if chart.value_labels:
             words += _numbers_at(axes, chart, bars, values, colours[0])
@@ -60,10 +58,8 @@ def _numbers_at(axes: Any, chart: Chart, bars: Any, values: Sequence[float], col
         words = axes.bar_label(bars, texts, padding=_GAP, color=INK, path_effects=_halo(axes), snap=False)
         return [word for word in words if word.get_text()]
     boxes = [bar.get_window_extent() for bar in bars]
-    fits = [
-        b.width > 0.62 * chart.text * len(t) + 3 and b.height > 1.15 * chart.text
-        for b, t in zip(boxes, texts, strict=True)
-    ]
+    wide = [0.62 * chart.text * len(text) + 3 for text in texts]
+    fits = [box.width > least and box.height > 1.15 * chart.text for box, least in zip(boxes, wide, strict=True)]
     texts = [text if fit else "" for text, fit in zip(texts, fits, strict=True)]
     words = axes.bar_label(bars, texts, label_type="center", color=inside_colour(colour))
     return [word for word in words if word.get_text()]
@@ -98,11 +94,8 @@ def _points(axes: Any, chart: Chart, table: ChartTable) -> Drawn:
     words, beside = [], _BESIDE + 0.3 * chart.text
     for label, x, y in zip(table.labels, across, up, strict=True):
         left = x > low + 0.6 * (high - low)
-        words.append(
-            _write(
-                axes, label, (x, y), (-beside if left else beside, 0), "right" if left else "left", "center_baseline"
-            )
-        )
+        side, offset = ("right", -beside) if left else ("left", beside)
+        words.append(_write(axes, label, (x, y), (offset, 0), side, "center_baseline"))
     return marks, words
 
 
@@ -110,34 +103,26 @@ def _slices(axes: Any, chart: Chart, table: ChartTable) -> Drawn:
     """Slices with their numbers: in them, or beside them with their names."""
     style, values = chart.style, _columns(table)[0]
     colours = [chart.colour(number) for number in range(len(values))]
-    look = {
-        "width": 1 - style.hole,
-        "linewidth": 1.0,
-        "edgecolor": "#ffffff" if style.bar_edge == "none" else style.bar_edge,
-    }
+    edge = "#ffffff" if style.bar_edge == "none" else style.bar_edge
+    look = {"width": 1 - style.hole, "linewidth": 1.0, "edgecolor": edge}
     limits = axes.get_xlim(), axes.get_ylim()
-    wedges = axes.pie(
-        values, colors=colours, startangle=style.start, counterclock=not style.clockwise, wedgeprops=look
-    )[0]
+    turn = {"startangle": style.start, "counterclock": not style.clockwise}
+    wedges = axes.pie(values, colors=colours, wedgeprops=look, **turn)[0]
     axes.set(xlim=limits[0], ylim=limits[1])
     words = []
     for wedge, value, name, colour in zip(wedges, values, table.labels, colours, strict=True):
         middle = radians((wedge.theta1 + wedge.theta2) / 2)
         x, y = cos(middle), sin(middle)
-        text = (
-            Format(0, Unit(after="%")).write(100 * value / sum(values))
-            if style.share_labels
-            else chart.numbers.write(value)
-        )
+        share = 100 * value / sum(values)
+        text = Format(0, Unit(after="%")).write(share) if style.share_labels else chart.numbers.write(value)
         if style.outside:
             side = "center" if abs(x) < 0.1 else "left" if x > 0 else "right"
             name = fill(f"{name}: {text}", LONGEST_NAME)
             words.append(_write(axes, name, (1.08 * x, 1.08 * y), (0, 0.4 * y * chart.text), side, "center"))
         else:
             inner = (1 + style.hole) / 2 if style.hole else 0.72
-            words.append(
-                _write(axes, text, (inner * x, inner * y), (0, 0), "center", "center_baseline", inside_colour(colour))
-            )
+            place, ink = (inner * x, inner * y), inside_colour(colour)
+            words.append(_write(axes, text, place, (0, 0), "center", "center_baseline", ink))
     return list(wedges), words
 
 

@@ -131,7 +131,6 @@ def format_for(values: Iterable[float], unit: Unit, separator: str = ",", digits
     whole = math.floor(math.log10(largest / divisor)) + 1 if largest > 0 else 1
     most = min(max(digits - whole, 0), 8)
     scaled = [value / divisor for value in shown]
-    decimals = next(
-        (n for n in range(most) if all(abs(round(v, n) - v) <= 1e-9 * largest / divisor for v in scaled)), most
-    )
+    exact = (n for n in range(most) if all(abs(round(v, n) - v) <= 1e-9 * largest / divisor for v in scaled))
+    decimals = next(exact, most)
     return Format(2 if unit.before and decimals == 1 else decimals, unit, separator, divisor)

@@ -24,9 +24,8 @@ BAD_TABLE = "table skipped"
 def plan(recipe: Recipe, path: Path | None) -> Plan:
     """Plans `games.pairs` pairs from a CSV file or a folder of them; without a path, from those in `data/tables`.
 
-    The tables take turns in the order of their names. Pair `chart-<table>-<n>` is the n-th of its table, from 0. Each
-    has a style and a swap of its own, and starts with another kind of chart than the one before. All pairs of a table
-    are in one split, so that the tables of dev and test are new. A table that cannot be drawn is skipped.
+    The tables take turns in the order of their names. Pair `chart-<table>-<n>` is the n-th of its table, from 0, and
+    starts with another kind than the one before. All pairs of a table are in one split. Tables without charts are left.
     """
     source = shared_folder("data") / "tables" if path is None else path
     files = _files(source)
@@ -49,14 +48,8 @@ def plan(recipe: Recipe, path: Path | None) -> Plan:
         given = common(recipe, f"{base}-{turn}", f"tables:{source.resolve().name}", "chart", splits[base])
         pairs.append(ChartPair(**given, path=files[name], kinds=rotated(kinds[name], turn)))
     skipped = {_base(name): Skipped(BAD_TABLE, why) for name, why in bad.items()}
-    return Plan(
-        pairs,
-        {"tables": source},
-        packages=("matplotlib",),
-        skipped=skipped,
-        more=len(names) > recipe.games.pairs,
-        tables=len(files),
-    )
+    more = len(names) > recipe.games.pairs
+    return Plan(pairs, {"tables": source}, packages=("matplotlib",), skipped=skipped, more=more, tables=len(files))
 
 
 def rotated(kinds: tuple[Kind, ...], turn: int) -> tuple[Kind, ...]:

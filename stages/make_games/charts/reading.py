@@ -136,15 +136,8 @@ def _check_lines(path: Path, rows: Sequence[Sequence[str]], width: int) -> None:
 
 def _is_headless(rows: Sequence[Sequence[str]]) -> bool:
     """Whether the first line has numbers above all columns of numbers, unless these are different years."""
-    numeric = [
-        column
-        for column in range(len(rows[0]))
-        if sum(bool(_NUMBER.fullmatch(row[column])) for row in rows[1:] if column < len(row)) >= 0.8 * len(rows[1:])
-    ]
-    heads = [rows[0][column] for column in numeric]
+    below = [[bool(_NUMBER.fullmatch(row[n])) for row in rows[1:] if n < len(row)] for n in range(len(rows[0]))]
+    heads = [head for head, cells in zip(rows[0], below, strict=True) if sum(cells) >= 0.8 * len(rows[1:])]
     years = [bool(_YEAR.fullmatch(head)) for head in heads]
-    return (
-        bool(heads)
-        and all(_NUMBER.fullmatch(head) for head in heads)
-        and not (all(years) and len(set(heads)) == len(heads))
-    )
+    numbers = bool(heads) and all(_NUMBER.fullmatch(head) for head in heads)
+    return numbers and not (all(years) and len(set(heads)) == len(heads))

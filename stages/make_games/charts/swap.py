@@ -59,12 +59,9 @@ def exchange(table: ChartTable, first: Place, second: Place) -> ChartTable:
 
 def changes(before: ChartTable, after: ChartTable) -> list[Change]:
     """The values that differ: the row's number, the series' name, and both numbers."""
-    return [
-        Change(row, old.name, f"{one:.10g}", f"{other:.10g}")
-        for row in range(len(before.labels))
-        for old, new in zip(before.series, after.series, strict=True)
-        if (one := old.values[row]) != (other := new.values[row])
-    ]
+    both = [(row, *pair) for row in range(len(before.labels)) for pair in zip(before.series, after.series, strict=True)]
+    values = [(row, old.name, old.values[row], new.values[row]) for row, old, new in both]
+    return [Change(row, name, f"{one:.10g}", f"{other:.10g}") for row, name, one, other in values if one != other]
 
 
 def draw_swap(
@@ -72,8 +69,7 @@ def draw_swap(
 ) -> ChartTable | None:
     """The table with a swap that can be seen, or None if there is none.
 
-    First it is drawn what the two values share (a series, a row, neither), then which they are, since most pairs share
-    neither. What can be seen is the same either way round. `from_zero`: whether the axis of a line begins at 0.
+    First it is drawn what the two values share, then which they are. `from_zero`: whether a line's axis begins at 0.
     """
     found: dict[tuple[bool, bool], list[tuple[Place, Place]]] = {}
     cells = [(row, column) for row in range(len(table.labels)) for column in range(len(table.series))]
@@ -117,16 +113,16 @@ def _fits(kind: Kind, table: ChartTable, one: Place, other: Place, settings: Cha
 
 
 def _keeps_rules(table: ChartTable, swapped: ChartTable) -> bool:
-    """Whether what shows in the table holds after the swap: sums up to 100 %, smooth series, cumulative values."""
+    """Whether what shows in the table holds after the swap: sums up to 100 %, and smooth or cumulative series."""
     columns, other = ([[value or 0.0 for value in s.values] for s in t.series] for t in (table, swapped))
     for old, new in ((columns, other), (zip(*columns, strict=True), zip(*other, strict=True))):
         if max(map(sum, old)) <= WHOLE < max(map(sum, new)):
             return False
-    cumulative = "cumul" in " ".join((table.title, table.measure, *(s.name for s in table.series))).casefold()
+    if len(table.places) < 3:
+        return True
     pairs = [(old.values, new.values) for old, new in zip(table.series, swapped.series, strict=True) if old != new]
-    return len(table.places) < 3 or not any(
-        _jump(new) > JUMP * _step(old) or (cumulative and _grows(old) and not _grows(new)) for old, new in pairs
-    )
+    grows = "cumul" in " ".join((table.title, table.measure, *(s.name for s in table.series))).casefold()
+    return not grows and all(_jump(new) <= JUMP * _step(old) for old, new in pairs)
 
 
 def _step(values: Values) -> float:
@@ -139,11 +135,6 @@ def _jump(values: Values) -> float:
     beside = zip(values, (None, *values), (*values[1:], None), strict=False)
     each = [(v, [n for n in around if n is not None]) for v, *around in beside if v is not None]
     return max((max(v - max(near), min(near) - v) for v, near in each if near), default=0.0)
-
-
-def _grows(values: Values) -> bool:
-    given = [value for value in values if value is not None]
-    return given == sorted(given)
 
 
 def _heights(kind: Kind, table: ChartTable, column: int | None) -> list[float]:

@@ -29,10 +29,7 @@ MOST_PLAIN = 12  # columns whose headings name no quantity: more are statistics 
 FILLED = 0.15  # of the places of names and times, at least, where rows are points of series
 MOST_GROUPS, LEAST_ROWS = 15, 3  # categories of rows that are aggregated, and rows behind a mean
 LEAST_NAMED = 0.8  # of the rows have a cell in the columns that name them
-_TOTAL = re.compile(
-    r"(?:grand |sub)?totals?|all(?: .*)?|overall|sum|both|world|average|mean|median|insgesamt|gesamt|summe|alle",
-    re.IGNORECASE,
-)
+_TOTAL = r"(?:grand |sub)?totals?|all(?: .*)?|overall|sum|both|world|average|mean|median|insgesamt|gesamt|summe|alle"
 _BOUNDS = re.compile(r"\b(?:min|max|minimum|maximum|lo|hi|low|high|lower|upper|lowest|highest)\b")
 _MIDNIGHT = re.compile(r"[T\s]00?:00(?::00(?:\.0+)?)?\s?(?:Z|UTC|[+-]00:?00)?$")
 _TIME_OF_DAY = re.compile(r"[T\s]\d\d?:\d\d.*$")
@@ -82,11 +79,10 @@ def read_table(path: Path, settings: ChartSettings) -> Table:
     columns = columns_of(path, grid, settings)
     values = [column for column in columns if column.role == "value"]
     names = _names(columns, settings)
-    frame = _frame(names, values)
+    frame = pl.DataFrame([_cleaned(column) for column in names] + [c.values for c in values if c.values is not None])
     key = _key(path, frame, names, settings)
-    context = ", ".join(
-        said for n, c in enumerate(columns) if c.role == "constant" and (said := _said(c, first=n == 0))
-    )
+    constant = (_said(column, first=n == 0) for n, column in enumerate(columns) if column.role == "constant")
+    context = ", ".join(filter(None, constant))
     title = grid.title if 0 < len(grid.title) <= 120 else ""
     if key is None:
         return Table(title, context, tuple(_aggregated(path, frame, names, values, settings)))
@@ -105,9 +101,9 @@ def _names(columns: Sequence[Column], settings: ChartSettings) -> list[Column]:
     if settings.label:
         return [c for name in chosen for c in names if c.name == name]
     texts = [c for c in names if c.role == "text"]
-    codes = [
-        c for c in texts if re.search(r"\b(code|id|abbr\w*|iso\d?|key|symbol)\b", words_of(c.name)) or _all_codes(c)
-    ]
+    words = r"\b(code|id|abbr\w*|iso\d?|key|symbol)\b"
+    coded = {c.name for c in texts if c.texts.drop_nulls().str.contains(r"^[A-Z\d._-]{0,12}$").all()}
+    codes = [c for c in texts if c.name in coded or re.search(words, words_of(c.name))]
     return [c for c in names if c not in codes or len(codes) == len(texts)]
 
 
@@ -119,16 +115,8 @@ def _said(column: Column, *, first: bool) -> str:
     return text if first and len(text) <= 40 and re.search(r"[^\W\d_]{3}", text) else ""
 
 
-def _all_codes(column: Column) -> bool:
-    return bool(column.texts.drop_nulls().str.contains(r"^[A-Z\d._-]{0,12}$").all())
-
-
-def _frame(names: Sequence[Column], values: Sequence[Column]) -> pl.DataFrame:
-    """Names without footnote marks, of times one for each, null where one is missing; and values."""
-    return pl.DataFrame([_cleaned(column) for column in names] + [c.values for c in values if c.values is not None])
-
-
 def _cleaned(column: Column) -> pl.Series:
+    """Names without footnote marks, of times one for each, null where one is missing."""
     given = column.texts.set(is_missing(column.texts, name=True), None)
     at = {place: label for label, place in _times(column).items()}
     new = {text: at[column.places[text]] if text in column.places else without_marks(text) or None
@@ -165,9 +153,8 @@ def _key(path: Path, frame: pl.DataFrame, names: Sequence[Column], settings: Cha
                 events = not settings.label and (_are_events(rows, some, small) or (many and small))
                 return None if events else list(some)
     if settings.aggregate == "none":
-        raise InputError(
-            f"{path}: rows have the same labels; name the right column by games.charts.label, or aggregate"
-        )
+        why = "rows have the same labels; name the right column by games.charts.label, or aggregate"
+        raise InputError(f"{path}: {why}")
     return None
 
 
@@ -244,7 +231,7 @@ def _cube(frame: pl.DataFrame, key: Sequence[Column], group: Sequence[Column], v
 def _without_totals(cube: Cube) -> Cube:
     """The cube without members such as Total; whether these were the sums of the others is noted."""
     for number, dimension in enumerate(cube.dimensions):
-        total = pl.col(dimension.column).str.contains(rf"(?i)^(?:{_TOTAL.pattern})$")
+        total = pl.col(dimension.column).str.contains(rf"(?i)^(?:{_TOTAL})$")
         totals, parts = cube.frame.filter(total), cube.frame.filter(~total)
         if dimension.places or not len(totals) or parts[dimension.column].n_unique() < 2:
             continue
@@ -277,11 +264,8 @@ def _aggregated(
     """Rows of the same labels put together: sums of what adds up, means of the rest, and how many rows there are."""
     small = names if settings.label else _small(frame, names)
     if not small:
-        why = (
-            "labels are repeated, or rows are events, and no column puts them into few groups"
-            if names
-            else "no column names the rows"
-        )
+        events = "labels are repeated, or rows are events, and no column puts them into few groups"
+        why = events if names else "no column names the rows"
         raise InputError(f"{path}: {why}; name columns by games.charts.label and games.charts.values")
     for some in [each for count in (1, 2) for each in combinations(small, count)]:
         keys = [c.name for c in some]
@@ -299,9 +283,9 @@ def _aggregated(
 
 
 def _put_together(frame: pl.DataFrame, dimensions: tuple[Dimension, ...], column: Column, how: str) -> Cube:
-    least = 1  # rows of a group: a mean of two says little
+    least = LEAST_ROWS if how == "auto" and column.sums not in ("yes", "whole") else 1
     if how == "auto":
-        how, least = ("sum", 1) if column.sums in ("yes", "whole") else ("mean", LEAST_ROWS)
+        how = "sum" if least == 1 else "mean"
     word = {"sum": "Total", "mean": "Average", "median": "Median"}[how]
     groups = frame.drop_nulls(column.name).group_by([d.column for d in dimensions], maintain_order=True)
     each = groups.agg(getattr(pl.col(column.name), how)().alias(VALUE), pl.len().alias("\0rows"))
@@ -310,8 +294,8 @@ def _put_together(frame: pl.DataFrame, dimensions: tuple[Dimension, ...], column
     measure = column.label if said else f"{word} {lowered(column.label)}"
     sums: Sums = "yes" if how == "sum" else "no"
     left_out = len(frame) - int(kept["\0rows"].sum())
-    kept = kept.drop("\0rows")
-    return Cube(kept, dimensions, measure, column.unit, sums, columns={measure: column.name}, left_out=left_out)
+    frame, columns = kept.drop("\0rows"), {measure: column.name}
+    return Cube(frame, dimensions, measure, column.unit, sums, columns=columns, left_out=left_out)
 
 
 def _small(frame: pl.DataFrame, names: Sequence[Column]) -> list[Column]:
