@@ -70,7 +70,6 @@ def run(
     with artifact.locked(out) as power_was_cut, ExitStack() as stack:
         live, unplayable = engine, None
         if not has_begun(out):  # what cannot be played, loaded or held is named before anything is written
-            _require_fit(recipe, base)
             live = live or stack.enter_context(_engine(recipe, base))
             unplayable = _unplayable(out, recipe, games) if games else None
             live.load("current", base, inputs["base"][:12])
@@ -132,16 +131,12 @@ def _check(recipe: Recipe, games: Path | None) -> dict[str, Callback]:
 
 def _engine(recipe: Recipe, base: str | Path) -> Engine:
     """The run's engine. What playing or training lacks is named before games are made or weights are loaded."""
-    check_models(recipe, [base], trains=recipe.train.trainer == "trl")
+    check_models(recipe, [base], trains=_trains_here(recipe))
     train.check_ready(recipe)
     check_apart(recipe)
-    return open_engine(recipe)
-
-
-def _require_fit(recipe: Recipe, base: str | Path) -> None:
-    """`InputError` if the estimate says that the memory at hand is too small."""
     if _trains_here(recipe):
         train.estimate(recipe, place=base).require_fit()
+    return open_engine(recipe)
 
 
 def _trains_here(recipe: Recipe) -> bool:

@@ -115,7 +115,8 @@ def score_votes(rows: pl.DataFrame, votes: pl.DataFrame, rewards: Rewards) -> pl
     cast = rows.filter(IS_VOTE).drop("clue", strict=False)
     cast = cast.join(games, on="game_id", how="left", maintain_order="left")
     cast = cast.with_columns(correct=(pl.col("vote") == pl.col("spy")).fill_null(False))
-    scored = rewards.for_votes(cast).with_columns(
+    scored = rewards.for_votes(cast.drop("place")).with_columns(
+        cast["place"],
         baseline=pl.col("reward").mean().over("game_id"),
         advantage=group_advantage(pl.col("reward"), "game_id", rewards.settings),
         votes_received=pl.lit(None, dtype=pl.Float64),

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -69,11 +70,8 @@ def test_a_run_shows_its_rounds(games: Path, tmp_path: Path):
     assert view.tables["rounds"]["iteration"].to_list() == [1, 2] and "loss" in view.tables["rounds"].columns
     seconds = view.tables["seconds"].row(1, named=True)
     parts = [seconds[name] for name in ("engine", "optimizer", "overhead")]
-    assert (
-        seconds["iteration"] == 2
-        and sum(parts) == pytest.approx(seconds["total"], abs=0.01)
-        and "syncing" in seconds["largest overheads"]
-    )
+    assert seconds["iteration"] == 2 and sum(parts) == pytest.approx(seconds["total"], abs=0.01)
+    assert re.fullmatch(r"\w[\w ]* 0\.\d+(, \w[\w ]* 0\.\d+){2}", seconds["largest overheads"])
     right = view.tables["rounds"]["vote_accuracy"].to_list()
     played = right.index(max(right)) + 1
     assert view.facts["best"] == f"the policy of round {played - 1}: vote accuracy {max(right):.3f} in round {played}"

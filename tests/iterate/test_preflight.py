@@ -11,7 +11,7 @@ from stages import iterate
 from stages.core.engines.fake import FakeEngine
 from stages.core.errors import InputError, VzError
 from stages.core.folder.artifact import Report
-from stages.iterate.round import falling_entropy
+from stages.iterate.results import falling_entropy
 from stages.rollout import summary
 from tests.helpers import fake_recipe
 

@@ -91,7 +91,7 @@ def tab(browser: Any) -> Iterator[Tab]:
 def test_all_charts_are_drawn(tab: Tab, pages: Path):
     tab.open(pages / "report.html")
     lines = tab.page.evaluate(LINES)
-    assert len(lines) == 12 and all(lines)
+    assert len(lines) == 13 and all(lines)
 
 
 @pytest.mark.parametrize("size", SIZES)

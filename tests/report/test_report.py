@@ -120,7 +120,7 @@ def test_evaluations_start_with_the_base_model(run: Path):
     (run / "evaluations.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     page = page_of(run)
     charts = [svg["aria-label"] for svg in page.having("svg") if "aria-label" in svg]
-    assert charts[12:] == ["Arena: win rate 0.500 (round 0) to 0.500 (round 6)",
+    assert charts[13:] == ["Arena: win rate 0.500 (round 0) to 0.500 (round 6)",
                            "Transfer: right 0.0 (round 0) to 0.667 (round 6)"]  # fmt: skip
     assert {"even", "chance", "Held-out evaluation"} <= set(page.texts())  # round 9 is not finished
 
