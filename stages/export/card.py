@@ -1,24 +1,18 @@
-"""The data set's card: YAML that the hub reads, then what a reader should know before using the pairs.
-
-Names and texts of a games folder may hold anything, so the template puts all of them into code spans or fences, which
-are made long enough that nothing inside can end them.
-"""
+"""The data set's card: YAML that the hub reads, then what a reader should know before using the pairs."""
 
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
-from jinja2 import ChainableUndefined, Environment, FileSystemLoader, Template
 
 from stages.core.errors import require
+from stages.export.markdown import template
 from stages.export.shards import Row, Written, features
 
 LONGEST = 80  # characters of a text in the example
@@ -62,7 +56,7 @@ class About:
 def card(about: About) -> str:
     """Front matter and Markdown."""
     rows = about.rows
-    text = _template().render(
+    text = template("card.md.j2").render(
         about=about,
         manifest=about.manifest,
         settings=yaml.safe_dump(about.manifest.get("settings"), sort_keys=False, allow_unicode=True),
@@ -120,41 +114,3 @@ def _example(row: Row) -> str:
         text = row[name]
         shown[name] = f"{text[:LONGEST]} …" if text and len(text) > LONGEST else text
     return json.dumps(shown, indent=2, ensure_ascii=False)
-
-
-def code(value: object) -> str:
-    """Anything as a code span of one line, which may also stand in a table."""
-    line = _visible(" ".join(str(value).split())).replace("|", "¦")
-    ticks = "`" * (1 + _longest_ticks(line))
-    return f"{ticks} {line} {ticks}" if "`" in line else f"`{line}`"
-
-
-def fenced(text: str, language: str) -> str:
-    """Any text as a block of code."""
-    lines = [_visible(line) for line in text.rstrip().splitlines()]
-    ticks = "`" * max(3, 1 + _longest_ticks(text))
-    return "\n".join([f"{ticks}{language}", *lines, ticks])
-
-
-def _visible(line: str) -> str:
-    """With a replacement character for each one that is invisible or reverses the text."""
-    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in line)
-
-
-def _longest_ticks(text: str) -> int:
-    return max((len(run) for run in re.findall("`+", text)), default=0)
-
-
-@cache
-def _template() -> Template:
-    """Markdown, so nothing is escaped as HTML. A manifest of another version may lack anything that it names."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        undefined=ChainableUndefined,
-        autoescape=False,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters |= {"code": code, "fenced": fenced, "number": "{:,}".format}
-    return environment.get_template("card.md.j2")

@@ -52,11 +52,6 @@ def run(
     )
 
 
-def upload_command(out: Path) -> str:
-    """The command that puts the folder on the hub."""
-    return f"hf upload OWNER/NAME {out} . --repo-type dataset"
-
-
 def _write(pairs: pl.DataFrame, games: Path, out: Path, shard_bytes: int) -> dict[str, Written]:
     """Write every split that has pairs. What was written is by the hub's names."""
     unknown = pairs.filter(~pl.col("split").is_in(list(SPLITS)))

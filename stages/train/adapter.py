@@ -9,22 +9,13 @@ from stages.core.errors import InputError
 from stages.core.folder.content import content_hash
 from stages.core.recipe.model import Lora
 from stages.core.recipe.model import Model as ModelRecipe
-from stages.core.vlm.adapters import adapter_config, base_of_adapter, load_adapter_weights
+from stages.core.vlm.adapters import adapter_config, base_of_adapter, load_adapter_weights, setting_beyond
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 # Fields that the recipe sets, by their names in PEFT and in the recipe.
 _SET = {"r": "rank", "lora_alpha": "alpha", "target_parameters": "target_parameters"}
-# Fields of adapter_config.json that do not change what a saved adapter computes in training. Which modules have weights
-# (`target_modules`, `exclude_modules`) is compared weight by weight, and the dropout is the recipe's.
-_NEUTRAL = {
-    "auto_mapping", "base_model_name_or_path", "corda_config", "eva_config", "exclude_modules", "inference_mode",
-    "loftq_config", "lora_dropout", "lora_ga_config", "megatron_core", "peft_type", "peft_version",
-    "qalora_group_size", "revision", "runtime_config", "target_modules", "task_type",
-}  # fmt: skip
-# Initialisations that change only the adapter's first weights; others change the base's weights.
-_HARMLESS_INITS = {"gaussian", "eva", "orthogonal", "mica", "lora_ga"}
 
 
 def with_adapter(model: PreTrainedModel, lora: Lora, seed: int) -> PreTrainedModel:
@@ -59,15 +50,11 @@ def check_adapter(folder: str, lora: Lora) -> None:
         raise InputError(f"{folder}: is a PEFT adapter of type {config.get('peft_type')}, but vz trains LoRA adapters")
     for theirs, ours in _SET.items():
         _check_equal(f"{folder}: the adapter", ours, config.get(theirs) or None, getattr(lora, ours) or None)
-    for name, value in config.items():
-        is_unset = value in (None, False, "none", [], {}, ())
-        is_harmless = not isinstance(value, str) or value.lower() in _HARMLESS_INITS
-        if name in {*_SET, *_NEUTRAL} or (is_harmless if name == "init_lora_weights" else is_unset):
-            continue
+    if found := setting_beyond(config, _SET):
         raise InputError(
-            f"{folder}: the adapter has {name}={value!r}, which model.lora cannot express, so it would train as "
-            "another function than it played; merge it into its base with PEFT's merge_and_unload, save that as "
-            "model.path, and train a new adapter on it"
+            f"{folder}: the adapter has {found[0]}={found[1]!r}, which model.lora cannot express, so it would train as "
+            "another function than it played; merge it into its base (vz export --to model, or PEFT's "
+            "merge_and_unload), and train a new adapter on that (model.path)"
         )
 
 

@@ -1,4 +1,7 @@
-"""A checkpoint that trained nothing equals its base: files, logits and visual tokens of each family."""
+"""A checkpoint that trained nothing equals its base: files, logits and visual tokens of each family.
+
+An adapter of random weights, exported as a model, computes what the adapter computes.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,11 @@ import pytest
 import torch
 from PIL import Image
 
-from stages import train
+from stages import export, train
 from stages.core.recipe import Recipe
-from stages.core.vlm import encode, encode_one, load_processor
+from stages.core.vlm import base_of_adapter, encode, encode_one, load_processor
 from stages.core.vlm.saving import own_files
+from tests.families.adapters import adapter_of
 from tests.families.builders import FAMILIES, Family
 from tests.train import world
 
@@ -69,7 +73,8 @@ def logits(folder: Path) -> tuple[list[int], torch.Tensor]:
 
     model = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32).eval()
     page = Image.linear_gradient("L").resize(PAGE).convert("RGB")
-    inputs = encode(AutoProcessor.from_pretrained(folder), [LINE], [[page]])
+    processor = folder if own_files(folder) else base_of_adapter(folder, world.recipe(folder).model)
+    inputs = encode(AutoProcessor.from_pretrained(processor), [LINE], [[page]])
     with torch.no_grad():
         return inputs["input_ids"][0].tolist(), model(**inputs).logits
 
@@ -80,6 +85,18 @@ def test_a_checkpoint_gives_the_bases_visual_tokens_and_logits(saved: Saved) -> 
         ids, found = logits(checkpoint)
         assert ids == tokens
         assert torch.equal(found, expected)
+
+
+def test_an_exported_adapter_gives_the_adapters_logits(saved: Saved, tmp_path: Path) -> None:
+    adapter = adapter_of(
+        saved.base, tmp_path / "adapter", target_modules=r".*(language|text)_model.*\.(q_proj|down_proj)"
+    )
+    exported = export.export_model(str(adapter), tmp_path / "model").out
+    (_, base), (_, expected), (_, found) = (logits(folder) for folder in (saved.base, adapter, exported))
+    assert found == pytest.approx(expected, abs=1e-5)
+    assert (expected - base).abs().max() > 0.1
+    names = [path.relative_to(saved.base) for path in own_files(saved.base)]
+    assert all((exported / name).read_bytes() == (saved.base / name).read_bytes() for name in names)
 
 
 def test_the_files_are_the_bases(saved: Saved) -> None:

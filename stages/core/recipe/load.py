@@ -132,7 +132,7 @@ def place_of(name: str | Path) -> str | Path:
 def _model_in_output(folder: Path) -> str:
     """The model in an output folder of vz."""
     stage = read_json(folder / "manifest.json").get("stage")
-    if stage in {"train", "init-model"}:
+    if stage in {"train", "init-model"} or (stage == "export" and (folder / "config.json").is_file()):
         return str(folder)
     if stage != "iterate":
         raise InputError(f"{folder}: is an output of '{stage}', not a model")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,15 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 ADAPTER_CONFIG = "adapter_config.json"
+# Fields of adapter_config.json that do not change what a saved adapter computes. Which modules have weights
+# (`target_modules`, `exclude_modules`) shows in the weights.
+_NEUTRAL = {
+    "auto_mapping", "base_model_name_or_path", "corda_config", "eva_config", "exclude_modules", "inference_mode",
+    "loftq_config", "lora_dropout", "lora_ga_config", "megatron_core", "peft_type", "peft_version",
+    "qalora_group_size", "revision", "runtime_config", "target_modules", "task_type",
+}  # fmt: skip
+# Initialisations that change only the adapter's first weights; others change the base's weights.
+_HARMLESS_INITS = {"gaussian", "eva", "orthogonal", "mica", "lora_ga"}
 
 
 def is_adapter(place: str | Path) -> bool:
@@ -27,6 +37,16 @@ def adapter_config(place: str | Path) -> dict[str, Any]:
     """The content of `adapter_config.json`."""
     config: dict[str, Any] = read_json(Path(place) / ADAPTER_CONFIG)
     return config
+
+
+def setting_beyond(config: Mapping[str, Any], known: Collection[str]) -> tuple[str, Any] | None:
+    """A setting of an adapter that changes what it computes, and is not among those that are `known`."""
+    for name, value in config.items():
+        is_unset = value in (None, False, "none", [], {}, ())
+        is_harmless = not isinstance(value, str) or value.lower() in _HARMLESS_INITS
+        if name not in {*known, *_NEUTRAL} and not (is_harmless if name == "init_lora_weights" else is_unset):
+            return name, value
+    return None
 
 
 def base_of_adapter(place: str | Path, recipe: ModelRecipe) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,7 +48,9 @@ def save_model(model: PreTrainedModel, folder: Path) -> None:
 
     model.save_pretrained(folder)
     path = folder / WEIGHTS
-    save_file({_name(model, name): weight for name, weight in load_file(path).items()}, path, metadata={"format": "pt"})
+    save_file(
+        {name_for_all(model, name): weight for name, weight in load_file(path).items()}, path, metadata={"format": "pt"}
+    )
     path.chmod(0o644)  # safetensors writes files that only their owner can read
 
 
@@ -57,37 +59,58 @@ def save_like(model: PreTrainedModel, base: Path, out: Path, weights: Mapping[st
 
     `weights` are its state dictionary, if not as it is. Weights of `base` that transformers does not load are copied.
     """
-    tensors = _as_stored(model, base, weights)
+    tensors = as_stored(model, base, weights)
+    write_files(base, out, lambda file, names: _tensors_of(model, tensors, file, names))
+
+
+def write_files(base: Path, out: Path, tensors_of: Callable[[Path, list[str]], Mapping[str, torch.Tensor]]) -> None:
+    """Write `tensors_of(file, names)` of each weights file of `base` to a file of that name in `out`, and the index."""
+    from safetensors.torch import save_file
+
     by_file: dict[str, list[str]] = defaultdict(list)
     for name, file in weight_map(base).items():
         by_file[file].append(name)
     total = 0
     places: dict[str, str] = {}
     for file, names in by_file.items():
-        total += _write_file(model, tensors, base / file, names, out / file)
-        places |= dict.fromkeys((_name(model, name) for name in names), file)
+        held = tensors_of(base / file, names)
+        save_file(dict(held), out / file, metadata={"format": "pt"})
+        (out / file).chmod(0o644)  # safetensors writes files that only their owner can read
+        total += sum(weight.nbytes for weight in held.values())
+        places |= dict.fromkeys(held, file)
     if len(by_file) > 1:
         write_json(out / INDEX, {"metadata": {"total_size": total}, "weight_map": places})
 
 
 def check_savable(model: PreTrainedModel, base: Path) -> None:
     """`InputError` if `save_like` could not place a weight. `model` may be on the meta device."""
-    _as_stored(model, base)
+    as_stored(model, base)
 
 
-def _as_stored(
-    model: PreTrainedModel, base: Path, weights: Mapping[str, torch.Tensor] | None = None
-) -> dict[str, torch.Tensor]:
-    """The model's weights with the names and shapes that they have in the files of `base`."""
-    from transformers.core_model_loading import revert_weight_conversion
-
-    reverted = revert_weight_conversion(model, dict(weights or model.state_dict(keep_vars=True)))
-    tensors: dict[str, torch.Tensor] = {_name(model, name): weight for name, weight in reverted.items()}
-    stored = {
-        _name(model, name): shape
+def stored_shapes(model: PreTrainedModel, base: Path) -> dict[str, tuple[int, ...]]:
+    """The shape of each weight in the files of `base`, by the name that every reader knows."""
+    return {
+        name_for_all(model, name): shape
         for file in set(weight_map(base).values())
         for name, shape in _shapes(base / file).items()
     }
+
+
+def as_stored(
+    model: PreTrainedModel,
+    base: Path,
+    weights: Mapping[str, torch.Tensor] | None = None,
+    stored: Mapping[str, tuple[int, ...]] | None = None,
+) -> dict[str, torch.Tensor]:
+    """The model's weights with the names and shapes that they have in the files of `base`, which are `stored`.
+
+    `weights` may be some of them, or something of the same names and shapes.
+    """
+    from transformers.core_model_loading import revert_weight_conversion
+
+    stored = stored_shapes(model, base) if stored is None else stored
+    reverted = revert_weight_conversion(model, dict(weights or model.state_dict(keep_vars=True)))
+    tensors: dict[str, torch.Tensor] = {name_for_all(model, name): weight for name, weight in reverted.items()}
     placed = {id(weight) for name, weight in tensors.items() if name in stored}  # a tied weight needs one place
     lost = [name for name, weight in tensors.items() if id(weight) not in placed]
     tensors = {name: _turned(weight, stored[name]) for name, weight in tensors.items() if name in stored}
@@ -111,22 +134,18 @@ def _turned(weight: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
     return weight.transpose(1, 2) if turns else weight
 
 
-def _write_file(
-    model: PreTrainedModel, tensors: dict[str, torch.Tensor], file: Path, names: list[str], target: Path
-) -> int:
-    """Write the weights `names` of the base's `file` to `target`. Returns their size in bytes."""
-    from safetensors.torch import save_file
-
+def _tensors_of(
+    model: PreTrainedModel, tensors: dict[str, torch.Tensor], file: Path, names: list[str]
+) -> dict[str, torch.Tensor]:
+    """The weights `names` of the base's `file`: those of the model, and the base's own where the model has none."""
     with opened(file) as weights:
-        held = {name: weights.get_tensor(name) for name in names if _name(model, name) not in tensors}
+        held = {name: weights.get_tensor(name) for name in names if name_for_all(model, name) not in tensors}
     seen: set[int] = set()
-    for name in (_name(model, name) for name in names if name not in held):
+    for name in (name_for_all(model, name) for name in names if name not in held):
         weight = tensors[name].detach().contiguous()
         held[name] = weight.clone() if weight.data_ptr() in seen else weight  # a tied weight that the base stores twice
         seen.add(weight.data_ptr())
-    save_file(held, target, metadata={"format": "pt"})
-    target.chmod(0o644)
-    return sum(weight.nbytes for weight in held.values())
+    return held
 
 
 def _has_short_names(model: PreTrainedModel) -> bool:
@@ -135,7 +154,7 @@ def _has_short_names(model: PreTrainedModel) -> bool:
     return getattr(vision, "model_type", None) in {"clip_vision_model", "siglip_vision_model"}
 
 
-def _name(model: PreTrainedModel, name: str) -> str:
+def name_for_all(model: PreTrainedModel, name: str) -> str:
     """The name that every reader knows. transformers 5 saves the short ones and loads either."""
     if _has_short_names(model) and name.startswith(SHORT) and not name.startswith(LONG):
         return LONG + name.removeprefix(SHORT)

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from stages import rollout
+from stages import export, rollout
 from stages.core import tables, vlm
 from stages.core.errors import InputError
 from stages.core.recipe import load
-from stages.core.vlm.saving import save_model
 from tests.core.engines.vllm.world import VLLM
+from tests.families.adapters import adapter_of
 from tests.families.builders import FAMILIES, Family
 from tests.families.gap import gaps
 from tests.helpers import write_games
@@ -26,9 +26,10 @@ ON_GPUS_ONLY = {"gemma3"}
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
 def test_prompts_and_log_probs_match_the_trainer(family: Family, tmp_path: Path):
     pytest.importorskip("vllm", reason="needs vLLM: make test-vllm")
-    place = family.build(tmp_path / "model")
+    base = family.build(tmp_path / "base")
+    adapter = adapter_of(base, tmp_path / "adapter", target_modules=r".*(language|text)_model.*\.(q_proj|down_proj)")
+    place = export.export_model(str(adapter), tmp_path / "model").out  # an export loads without vz
     recipe = load("tiny", [*VLLM, f"model.path={place}", "model.device=cpu", "rollout.max_prompt_tokens=900"])
-    save_model(vlm.load_model(place, recipe.model), place)  # as training saves it
     games = write_games(tmp_path / "games", recipe, count=GAMES, side=72)
     if family.name in ON_GPUS_ONLY:
         with pytest.raises(InputError, match="tokens of a picture attend to each other"):

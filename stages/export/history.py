@@ -1,0 +1,135 @@
+"""What is known about how a checkpoint came about: its run's recipe, data and curves, and how it was evaluated."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from stages.core.errors import InputError
+from stages.core.folder.artifact import MANIFEST, manifest_of
+from stages.core.folder.files import read_json
+
+Values = dict[str, Any]
+
+RESULTS = {"evaluate": "evaluation.json", "benchmark": "benchmark.json"}  # by the stage that writes it
+CURVES = {
+    "acc": "games in which the spy is found",
+    "na": "share of N/A votes",
+    "vote_accuracy": "share of votes for the spy",
+    "reward_decision": "mean reward of votes",
+    "train.kl": "KL to the base",
+    "train.entropy": "entropy, nats per token",
+}
+BARS = "▁▂▃▄▅▆▇█"
+MOST_BARS = 40
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A figure by round: how it went, in blocks, and its first and last value."""
+
+    meaning: str
+    bars: str
+    first: float
+    last: float
+
+
+@dataclass(frozen=True)
+class Results:
+    """The figures of a folder that `stage` wrote."""
+
+    stage: str
+    figures: Values
+    settings: Values
+
+
+@dataclass(frozen=True)
+class History:
+    """The run, or the single training, that made a checkpoint."""
+
+    settings: Values
+    rounds: list[Values] = field(default_factory=list)
+    evaluations: list[Values] = field(default_factory=list)
+    updates: int | None = None
+    data: Values | None = None  # the counts and settings of the games
+
+    def setting(self, key: str) -> Any:
+        """A value of the recipe by its dotted name; None if it is not there."""
+        found: Any = self.settings
+        for part in key.split("."):
+            found = found.get(part) if isinstance(found, Mapping) else None
+        return found
+
+    @property
+    def curves(self) -> list[Curve]:
+        """The figures that every finished round has."""
+        return [curve for name, meaning in CURVES.items() if (curve := _curve(name, meaning, self.rounds))]
+
+
+def read_history(checkpoint: Path) -> History | None:
+    """The history of a checkpoint: of the run around it if there is one; None for a model that vz did not make."""
+    for folder in list(checkpoint.resolve().parents)[:2]:
+        if (folder / MANIFEST).is_file() and read_json(folder / MANIFEST).get("stage") == "iterate":
+            return _of_run(folder, checkpoint)
+    if not (checkpoint / MANIFEST).is_file():
+        return None
+    manifest = manifest_of(checkpoint)
+    updates = manifest.get("counts", {}).get("run_updates")
+    return History(manifest.get("settings", {}), updates=updates) if manifest["stage"] == "train" else None
+
+
+def read_results(folder: Path) -> Results:
+    """The figures of an evaluation or a benchmark. `InputError` for any other folder."""
+    manifest = manifest_of(folder)
+    stage = manifest["stage"]
+    if stage not in RESULTS:
+        raise InputError(f"{folder}: is an output of '{stage}', but results of vz evaluate or vz benchmark are needed")
+    return Results(stage, read_json(folder / RESULTS[stage]), manifest.get("settings", {}))
+
+
+def _of_run(run: Path, checkpoint: Path) -> History:
+    settings = yaml.safe_load((run / "recipe.yaml").read_text(encoding="utf-8"))
+    rounds, evaluations = _rows(run / "metrics.jsonl"), _rows(run / "evaluations.jsonl")
+    made = manifest_of(checkpoint) if (checkpoint / MANIFEST).is_file() else {}
+    last = _round_of(checkpoint)
+    if last is not None:  # the run may have gone on since
+        rounds = [row for row in rounds if row["iteration"] <= last]
+        evaluations = [row for row in evaluations if row["iteration"] <= last]
+    games = run / "games"
+    data = manifest_of(games) if (games / MANIFEST).is_file() else None
+    return History(settings, rounds, evaluations, made.get("counts", {}).get("run_updates"), data)
+
+
+def _round_of(checkpoint: Path) -> int | None:
+    name = checkpoint.resolve().parent.name
+    return int(name.removeprefix("round-")) if name.startswith("round-") and name[6:].isdigit() else None
+
+
+def _rows(path: Path) -> list[Values]:
+    if not path.is_file():
+        return []
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+
+
+def _curve(name: str, meaning: str, rounds: list[Values]) -> Curve | None:
+    values = [value for row in rounds if (value := _value(row, name)) is not None]
+    if len(values) < 2:
+        return None
+    size = -(-len(values) // MOST_BARS)
+    means = [sum(part) / len(part) for part in (values[at : at + size] for at in range(0, len(values), size))]
+    low, high = min(means), max(means)
+    span = (high - low) or 1.0
+    bars = "".join(BARS[round((value - low) / span * (len(BARS) - 1))] for value in means)
+    return Curve(meaning, bars, values[0], values[-1])
+
+
+def _value(row: Values, name: str) -> float | None:
+    found: Any = row
+    for part in name.split("."):
+        found = found.get(part) if isinstance(found, dict) else None
+    return float(found) if isinstance(found, int | float) and found == found else None
