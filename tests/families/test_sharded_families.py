@@ -76,8 +76,14 @@ def trained(rows: dict[str, world.World], tmp_path_factory: pytest.TempPathFacto
         recipe = jobs[0].recipe
         call = command(recipe, folder / "jobs")
         call[len(call) - 1 - call[::-1].index("stages.train.worker")] = "tests.families.sharded"
-        with subprocess.Popen(call, env=environment(recipe, spread_of(recipe))) as process:
-            assert process.wait(540) == 0
+        ended = subprocess.run(
+            call,
+            env=environment(recipe, spread_of(recipe)),
+            timeout=900,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        assert ended.returncode == 0, ended.stdout.decode(errors="replace")[-8000:]
     return folder
 
 
