@@ -11,8 +11,8 @@ from stages.core import pages, tables
 from stages.core.changes import change_lines, scene_of
 from stages.core.errors import InputError
 from stages.core.folder import artifact
+from stages.core.pages.run_files import RunFiles
 from stages.core.pictures import Picture
-from stages.report.run_files import RunFiles
 
 ROWS = ["game_id", "turn", "sample", "phase", "clue_round", "player", "role", "images", "clue", "vote", "vote_kind"]
 SCORES = [*tables.KEY, "reward", "truncated"]

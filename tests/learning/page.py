@@ -7,7 +7,7 @@ from html import escape
 from statistics import mean
 from typing import Any
 
-from stages.report.curves import Chart, Curve
+from stages.core.pages.curves import Chart, Curve
 from stages.report.stage import templates
 from tests.learning.summary import Figures, figure_at
 

@@ -12,7 +12,7 @@ import pytest
 from stages import report
 from stages.core.folder.artifact import Report
 from stages.core.pages import fill
-from stages.report.curves import Chart, Curve
+from stages.core.pages.curves import Chart, Curve
 from stages.report.stage import COMMAND, templates
 from tests.browser import SIZES, WIDER, Tab, chromium
 from tests.report.runs import EVIL, change_rounds

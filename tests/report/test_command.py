@@ -29,9 +29,7 @@ def test_the_templates_are_in_the_package():
     """hatch packs everything in `stages`, so they must be there."""
     assert {path.name for path in TEMPLATES.iterdir()} == {
         "report.html.j2",
-        "charts.html.j2",
         "page.css",
-        "charts.css",
         "page.js",
     }
 

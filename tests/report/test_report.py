@@ -13,8 +13,8 @@ import pytest
 from stages import iterate, report
 from stages.core.errors import InputError
 from stages.core.folder.artifact import Report
+from stages.core.pages.run_files import read_run
 from stages.report.replay import choose, read_replays
-from stages.report.run_files import read_run
 from tests.helpers import fake_recipe
 from tests.report.runs import EVIL, ROUNDS, change_rounds
 

@@ -1,7 +1,7 @@
 import math
 
-from stages.report.figures import clue_phases, evaluation_curves, value_of
-from stages.report.run_files import flat
+from stages.core.pages.figures import clue_phases, evaluation_curves, value_of
+from stages.core.pages.run_files import flat
 
 
 def rows(*evaluations: dict | None) -> list[dict]:

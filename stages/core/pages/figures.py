@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from stages.report.curves import Chart, Curve, Json, Point
-from stages.report.run_files import RunFiles, Values
+from stages.core.pages.curves import Chart, Curve, Json, Point
+from stages.core.pages.run_files import RunFiles, Values
 
 SHARE: Json = {"domain": [0, 1]}
 FROM_ZERO: Json = {"zero": True}

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.report.curves import MAX_TOOLTIPS, Chart, Curve, figure
-from stages.report.stage import TEMPLATES, templates
+from stages.core.pages import environment
+from stages.core.pages.curves import MAX_TOOLTIPS, Chart, Curve, figure
+from stages.core.pages.page import BASE
 
 Points = list[float | None]
 
@@ -129,7 +130,7 @@ def test_names_are_only_text(name: str):
 
 
 def rendered(one: Chart) -> str:
-    return templates().get_template("charts.html.j2").render(chart=one)
+    return environment(BASE, {}).get_template("charts.html.j2").render(chart=one)
 
 
 def test_the_legend_names_curves_and_reference():
@@ -154,7 +155,7 @@ def test_figures_are_short(value: object, text: str):
 
 
 def palettes() -> dict[str, list[str]]:
-    light, dark = (TEMPLATES / "charts.css").read_text().split("@media (prefers-color-scheme: dark)")
+    light, dark = (BASE / "charts.css").read_text().split("@media (prefers-color-scheme: dark)")
     found = [re.findall(r"--c\d: (#[0-9a-f]{6})", part) for part in (light, dark)]
     assert [len(colours) for colours in found] == [6, 6]
     return {"#ffffff": found[0], "#191d23": found[1]}  # by the colour of a card in base.css
