@@ -73,6 +73,9 @@ def _render(scene: Scene, effort: Effort, seed: int, guided: bool) -> tuple[Ligh
     # Mitsuba's 'optimize' orders lights and shapes by memory address, and with them the random numbers.
     loaded = mitsuba.load_dict(describe(scene), parallel=False, optimize=False)
     light = _film(loaded, effort.samples, seed)
+    undefined = ~np.isfinite(light).all(axis=2, keepdims=True)
+    if undefined.any():  # a path over rough metal may divide 0 by 0; other paths then take the place of its pixel's
+        light = np.where(undefined, _film(loaded, effort.samples, ~seed & STREAM), light)
     if not guided:
         return light, {}
     pixels = _film(loaded, GUIDE_SAMPLES, seed, integrator=_aov("albedo:albedo,normal:sh_normal"))
@@ -123,7 +126,10 @@ def to_srgb(light: Light) -> NDArray[np.uint8]:
 def check_light(light: Light, by: str) -> None:
     """`VzError` where the picture has what no picture can have: NaN, infinite or negative light, or no light at all."""
     if not np.isfinite(light).all() or light.min() < 0 or not light.any():
-        raise VzError(f"{by} made an impossible picture (NaN, infinite, negative or no light at all); {AGAIN}")
+        raise VzError(
+            f"{by} made an impossible picture (NaN, infinite, negative or no light at all), which is not kept; draw "
+            "other scenes with another --seed"
+        )
 
 
 def _film(loaded: Any, samples: int, seed: int, **options: Any) -> Light:
