@@ -5,6 +5,7 @@ Key of a completion everywhere: (`game_id`, `turn`, `sample`). All tables are Pa
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -209,7 +210,11 @@ def check(frame: pl.DataFrame, schema: Schema, where: object) -> pl.DataFrame:
 
 def from_rows(rows: list[dict[str, object]], schema: Schema) -> pl.DataFrame:
     """A table from dictionaries, with the types of the schema."""
-    return pl.DataFrame(rows, schema=schema, strict=True)
+    chats = [name for name, kind in schema.items() if kind == pl.List(MESSAGE)]  # JSON is five times as fast for these
+    others = {name: kind for name, kind in schema.items() if name not in chats}
+    texts = [pl.Series(name, [json.dumps(row.get(name)) for row in rows], pl.String()) for name in chats]
+    decoded = [text.str.json_decode(schema[text.name]) for text in texts]
+    return pl.DataFrame(rows, schema=others, strict=True).with_columns(decoded).select(list(schema))
 
 
 @clock.part("writing tables")

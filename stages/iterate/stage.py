@@ -80,7 +80,7 @@ def run(
         prune(out, recipe, state, point.trained)  # a kill may have left old checkpoints
         if point.last < rounds:
             live = live or stack.enter_context(_engine(recipe, base))
-            pictures = games or own_games(out, recipe, full=full, overwrite=overwrite)
+            pictures = (games or own_games(out, recipe, full=full, overwrite=overwrite)).resolve()
             found = _unplayable(out, recipe, pictures) if unplayable is None else unplayable
             left_out = playable.write_list(out, recipe, found, _left_out_before(out))
             this = Round(out, recipe, pictures, live, point.last, state, left_out)

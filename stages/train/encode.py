@@ -11,7 +11,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from stages.core import vlm
 from stages.core.clock import clock
-from stages.core.engines.picture_cache import PictureCache
+from stages.core.engines.processing import Processing
 from stages.core.errors import InputError
 from stages.core.pictures import Picture, blank_ref
 from stages.core.vlm.prompts import Prompt
@@ -24,7 +24,7 @@ from stages.train.rows import Row
 from stages.train.tree import Line, Tree
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, ProcessorMixin
+    from transformers import PreTrainedModel
 
 
 @dataclass(frozen=True)
@@ -50,18 +50,16 @@ class Batch:
 
 
 class Encoder:
-    """Encodes rows with one processor. Each picture is decoded, hashed and processed once for all rows that show it."""
+    """Encodes rows. Each prompt is encoded once, and each picture decoded, hashed and processed once."""
 
-    def __init__(self, processor: ProcessorMixin) -> None:
-        self.processor = processor
-        self._marks = picture_tokens(processor) | image_tokens(processor)
-        self.pictures = PictureCache(processor.image_processor)
-        processor.image_processor = self.pictures
+    def __init__(self, processing: Processing) -> None:
+        self._processing, self.processor = processing, processing.processor
+        self._marks = picture_tokens(self.processor) | image_tokens(self.processor)
         self._ids: dict[object, list[int]] = {}  # of prompts, by what they are made from
 
     def prompt(self, row: Row) -> Prompt:
         """The row's prompt as the model gets it. `InputError` for inputs whose values for an answer are unknown."""
-        prompt = vlm.encode_one(self.processor, row.prompt, self.pictures.load(row.pictures))
+        prompt = self._processing.prompt(row.prompt, row.pictures)
         for name, value in prompt.pictures.items():
             if value.shape[:2] == (1, len(prompt.ids)):
                 raise InputError(

@@ -15,11 +15,12 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
-from transformers import PreTrainedModel, ProcessorMixin
+from transformers import PreTrainedModel
 from transformers.utils import logging
 
 from stages.core import vlm
 from stages.core.clock import OPTIMIZER, clock
+from stages.core.engines.processing import Processing
 from stages.core.errors import InputError
 from stages.core.processes.inherited import without_launcher
 from stages.core.progress import Silent, progress_bar
@@ -151,8 +152,7 @@ class _Memory:
 
     def __init__(self, job: Job, state: Path | None, accelerator: Accelerator, spread: Spread) -> None:
         self.accelerator, self._spread, self._recipe = accelerator, spread, job.recipe
-        self._processor: ProcessorMixin = vlm.load_processor(job.model, job.recipe.model)
-        self._plain_pictures = self._processor.image_processor
+        self._processing = Processing.of(job.model, job.recipe.model)
         self._reference: PreTrainedModel | None = None
         self._anchor: tuple[str, PreTrainedModel] | None = None  # and its place
         self._forms = FORMS if job.recipe.train.share_prefixes else ROWS  # that may work
@@ -165,7 +165,7 @@ class _Memory:
             _round_frozen(self.policy, getattr(torch, job.recipe.model.dtype))
         if state is not None:
             load_weights(state, trainable(self.policy))
-        self.tokens = Tokens.of(self.policy, self._processor)
+        self.tokens = Tokens.of(self.policy, self._processing.processor)
         if job.recipe.train.gradient_checkpointing:
             recompute_activations(self.policy)
         self.optimizer = make_optimizer(self.policy, job.recipe.train)
@@ -173,9 +173,7 @@ class _Memory:
             load_moments(state, trainable(self.policy), self.optimizer)
 
     def encoder(self) -> Encoder:
-        """An encoder whose pictures are those of one call."""
-        self._processor.image_processor = self._plain_pictures
-        return Encoder(self._processor)
+        return Encoder(self._processing)
 
     def models(self, job: Job, anchored: bool, temperature: float) -> Models:
         """The policy and the models that KL is measured to, with heads for this temperature."""

@@ -11,7 +11,8 @@ from PIL import Image
 
 from stages.core import vlm
 from stages.core.engines.fit import Fit, check_fit
-from stages.core.engines.local_policy import LocalPolicy, Processing
+from stages.core.engines.local_policy import LocalPolicy
+from stages.core.engines.processing import Processing
 from stages.core.errors import InputError
 from stages.core.folder.files import sha256_file
 from stages.core.pictures import Picture
@@ -133,8 +134,8 @@ def test_answers_in_a_batch_equal_answers_alone(build: Any, tmp_path: Path, pict
 def test_a_family_with_unknown_per_token_inputs_is_refused_for_training(tmp_path: Path, pictures: Any):
     from stages.train.rows import Row, Rules
 
-    _, processor = parts(build_mllama(tmp_path / "model"))
+    processing = Processing(build_mllama(tmp_path / "model"), RECIPE)
     message = requests(pictures, 1)[0].messages
     row = Row("g", 0, 0, "clue", 1.0, "v", message, (pictures[0],), 1, "", [1], [0.0], False, Rules(0, 1.0), None)
     with pytest.raises(InputError, match="'cross_attention_mask' for each token .* can play, but not train"):
-        Encoder(processor).prompt(row)
+        Encoder(processing).prompt(row)

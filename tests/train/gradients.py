@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from stages.core import vlm
+from stages.core.engines.processing import Processing
 from stages.core.recipe import Recipe
 from stages.train.accelerate_file import WHOLE
 from stages.train.agreement import difference, sample
@@ -31,7 +31,7 @@ class Update:
 
     def __init__(self, rows: World, recipe: Recipe, reference: Path | None = None) -> None:
         self.recipe, model = recipe, str(rows.model)
-        self.encoder = Encoder(vlm.load_processor(model, recipe.model))
+        self.encoder = Encoder(Processing(model, recipe.model))
         read = read_rows(rows.kept, rows.rollouts, rows.games, "grpo")
         self.rows: list[Row] = [replace(row, is_anchor=number % 4 == 3) for number, row in enumerate(read)]
         self.lines = self.encoder.lines(self.rows, "here", by_size=True)

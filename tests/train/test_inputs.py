@@ -165,7 +165,7 @@ def test_a_state_of_another_kind_of_training(played: World, tmp_path: Path) -> N
 def test_each_picture_is_decoded_hashed_and_processed_once_a_round(
     played: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from stages.train import encode
+    from stages.core.engines import processing
 
     loaded: list[Picture] = []
     caches: list[PictureCache] = []
@@ -179,10 +179,11 @@ def test_each_picture_is_decoded_hashed_and_processed_once_a_round(
         return caches[-1]
 
     monkeypatch.setattr(Picture, "load", load)
-    monkeypatch.setattr(encode, "PictureCache", cache)
+    monkeypatch.setattr(processing, "PictureCache", cache)
     # Two passes over the rows: one for the log-probs of before the first update, one to train.
     settings = recipe(played.model, rows_per_update=4, correction="token_truncate", kl=0.04, logprob_gap_limit=9.0)
     run(settings, played.kept, tmp_path / "out")
     different = {row["images"][0] for row in played.rows}
     assert len(loaded) == len(different) < len(played.rows)
-    assert [each.prepared for each in caches] == [len(different)]
+    trials = 2  # of what stands for a picture in a prompt
+    assert [each.prepared for each in caches] == [len(different) + trials]

@@ -18,7 +18,7 @@ from transformers import PreTrainedModel, ProcessorMixin
 from stages.core import vlm
 from stages.core.engines.base import Sampling
 from stages.core.engines.decoding import Decoding
-from stages.core.errors import InputError
+from stages.core.errors import InputError, VzError
 from stages.core.game.prompting import Message
 
 # Largest total variation between the distributions of a prompt alone and in a batch. Half precision rounds differently
@@ -42,9 +42,7 @@ class Fit:
 
 def check_fit(model: PreTrainedModel, processor: ProcessorMixin, place: str) -> Fit:
     """Try both shortcuts. `InputError` if processor and model do not fit, or left padding changes the answers."""
-    pad = processor.tokenizer.pad_token_id
-    shown = [Image.linear_gradient("L").resize(size).convert("RGB") for size in _SIZES]
-    prompts = [(_message(text), [picture]) for text, picture in zip(_TEXTS, shown, strict=True)]
+    pad, prompts = processor.tokenizer.pad_token_id, _trial()
     single = [dict(vlm.encode(processor, [message], [pictures])) for message, pictures in prompts]
     try:
         alone = torch.cat([_Recording([0], pad, False).distributions(model, inputs) for inputs in single])
@@ -63,8 +61,8 @@ def check_fit(model: PreTrainedModel, processor: ProcessorMixin, place: str) -> 
             f"a padded prompt differs by {gap:.3g} (total variation; up to {limit} may be rounding). Prompts of "
             "different lengths cannot share a batch; use rollout.engine=vllm, which does not pad"
         )
-    joins = _joins(processor, prompts, both)
-    return Fit(joins, shares, tuple(_notes(model, processor, joins, shares)))
+    joined = joins(processor)
+    return Fit(joined, shares, tuple(_notes(model, processor, joined, shares)))
 
 
 class _Recording(Decoding):
@@ -104,17 +102,24 @@ def _distance(one: torch.Tensor, other: torch.Tensor) -> float:
     return float((one - other).abs().sum(-1).max()) / 2
 
 
-def _joins(processor: ProcessorMixin, prompts: Sequence[_Shown], both: dict[str, Any]) -> bool:
+def joins(processor: ProcessorMixin) -> bool:
     """Whether joined prompts equal those encoded at once, and a picture's inputs do not depend on the text."""
-    (_, shown), (other_message, _) = prompts
+    (_, shown), (other_message, _) = prompts = _trial()
     try:
+        both = dict(vlm.encode(processor, *map(list, zip(*prompts, strict=True))))
         parts = [vlm.encode_one(processor, message, pictures) for message, pictures in prompts]
         other = vlm.encode_one(processor, other_message, shown)
         return _equal(both, vlm.batch(parts, processor.tokenizer.pad_token_id)) and _equal(
             parts[0].pictures, other.pictures
         )
-    except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError):
+    except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError, VzError):
         return False  # a processor whose picture inputs are not tensors
+
+
+def _trial() -> list[_Shown]:
+    """Two prompts of different lengths, whose pictures have different sizes."""
+    shown = [Image.linear_gradient("L").resize(size).convert("RGB") for size in _SIZES]
+    return [(_message(text), [picture]) for text, picture in zip(_TEXTS, shown, strict=True)]
 
 
 def _equal(one: dict[str, Any], other: dict[str, Any]) -> bool:
@@ -145,9 +150,9 @@ def _misfit(
     )
 
 
-def _notes(model: PreTrainedModel, processor: ProcessorMixin, joins: bool, shares: bool) -> list[str]:
+def _notes(model: PreTrainedModel, processor: ProcessorMixin, joined: bool, shares: bool) -> list[str]:
     notes = []
-    if not joins:
+    if not joined:
         notes.append(
             f"inputs of {type(processor).__name__} cannot be joined from single prompts, so pictures are prepared "
             "again for every batch"

@@ -13,15 +13,13 @@ from stages.core import vlm
 from stages.core.engines.base import Completion, Request, sampler_name
 from stages.core.engines.decoding import Decoding
 from stages.core.engines.fit import Fit
-from stages.core.engines.picture_cache import PictureCache
-from stages.core.folder.content import MANIFEST, content_hash
+from stages.core.engines.processing import Processing
 from stages.core.game.thinking import thinking_tags
 from stages.core.recipe.model import Model as ModelRecipe
-from stages.core.vlm.loading import processor_place
 from stages.core.vlm.prompts import Prompt
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, ProcessorMixin
+    from transformers import PreTrainedModel
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,30 +30,11 @@ class Question:
     prompt: Prompt
 
 
-class Processing:
-    """A processor with a cache of pictures. Policies whose processors have the same files share one."""
-
-    def __init__(self, model: str | Path, recipe: ModelRecipe) -> None:
-        self.processor: ProcessorMixin = vlm.load_processor(model, recipe)
-        self.settings = self.processor.to_json_string()
-        self.pictures = PictureCache(self.processor.image_processor)
-        self.processor.image_processor = self.pictures
-
-    @staticmethod
-    def key(model: str | Path, recipe: ModelRecipe) -> str:
-        """The same for folders with the same files but for weights and what vz writes, and for hub names."""
-        folder = Path(processor_place(model, recipe))
-        if not folder.is_dir():
-            return str(model)
-        files = [file for file in sorted(folder.iterdir()) if file.is_file() and not _is_of_weights(file)]
-        return "\n".join(f"{file.name} {content_hash(file)}" for file in files)
-
-
 class LocalPolicy:
     """Weights, their processor, and the tokens that end an answer or must not occur in it."""
 
     def __init__(self, model: str | Path, recipe: ModelRecipe, processing: Processing) -> None:
-        self.processor, self.pictures = processing.processor, processing.pictures
+        self._processing, self.processor, self._cache = processing, processing.processor, processing.pictures
         self.model: PreTrainedModel = vlm.load_model(model, recipe)
         # Equal for models that differ in the values of their weights only.
         parts = type(self.model), self.model.config, self.model.dtype, processing.settings
@@ -68,10 +47,8 @@ class LocalPolicy:
 
     def question(self, request: Request, max_tokens: int) -> Question:
         """The request with its prompt. `InputError` if that has more than `max_tokens`."""
-        prompt = self._encoded(request)
+        prompt = self._processing.prompt(request.messages, request.pictures)
         request.check_length(len(prompt.ids), max_tokens)
-        if self.fit.joins:
-            self.pictures.keep(request.pictures, prompt.pictures)
         return Question(request, replace(prompt, pictures={}))
 
     def complete(self, rows: Sequence[tuple[Question, int]], device: torch.device) -> list[Completion]:
@@ -92,18 +69,11 @@ class LocalPolicy:
     def _inputs(self, prompts: Sequence[Question]) -> dict[str, torch.Tensor]:
         """Left-padded inputs of these prompts."""
         if self.fit.joins:
-            parts = [replace(question.prompt, pictures=self._pictures(question.request)) for question in prompts]
+            parts = [self._processing.prompt(each.request.messages, each.request.pictures) for each in prompts]
             return vlm.batch(parts, self.processor.tokenizer.pad_token_id)
         requests = [question.request for question in prompts]
-        pictures = [self.pictures.load(request.pictures) for request in requests]
+        pictures = [self._cache.load(request.pictures) for request in requests]
         return dict(vlm.encode(self.processor, [request.messages for request in requests], pictures))
-
-    def _pictures(self, request: Request) -> dict[str, torch.Tensor]:
-        kept = self.pictures.kept(request.pictures)
-        return self._encoded(request).pictures if kept is None else kept
-
-    def _encoded(self, request: Request) -> Prompt:
-        return vlm.encode_one(self.processor, request.messages, self.pictures.load(request.pictures))
 
     def _completion(self, prompt: Prompt, tokens: list[int], logprobs: list[float]) -> Completion:
         return Completion(
@@ -115,11 +85,6 @@ class LocalPolicy:
             prompt_sha256=vlm.prompt_hash(prompt.ids),
             sampler=self._sampler,
         )
-
-
-def _is_of_weights(file: Path) -> bool:
-    """Whether a file in a model's folder is no part of what its processor is made from."""
-    return "safetensors" in file.name or file.suffix in (".bin", ".md") or file.name in (MANIFEST, "training.json")
 
 
 def _prompts(rows: Sequence[Question], shares: bool) -> tuple[list[Question], list[int]]:

@@ -12,7 +12,8 @@ from stages.core import vlm
 from stages.core.clock import ENGINE, clock
 from stages.core.engines.base import Completion, Engine, Queue, Request, Sampling
 from stages.core.engines.fit import Fit, check_fit
-from stages.core.engines.local_policy import LocalPolicy, Processing, Question
+from stages.core.engines.local_policy import LocalPolicy, Question
+from stages.core.engines.processing import Processing
 from stages.core.engines.together import Batcher
 from stages.core.recipe.schema import Recipe
 from stages.core.vlm.loading import free_accelerator
@@ -33,7 +34,7 @@ class TransformersEngine(Engine):
         self._recipe = recipe
         self._batcher: Batcher[Question, list[Completion]] = Batcher(self._choose, self._answer)
         self._policies: dict[str, LocalPolicy] = {}
-        self._processings: dict[str, Processing] = {}
+        self._processings: set[Processing] = set()  # stay when a policy gets other weights
         self._fits: dict[str, Fit] = {}
         self._running = 0  # completions of the batches that are being computed
 
@@ -41,7 +42,9 @@ class TransformersEngine(Engine):
         if self._versions.get(policy) == version:
             return
         self._policies.pop(policy, None)  # free the old weights before the new ones come
-        loaded = LocalPolicy(model, self._recipe.model, self._processing(model))
+        processing = Processing.of(model, self._recipe.model)
+        self._processings.add(processing)
+        loaded = LocalPolicy(model, self._recipe.model, processing)
         loaded.fit = self._fit(loaded, str(model))
         self._policies[policy] = loaded
         self._versions[policy] = version
@@ -72,13 +75,6 @@ class TransformersEngine(Engine):
             self._batcher.fail(error)
             raise
         return await self._batcher.ask(question)
-
-    def _processing(self, model: str | Path) -> Processing:
-        """The model's processor, which is loaded once for all that have the same."""
-        key = Processing.key(model, self._recipe.model)
-        if key not in self._processings:
-            self._processings[key] = Processing(model, self._recipe.model)
-        return self._processings[key]
 
     def _fit(self, policy: LocalPolicy, place: str) -> Fit:
         """What works for this kind of model and processor. It is tried once, not for each set of weights."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,9 @@ class SafeClue:
     quoted: str
 
     @classmethod
+    @lru_cache(maxsize=4096)
     def of(cls, clue: Clue) -> SafeClue:
+        """Made once, though each later turn shows it."""
         quote = clue.text if clue.text == UNREADABLE_CLUE else quoted(clue.text)
         return cls(clue.player, clue.clue_round, bare(clue.text), quote)
 

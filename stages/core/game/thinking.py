@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 from stages.core.recipe.model import Model
@@ -47,8 +48,7 @@ def read_answer(text: str, tags: Sequence[Tags]) -> Answer:
     thoughts: list[str] = []
     start, awaited = 0, ""  # the end of the last tag, and the tag that closes the thought it opened
     closing = dict(tags)
-    longest_first = sorted({tag for pair in tags for tag in pair}, key=len, reverse=True)
-    for match in re.finditer("|".join(map(re.escape, longest_first)), text):
+    for match in _any_of(tuple(tags)).finditer(text):
         tag, piece = match.group(), text[start : match.start()]
         if awaited and tag != awaited:
             continue
@@ -61,6 +61,12 @@ def read_answer(text: str, tags: Sequence[Tags]) -> Answer:
         start = match.end()
     (thoughts if awaited else said).append(text[start:])
     return Answer(_joined(thoughts), _joined(said), "open" if awaited else "closed" if thoughts else None)
+
+
+@cache
+def _any_of(tags: tuple[Tags, ...]) -> re.Pattern[str]:
+    longest_first = sorted({tag for pair in tags for tag in pair}, key=len, reverse=True)
+    return re.compile("|".join(map(re.escape, longest_first)))
 
 
 def _joined(pieces: Sequence[str]) -> str:

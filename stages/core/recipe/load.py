@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -142,8 +143,9 @@ def _model_in_output(folder: Path) -> str:
     return str(folder / state["checkpoint"])
 
 
+@cache
 def prompt_folder(name: str) -> Path:
-    """The folder of a prompt set: one that comes with vz, or your own."""
+    """The folder of a prompt set: one that comes with vz, or your own. It is looked for once, since each turn asks."""
     for folder in (_PROMPT_SETS / name, Path(name)):
         if (folder / "clue.j2").is_file() and (folder / "vote.j2").is_file():
             return folder
