@@ -11,7 +11,6 @@ from torch import Tensor
 from stages.core.game.prompting import Message
 from stages.core.vlm.prompts import plain_messages
 from stages.init_model.lessons import Lesson
-from stages.init_model.tokenizer import END, IMAGE
 
 if TYPE_CHECKING:
     from transformers import LlavaProcessor, PreTrainedTokenizerFast
@@ -36,16 +35,17 @@ def prompt_ids(processor: LlavaProcessor, prompts: Sequence[list[Message]], visu
         processor.apply_chat_template(plain_messages(prompt), tokenize=False, add_generation_prompt=True)
         for prompt in prompts
     ]
-    expanded = [text.replace(IMAGE, IMAGE * visual_tokens) for text in texts]
+    mark = processor.image_token
+    expanded = [text.replace(mark, mark * visual_tokens) for text in texts]
     ids: list[list[int]] = processor.tokenizer(expanded)["input_ids"]
     return ids
 
 
 def collate(processor: LlavaProcessor, lessons: Sequence[Lesson], visual_tokens: int) -> Batch:
-    """Left-padded ids with labels on the answers (their `<end>` included) and nowhere else."""
+    """Left-padded ids with labels on the answers (the token that ends them included) and nowhere else."""
     tokenizer = processor.tokenizer
     prompts = prompt_ids(processor, [lesson.prompt for lesson in lessons], visual_tokens)
-    answers: list[list[int]] = tokenizer([lesson.answer + END for lesson in lessons])["input_ids"]
+    answers: list[list[int]] = tokenizer([lesson.answer + tokenizer.eos_token for lesson in lessons])["input_ids"]
     ids, mask = pad_left([prompt + answer for prompt, answer in zip(prompts, answers, strict=True)], tokenizer)
     labels = torch.full_like(ids, IGNORED)
     for row, answer in enumerate(answers):
@@ -56,9 +56,11 @@ def collate(processor: LlavaProcessor, lessons: Sequence[Lesson], visual_tokens:
 def pad_left(rows: Sequence[list[int]], tokenizer: PreTrainedTokenizerFast) -> tuple[Tensor, Tensor]:
     """Token ids [rows, tokens] filled up on the left, and their mask."""
     ids = torch.full((len(rows), max(map(len, rows))), tokenizer.pad_token_id)
+    mask = torch.zeros_like(ids)
     for number, row in enumerate(rows):
         ids[number, ids.shape[1] - len(row) :] = torch.tensor(row)
-    return ids, (ids != tokenizer.pad_token_id).long()
+        mask[number, ids.shape[1] - len(row) :] = 1
+    return ids, mask
 
 
 def to_pixels(processor: LlavaProcessor, pictures: Sequence[object]) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stages.init_model.plan import Body
+from stages.init_model.plan import Body, Eyes
 from stages.init_model.tokenizer import CHAT_TEMPLATE, END, IMAGE, MAX_POSITIONS, PAD
 
 if TYPE_CHECKING:
@@ -14,10 +14,13 @@ if TYPE_CHECKING:
         LlavaForConditionalGeneration,
         LlavaProcessor,
         PreTrainedTokenizerFast,
+        SiglipVisionConfig,
     )
 
 
-def build_processor(shape: Body, tokenizer: PreTrainedTokenizerFast) -> LlavaProcessor:
+def build_processor(
+    shape: Eyes, tokenizer: PreTrainedTokenizerFast, chat_template: str = CHAT_TEMPLATE, picture: str = IMAGE
+) -> LlavaProcessor:
     """Pictures of `shape.picture` pixels square pass unscaled; others are resized to it (never cropped).
 
     The PIL image processor is named outright, so that no torchvision is needed here or on reload.
@@ -28,10 +31,11 @@ def build_processor(shape: Body, tokenizer: PreTrainedTokenizerFast) -> LlavaPro
     return LlavaProcessor(
         image_processor=SiglipImageProcessorPil(size={"height": shape.picture, "width": shape.picture}),
         tokenizer=tokenizer,
+        image_token=picture,
         patch_size=shape.patch,
         vision_feature_select_strategy="full",
         num_additional_image_tokens=0,
-        chat_template=CHAT_TEMPLATE,
+        chat_template=chat_template,
     )
 
 
@@ -51,10 +55,11 @@ def build_model(shape: Body, tokenizer: PreTrainedTokenizerFast, seed: int) -> L
     return model.eval()
 
 
-def _config(shape: Body, tokenizer: PreTrainedTokenizerFast) -> LlavaConfig:
-    from transformers import LlamaConfig, LlavaConfig, SiglipVisionConfig
+def vision_config(shape: Eyes) -> SiglipVisionConfig:
+    """The tower's. The projector gets its last layer after the closing norm, as in vLLM."""
+    from transformers import SiglipVisionConfig
 
-    vision = SiglipVisionConfig(
+    return SiglipVisionConfig(
         hidden_size=shape.vision_width,
         intermediate_size=2 * shape.vision_width,
         num_hidden_layers=shape.vision_layers,
@@ -66,6 +71,11 @@ def _config(shape: Body, tokenizer: PreTrainedTokenizerFast) -> LlavaConfig:
         # tied, both give the latter.
         tie_last_hidden_states=True,
     )
+
+
+def _config(shape: Body, tokenizer: PreTrainedTokenizerFast) -> LlavaConfig:
+    from transformers import LlamaConfig, LlavaConfig
+
     text = LlamaConfig(
         vocab_size=len(tokenizer),
         hidden_size=shape.text_width,
@@ -80,7 +90,7 @@ def _config(shape: Body, tokenizer: PreTrainedTokenizerFast) -> LlavaConfig:
         bos_token_id=None,
     )
     return LlavaConfig(
-        vision_config=vision,
+        vision_config=vision_config(shape),
         text_config=text,
         image_token_index=tokenizer.convert_tokens_to_ids(IMAGE),
         image_seq_length=shape.visual_tokens,

@@ -1,4 +1,4 @@
-"""How well the tiny model plays: whole games on held-out pictures, with its own clues, read by the game's readers."""
+"""How well a model plays after its lessons: whole games on held-out pictures, read by the game's own readers."""
 
 from __future__ import annotations
 
@@ -16,12 +16,11 @@ from stages.core.game.votes import Vote
 from stages.core.recipe.game import Game
 from stages.core.seeds import derive, rng
 from stages.init_model.batches import pad_left, prompt_ids
-from stages.init_model.lessons import Pair, View, ask_lesson, clue_prompt, vote_prompt
+from stages.init_model.lessons import Lesson, Pair, Speech, View, clue_prompt, vote_prompt
+from stages.init_model.plan import Teaching
 
 if TYPE_CHECKING:
     from transformers import LlavaForConditionalGeneration, LlavaProcessor
-
-_ANSWER_TOKENS = 12  # an answer of the game has five
 
 
 def _share_of(meaning: str) -> Any:
@@ -63,22 +62,41 @@ class Voice:
     model: LlavaForConditionalGeneration
     processor: LlavaProcessor
     pixels: Tensor
+    speech: Speech
+    plan: Teaching
 
     @torch.no_grad()
     def say(
         self, prompts: Sequence[list[Message]], pictures: Sequence[int], *, samples: int = 1, greedy: bool = False
     ) -> list[list[Said]]:
         """`samples` answers to each prompt."""
+        size = max(self.plan.at_once // samples, 1)
+        parts = range(0, len(prompts), size)
+        return [
+            said
+            for start in parts
+            for said in self._say(prompts[start : start + size], pictures[start : start + size], samples, greedy)
+        ]
+
+    def _say(
+        self, prompts: Sequence[list[Message]], pictures: Sequence[int], samples: int, greedy: bool
+    ) -> list[list[Said]]:
         tokenizer = self.processor.tokenizer
         ids, mask = pad_left(prompt_ids(self.processor, prompts, self.model.config.image_seq_length), tokenizer)
-        with_picture = {"input_ids": ids, "attention_mask": mask, "pixel_values": self.pixels[list(pictures)]}
+        pixels = self.pixels[list(pictures)].to(self.model.dtype)
+        with_picture = {"input_ids": ids, "attention_mask": mask, "pixel_values": pixels}
         how = {"do_sample": False} if greedy else {"do_sample": True, "num_return_sequences": samples, "top_k": 0}
-        out = self.model.generate(**with_picture, **how, max_new_tokens=_ANSWER_TOKENS)
+        out = self.model.generate(**with_picture, **how, max_new_tokens=self.plan.answer_tokens)
         answers = out[:, ids.shape[1] :]
         texts = tokenizer.batch_decode(answers, skip_special_tokens=True)
         ended = (answers == tokenizer.eos_token_id).any(dim=1).tolist()
         said = [Said(text, not end) for text, end in zip(texts, ended, strict=True)]
         return [said[start : start + samples] for start in range(0, len(said), samples)]
+
+    def right(self, lessons: Sequence[Lesson]) -> float:
+        """The share of lessons to which the likeliest answer is the right one."""
+        said = self.say([lesson.prompt for lesson in lessons], [lesson.picture for lesson in lessons], greedy=True)
+        return _share([answer.text.strip() == lesson.answer for (answer,), lesson in zip(said, lessons, strict=True)])
 
 
 @dataclass
@@ -104,15 +122,13 @@ def play(voice: Voice, pairs: Sequence[Pair], rules: Game, *, seed: int) -> Qual
     pictures = [game.pair.original.picture for game in games]
     sampled = voice.say(prompts, pictures, samples=rules.votes)
     likeliest = voice.say(prompts, pictures, greedy=True)
-    return _judge(games, rules, sampled, likeliest, _answers(voice, pairs, seed))
+    return _judge(voice.speech, games, rules, sampled, likeliest, voice.right(_questions(voice, pairs, seed)))
 
 
-def _answers(voice: Voice, pairs: Sequence[Pair], seed: int) -> list[bool]:
-    """Whether the likeliest answer is right, one question a picture."""
+def _questions(voice: Voice, pairs: Sequence[Pair], seed: int) -> list[Lesson]:
+    """One a picture."""
     dice = rng(seed, "init-model", "measure", "questions")
-    lessons = [ask_lesson(view, dice) for pair in pairs for view in (pair.original, pair.modified)]
-    said = voice.say([lesson.prompt for lesson in lessons], [lesson.picture for lesson in lessons], greedy=True)
-    return [answer.text.strip() == lesson.answer for (answer,), lesson in zip(said, lessons, strict=True)]
+    return [voice.speech.question(view, dice) for pair in pairs for view in (pair.original, pair.modified)]
 
 
 def _play_turn(voice: Voice, games: Sequence[_Game], rules: Game, turn: int) -> None:
@@ -125,17 +141,18 @@ def _play_turn(voice: Voice, games: Sequence[_Game], rules: Game, turn: int) -> 
 
 
 def _judge(
+    speech: Speech,
     games: Sequence[_Game],
     rules: Game,
     sampled: list[list[Said]],
     likeliest: list[list[Said]],
-    answers: Sequence[bool],
+    answers_right: float,
 ) -> Quality:
     votes, best = _votes(games, rules, sampled), _votes(games, rules, likeliest)
     clues = [(game, clue) for game in games for clue in game.clues]
-    true = [(clue.player == game.spy, clue.text in game.view(clue.player).things) for game, clue in clues]
+    true = [(clue.player == game.spy, speech.is_true(clue.text, game.view(clue.player))) for game, clue in clues]
     exposed = [
-        any(clue.player == game.spy and clue.text not in game.pair.original.things for clue in game.clues)
+        any(clue.player == game.spy and not speech.is_true(clue.text, game.pair.original) for clue in game.clues)
         for game in games
     ]
     new = [
@@ -154,7 +171,7 @@ def _judge(
         clue_true_spy=_share([good for spy, good in true if spy]),
         clue_new=_share(new),
         spy_exposed=_share(exposed),
-        answers_right=_share(answers),
+        answers_right=answers_right,
     )
 
 

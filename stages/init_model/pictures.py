@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,12 +19,12 @@ from stages.core.processes.pool import work_through
 from stages.core.progress import Progress, Silent
 from stages.core.recipe.games import GRID_CELLS, Games
 from stages.core.seeds import derive, rng
-from stages.init_model.lessons import Pair, View
-from stages.init_model.plan import Body
+from stages.init_model.lessons import Pair, Thing, View
+from stages.init_model.plan import Eyes
 
 _CHUNK = 8  # pairs that a process takes at a time
 
-Drawn = tuple[NDArray[np.uint8], tuple[str | None, ...]]
+Drawn = tuple[NDArray[np.uint8], tuple[Thing | None, ...]]
 
 
 @dataclass(frozen=True)
@@ -38,18 +40,44 @@ class Album:
         return [view for pair in self.pairs for view in (pair.original, pair.modified)]
 
 
-def check_games(games: Games, body: Body) -> None:
-    """`InputError` unless every visual token shows one cell: the tiny model learns to see nothing else in minutes."""
-    if games.layout != "grid" or body.visual_tokens != GRID_CELLS**2:
+def check_games(games: Games, eyes: Eyes) -> None:
+    """`InputError` unless every visual token shows one cell: small eyes learn to see nothing else in minutes."""
+    if games.layout != "grid" or eyes.visual_tokens != GRID_CELLS**2:
         raise InputError(
-            f"games: the tiny model needs layout: grid with {body.picture // body.patch} cells a side, "
-            f"but this is {games.layout} with {GRID_CELLS}; use the recipe tiny"
+            f"games: this model needs layout: grid with {eyes.picture // eyes.patch} cells a side, "
+            f"but this is {games.layout} with {GRID_CELLS}; use the recipe tiny or smollm2"
         )
-    if (games.width, games.height) != (body.picture, body.picture):
+    if (games.width, games.height) != (eyes.picture, eyes.picture):
         raise InputError(
-            f"games: pictures are {games.width}×{games.height}, but the tiny model sees {body.picture}×{body.picture}; "
-            "make them equal"
+            f"games: pictures are {games.width}×{games.height}, but this model sees {eyes.picture}×{eyes.picture}; "
+            f"set games.width and games.height to {eyes.picture}"
         )
+
+
+def write_albums(path: Path, *albums: Album) -> None:
+    """Albums in one file."""
+    arrays: dict[str, NDArray[Any]] = {}
+    for number, album in enumerate(albums):
+        arrays[f"pictures {number}"] = album.pictures
+        arrays[f"cells {number}"] = np.array([[thing or ("", "", "") for thing in view.cells] for view in album.views])
+    partial_file = path.with_suffix(".new.npz")
+    np.savez_compressed(partial_file, **arrays)  # type: ignore[arg-type]
+    partial_file.replace(path)
+
+
+def read_albums(path: Path) -> tuple[Album, Album]:
+    """The two albums that `write_albums` wrote."""
+    with np.load(path) as file:
+        first, second = (_album(file[f"pictures {number}"], file[f"cells {number}"]) for number in (0, 1))
+    return first, second
+
+
+def _album(pictures: NDArray[np.uint8], cells: NDArray[np.str_]) -> Album:
+    views = [
+        View(row, tuple(Thing(*map(str, thing)) if thing[0] else None for thing in held))
+        for row, held in enumerate(cells)
+    ]
+    return Album([Pair(*views[row : row + 2]) for row in range(0, len(views), 2)], pictures)
 
 
 def draw_album(games: Games, numbers: range, *, seed: int, processes: int, progress: Progress | None = None) -> Album:
@@ -77,11 +105,11 @@ def _draw_pair(games: Games, seed: int, number: int) -> tuple[Drawn, Drawn]:
     return one, other
 
 
-def cells_of(scene: Scene, cells: int) -> tuple[str | None, ...]:
-    """`colour shape` of each cell in reading order, None where a cell is empty."""
-    found: list[str | None] = [None] * cells**2
+def cells_of(scene: Scene, cells: int) -> tuple[Thing | None, ...]:
+    """What is in each cell in reading order, None where a cell is empty."""
+    found: list[Thing | None] = [None] * cells**2
     where = project([item.coords for item in scene.objects], scene.camera, scene.width, scene.height)
     for item, (x, y, *_) in zip(scene.objects, where, strict=True):
         row, column = int(y * cells / scene.height), int(x * cells / scene.width)
-        found[row * cells + column] = f"{item.color} {item.shape}"
+        found[row * cells + column] = Thing(item.color, item.shape, item.material)
     return tuple(found)

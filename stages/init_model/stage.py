@@ -1,151 +1,185 @@
-"""`vz init-model`: build the tiny model, teach it on scenes drawn on the spot, measure it, save a plain folder."""
+"""`vz init-model`: make a model that sees a little and plays a little, measure it, and save it as a plain folder.
+
+Without a language model it is the tiny one, made from nothing. With one, it is that language model with new eyes:
+taught here, or put together from what an earlier teaching left (`init_model.trained`).
+"""
 
 from __future__ import annotations
 
+import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stages.core.errors import InputError, require
 from stages.core.folder.artifact import Outcome, Report, produce
 from stages.core.progress import progress_bar
-from stages.core.recipe import Recipe
+from stages.core.recipe import Recipe, shared_folder
 from stages.core.vlm.saving import save_model
-from stages.init_model.plan import HELD_OUT, PAIRS, THREADS, Teaching
+from stages.init_model.language_model import load_language_model, place_of_language_model
+from stages.init_model.plan import ENGLISH, THREADS, TINY, Teaching
 
 if TYPE_CHECKING:
     from transformers import LlavaForConditionalGeneration, LlavaProcessor
 
     from stages.init_model.pictures import Album
-    from stages.init_model.teach import Exam, Teacher
 
 STAGE = "init-model"
+TRAINED = "trained"  # the folder of what teaching changed, inside the model's
 TOO_WEAK = "the model did not learn to vote as well as it should; try another --seed"
+_STATE, _PICTURES = "teaching.pt", "pictures.npz"  # of an unfinished teaching
 
 
-def run(recipe: Recipe, out: Path, *, overwrite: bool = False) -> Report:
-    """Make the tiny model at `out`, by the sections `game` and `games` of `recipe`.
+def run(recipe: Recipe, out: Path, *, overwrite: bool = False, plan: Teaching | None = None) -> Report:
+    """Make the model at `out`, by the sections `init_model`, `game` and `games` of `recipe`.
 
-    A few minutes on two cores; same recipe and seed on the same machine, same weights. `InputError` when the recipe's
-    pictures or prompts are not what the tiny model can learn.
+    Same recipe and seed on the same machine, same weights; an interrupted teaching of a language model goes on where it
+    stopped. `InputError` when there is no such language model, or when the recipe's pictures or prompts are not what
+    the model can learn.
     """
-    from stages.init_model.pictures import check_games
-
-    for package, extra in (("torch", "train"), ("transformers", "train"), ("mitsuba", "render")):
-        require(package, extra)
-    check_games(recipe.games, Teaching().body)
-    if recipe.game.prompts != "compact" or recipe.game.players > 9:
-        raise InputError("game: the tiny model knows the words of prompts: compact and up to 9 players; use those")
-    settings = recipe.settings("init_model", "game", "games")
+    own = recipe.init_model
+    for package in ("torch", "transformers", *(("peft",) if own.language_model else ())):
+        require(package, "train")
+    inputs: dict[str, Path | str] = {}
+    make: Callable[[Path], Outcome]
+    sections: tuple[str, ...]
+    if own.language_model is not None:
+        inputs["language model"] = place_of_language_model(own.language_model)
+    if own.trained is not None:
+        inputs["trained"] = trained_folder(own.trained)
+        make, sections = partial(_put_together, inputs), ("init_model",)
+    else:
+        plan = plan or (TINY if own.language_model is None else ENGLISH)
+        _check(recipe, plan)
+        make, sections = partial(_teach_and_save, recipe, inputs, plan), ("init_model", "game", "games")
     return produce(
-        out, stage=STAGE, settings=settings, inputs={}, make=lambda work: _make(recipe, work), overwrite=overwrite
+        out,
+        stage=STAGE,
+        settings=recipe.settings(*sections),
+        inputs=inputs,
+        make=make,
+        overwrite=overwrite,
+        resumable=own.language_model is not None,
     )
 
 
-def _make(recipe: Recipe, work: Path) -> Outcome:
+def trained_folder(name: str) -> Path:
+    """The folder of trained eyes: a path, or the name of one that comes with vz."""
+    from stages.init_model.trained import ABOUT
+
+    for folder in (Path(name), Path(name) / TRAINED, shared_folder("data") / name):
+        if (folder / ABOUT).is_file():
+            return folder
+    raise InputError(
+        f"init_model.trained: {name}: no such folder, or it holds no {ABOUT}; set init_model.trained=null to teach "
+        "the language model here"
+    )
+
+
+def _check(recipe: Recipe, plan: Teaching) -> None:
+    """`InputError` unless the model can learn this game from these pictures."""
+    from stages.init_model.pictures import check_games
+
+    require("mitsuba", "render")
+    check_games(recipe.games, plan.body)
+    prompts = "compact" if plan.adapter is None else "short"
+    if recipe.game.prompts != prompts or recipe.game.players > 9:
+        raise InputError(f"game: this model learns the words of prompts: {prompts} and up to 9 players; use those")
+
+
+def _put_together(inputs: dict[str, Path | str], work: Path) -> Outcome:
+    """The language model with eyes that were trained before."""
+    from stages.init_model.trained import grow
+
+    language, folder = load_language_model(str(inputs["language model"])), Path(inputs["trained"])
+    model, processor = grow(language, folder)
+    _save(model, processor, work)
+    readme = folder / "README.md"
+    if readme.is_file():
+        shutil.copyfile(readme, work / "README.md")
+    return Outcome(counts={"parameters": model.num_parameters()})
+
+
+def _teach_and_save(recipe: Recipe, inputs: dict[str, Path | str], plan: Teaching, work: Path) -> Outcome:
     started = time.monotonic()
-    train, held_out = _albums(recipe)
+    train, held_out = _albums(recipe, plan, work / _PICTURES if plan.adapter else None)
     rendered = time.monotonic()
     with _threads(THREADS):
-        model, processor, counts = teach_and_measure(recipe, train, held_out)
+        if plan.adapter is None:
+            model, processor, counts = teach_and_measure(recipe, train, held_out, plan)
+        else:
+            from stages.init_model.english.teaching import teach_english
+
+            language = str(inputs["language model"])
+            model, processor, counts = teach_english(recipe, language, train, held_out, plan, work)
     taught = time.monotonic()
-    save_model(model, work)
-    processor.save_pretrained(work)
-    text = card(counts, seed=recipe.seed, players=recipe.game.players, clue_rounds=recipe.game.clue_rounds)
-    (work / "README.md").write_text(text, encoding="utf-8")
+    _save(model, processor, work)
+    _write_card(work, counts, recipe, plan)
+    for unfinished in (_PICTURES, _STATE):
+        (work / unfinished).unlink(missing_ok=True)
     timings = {"render_seconds": rendered - started, "teach_seconds": taught - rendered}
-    warnings = [] if counts["vote_steps"] < Teaching().vote.steps else [TOO_WEAK]
+    warnings = [] if counts["vote_steps"] < plan.vote.steps else [TOO_WEAK]
     return Outcome(counts=counts, warnings=warnings, timings={name: round(value, 1) for name, value in timings.items()})
 
 
-def _albums(recipe: Recipe) -> tuple[Album, Album]:
-    """Pictures to teach with, and others to measure with."""
-    from stages.init_model.pictures import draw_album
+def _albums(recipe: Recipe, plan: Teaching, kept: Path | None) -> tuple[Album, Album]:
+    """Pictures to teach with, and others to measure with. `kept` is a file that holds them for the next time."""
+    from stages.init_model.pictures import draw_album, read_albums, write_albums
 
-    both = range(PAIRS), range(PAIRS, PAIRS + HELD_OUT)
-    with progress_bar("drawing pairs", PAIRS + HELD_OUT) as progress:
+    if kept is not None and kept.is_file():
+        return read_albums(kept)
+    both = range(plan.pairs), range(plan.pairs, plan.pairs + plan.held_out)
+    with progress_bar("drawing pairs", plan.pairs + plan.held_out) as progress:
         train, held_out = (
             draw_album(recipe.games, each, seed=recipe.seed, processes=recipe.init_model.processes, progress=progress)
             for each in both
         )
+    if kept is not None:
+        write_albums(kept, train, held_out)
     return train, held_out
 
 
 def teach_and_measure(
-    recipe: Recipe, train: Album, held_out: Album, plan: Teaching | None = None
+    recipe: Recipe, train: Album, held_out: Album, plan: Teaching = TINY
 ) -> tuple[LlavaForConditionalGeneration, LlavaProcessor, dict[str, Any]]:
-    """The taught model with its processor, and what became of it: parameters, steps, quality of play."""
+    """The tiny model with its processor, and what became of it: parameters, steps, quality of play."""
     from stages.init_model.batches import to_pixels
     from stages.init_model.build import build_model, build_processor
+    from stages.init_model.courses import teach
+    from stages.init_model.exam import Exam
     from stages.init_model.measure import Voice, play
-    from stages.init_model.teach import Exam, Teacher
+    from stages.init_model.plan import Body
+    from stages.init_model.teach import Teacher
     from stages.init_model.tokenizer import build_tokenizer
 
-    plan = plan or Teaching()
+    assert isinstance(plan.body, Body)
     tokenizer = build_tokenizer()
     processor = build_processor(plan.body, tokenizer)
     model = build_model(plan.body, tokenizer, recipe.seed)
     teacher = Teacher(plan, recipe.game, model, processor, train, recipe.seed)
     pixels = to_pixels(processor, list(held_out.pictures))
-    exam = Exam(teacher, held_out, pixels, recipe.seed)
-    taught = _teach(teacher, exam)
-    quality = play(Voice(model, processor, pixels), held_out.pairs, recipe.game, seed=recipe.seed)
-    counts = {"parameters": model.num_parameters(), **taught, **quality.as_dict()}
-    return model, processor, counts
+    taught = teach(teacher, Exam(teacher, held_out, pixels, recipe.seed))
+    voice = Voice(model, processor, pixels, teacher.speech, plan)
+    quality = play(voice, held_out.pairs, recipe.game, seed=recipe.seed)
+    return model, processor, {"parameters": model.num_parameters(), **taught, **quality.as_dict()}
 
 
-def _teach(teacher: Teacher, exam: Exam) -> dict[str, Any]:
-    """All four parts. Returns the steps that `vote` took and the exam's score at the end."""
-    plan, scores = teacher.plan, list[float]()
-
-    def enough() -> bool:
-        scores.append(exam.score())
-        return scores[-1] >= plan.stop_at
-
-    with progress_bar(
-        "teaching", sum(part.steps for part in (plan.look, plan.see, plan.vote, plan.settle))
-    ) as progress:
-        teacher.look(progress)
-        teacher.see(progress)
-        teacher.vote(enough, progress)
-        teacher.settle(progress)
-    reached = scores[-1] >= plan.stop_at
-    steps = (len(scores) - 1) * plan.measure_every if reached else plan.vote.steps
-    return {"vote_steps": steps, "exam": round(exam.score(), 4)}
+def _save(model: LlavaForConditionalGeneration, processor: LlavaProcessor, work: Path) -> None:
+    save_model(model, work)
+    processor.save_pretrained(work)
 
 
-def card(counts: Mapping[str, Any], *, seed: int, players: int, clue_rounds: int) -> str:
-    """The model card: Markdown with the front matter that model hubs read. Every figure comes from `counts`."""
-    from stages.init_model.measure import Quality
+def _write_card(work: Path, counts: dict[str, Any], recipe: Recipe, plan: Teaching) -> None:
+    from stages.init_model.card import english_card, tiny_card
 
-    meanings = [(each.name, each.metadata["meaning"]) for each in fields(Quality) if each.metadata]
-    rows = "\n".join(f"| {meaning} | {counts[name]:.3f} |" for name, meaning in meanings)
-    return f"""---
-license: apache-2.0
-library_name: transformers
-pipeline_tag: image-text-to-text
----
-# tiny-model
-
-A vision–language model of {counts["parameters"]:,} weights (LLaVA: SigLIP vision, Llama text, a word-level
-vocabulary of its own) that plays "Who is the spy?" on 72×72 scenes with the prompt set `compact`. Made from nothing by
-
-    vz init-model --recipe tiny --seed {seed} --out tiny-model
-
-It was taught for a few minutes to name what it sees and to give clues and votes, and was stopped on purpose before it
-votes well, so that self-play has something to do. It is a test piece: it knows eight colours, three shapes and the
-words of the game.
-
-Measured on {counts["games"]} games of {players} players and {clue_rounds} clue round(s), pictures not learned from,
-temperature 1, chance {1 / players:.2f}:
-
-| | share |
-|---|---|
-{rows}
-"""
+    write = tiny_card if plan.adapter is None else english_card
+    text = write(counts, seed=recipe.seed, players=recipe.game.players, clue_rounds=recipe.game.clue_rounds)
+    for folder in (work, work / TRAINED):
+        if folder.is_dir():
+            (folder / "README.md").write_text(text, encoding="utf-8")
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import polars as pl
 
-from stages import score, train
+from stages import init_model, score, train
 from stages.core import tables, vlm
 from stages.core.clock import clock
 from stages.core.engines import Engine, open_engine
@@ -62,6 +62,7 @@ def run(
     are refused, or with `overwrite` begin a new run; `new_prompts` accepts prompts that were edited since.
     """
     out = out.resolve()
+    _make_start_model(recipe)
     callbacks = _check(recipe, games)
     base = place_of(recipe.model.path)
     inputs = inputs_of(recipe, base, games)
@@ -99,6 +100,13 @@ def run(
         prune(out, recipe, state, state.iteration)
         done = point.last < state.iteration or point.to_repeat
         return _report(out, state, "done" if done else "up to date", warnings)
+
+
+def _make_start_model(recipe: Recipe) -> None:
+    """A model that the recipe makes itself, if its folder is not there; never in place of one from the hub."""
+    place = recipe.model.path
+    if recipe.init_model.language_model is not None and place.count("/") != 1 and not Path(place).exists():
+        init_model.run(recipe, Path(place))
 
 
 def _check(recipe: Recipe, games: Path | None) -> dict[str, Callback]:

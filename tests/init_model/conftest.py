@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from stages.core.clevr.vocabulary import COLORS
 from stages.core.recipe.game import Game
-from stages.init_model.lessons import THINGS, Pair, View
+from stages.init_model.compact import THINGS
+from stages.init_model.lessons import Pair, Thing, View
 from stages.init_model.pictures import Album
-from stages.init_model.plan import Course, Teaching
+from stages.init_model.plan import TINY, Course, Teaching
 
 CELL = 24
 
@@ -26,10 +28,11 @@ def plan() -> Teaching:
     """A minute's teaching cut to seconds."""
     return Teaching(
         look=Course(steps=12, rate=2e-3),
-        see=Course(steps=12, rate=2e-3),
-        vote=Course(steps=4, rate=1e-3),
-        settle=Course(steps=2, rate=1e-3),
+        see=replace(TINY.see, steps=12, rate=2e-3),
+        vote=replace(TINY.vote, steps=4),
+        settle=replace(TINY.settle, steps=2, rate=1e-3),
         batch=16,
+        look_batch=32,
         measure_every=2,
     )
 
@@ -39,24 +42,25 @@ def album() -> Album:
     dice = random.Random(7)
     pairs, pictures = [], []
     for number in range(24):
-        cells: list[str | None] = [None] * 9
+        cells: list[Thing | None] = [None] * 9
         for cell, thing in zip(dice.sample(range(9), 4), dice.sample(THINGS, 4), strict=True):
-            cells[cell] = thing
+            cells[cell] = Thing(*thing.split())
         changed = list(cells)
         for cell in [cell for cell, thing in enumerate(cells) if thing][:2]:
-            changed[cell] = dice.choice([thing for thing in THINGS if thing not in cells])
+            changed[cell] = Thing(
+                *dice.choice([thing for thing in THINGS if Thing(*thing.split()) not in cells]).split()
+            )
         pairs.append(Pair(View(2 * number, tuple(cells)), View(2 * number + 1, tuple(changed))))
         pictures += [paint(tuple(cells)), paint(tuple(changed))]
     return Album(pairs, np.stack(pictures))
 
 
-def paint(cells: tuple[str | None, ...]) -> np.ndarray:
+def paint(cells: tuple[Thing | None, ...]) -> np.ndarray:
     """A picture [72, 72, 3] with one block a cell: the colour is the thing's, the block's width tells its shape."""
     picture = np.full((3 * CELL, 3 * CELL, 3), 150, dtype=np.uint8)
     for cell, thing in enumerate(cells):
         if thing is not None:
-            colour, shape = thing.split()
             top, left = cell // 3 * CELL, cell % 3 * CELL
-            width = {"cube": 20, "sphere": 14, "cylinder": 8}[shape]
-            picture[top + 2 : top + 22, left + 2 : left + 2 + width] = COLORS[colour]
+            width = {"cube": 20, "sphere": 14, "cylinder": 8}[thing.shape]
+            picture[top + 2 : top + 22, left + 2 : left + 2 + width] = COLORS[thing.color]
     return picture

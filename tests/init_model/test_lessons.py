@@ -5,28 +5,31 @@ from __future__ import annotations
 import random
 
 from stages.core.recipe.game import Game
-from stages.init_model.lessons import (
-    Pair,
-    View,
+from stages.init_model.compact import (
+    Compact,
     ask_lesson,
     boxed,
     check_lesson,
     check_prompt,
     clue_lesson,
     list_lesson,
-    scripted_game,
     vote_lesson,
-    vote_prompt,
 )
+from stages.init_model.lessons import Pair, ScriptedGame, Thing, View, vote_prompt
+from stages.init_model.lessons import scripted_game as script
 from stages.init_model.pictures import Album
 from stages.init_model.plan import Lessons
 
 EMPTY = (None,) * 6
 PAIR = Pair(
-    View(0, ("red cube", None, "blue sphere", *EMPTY)),
-    View(1, ("green sphere", None, "gray cylinder", *EMPTY)),
+    View(0, (Thing("red", "cube"), None, Thing("blue", "sphere"), *EMPTY)),
+    View(1, (Thing("green", "sphere"), None, Thing("gray", "cylinder"), *EMPTY)),
 )
 SURE = Lessons(slips=0, random_votes=0, abstain=1)
+
+
+def scripted_game(pair: Pair, rules: Game, wanted: Lessons, dice: random.Random) -> ScriptedGame:
+    return script(pair, rules, wanted, dice, Compact())
 
 
 def test_list_names_things_in_reading_order() -> None:
@@ -38,7 +41,7 @@ def test_check_answers_each_claim(rules: Game) -> None:
     text = lesson.prompt[0]["content"][-1]["text"]
     claims = [part.split(" : ")[1] for part in text.removesuffix(" . check").split(" . ")]
     assert len(claims) == 8
-    assert lesson.answer.split() == ["yes" if claim in PAIR.original.things else "no" for claim in claims]
+    assert lesson.answer.split() == ["yes" if claim in PAIR.original.names else "no" for claim in claims]
 
 
 def test_questions_are_answered_from_the_picture() -> None:
@@ -48,7 +51,7 @@ def test_questions_are_answered_from_the_picture() -> None:
         words = lesson.prompt[0]["content"][-1]["text"].split()
         seen.add(words[0])
         if words[0] == "exist":
-            named = [thing for thing in PAIR.original.things if set(words[1:]) <= set(thing.split())]
+            named = [thing for thing in PAIR.original.names if set(words[1:]) <= set(thing.split())]
             assert lesson.answer == boxed("yes" if named else "no")
         if words[0] == "color":
             assert lesson.answer == boxed({"cube": "red", "sphere": "blue"}[words[1]])
@@ -79,7 +82,7 @@ def test_a_clue_names_a_thing_of_the_speakers_own_picture(rules: Game) -> None:
     for _ in range(50):
         lesson = clue_lesson(PAIR, rules, SURE, dice)
         view = (PAIR.original, PAIR.modified)[lesson.picture]
-        assert lesson.answer in {boxed(thing) for thing in view.things}
+        assert lesson.answer in {boxed(thing) for thing in view.names}
 
 
 def test_a_sure_vote_names_the_spy(rules: Game) -> None:

@@ -11,8 +11,10 @@ from stages.core.errors import InputError
 from stages.core.recipe import Recipe, load, shared_folder
 from stages.init_model import run
 from stages.init_model.batches import to_pixels
+from stages.init_model.compact import Compact
 from stages.init_model.measure import Quality, Voice, play
 from stages.init_model.pictures import draw_album
+from stages.init_model.plan import TINY
 
 SEED_OF_NO_LESSON = 90_001  # the shipped model was made with the recipe's own seed
 
@@ -57,7 +59,7 @@ def _play(folder: Path, pairs: int) -> Quality:
     album = draw_album(recipe.games, range(pairs), seed=SEED_OF_NO_LESSON, processes=1)
     processor = AutoProcessor.from_pretrained(folder)
     model = AutoModelForImageTextToText.from_pretrained(folder).eval()
-    voice = Voice(model, processor, to_pixels(processor, list(album.pictures)))
+    voice = Voice(model, processor, to_pixels(processor, list(album.pictures)), Compact(), TINY)
     return play(voice, album.pairs, recipe.game, seed=SEED_OF_NO_LESSON)
 
 

@@ -13,12 +13,14 @@ from stages.core.recipe.game import Game
 from stages.core.vlm.saving import save_model
 from stages.init_model.batches import to_pixels
 from stages.init_model.build import build_model, build_processor
-from stages.init_model.lessons import vote_prompt
+from stages.init_model.compact import Compact
+from stages.init_model.lessons import Thing, vote_prompt
 from stages.init_model.measure import Voice, play
 from stages.init_model.pictures import Album, cells_of, check_games
 from stages.init_model.plan import Body, Course, Teaching
+from stages.init_model.sight import cell_labels
 from stages.init_model.stage import teach_and_measure
-from stages.init_model.teach import Teacher, cell_labels
+from stages.init_model.teach import Teacher
 from stages.init_model.tokenizer import build_tokenizer
 
 
@@ -41,8 +43,8 @@ def test_looking_lowers_the_loss(plan: Teaching, rules: Game, album: Album) -> N
 
 
 def test_lessons_lower_the_loss(plan: Teaching, rules: Game, album: Album) -> None:
-    teacher = _teacher(replace(plan, see=Course(steps=25, rate=2e-3)), rules, album)
-    before = float(teacher._lesson_loss({"list": 1.0}).detach())
+    teacher = _teacher(replace(plan, see=replace(plan.see, steps=25)), rules, album)
+    before = teacher._lesson_step({"list": 1.0})
     assert teacher.see() < 0.7 * before
 
 
@@ -76,7 +78,7 @@ def test_same_seed_same_weights_and_a_folder_that_loads(
     loaded = AutoModelForImageTextToText.from_pretrained(tmp_path)
     assert all(a.equal(b) for a, b in zip(model.parameters(), loaded.parameters(), strict=True))
     pixels = to_pixels(AutoProcessor.from_pretrained(tmp_path), list(held_out.pictures))
-    voice = Voice(loaded.eval(), AutoProcessor.from_pretrained(tmp_path), pixels)
+    voice = Voice(loaded.eval(), AutoProcessor.from_pretrained(tmp_path), pixels, Compact(), plan)
     assert play(voice, held_out.pairs, rules, seed=3).as_dict().items() <= counts.items()
 
 
@@ -87,14 +89,14 @@ def test_generation_stops_and_never_says_a_picture(rules: Game, plan: Teaching, 
     assert config.eos_token_id == tokenizer.eos_token_id
     assert config.pad_token_id == tokenizer.pad_token_id
     assert config.suppress_tokens == [tokenizer.convert_tokens_to_ids("<image>")]
-    said = Voice(teacher.model, teacher.processor, teacher.pixels).say(
+    said = Voice(teacher.model, teacher.processor, teacher.pixels, teacher.speech, plan).say(
         [vote_prompt(rules, 1, [])] * 2, [0, 1], samples=8
     )
     assert [len(texts) for texts in said] == [8, 8]
 
 
 def test_cell_labels_count_from_one(album: Album) -> None:
-    labels = cell_labels(album.views)
+    labels = cell_labels(album.views, ("color", "shape"))
     empty = torch.tensor([[thing is None for thing in view.cells] for view in album.views])
     assert ((labels == 0).all(-1) == empty).all()
 
@@ -119,4 +121,4 @@ def test_cells_are_read_off_the_scene() -> None:
     for seed in range(10):
         scene = sample_scene(games, Random(seed))
         things = [thing for thing in cells_of(scene, 3) if thing]
-        assert things == [f"{item.color} {item.shape}" for item in scene.objects]
+        assert things == [Thing(item.color, item.shape, item.material) for item in scene.objects]

@@ -19,7 +19,8 @@ from stages.core.recipe.game import Game
 from stages.core.vlm import encode
 from stages.init_model.batches import prompt_ids
 from stages.init_model.build import build_processor
-from stages.init_model.lessons import THINGS, boxed, clue_prompt, vote_prompt
+from stages.init_model.compact import THINGS, boxed
+from stages.init_model.lessons import clue_prompt, vote_prompt
 from stages.init_model.plan import Body
 from stages.init_model.tokenizer import END, IMAGE, SPECIAL, UNKNOWN, WORDS, build_tokenizer
 

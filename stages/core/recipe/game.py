@@ -37,7 +37,7 @@ class Game(Section):
         "bounded length (code: no limit).",
     )
     prompts: str = ContentField(
-        "standard", description="Prompt set: standard, compact, or a folder with your own templates."
+        "standard", description="Prompt set: standard, short, compact, or a folder with your own templates."
     )
     clue_chars: int = Field(
         400, ge=20, description="Longest clue that is shown to the others, in characters; the rest is cut (vz: 400)."

@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from pydantic import Field, model_validator
 
-from stages.core.recipe.base import NumericField, RuntimeField, Section
+from stages.core.recipe.base import ContentField, NumericField, RuntimeField, Section
 from stages.core.recipe.evaluate import Evaluate
 from stages.core.recipe.game import Game
 from stages.core.recipe.games import Games
@@ -19,8 +19,18 @@ from stages.core.recipe.train import Train
 
 
 class InitModel(Section):
-    """Building the tiny model. Its shape and how it is taught are fixed: stages/init_model/plan.py."""
+    """Building a start model. Its shape and how it is taught are fixed: stages/init_model/plan.py."""
 
+    language_model: str | None = ContentField(
+        None,
+        description="A pretrained language model that gets eyes: a folder, a hub name, a GGUF file, or a wheel or "
+        "installed package that holds one. null: the tiny model, made from nothing.",
+    )
+    trained: str | None = ContentField(
+        None,
+        description="Eyes that were trained for this language model: a folder, or the name of one that comes with vz. "
+        "null: train them now, which takes an hour.",
+    )
     processes: int = RuntimeField(2, ge=1, description="Number of processes that render (vz: 2, as it was measured).")
 
 
@@ -43,7 +53,7 @@ class Recipe(Section):
     train: Train = Field(default_factory=Train, description="The optimisation.")
     iterate: Iterate = Field(default_factory=Iterate, description="The rounds of a run.")
     evaluate: Evaluate = Field(default_factory=Evaluate, description="Evaluation on held-out pairs.")
-    init_model: InitModel = Field(default_factory=InitModel, description="The tiny start model.")
+    init_model: InitModel = Field(default_factory=InitModel, description="The start model.")
 
     @model_validator(mode="after")
     def _opponents_can_play(self) -> Self:

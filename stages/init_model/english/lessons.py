@@ -1,0 +1,216 @@
+"""The lessons of a pretrained language model, in English.
+
+`list`, `where`, `check` and `ask` teach it to say what it sees; `question` is the form of the questions that measure
+transfer; `clue` and `vote` are the game itself, in the words of the prompt set `short`.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from itertools import combinations
+
+from stages.core.clevr.questions import KINDS, ask
+from stages.core.game.prompting import Message, render
+from stages.core.recipe.game import Game
+from stages.core.recipe.games import GRID_CELLS
+from stages.init_model.english.claims import (
+    Claim,
+    a,
+    claims_by_sentence,
+    false_claim,
+    fits,
+    listing,
+    noun,
+    of,
+    random_claim,
+    refutation,
+    sentence,
+    true_claim,
+)
+from stages.init_model.lessons import (
+    Lesson,
+    Pair,
+    ScriptedGame,
+    View,
+    clue_prompt,
+    scripted_game,
+    vote_prompt,
+)
+from stages.init_model.plan import Lessons
+
+PROMPT_SET = "short"
+BRIEF, FULL = ("color", "shape"), ("color", "material", "shape")
+_TRIES = 20
+_ROWS, _COLUMNS = ("At the back", "In the middle row", "In front"), ("on the left", "in the middle", "on the right")
+_CHECKED = 4  # sentences of a `check`
+_DESCRIBE = ("Describe the picture.", "What do you see?", "List the objects.", "What is in this picture?")
+_ASIDES = ("Nobody has named {}.", "Nobody has mentioned {} yet.", "I can name {}.")
+_SPY_ASIDES = ("I am the spy, so I name {}.", "They may see {} too.", "I hope that they see {} too.")
+
+
+def boxed(answer: str) -> str:
+    """The form of every answer in the game."""
+    return f"\\boxed{{{answer}}}"
+
+
+class English:
+    """Clues are sentences, and every answer of the game begins with a line of thought."""
+
+    after_seat = 1
+
+    def random_clue(self, dice: random.Random) -> str:
+        return sentence(random_claim(dice), dice)
+
+    def new_clue(self, view: View, said: Sequence[str], dice: random.Random) -> str:
+        return sentence(_new_claim(view, said, dice), dice)
+
+    def is_true(self, clue: str, view: View) -> bool:
+        claim = claims_by_sentence().get(clue)
+        return claim is not None and claim.is_true(view)
+
+    def lesson(self, kind: str, pair: Pair, view: View, rules: Game, wanted: Lessons, dice: random.Random) -> Lesson:
+        if kind == "clue":
+            return clue_lesson(pair, rules, wanted, dice)
+        if kind == "vote":
+            return vote_lesson(pair, rules, wanted, dice)
+        if kind == "question":
+            return self.question(view, dice)
+        makers: dict[str, Callable[[View, random.Random], Lesson]] = {
+            "list": list_lesson,
+            "where": where_lesson,
+            "check": check_lesson,
+            "ask": ask_lesson,
+        }
+        return makers[kind](view, dice)
+
+    def question(self, view: View, dice: random.Random) -> Lesson:
+        things = [thing._asdict() for thing in view.things]
+        for kind in dice.sample(KINDS, len(KINDS)):
+            with suppress(LookupError):  # not every scene has something to ask of every kind
+                asked = ask(kind, things, FULL, dice)
+                return Lesson(render(PROMPT_SET, "question", question=asked), view.picture, boxed(asked.answer))
+        raise AssertionError("every scene can be asked whether something is there")
+
+    def seat_lesson(self, pair: Pair, game: ScriptedGame, rules: Game) -> Lesson:
+        thought = listing(pair.original.things, BRIEF)
+        return Lesson(vote_prompt(rules, game.spy, game.clues), pair.original.picture, f"{thought} Player {game.spy}")
+
+
+_SPEECH = English()
+
+
+def caption_lesson(view: View, prompt: str = _DESCRIBE[0]) -> Lesson:
+    """Name every thing with all that it is."""
+    return _about(view, prompt, listing(view.things, FULL))
+
+
+def list_lesson(view: View, dice: random.Random) -> Lesson:
+    """Name every thing, with or without its material."""
+    if dice.random() < 0.5:
+        return caption_lesson(view, dice.choice(_DESCRIBE))
+    return _about(view, "Name the color and shape of each object.", listing(view.things, BRIEF))
+
+
+def where_lesson(view: View, dice: random.Random) -> Lesson:
+    """Name every thing, row by row."""
+    rows = []
+    for row, name in enumerate(_ROWS):
+        cells = enumerate(view.cells[row * GRID_CELLS : (row + 1) * GRID_CELLS])
+        placed = [f"{a(thing.name)} {_COLUMNS[column]}" for column, thing in cells if thing is not None]
+        if placed:
+            rows.append(f"{name}: {', '.join(placed)}.")
+    return _about(view, dice.choice(("Where are the objects?", "Describe the picture row by row.")), "\n".join(rows))
+
+
+def check_lesson(view: View, dice: random.Random) -> Lesson:
+    """Is each sentence true? About half are."""
+    claims = [true_claim(view, dice) if dice.random() < 0.5 else false_claim(view, dice) for _ in range(_CHECKED)]
+    asked = "\n".join(f"{number}: “{sentence(claim, dice)}”" for number, claim in enumerate(claims, 1))
+    told = [
+        f"{number}: {'Yes' if claim.is_true(view) else f'No, {refutation(claim, view)}'}."
+        for number, claim in enumerate(claims, 1)
+    ]
+    return _about(view, f"Is each sentence true of the picture?\n{asked}", "\n".join(told))
+
+
+def ask_lesson(view: View, dice: random.Random) -> Lesson:
+    """A question in everyday words, answered in a sentence."""
+    if dice.random() < 0.5:
+        return attribute_lesson(view, dice)
+    claim = true_claim(view, dice) if dice.random() < 0.5 else false_claim(view, dice)
+    told = "True." if claim.is_true(view) else f"False, {refutation(claim, view)}."
+    return _about(view, f"True or false: {sentence(claim, dice)}", told)
+
+
+def attribute_lesson(view: View, dice: random.Random) -> Lesson:
+    """What color, shape or material a thing has that another attribute, or two, pick out."""
+    found = [
+        (asked, wanted)
+        for thing in view.things
+        for asked in FULL
+        for names in combinations([name for name in FULL if name != asked], 1 + (dice.random() < 0.5))
+        if sum(fits(each, wanted := of(thing, names)) for each in view.things) == 1
+    ]
+    if not found:
+        return caption_lesson(view)
+    asked, wanted = dice.choice(found)
+    (thing,) = (each for each in view.things if fits(each, wanted))
+    value = getattr(thing, asked)
+    told = f"It is {a(value)}." if asked == "shape" else f"The {noun(wanted)} is {value}."
+    return _about(view, f"What {asked} is the {noun(wanted)}?", told)
+
+
+def clue_lesson(pair: Pair, rules: Game, wanted: Lessons, dice: random.Random) -> Lesson:
+    """One turn of a scripted game: say something true of one's own picture that was not yet said."""
+    game = scripted_game(pair, rules, wanted, dice, _SPEECH)
+    said = game.clues[: dice.randrange(len(game.clues))]
+    spy = len(said) % rules.players + 1 == game.spy
+    view = pair.modified if spy else pair.original
+    claim = _new_claim(view, [clue.text for clue in said], dice)
+    thought = dice.choice(_SPY_ASIDES if spy else _ASIDES).format(_topic(claim))
+    return Lesson(clue_prompt(rules, game.spy, said), view.picture, f"{thought} {boxed(sentence(claim, dice))}")
+
+
+def vote_lesson(pair: Pair, rules: Game, wanted: Lessons, dice: random.Random) -> Lesson:
+    """Say what is there, then whose clue does not fit. Some answers are drawn at random: RL keeps work to do."""
+    game = scripted_game(pair, rules, wanted, dice, _SPEECH)
+    view = pair.original
+    suspect = _suspect(game, rules, wanted, dice)
+    if suspect is None:
+        answer = f"All clues fit it. {boxed('N/A')}"
+    else:
+        said = [claims_by_sentence()[clue.text] for clue in game.clues if clue.player == suspect]
+        wrong = [claim for claim in said if not claim.is_true(view)]
+        reason = refutation(wrong[0], view) if wrong else "I doubt it"
+        answer = f"Player {suspect} is wrong: {reason}. {boxed(str(suspect))}"
+    return Lesson(vote_prompt(rules, game.spy, game.clues), view.picture, f"{listing(view.things, BRIEF)} {answer}")
+
+
+def _suspect(game: ScriptedGame, rules: Game, wanted: Lessons, dice: random.Random) -> int | None:
+    """The seat to vote for; None to abstain."""
+    if dice.random() < wanted.random_votes:
+        return dice.randint(1, rules.players)
+    if game.liars:
+        return game.spy if game.spy in game.liars else dice.choice(sorted(game.liars))
+    return None if dice.random() < wanted.abstain else game.spy
+
+
+def _new_claim(view: View, said: Sequence[str], dice: random.Random) -> Claim:
+    known = {claims_by_sentence()[text] for text in said if text in claims_by_sentence()}
+    for _ in range(_TRIES):
+        claim = true_claim(view, dice)
+        if claim not in known:
+            return claim
+    return claim
+
+
+def _topic(claim: Claim) -> str:
+    """What a claim is about, for a thought: `the red cube`, `the cubes`."""
+    return f"the {noun(claim.wanted)}{'' if claim.number is None else 's'}"
+
+
+def _about(view: View, text: str, answer: str) -> Lesson:
+    parts: list[Message] = [{"type": "image", "text": None}, {"type": "text", "text": text}]
+    return Lesson([{"role": "user", "content": parts}], view.picture, answer)

