@@ -87,7 +87,7 @@ def recipe_of(model: Path, overrides: Sequence[str] = ()) -> Recipe:
     """The paper's recipe for the small model: one update of all rows in fp32, the stored log-probs unread."""
     place = [f"model.path={model}", "model.dtype=float32", "model.device=auto", "game.spy_view=modified"]
     place += ["rollout.engine=transformers", "train.processes=1", "train.accelerate_config=null"]
-    rules = ["train.ratio=on-policy", "train.correction='off'", "train.schedule=constant", "train.warmup=0"]
+    rules = ["train.ratio=on-policy", "train.correction=off", "train.schedule=constant", "train.warmup=0"]
     limits = ["train.logprob_gap_limit=1e6", "train.effective_tokens_limit=0", "train.max_grad_norm=1e6"]
     return load("paper", [*place, *rules, *limits, *overrides])
 

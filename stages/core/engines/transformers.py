@@ -16,7 +16,7 @@ from stages.core.engines.local_policy import LocalPolicy, Question
 from stages.core.engines.processing import Processing
 from stages.core.engines.together import Batcher
 from stages.core.recipe.schema import Recipe
-from stages.core.vlm.loading import free_accelerator
+from stages.core.vlm.loading import BUILDING, free_accelerator
 
 
 class TransformersEngine(Engine):
@@ -118,7 +118,7 @@ class TransformersEngine(Engine):
     def _complete(self, rows: Sequence[tuple[Question, int]]) -> list[Completion]:
         """A completion of each (question, sample)."""
         policy = self._policies[rows[0][0].request.policy]
-        with clock.busy(ENGINE):
+        with clock.busy(ENGINE), BUILDING:
             completions = policy.complete(rows, vlm.device_of(self._recipe.model))
         self.count(completions, prompts=sum(len(question.prompt.ids) for question, sample in rows if sample == 0))
         return completions

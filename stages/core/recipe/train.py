@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from stages.core.recipe.base import NumericField, RuntimeField, Section
 
@@ -155,6 +155,12 @@ class Train(Section):
         description="Training refuses rows whose effective sample size, as a share of their tokens, is lower: "
         "(Σw)² / (n Σw²), where w is training's probability of a token over the sampler's (docs/engines.md).",
     )
+
+    @field_validator("correction", mode="before")
+    @classmethod
+    def _as_written(cls, value: Any) -> Any:
+        """YAML reads a bare `off` as false."""
+        return "off" if value is False else value
 
     @model_validator(mode="after")
     def _machines_share_the_processes(self) -> Self:

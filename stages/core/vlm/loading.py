@@ -9,6 +9,7 @@ import warnings
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
+from threading import RLock
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,10 @@ _IN_VISION = ("torchvision", "num2words")
 _OTHERS = {
     name: name for name in ("timm", "sentencepiece", "protobuf", "tiktoken", "einops", "mistral-common", "blobfile")
 } | {"flashattention2": "flash-attn", "flash_attn": "flash-attn"}
+
+# While transformers builds a model, it changes what is global: the default precision, how weights are drawn and tied.
+# So no other thread may build or compute meanwhile, such as an engine that plays while the policy trains.
+BUILDING = RLock()
 
 
 def load_processor(path: str | Path, recipe: ModelRecipe) -> ProcessorMixin:
@@ -146,9 +151,10 @@ def _full_model(place: str, recipe: ModelRecipe, dtype: str | None, **more: Any)
     options = {"generation_config": generation_config(place, revision), **build_options(recipe, dtype), **more}
     refuse_own_code(place, recipe)
     try:
-        model: PreTrainedModel = _transformers().AutoModelForImageTextToText.from_pretrained(
-            place, revision=revision, **options
-        )
+        with BUILDING:
+            model: PreTrainedModel = _transformers().AutoModelForImageTextToText.from_pretrained(
+                place, revision=revision, **options
+            )
     except (OSError, ValueError, ImportError) as error:
         raise InputError(
             f"{place}: {_where(place)} cannot be loaded as a model: {first_line(error)}{remedy(error)}"
@@ -170,7 +176,8 @@ def with_saved_adapter(model: PreTrainedModel, place: str) -> PreTrainedModel:
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Found missing adapter keys")  # an error below
-            adapted: PreTrainedModel = require("peft", "train").PeftModel.from_pretrained(model, place)
+            with BUILDING:
+                adapted: PreTrainedModel = require("peft", "train").PeftModel.from_pretrained(model, place)
     except (ValueError, RuntimeError, TypeError, OSError) as error:
         raise InputError(f"{place}: the adapter does not load on its base model: {first_line(error)}") from error
     load_adapter_weights(adapted, place)

@@ -13,7 +13,7 @@ from stages.core.recipe.load import resolve_model
 from stages.core.recipe.model import Lora
 from stages.core.recipe.model import Model as ModelRecipe
 from stages.core.vlm.adapters import base_of_adapter, is_adapter
-from stages.core.vlm.loading import build_options, refuse_own_code, remedy, revision_of
+from stages.core.vlm.loading import BUILDING, build_options, refuse_own_code, remedy, revision_of
 
 if TYPE_CHECKING:
     from torch.nn import Linear, Module
@@ -140,7 +140,7 @@ def _skeleton(place: str, recipe: ModelRecipe) -> Any:
     refuse_own_code(place, recipe)
     try:
         config = transformers.AutoConfig.from_pretrained(place, revision=revision_of(place, recipe))
-        with torch.device("meta"):
+        with BUILDING, torch.device("meta"):
             model = transformers.AutoModelForImageTextToText.from_config(config, **build_options(recipe))
     except (OSError, ValueError, KeyError, ImportError, RuntimeError, AttributeError) as error:
         here = Path(place).exists()

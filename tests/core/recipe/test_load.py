@@ -172,3 +172,7 @@ def test_rules_that_a_recipe_leaves_open_are_those_of_the_games(tmp_path: Path) 
     own.write_text("game: {players: 8}")
     assert load(str(own), dealt=rules).game.players == 8
     assert rules_of_games(tmp_path / "none") == {}
+
+
+def test_off_needs_no_quotation_marks() -> None:
+    assert load("tiny", ["train.correction=off"]).train.correction == "off"  # YAML reads it as false

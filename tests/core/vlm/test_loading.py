@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from stages.core import vlm
 from stages.core.errors import InputError
 from stages.core.recipe import load
+from stages.core.vlm.loading import load_model, load_skeleton
 
 
 def model_recipe(*overrides: str):
@@ -74,3 +76,13 @@ def test_a_missing_package_is_named_with_the_command_that_installs_it(
     monkeypatch.setattr(AutoProcessor, "from_pretrained", fails)
     with pytest.raises(InputError, match=r"this family needs: pip install 'vz-selfplay\[vision\]'"):
         vlm.load_processor(random_model, model_recipe())
+
+
+def test_models_are_built_one_at_a_time(random_model: Path):
+    # A run that plays ahead loads the policy in one thread while another checks what it will train. transformers
+    # then mixed them up: weights that are tied lost their partner, and were drawn at random.
+    recipe = model_recipe()
+    with ThreadPoolExecutor(2) as threads:
+        made = [threads.submit(build, random_model, recipe) for _ in range(4) for build in (load_model, load_skeleton)]
+    whole = [each.result() for each in made]
+    assert all(one.get_output_embeddings().weight is one.get_input_embeddings().weight for one in whole)
