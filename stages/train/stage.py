@@ -245,9 +245,10 @@ class _Call:
 def _train(trainer: Trainer, job: Job, rows: list[Row]) -> Trained:
     """The state after. If an earlier call wrote it and could not export it, that one is loaded, and every byte checked.
 
-    Its power cut or its disk may have damaged it.
+    Its power cut or its disk may have damaged it. A trainer that holds the state before trains again: what it would
+    have to load beside the state after, such as the processor, may be nowhere (`iterate.save_every`).
     """
-    if job.state_out is not None and is_whole(Path(job.state_out), job.state_id, full=True):
+    if job.state_out is not None and not trainer.holds(job) and is_whole(Path(job.state_out), job.state_id, full=True):
         job, rows = replace(job, state_in=job.state_out, state_out=None, start=job.state_id), []
     return trainer.train(job, rows)
 

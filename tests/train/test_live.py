@@ -112,6 +112,20 @@ def test_nothing_is_loaded_if_the_trainer_holds_the_start(
         living.round(1, trainer)
 
 
+def test_a_state_whose_checkpoint_is_missing_is_made_again(rows: World, tmp_path: Path) -> None:
+    # As after a kill between the two. The round before was handed over, so its folder has nothing to load from.
+    living, place = Run(rows, tmp_path, settings(rows)), tmp_path / "weights"
+    with open_trainer(living.recipe) as trainer:
+        living.round(0, trainer, handover=place)
+        written = living.round(1, trainer)
+    expected = files(written.out), files(living.slot(1))
+    shutil.rmtree(written.out)
+    with open_trainer(living.recipe) as trainer:
+        living.round(0, trainer, handover=place, overwrite=True)
+        again = living.round(1, trainer)
+    assert (files(again.out), files(living.slot(1))) == expected
+
+
 def test_weights_are_handed_over_and_the_state_stays_in_the_trainer(rows: World, tmp_path: Path) -> None:
     alone, living = (Run(rows, tmp_path / name, settings(rows)) for name in ("alone", "living"))
     place = tmp_path / "weights"

@@ -114,7 +114,8 @@ def load_quantized(place: str, recipe: ModelRecipe, dtype: str | None, device: t
     model = _full_model(place, recipe, None, quantization_config=options, device_map={"": device})
     for weight in model.parameters():
         if weight.is_floating_point():  # not those in 4 bits
-            weight.data = weight.data.to(getattr(torch, dtype or recipe.dtype))
+            on_cpu = weight.device.type == "cpu"  # where it is part of the mapped file, whose pages would all stay
+            weight.data = weight.data.to(getattr(torch, dtype or recipe.dtype), copy=on_cpu)
     for module in model.modules():
         if isinstance(module, bits.nn.Linear4bit):
             module.support_avx512bf16_for_cpu = False  # a CPU kernel that changes the weights, and has no gradient
