@@ -43,22 +43,27 @@ def run(recipe: Recipe, out: Path, *, overwrite: bool = False, plan: Teaching | 
     own = recipe.init_model
     for package in ("torch", "transformers", *(("peft",) if own.language_model else ())):
         require(package, "train")
+    from stages.init_model.pictures import check_games
+    from stages.init_model.trained import eyes_in
+
     inputs: dict[str, Path | str] = {}
     make: Callable[[Path], Outcome]
-    sections: tuple[str, ...]
     if own.language_model is not None:
         inputs["language model"] = place_of_language_model(own.language_model)
     if own.trained is not None:
-        inputs["trained"] = trained_folder(own.trained)
-        make, sections = partial(_put_together, inputs), ("init_model",)
+        if own.language_model is None:
+            raise InputError("init_model.trained: needs the language model too; set init_model.language_model")
+        inputs["trained"] = folder = trained_folder(own.trained)
+        check_games(recipe.games, eyes_in(folder))
+        make = partial(_put_together, inputs)
     else:
         plan = plan or (TINY if own.language_model is None else ENGLISH)
         _check(recipe, plan)
-        make, sections = partial(_teach_and_save, recipe, inputs, plan), ("init_model", "game", "games")
+        make = partial(_teach_and_save, recipe, inputs, plan)
     return produce(
         out,
         stage=STAGE,
-        settings=recipe.settings(*sections),
+        settings=recipe.settings("init_model", "game", "games"),
         inputs=inputs,
         make=make,
         overwrite=overwrite,

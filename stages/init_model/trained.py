@@ -71,13 +71,18 @@ def write_trained(
     write_json(folder / ABOUT, {"eyes": asdict(eyes), "adapter": asdict(adapter), **about})
 
 
+def eyes_in(folder: Path) -> Eyes:
+    """The shape of trained eyes."""
+    return Eyes(**read_json(folder / ABOUT)["eyes"])
+
+
 @torch.no_grad()
 def grow(language: LanguageModel, folder: Path) -> tuple[LlavaForConditionalGeneration, LlavaProcessor]:
     """The whole model in bfloat16: the language model with the trained eyes, and the adapter merged into it."""
     from safetensors.torch import load_file
 
     about = read_json(folder / ABOUT)
-    model, processor = graft(language, Eyes(**about["eyes"]), seed=0)
+    model, processor = graft(language, eyes_in(folder), seed=0)
     weights, adapter = load_file(folder / WEIGHTS), Adapter(**about["adapter"])
     own = model.state_dict()
     for name in [name for name in weights if name.startswith(_EYES)]:

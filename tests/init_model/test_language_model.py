@@ -163,3 +163,26 @@ def test_an_installed_package_is_read_without_being_imported(tmp_path: Path, mon
     monkeypatch.syspath_prepend(str(tmp_path))
     assert place_of_language_model("llm-of-mine") == package / "small.gguf"
     assert "llm_of_mine" not in sys.modules
+
+
+def test_trained_eyes_need_their_language_model_and_pictures(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="set init_model.language_model"):
+        run(load("smollm2", ["init_model.language_model=null", "init_model.trained=eyes"]), tmp_path / "out")
+    language = write_language_model(tmp_path / "language")
+    with pytest.raises(InputError, match="no such folder"):
+        run(_recipe(language, tmp_path / "eyes"), tmp_path / "out")
+
+
+def test_a_run_makes_its_start_model_unless_it_is_there_or_on_the_hub(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from stages.iterate import stage as iterate_stage
+
+    made: list[Path] = []
+    monkeypatch.setattr(iterate_stage.init_model, "run", lambda recipe, out: made.append(out))
+    for path, makes in ((tmp_path / "new", True), (tmp_path, False), ("owner/name", False)):
+        iterate_stage._make_start_model(load("smollm2", [f"model.path={path}"]))
+        assert bool(made) == makes
+        made.clear()
+    iterate_stage._make_start_model(load("tiny", [f"model.path={tmp_path / 'new'}"]))
+    assert not made
