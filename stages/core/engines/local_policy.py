@@ -34,7 +34,7 @@ class LocalPolicy:
     """Weights, their processor, and the tokens that end an answer or must not occur in it."""
 
     def __init__(self, model: str | Path, recipe: ModelRecipe, processing: Processing) -> None:
-        self._processing, self.processor, self._cache = processing, processing.processor, processing.pictures
+        self._processing, self.processor, self.pictures = processing, processing.processor, processing.pictures
         self.model: PreTrainedModel = vlm.load_model(model, recipe)
         # Equal for models that differ in the values of their weights only.
         parts = type(self.model), self.model.config, self.model.dtype, processing.settings
@@ -72,7 +72,7 @@ class LocalPolicy:
             parts = [self._processing.prompt(each.request.messages, each.request.pictures) for each in prompts]
             return vlm.batch(parts, self.processor.tokenizer.pad_token_id)
         requests = [question.request for question in prompts]
-        pictures = [self._cache.load(request.pictures) for request in requests]
+        pictures = [self.pictures.load(request.pictures) for request in requests]
         return dict(vlm.encode(self.processor, [request.messages for request in requests], pictures))
 
     def _completion(self, prompt: Prompt, tokens: list[int], logprobs: list[float]) -> Completion:
