@@ -29,7 +29,7 @@ class InitModel(Section):
     trained: str | None = ContentField(
         None,
         description="Eyes that were trained for this language model: a folder, or the name of one that comes with vz. "
-        "null: train them now, which takes an hour.",
+        "null: train them now.",
     )
     processes: int = RuntimeField(2, ge=1, description="Number of processes that render (vz: 2, as it was measured).")
 
