@@ -15,6 +15,7 @@ from tests.helpers import fake_recipe, write_games
 
 # By which Ray knows who may join a cluster. It reads them when it is first imported, which vLLM does too.
 os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN="0123456789abcdef" * 4)
+os.environ.setdefault("HF_HUB_OFFLINE", "1")  # where there is no network, each question would be repeated for a minute
 os.environ.setdefault("HF_DATASETS_CACHE", str(Path(tempfile.gettempdir(), "vz-tests-datasets")))
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
