@@ -62,9 +62,9 @@ def run(
     are refused, or with `overwrite` begin a new run; `new_prompts` accepts prompts that were edited since.
     """
     out = out.resolve()
-    _make_start_model(recipe)
     callbacks = _check(recipe, games)
-    base = place_of(recipe.model.path)
+    _make_start_model(recipe)
+    base = _whole_model(recipe)
     inputs = inputs_of(recipe, base, games)
     if overwrite:
         artifact.refuse_to_replace_an_input(out, {"base": base} | ({"games": games} if games else {}))
@@ -109,6 +109,14 @@ def _make_start_model(recipe: Recipe) -> None:
         init_model.run(recipe, Path(place))
 
 
+def _whole_model(recipe: Recipe) -> str | Path:
+    """Where the model is. `InputError` for an adapter."""
+    base = place_of(recipe.model.path)
+    if vlm.is_adapter(base):
+        raise InputError(f"{base}: is an adapter, but a run starts from a whole model: merge it into its base first")
+    return base
+
+
 def _check(recipe: Recipe, games: Path | None) -> dict[str, Callback]:
     """`InputError` for a run that could not train, or that reads what it cannot. Returns its callbacks."""
     if recipe.rollout.temperature == 0:
@@ -126,9 +134,6 @@ def _check(recipe: Recipe, games: Path | None) -> dict[str, Callback]:
         )
     if recipe.train.accelerate_config is not None:
         spread_of(recipe)
-    base = place_of(recipe.model.path)
-    if vlm.is_adapter(base):
-        raise InputError(f"{base}: is an adapter, but a run starts from a whole model: merge it into its base first")
     if games is not None:
         artifact.manifest_of(games, "make-games")
         pairs = tables.read(games / "pairs.parquet", tables.PAIRS, ["pair_id", "modified"])

@@ -185,4 +185,8 @@ def test_a_run_makes_its_start_model_unless_it_is_there_or_on_the_hub(
         assert bool(made) == makes
         made.clear()
     iterate_stage._make_start_model(load("tiny", [f"model.path={tmp_path / 'new'}"]))
+    with pytest.raises(InputError, match="temperature is 0"):  # what can be said before is said before an hour's work
+        iterate_stage.run(
+            load("smollm2", [f"model.path={tmp_path / 'new'}", "rollout.temperature=0"]), tmp_path / "run"
+        )
     assert not made
