@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from stages.core.errors import InputError
 from stages.core.folder.artifact import MANIFEST, manifest_of
 from stages.core.folder.files import read_json
-
-Values = dict[str, Any]
+from stages.core.pages.run_files import Values, flat, read_recipe, read_rows
 
 RESULTS = {"evaluate": "evaluation.json", "benchmark": "benchmark.json"}  # by the stage that writes it
 CURVES = {
@@ -58,13 +53,6 @@ class History:
     updates: int | None = None
     data: Values | None = None  # the counts and settings of the games
 
-    def setting(self, key: str) -> Any:
-        """A value of the recipe by its dotted name; None if it is not there."""
-        found: Any = self.settings
-        for part in key.split("."):
-            found = found.get(part) if isinstance(found, Mapping) else None
-        return found
-
     @property
     def curves(self) -> list[Curve]:
         """The figures that every finished round has."""
@@ -93,16 +81,14 @@ def read_results(folder: Path) -> Results:
 
 
 def _of_run(run: Path, checkpoint: Path) -> History:
-    settings = yaml.safe_load((run / "recipe.yaml").read_text(encoding="utf-8"))
-    rounds, evaluations = _rows(run / "metrics.jsonl"), _rows(run / "evaluations.jsonl")
     made = manifest_of(checkpoint) if (checkpoint / MANIFEST).is_file() else {}
-    last = _round_of(checkpoint)
-    if last is not None:  # the run may have gone on since
-        rounds = [row for row in rounds if row["iteration"] <= last]
-        evaluations = [row for row in evaluations if row["iteration"] <= last]
+    last = _round_of(checkpoint)  # the run may have gone on since
+    rounds, evaluations = (_rows(run / name, last) for name in ("metrics.jsonl", "evaluations.jsonl"))
     games = run / "games"
     data = manifest_of(games) if (games / MANIFEST).is_file() else None
-    return History(settings, rounds, evaluations, made.get("counts", {}).get("run_updates"), data)
+    return History(
+        read_recipe(run / "recipe.yaml"), rounds, evaluations, made.get("counts", {}).get("run_updates"), data
+    )
 
 
 def _round_of(checkpoint: Path) -> int | None:
@@ -110,14 +96,12 @@ def _round_of(checkpoint: Path) -> int | None:
     return int(name.removeprefix("round-")) if name.startswith("round-") and name[6:].isdigit() else None
 
 
-def _rows(path: Path) -> list[Values]:
-    if not path.is_file():
-        return []
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+def _rows(path: Path, last: int | None) -> list[Values]:
+    return [*map(flat, read_rows(path, last))] if path.is_file() else []
 
 
 def _curve(name: str, meaning: str, rounds: list[Values]) -> Curve | None:
-    values = [value for row in rounds if (value := _value(row, name)) is not None]
+    values = [float(row[name]) for row in rounds if _is_number(row.get(name))]
     if len(values) < 2:
         return None
     size = -(-len(values) // MOST_BARS)
@@ -128,8 +112,5 @@ def _curve(name: str, meaning: str, rounds: list[Values]) -> Curve | None:
     return Curve(meaning, bars, values[0], values[-1])
 
 
-def _value(row: Values, name: str) -> float | None:
-    found: Any = row
-    for part in name.split("."):
-        found = found.get(part) if isinstance(found, dict) else None
-    return float(found) if isinstance(found, int | float) and found == found else None
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and value == value

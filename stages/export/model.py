@@ -14,6 +14,7 @@ from stages.core.errors import InputError
 from stages.core.folder import artifact
 from stages.core.folder.artifact import MANIFEST, Outcome, Report
 from stages.core.folder.files import read_json, write_text
+from stages.core.pages.run_files import flat
 from stages.core.recipe.load import resolve_model
 from stages.core.recipe.model import Model as ModelRecipe
 from stages.core.vlm.adapters import adapter_config
@@ -125,7 +126,7 @@ def _outcome(source: Source, work: Path, history: History | None, license: str |
         "license": license,
     }
     warnings = [] if license else ["the base states no license, so the card says that it is unknown; give --license"]
-    quantized = source.base and history and history.setting("model.quantization") == "4bit"
+    quantized = source.base and history and flat(history.settings).get("model.quantization") == "4bit"
     if quantized:
         warnings.append(
             "the adapter trained and played on its base in 4 bits; merged into the base in full precision it computes "

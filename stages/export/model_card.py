@@ -6,11 +6,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import yaml
 
-from stages.export.history import History, Results, Values
+from stages.core.pages.run_files import Values, flat
+from stages.export.history import History, Results
 from stages.export.markdown import template
 
 HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
@@ -105,16 +105,9 @@ def _front_matter(about: About) -> str:
 
 
 def _figures(body: Values) -> list[Figure]:
-    found = []
+    found, values = [], flat(body)
     for name, meaning in SHOWN.items():
-        value, interval = _at(body, name), _at(body, f"{name}_interval")
+        value, interval = values.get(name), values.get(f"{name}_interval")
         if isinstance(value, int | float) and isinstance(interval, list):
             found.append(Figure(meaning, float(value), *map(float, interval)))
-    return found
-
-
-def _at(body: Values, name: str) -> Any:
-    found: Any = body
-    for part in name.split("."):
-        found = found.get(part) if isinstance(found, dict) else None
     return found

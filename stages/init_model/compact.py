@@ -8,13 +8,20 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from contextlib import suppress
 
-from stages.core.clevr.questions import KINDS, ask
-from stages.core.game.prompting import Message, render
+from stages.core.game.prompting import Message
 from stages.core.game.rules import Clue
 from stages.core.recipe.game import Game
-from stages.init_model.lessons import Lesson, Pair, ScriptedGame, View, clue_prompt, scripted_game, vote_prompt
+from stages.init_model.lessons import (
+    Lesson,
+    Pair,
+    ScriptedGame,
+    View,
+    clue_prompt,
+    question_lesson,
+    scripted_game,
+    vote_prompt,
+)
 from stages.init_model.plan import Lessons
 from stages.init_model.tokenizer import BOX, BOX_END, COLOURS, NOT_APPLICABLE, SHAPES
 
@@ -55,7 +62,7 @@ class Compact:
         return teach(pair, rules, wanted, dice)
 
     def question(self, view: View, dice: random.Random) -> Lesson:
-        return ask_lesson(view, dice)
+        return question_lesson(PROMPT_SET, view, ("color", "shape"), boxed, dice)
 
     def seat_lesson(self, pair: Pair, game: ScriptedGame, rules: Game) -> Lesson:
         return Lesson(vote_prompt(rules, game.spy, game.clues), pair.original.picture, boxed(str(game.spy)))
@@ -78,16 +85,6 @@ def check_lesson(view: View, rules: Game, dice: random.Random) -> Lesson:
     clues = [Clue(turn % rules.players + 1, turn // rules.players + 1, _claim(view, dice)) for turn in turns]
     answers = ["yes" if clue.text in view.names else "no" for clue in clues]
     return Lesson(check_prompt(rules, clues), view.picture, " ".join(answers))
-
-
-def ask_lesson(view: View, dice: random.Random) -> Lesson:
-    """A question with an exact answer, in the words of the prompt set."""
-    things = [{"color": thing.color, "shape": thing.shape} for thing in view.things]
-    for kind in dice.sample(KINDS, len(KINDS)):
-        with suppress(LookupError):  # not every scene has something to ask of every kind
-            question = ask(kind, things, ("color", "shape"), dice)
-            return Lesson(render(PROMPT_SET, "question", question=question), view.picture, boxed(question.answer))
-    raise AssertionError("every scene can be asked whether something is there")
 
 
 def clue_lesson(pair: Pair, rules: Game, wanted: Lessons, dice: random.Random) -> Lesson:

@@ -6,11 +6,13 @@ A `Speech` puts them into words: `compact.py` into two words a clue, `english/` 
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from stages.core.game.prompting import Message, render_prompt
+from stages.core.clevr.questions import KINDS, ask
+from stages.core.game.prompting import Message, render, render_prompt
 from stages.core.game.rules import Clue, Deal, Turn
 from stages.core.game.subject import Subject
 from stages.core.recipe.game import Game
@@ -117,6 +119,18 @@ def scripted_game(pair: Pair, rules: Game, wanted: Lessons, dice: random.Random,
         clues.append(Clue(player, turn // rules.players + 1, text))
     liars = frozenset(clue.player for clue in clues if not speech.is_true(clue.text, pair.original))
     return ScriptedGame(tuple(clues), spy, liars)
+
+
+def question_lesson(
+    prompts: str, view: View, attributes: Sequence[str], boxed: Callable[[str], str], dice: random.Random
+) -> Lesson:
+    """A question about `attributes`, in the words of the prompt set `prompts`, with its exact answer, `boxed`."""
+    things = [{name: getattr(thing, name) for name in attributes} for thing in view.things]
+    for kind in dice.sample(KINDS, len(KINDS)):
+        with suppress(LookupError):  # not every scene has something to ask of every kind
+            question = ask(kind, things, attributes, dice)
+            return Lesson(render(prompts, "question", question=question), view.picture, boxed(question.answer))
+    raise AssertionError("every scene can be asked whether something is there")
 
 
 def clue_prompt(rules: Game, spy: int, clues: Sequence[Clue]) -> list[Message]:

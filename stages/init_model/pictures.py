@@ -15,6 +15,7 @@ from stages.core.clevr import Scene, change_objects, render, sample_scene
 from stages.core.clevr.camera import project
 from stages.core.clevr.effort import effort_of, with_renderer
 from stages.core.errors import InputError
+from stages.core.folder.files import replace_file
 from stages.core.processes.pool import work_through
 from stages.core.progress import Progress, Silent
 from stages.core.recipe.games import GRID_CELLS, Games
@@ -60,9 +61,9 @@ def write_albums(path: Path, *albums: Album) -> None:
     for number, album in enumerate(albums):
         arrays[f"pictures {number}"] = album.pictures
         arrays[f"cells {number}"] = np.array([[thing or ("", "", "") for thing in view.cells] for view in album.views])
-    partial_file = path.with_suffix(".new.npz")
-    np.savez_compressed(partial_file, **arrays)  # type: ignore[arg-type]
-    partial_file.replace(path)
+    temporary = path.with_suffix(".new.npz")
+    np.savez_compressed(temporary, **arrays)  # type: ignore[arg-type]
+    replace_file(temporary, path)
 
 
 def read_albums(path: Path) -> tuple[Album, Album]:

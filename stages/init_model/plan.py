@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+TRAINED, STATE = "trained", "teaching.pt"  # in a model's folder: what teaching changed, and an unfinished teaching
 THREADS = 1  # of torch while teaching; another number gives other last bits
 
 
@@ -76,8 +77,8 @@ class Teaching:
     attributes: tuple[str, ...] = ("color", "shape")  # of a cell's thing, that `look` teaches
     # Attributes of every cell, read off the projector by heads that are thrown away.
     look: Course = Course(steps=800, rate=2e-3, last=0.0)
-    # The language model: say what is there, check claims, give clues. Seeing stays in every mix, so that it is not
-    # unlearned.
+    # The language model says what is there, checks claims and gives clues. Every mix has lessons in seeing, so that the
+    # model does not forget how to see.
     see: Course = Course(steps=1300, rate=1.5e-3, mix={"list": 0.2, "check": 0.4, "ask": 0.15, "clue": 0.25})
     # Votes with true labels (except `lessons.random_votes`), ended early at `stop_at`.
     vote: Course = Course(

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
+from stages.core.folder.files import replace_file
+
 if TYPE_CHECKING:
     from stages.init_model.teach import Teacher
 
@@ -53,9 +55,9 @@ class SavedTeaching:
             "dice": self._teacher.dice.getstate(),
             "torch": torch.get_rng_state(),
         }
-        partial_file = self._path.with_suffix(".new")
-        torch.save(state, partial_file)
-        partial_file.replace(self._path)
+        temporary = self._path.with_suffix(".new")
+        torch.save(state, temporary)
+        replace_file(temporary, self._path)
 
     def _learning(self) -> list[tuple[str, nn.Parameter]]:
         named = [(name, weight) for name, weight in self._teacher.model.named_parameters() if weight.requires_grad]

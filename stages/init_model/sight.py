@@ -9,13 +9,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from stages.core.clevr.vocabulary import COLORS, MATERIALS, SHAPES
+from stages.core.clevr.vocabulary import CHANGEABLE
 from stages.init_model.lessons import Thing, View
 
 if TYPE_CHECKING:
     from transformers import LlavaForConditionalGeneration, LlavaProcessor
-
-VALUES: dict[str, Sequence[str]] = {"color": tuple(COLORS), "shape": SHAPES, "material": MATERIALS}
 
 
 class CellHeads(nn.Module):
@@ -23,20 +21,22 @@ class CellHeads(nn.Module):
 
     def __init__(self, width: int, attributes: Sequence[str]) -> None:
         super().__init__()
-        self.heads = nn.ModuleList([nn.Linear(width, 1 + len(VALUES[name])) for name in attributes])
+        self.heads = nn.ModuleList([nn.Linear(width, 1 + len(CHANGEABLE[name])) for name in attributes])
 
     def loss(self, seen: Tensor, cells: Tensor) -> Tensor:
         """Cross entropy of `seen` [pictures, cells, width] against `cells` [pictures, cells, attributes]."""
         flat, target = seen.flatten(0, 1), cells.flatten(0, 1)
-        losses = [functional.cross_entropy(head(flat), target[:, place]) for place, head in enumerate(self.heads)]
-        return torch.stack(losses).sum() if len(losses) != 2 else losses[0] + losses[1]
+        first, *others = [
+            functional.cross_entropy(head(flat), target[:, place]) for place, head in enumerate(self.heads)
+        ]
+        return sum(others, start=first)
 
 
 def cell_labels(views: list[View], attributes: Sequence[str]) -> Tensor:
     """[views, cells, attributes]: each attribute of each cell, from 1 in vocabulary order; 0 where it is empty."""
     rows = [
         [
-            [0 if thing is None else 1 + list(VALUES[name]).index(getattr(thing, name)) for name in attributes]
+            [0 if thing is None else 1 + CHANGEABLE[name].index(getattr(thing, name)) for name in attributes]
             for thing in view.cells
         ]
         for view in views
@@ -58,7 +58,7 @@ class WordTargets:
             mean: Tensor = embeddings[ids].mean(0) / self.scale
             return mean
 
-        words = {text: word(text) for values in VALUES.values() for text in values}
+        words = {text: word(text) for values in CHANGEABLE.values() for text in values}
         empty = word(".")
 
         def target(thing: Thing | None) -> Tensor:

@@ -20,7 +20,7 @@ from stages.core.progress import progress_bar
 from stages.core.recipe import Recipe, shared_folder
 from stages.core.vlm.saving import save_model
 from stages.init_model.language_model import load_language_model, place_of_language_model
-from stages.init_model.plan import ENGLISH, THREADS, TINY, Teaching
+from stages.init_model.plan import ENGLISH, STATE, THREADS, TINY, TRAINED, Teaching
 
 if TYPE_CHECKING:
     from transformers import LlavaForConditionalGeneration, LlavaProcessor
@@ -28,9 +28,8 @@ if TYPE_CHECKING:
     from stages.init_model.pictures import Album
 
 STAGE = "init-model"
-TRAINED = "trained"  # the folder of what teaching changed, inside the model's
 TOO_WEAK = "the model did not learn to vote as well as it should; try another --seed"
-_STATE, _PICTURES = "teaching.pt", "pictures.npz"  # of an unfinished teaching
+_PICTURES = "pictures.npz"  # of an unfinished teaching
 
 
 def run(recipe: Recipe, out: Path, *, overwrite: bool = False, plan: Teaching | None = None) -> Report:
@@ -123,7 +122,7 @@ def _teach_and_save(recipe: Recipe, inputs: dict[str, Path | str], plan: Teachin
     taught = time.monotonic()
     _save(model, processor, work)
     _write_card(work, counts, recipe, plan)
-    for unfinished in (_PICTURES, _STATE):
+    for unfinished in (_PICTURES, STATE):
         (work / unfinished).unlink(missing_ok=True)
     timings = {"render_seconds": rendered - started, "teach_seconds": taught - rendered}
     warnings = [] if counts["vote_steps"] < plan.vote.steps else [TOO_WEAK]

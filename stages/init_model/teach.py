@@ -165,7 +165,7 @@ class Teacher:
         learned = [int((batch.labels != IGNORED).sum()) for batch in batches]
         total = 0.0
         for batch, count in zip(batches, learned, strict=True):
-            loss = self._loss(batch) * (count / sum(learned)) if len(batches) > 1 else self._loss(batch)
+            loss = self._loss(batch) * (count / sum(learned))
             loss.backward()  # type: ignore[no-untyped-call]
             total += loss.item()
         if self.plain is not None:

@@ -7,7 +7,6 @@ import random
 from stages.core.recipe.game import Game
 from stages.init_model.compact import (
     Compact,
-    ask_lesson,
     boxed,
     check_lesson,
     check_prompt,
@@ -47,7 +46,7 @@ def test_check_answers_each_claim(rules: Game) -> None:
 def test_questions_are_answered_from_the_picture() -> None:
     dice, seen = random.Random(5), set()
     for _ in range(200):
-        lesson = ask_lesson(PAIR.original, dice)
+        lesson = Compact().question(PAIR.original, dice)
         words = lesson.prompt[0]["content"][-1]["text"].split()
         seen.add(words[0])
         if words[0] == "exist":

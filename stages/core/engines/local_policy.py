@@ -53,7 +53,7 @@ class LocalPolicy:
 
     def complete(self, rows: Sequence[tuple[Question, int]], device: torch.device) -> list[Completion]:
         """One completion for each (request, sample), in order; all of one sampling."""
-        self.model.to(device)  # after training it sleeps in the CPU's memory until it is question
+        self.model.to(device)  # after training it sleeps in the CPU's memory until it is asked
         prompts, places = _prompts([question for question, _ in rows], self.fit.shares)
         decoding = Decoding(
             places,

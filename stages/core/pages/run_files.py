@@ -63,14 +63,14 @@ def read_run(folder: Path) -> RunFiles:
     finished = state.get("iteration")
     if not finished:
         raise InputError(f"{folder}: this run has no finished round yet; continue it with the same vz iterate command")
-    recipe, rounds = _read_recipe(folder / "recipe.yaml"), _read_rows(folder / "metrics.jsonl", finished)
+    recipe, rounds = read_recipe(folder / "recipe.yaml"), read_rows(folder / "metrics.jsonl", finished)
     if not rounds:
         raise InputError(f"{folder / 'metrics.jsonl'}: holds no row of a finished round; restore the file")
     # Older versions wrote evaluations into the rows of the rounds.
     evaluations = [{"iteration": row["iteration"], **row.pop("evaluation")} for row in rounds if row.get("evaluation")]
     if (folder / "evaluations.jsonl").is_file():
-        evaluations += _read_rows(folder / "evaluations.jsonl", finished)
-    timings = _read_rows(folder / "timings.jsonl", finished) if (folder / "timings.jsonl").is_file() else []
+        evaluations += read_rows(folder / "evaluations.jsonl", finished)
+    timings = read_rows(folder / "timings.jsonl", finished) if (folder / "timings.jsonl").is_file() else []
     base = str(manifest["inputs"]["base"])
     rows = ([*map(flat, found)] for found in (rounds, timings, evaluations))
     return RunFiles(folder, base, flat(recipe), flat(state), *rows)
@@ -84,8 +84,11 @@ def flat(body: Values, prefix: str = "") -> Values:
     return found
 
 
-def _read_rows(path: Path, finished: int) -> list[Values]:
-    """Up to the last finished round: a kill may leave the row of one more, which will be written again."""
+def read_rows(path: Path, finished: int | None) -> list[Values]:
+    """The rows of a run's JSON lines up to a round (None: all), by round.
+
+    Beyond the last finished round a kill may leave the row of one more, which will be written again.
+    """
     rows = []
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -97,10 +100,12 @@ def _read_rows(path: Path, finished: int) -> list[Values]:
             rows.append({**row, "iteration": int(row["iteration"])})
         except (ValueError, TypeError, KeyError) as error:
             raise InputError(f"{path}: line {number} is not a round's row ({error}); repair or delete it") from error
-    return sorted((row for row in rows if row["iteration"] <= finished), key=lambda row: int(row["iteration"]))
+    return sorted(
+        (row for row in rows if finished is None or row["iteration"] <= finished), key=lambda row: int(row["iteration"])
+    )
 
 
-def _read_recipe(path: Path) -> Values:
+def read_recipe(path: Path) -> Values:
     """The recipe as plain data, so that runs of other versions of vz can be shown."""
     try:
         body = yaml.safe_load(path.read_text(encoding="utf-8"))

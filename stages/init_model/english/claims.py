@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import product
 
-from stages.core.clevr.vocabulary import COLORS, MATERIALS, SHAPES
+from stages.core.clevr.vocabulary import CHANGEABLE, COLORS, SHAPES
 from stages.core.recipe.games import GRID_CELLS
 from stages.init_model.lessons import Thing, View
 
@@ -21,8 +21,8 @@ NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight",
 SIDES = {0: "on the left", GRID_CELLS - 1: "on the right"}  # by column of the grid
 _EXIST = ("There is {}.", "I see {}.", "The picture has {}.")
 _PLACED = ("The {noun} is {where}.", "There is {a_noun} {where}.")
-_ATTRIBUTES = (("color", "shape"), ("color", "material", "shape"))
-_COUNTED = {"shape": SHAPES, "color": tuple(COLORS), "material": MATERIALS}
+BRIEF, FULL = ("color", "shape"), ("color", "material", "shape")  # attributes that name a thing
+_COUNTED = ("shape", "color", "material")
 
 
 @dataclass(frozen=True)
@@ -62,12 +62,12 @@ def true_claim(view: View, dice: random.Random) -> Claim:
     ]
     if kind == "side" and alone:
         column, thing = dice.choice(alone)
-        return Claim(of(thing, ("color", "shape")), column=column)
+        return Claim(of(thing, BRIEF), column=column)
     if kind == "count":
-        name = dice.choice(tuple(_COUNTED))
+        name = dice.choice(_COUNTED)
         wanted = ((name, getattr(thing, name)),)
         return Claim(wanted, number=sum(fits(each, wanted) for each in view.things))
-    return Claim(of(thing, dice.choices(_ATTRIBUTES, (0.65, 0.35))[0]))
+    return Claim(of(thing, dice.choices((BRIEF, FULL), (0.65, 0.35))[0]))
 
 
 def random_claim(dice: random.Random) -> Claim:
@@ -115,14 +115,14 @@ def a(phrase: str) -> str:
 
 
 def _all_claims() -> Iterator[Claim]:
-    for names in _ATTRIBUTES:
-        for values in product(*(_COUNTED[name] for name in names)):
+    for names in (BRIEF, FULL):
+        for values in product(*(CHANGEABLE[name] for name in names)):
             wanted = tuple(zip(names, values, strict=True))
             yield Claim(wanted)
-            if names == ("color", "shape"):
+            if names == BRIEF:
                 yield from (Claim(wanted, column=column) for column in SIDES)
-    for name, values in _COUNTED.items():
-        for value in values:
+    for name in _COUNTED:
+        for value in CHANGEABLE[name]:
             yield from (Claim(((name, value),), number=number) for number in range(GRID_CELLS**2 + 1))
 
 

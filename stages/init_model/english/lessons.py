@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from itertools import combinations
 
-from stages.core.clevr.questions import KINDS, ask
-from stages.core.game.prompting import Message, render
+from stages.core.game.prompting import Message
 from stages.core.recipe.game import Game
 from stages.core.recipe.games import GRID_CELLS
 from stages.init_model.english.claims import (
+    BRIEF,
+    FULL,
     Claim,
     a,
     claims_by_sentence,
@@ -35,13 +35,13 @@ from stages.init_model.lessons import (
     ScriptedGame,
     View,
     clue_prompt,
+    question_lesson,
     scripted_game,
     vote_prompt,
 )
 from stages.init_model.plan import Lessons
 
 PROMPT_SET = "short"
-BRIEF, FULL = ("color", "shape"), ("color", "material", "shape")
 _TRIES = 20
 _ROWS, _COLUMNS = ("At the back", "In the middle row", "In front"), ("on the left", "in the middle", "on the right")
 _CHECKED = 4  # sentences of a `check`
@@ -86,12 +86,7 @@ class English:
         return makers[kind](view, dice)
 
     def question(self, view: View, dice: random.Random) -> Lesson:
-        things = [thing._asdict() for thing in view.things]
-        for kind in dice.sample(KINDS, len(KINDS)):
-            with suppress(LookupError):  # not every scene has something to ask of every kind
-                asked = ask(kind, things, FULL, dice)
-                return Lesson(render(PROMPT_SET, "question", question=asked), view.picture, boxed(asked.answer))
-        raise AssertionError("every scene can be asked whether something is there")
+        return question_lesson(PROMPT_SET, view, FULL, boxed, dice)
 
     def seat_lesson(self, pair: Pair, game: ScriptedGame, rules: Game) -> Lesson:
         thought = listing(pair.original.things, BRIEF)

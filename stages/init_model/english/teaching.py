@@ -18,14 +18,12 @@ from stages.init_model.graft import graft
 from stages.init_model.language_model import load_language_model
 from stages.init_model.measure import Voice, play
 from stages.init_model.pictures import Album
-from stages.init_model.plan import Teaching
+from stages.init_model.plan import STATE, TRAINED, Teaching
 from stages.init_model.teach import Teacher
 from stages.init_model.trained import adapter_of, add_adapter, eyes_of, grow, write_trained
 
 if TYPE_CHECKING:
     from transformers import LlavaForConditionalGeneration, LlavaProcessor
-
-TRAINED, STATE = "trained", "teaching.pt"
 
 
 def teach_english(
