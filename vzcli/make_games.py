@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from stages.core.printing.terminal import put
 from vzcli import options as opt
 
 
@@ -60,4 +61,5 @@ def command(
         dry_run=False,
     )
     if not as_json:
-        print(f"\nnext:  vz inspect {out} --gallery gallery.html   ·   vz iterate --games {out}")
+        same = f" --recipe {recipe}" if loaded.init_model.language_model else ""  # other models may see any pictures
+        put(f"\nnext:  vz inspect {out} --gallery gallery.html   ·   vz iterate{same} --games {out}")

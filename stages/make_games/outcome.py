@@ -48,7 +48,7 @@ def outcome(notes: Sequence[Note], recipe: Recipe, planned: Plan, spent: Spent, 
         "finished_before": spent.before,
         "drawn_by": dict(tools),
     }
-    warnings = [*planned.warnings, *_left_out(planned, recipe, skipped), *_of_splits(splits, recipe, rows)]
+    warnings = [*planned.warnings, *_left_out(planned, recipe, skipped), *_of_splits(splits, recipe, planned, rows)]
     if more[LOOKS_THE_SAME]:
         warnings.append(
             f"pairs whose pictures look the same to the eye: {more[LOOKS_THE_SAME]}; skip such pairs with --set "
@@ -90,14 +90,18 @@ def _left_out(planned: Plan, recipe: Recipe, skipped: Sequence[Mapping[str, str]
     return warnings
 
 
-def _of_splits(splits: Mapping[str, int], recipe: Recipe, rows: Sequence[Note]) -> list[str]:
+def _of_splits(splits: Mapping[str, int], recipe: Recipe, planned: Plan, rows: Sequence[Note]) -> list[str]:
     shares = {"train": 1.0, "dev": recipe.games.dev_fraction, "test": recipe.games.test_fraction}
     missing = [name for name, share in shares.items() if share > 0 and not splits.get(name)]
-    warnings = [
-        f"split {name} has no pairs; make more, since pairs of one picture or group share a split, or do without it "
-        "(games.dev_fraction=0, games.test_fraction=0; runs then need evaluate.every=0)"
-        for name in missing
-    ]
+    warnings = []
+    if missing:
+        which = f"splits {' and '.join(missing)} have" if len(missing) > 1 else f"split {missing[0]} has"
+        why = "those of one table, picture or group share a split; give some of others"
+        zero = " ".join(f"--set games.{name}_fraction=0" for name in missing if name != "train")
+        warnings.append(
+            f"{which} no pairs: {why if planned.inputs else 'make more (--pairs)'}"
+            + (f", or do without ({zero})" if zero else "")
+        )
     shared = _shared_pictures(rows)
     if shared:
         first = " and ".join(f"'{pair_id}' ({split})" for split, pair_id in shared[0].items())

@@ -1,8 +1,8 @@
 """Pairs of charts: a table drawn twice, the second time with two of its values exchanged.
 
 In the order of work: `reading` takes a file apart; `numbers`, `times` and `columns` say what its columns are; `tables`
-makes cubes of values of one unit; `planning` deals out tables; `cutting` and `swap` choose what is shown and exchanged;
-`looks` draws a style; `drawing` and `marks` draw the pictures.
+makes `cubes` of values of one unit, by `groups` of columns; `planning` deals out tables; `cutting` and `swap` choose
+what is shown and exchanged; `looks` draws a style; `drawing` and `marks` draw the pictures.
 """
 
 from __future__ import annotations

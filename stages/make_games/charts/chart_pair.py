@@ -28,6 +28,7 @@ MOST_NUMBERS = 12  # at the points of a line
 NO_LETTERS, NO_ROOM = "letters missing", "no room for its labels"
 NO_SWAP = "values are equal, nearer than games.charts.min_difference allows, or too far apart, or break a rule"
 _ABBREVIATIONS = re.compile(r"\b(?:us|usa|uk|eu|gdp|co2|nyc|nfl|nba)\b", re.IGNORECASE)  # in names of files
+_BRACKETS = re.compile(r"\s*\((?:[^()]|\([^()]*\))*(?:\)|$)")
 _NAMELESS = re.compile(r"(?:values?|number|amount|data|table|dataset|train|test|chart|output|sheet)?")
 
 
@@ -114,7 +115,7 @@ def _attempts(kind: Kind, style: Style, table: ChartTable) -> list[tuple[Style, 
 
 def _title(kind: Kind, path: Path, table: ChartTable, given: str) -> str:
     """From the lines above the table, the file's name if it is words, or what is measured; and what holds for all."""
-    name = given or re.sub(r"[-_.\s]+", " ", path.stem).strip()
+    name = given or _words_of(path.stem)
     if not given and all(_NAMELESS.fullmatch(word) for word in re.findall(r"[^\W\d_]{2,}", name.casefold())):
         name = ""
     measure = "" if _NAMELESS.fullmatch(table.measure.casefold()) else table.measure
@@ -122,17 +123,32 @@ def _title(kind: Kind, path: Path, table: ChartTable, given: str) -> str:
         name = measure
     elif kind == "pie" and measure and measure.casefold() not in name.casefold():  # it has no axis that says it
         name = f"{name}: {lowered(measure)}"
+    if kind == "pie" and table.heading and not table.question and table.heading.casefold() not in name.casefold():
+        name = f"{name} by {lowered(table.heading)}"
+    name = table.question or name
     if not name:
         given_names = (each.name for each in table.series if not each.name.isdigit())
         *first, last = [each for each in given_names if not _NAMELESS.fullmatch(each.casefold())] or [""]
         name = " and ".join([", ".join(first), last] if first else [last])
-    known = re.sub(r"\W+", " ", table.title) in re.sub(r"\W+", " ", name)
-    said = "" if known else table.title
+        name = "" if first and len(name) > LONGEST_TITLE // 2 else name  # the legend says it
+    said = "" if _says(name, table.title) else table.title
     room = max(LONGEST_TITLE - len(said), LONGEST_TITLE // 2)  # what holds for all is never left out
-    if len(name) > room:
-        name = shorten(re.sub(r"\s*\((?:[^()]|\([^()]*\))*\)", "", name), room, placeholder="…")
-    title = ", ".join(part[:1].upper() + part[1:] for part in (name, said) if part)
+    if len(name) > room and not table.question:
+        name = shorten(_BRACKETS.sub("", name), room, placeholder="…")
+    title = ", ".join(part[:1].upper() + part[1:] for part in (name, said) if part).replace("?,", "?")
     return title if given else _ABBREVIATIONS.sub(lambda hit: hit[0].upper(), title)
+
+
+def _words_of(stem: str) -> str:
+    """The words of a file's name. A dash between spaces stays one; long numbers are left out."""
+    plain = re.sub(r"[-_]+|\.(?=\S)", " ", re.sub(r"\s-+\s", " – ", stem))
+    return " ".join(re.sub(r"\b\d{6,}\b", "", plain).split()).strip(" –.")
+
+
+def _says(name: str, title: str) -> bool:
+    """Whether the name has the title's words. Brackets often name the source, so they must hold nothing else."""
+    outside, wanted = (" ".join(re.findall(r"\w+", text)) for text in (_BRACKETS.sub("", name), title))
+    return f" {wanted} " in f" {outside} " or f"({title})" in name
 
 
 def _scene(chart: Chart, table: ChartTable) -> dict[str, Any]:

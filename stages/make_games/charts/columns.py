@@ -34,10 +34,10 @@ def _any_of(words: str, more: str = "") -> re.Pattern[str]:
 
 
 _NO_VALUES = _any_of(
-    "ids? uuid key codes? fips fp ce geo geoid zip zipcode postcode postal isbn phone unnamed no nr row district ward "
+    "ids? u?uid key codes? fips fp ce geo geoid zip zipcode postcode postal isbn phone unnamed no nr row district ward "
     "precinct rank ranking position pos place placing seed standing order founded born built established opened since "
     "lat latitude lon lng long longitude year yr date month week day hour flag season episode chapter round version",
-    more="|^(?:#|index|x|y|z|)$|\\b(?:subject|participant|nature|category|class|type|status|cluster)$",
+    more="|^(?:#|index|x|y|z|lo|hi|lower|upper|se|)$|\\b(?:subject|participant|nature|category|class|type|status|cluster)$",
 )
 _TIME = _any_of(
     "years? yrs? dates? seasons? time periods? quarters? months? decade day week since founded born built fy",
@@ -47,7 +47,7 @@ _RATES = _any_of(
     "average avg mean median rate ratio per index score price max min temp temperature age speed change growth",
     more="|%",
 )
-_SUMS = _any_of(
+SUMS = _any_of(
     "count number total amount sales sold production output emissions passengers visitors visits votes seats deaths "
     "births cases loans members membership tonnes tons [kmgt]wh students pupils children spending expenditure budget "
     "exports imports generation consumption revenue population people persons households respondents answers arrivals "
@@ -59,6 +59,8 @@ _QUANTITIES = {
     "count": re.compile("^(?:number|count|total|no)(?: of)?\\b"),
     "%": _any_of("percent percentage percentages pct shares? proportion fraction prob probability likelihood"),
     "rate": _any_of("rates? ratio per density"),
+    "statistic": _any_of("median mean average avg p\\d\\d percentile quartile std"),
+    "change": _any_of("changes? difference increase decrease growth"),
     "temperature": _any_of("temps? temperatures?"),
     "water": _any_of("precipitation rain rainfall snow snowfall"),
     "speed": _any_of("speed velocity mph"),
@@ -82,8 +84,9 @@ _QUANTITIES = {
     ),
 }
 _IN_HEADING = re.compile(
-    r"[(\[,]\s*([^()\[\],]{1,25})[)\]]?\s*$|\b(?:in|_)\s?(mm|cm|m|km|g|kg|mg|l|ml|ha|mph|usd|eur|ft|lbs?|kwh|twh)$"
+    r"[(\[,]\s*([^()\[\],]{1,25})[)\]]?\s*$|(?:\bin\s|_)(mm|cm|m|km|g|kg|mg|l|ml|ha|mph|usd|eur|ft|lbs?|kwh|twh)$"
 )
+CODE = r"^\S*\d{4}\S*$"  # a name that nobody reads, such as LAUCN010010000000003
 _UNIT_WORD = re.compile(
     r"(?:[%‰$€£¥]|us\$|[°µ]|(?:[kmcµ]?m|[kmµ]?g|m?l|t|ha|c|f|in|ft|lbs?|mi|mph|ppm|[kmgt]?wh?|usd|eur|gbp|tonnes?|tons|kilo\w*|"
     r"million\w*|thousands?|billions?|hours?|minutes?|seconds?|days?|years?|miles|metres|meters|litres|persons|people|points|"
@@ -153,7 +156,8 @@ def _column(texts: pl.Series, common: str, number: int, settings: ChartSettings)
     if read.share < LEAST_NUMBERS or read.mixed or read.values.null_count() == len(texts):
         links = bool(distinct.str.contains("https?://|@").any())
         prose = links or sum(map(len, distinct)) > LONGEST_LABEL * len(distinct)
-        return Column(name, "none" if prose else "text", texts)
+        codes = bool(distinct.str.contains(CODE).all())
+        return Column(name, "none" if prose or codes else "text", texts)
     if name in settings.values or (not settings.values and _is_value(read.values, words, number)):
         unit, kind = _unit(name, words, read.unit, read.values)
         unit, kind = (Unit(after=f" {settings.unit}"), f"{settings.unit}|") if settings.unit else (unit, kind)
@@ -178,7 +182,7 @@ def _sums(words: str, kind: str, values: pl.Series) -> Sums:
     if _VOTES.search(words):
         return "whole"
     counts = kind in ("|", "|people") and bool((values.drop_nulls() % 1 == 0).all())
-    return "yes" if _SUMS.search(words) else "maybe" if counts or kind.endswith("|money") else "no"
+    return "yes" if SUMS.search(words) else "maybe" if counts or kind.endswith("|money") else "no"
 
 
 def _may_be_time(words: str, distinct: pl.Series, number: int) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 from math import ceil
@@ -12,8 +12,10 @@ from random import Random
 import polars as pl
 
 from stages.core.recipe.charts import Kind
+from stages.make_games.charts.columns import SUMS, words_of
+from stages.make_games.charts.cubes import COLUMN, COUNTED, VALUE, Cube, Dimension
 from stages.make_games.charts.swap import ChartTable, Series
-from stages.make_games.charts.tables import COLUMN, COUNTED, VALUE, Cube, Dimension, Table
+from stages.make_games.charts.tables import Table
 from stages.make_games.charts.times import MONTH, in_order
 
 FEWEST = {"bar": 2, "grouped": 2, "stacked": 2, "line": 3, "area": 3, "pie": 3, "scatter": 4}  # rows
@@ -21,11 +23,12 @@ MOST_ROWS, MOST_POINTS = 12, 24  # drawn as bars (a year's months), and along a 
 MOST_SLICES, MOST_SERIES = 7, 4  # more colours are hard to tell apart
 MOST_BARS = 28  # of a grouped chart, so that one is 10 pixels wide at 480
 WHOLE_WITHIN = 1.5  # per cent: rounded shares seldom make 100
-SMALLEST_SLICE = 0.04  # of a pie, so that its number has room
+SMALLEST_SLICE = 0.04  # of a pie, so that its number has room; of the highest stack, for a series to be seen
 LONGEST_POINT = 24  # letters of a label beside a point
 LEAST_FILLED = 0.7  # of the places of a chart
 INDEPENDENT = 0.2  # of a dimension's members that occur with most of another's: else they are names within them
-LEAST_BAR = 0.015  # of the longest bar, of which at least half of all bars must be: 3 pixels of a plot 200 high
+SMALLEST = 0.001  # of the largest values of charts: nobody reads smaller ones without another unit
+LEAST_BAR = 0.015  # of the longest bar, which three quarters of all must be: 3 pixels of a plot 200 high
 VISIBLE = 8.0  # times, at most, between the medians of series that are drawn together
 _SEVERAL = ("grouped", "stacked")
 
@@ -64,7 +67,8 @@ def cut(table: Table, kind: Kind, draw: Random) -> ChartTable | None:
         return None
     cube, rows, series = draw.choice(fitting)
     fixed = [each for each in cube.dimensions if each not in (rows, series)]
-    frame, said = cube.frame, [table.context] if table.context else []
+    two_years = _YEAR.search(cube.measure) and _YEAR.fullmatch(table.context)  # one of what, the other of the edition
+    frame, said = cube.frame, [table.context] if table.context and not two_years else []
     where: dict[str, str] = {}
     for dimension in fixed:
         counts = frame.group_by(dimension.column, maintain_order=True).len()
@@ -92,9 +96,14 @@ def cut(table: Table, kind: Kind, draw: Random) -> ChartTable | None:
     return shown and replace(shown, origin=names | origin)
 
 
-def named(member: str, dimension: Dimension, others: Iterable[str] = ()) -> str:
+def named(member: str, dimension: Dimension, others: Sequence[str] = ()) -> str:
     """A member as it is understood without its axis: month 9 is not just 9."""
-    if {member.casefold(), *others} <= _BARE or (dimension.places and len(member) < 4 and member.isdigit()):
+    if (
+        dimension.twin
+        or _BARE & {member.casefold(), *others}
+        or max(map(len, (member, *others))) < 3
+        or (dimension.places and len(member) < 4 and member.isdigit())
+    ):
         return f"{dimension.heading} {member}"
     return member
 
@@ -123,14 +132,18 @@ def _shown(grid: Grid, view: View, kind: Kind, title: str, draw: Random) -> Char
     values = [tuple(grid[name].get(label) for label in labels) for name in names]
     if not _vary(values, kind):
         return None
-    shown = [named(name, series, map(str.casefold, names)) if series else name for name in names]
+    shown = [named(name, series, [each.casefold() for each in names]) if series else name for name in names]
     columns = tuple(Series(name, column, cube.unit) for name, column in zip(shown, values, strict=True))
     measure = cube.measure
     if not series and rows.column != COLUMN and len(names) == 1:
         columns = (replace(columns[0], name=measure or title),)
     places = tuple(rows.places[label] for label in labels) if rows.places else ()
     bounded = bool(series and (series.bounds or series.places))
-    return ChartTable(title, rows.heading, measure, tuple(labels), columns, places, bounded)
+    heading = rows.heading
+    if {label.casefold() for label in labels} <= _BARE:
+        question = re.sub(r"(?i)\W*\byes\W+no\W*$", "", heading)
+        labels, heading = [f"{question} {label}" for label in labels], ""
+    return ChartTable(title, heading, measure, tuple(labels), columns, places, bounded)
 
 
 def _sparse(cube: Cube, places: Sequence[float]) -> bool:
@@ -145,13 +158,22 @@ def _vary(columns: Sequence[Sequence[float | None]], kind: Kind) -> bool:
     """Whether there are few gaps, and enough different values that a chart is worth looking at."""
     given = [[value for value in column if value is not None] for column in columns]
     every = [value for column in given for value in column]
-    if len(every) < LEAST_FILLED * sum(map(len, columns)):
+    if len(every) < LEAST_FILLED * sum(map(len, columns)) or max(map(abs, every)) < SMALLEST:
         return False
-    if kind in ("bar", "grouped") and sorted(map(abs, every))[len(every) // 2] < LEAST_BAR * max(map(abs, every)):
+    if any(len(column) > 3 and len(set(column)) == 1 for column in given):
+        return False
+    if kind in ("bar", "grouped") and sorted(map(abs, every))[len(every) // 4] < LEAST_BAR * max(map(abs, every)):
         return False
     if kind in ("line", "area"):
+        if any(map(_has_lone_value, columns)):
+            return False
         return all(len(set(column)) >= max(len(column) / 3, 3) for column in given)
     return len(set(every)) >= max(min(len(every) / 2, 6), 2)
+
+
+def _has_lone_value(column: Sequence[float | None]) -> bool:
+    cells = [None, *column, None]
+    return any(a is c is None and b is not None for a, b, c in zip(cells, cells[1:], cells[2:], strict=False))
 
 
 def _some_series(grid: Grid, kind: Kind, series: Dimension, draw: Random) -> list[str]:
@@ -168,8 +190,9 @@ def _some_series(grid: Grid, kind: Kind, series: Dimension, draw: Random) -> lis
     near = [name for name in ranked if max(sizes[anchor], sizes[name]) <= VISIBLE * min(sizes[anchor], sizes[name])]
     count = min(draw.randint(2, 3 if series.places and kind == "grouped" else MOST_SERIES), len(near))
     first = max(min(near.index(anchor), len(near) - count), 0) if near else 0
-    if series.places:  # every so many years
-        near.sort(key=lambda name: series.places[name])
+    natural, ordered = in_order(near)
+    if series.places or ordered:  # every so many years
+        near = sorted(near, key=lambda name: series.places[name]) if series.places else natural
         step = draw.randint(1, max((len(near) - 1) // max(count - 1, 1), 1))
         start = draw.randrange(len(near) - step * (count - 1)) if count else 0
         return near[start::step][:count]
@@ -178,7 +201,7 @@ def _some_series(grid: Grid, kind: Kind, series: Dimension, draw: Random) -> lis
 
 
 def _some_rows(grid: Grid, rows: Dimension, kind: Kind, draw: Random) -> list[str]:
-    """A stretch of time, or the largest rows or a stretch of them by size; rows that lack a value are left out."""
+    """A stretch of time, or the largest rows or others of one size in the table's order; none that lack a value."""
     every = list(dict.fromkeys(label for column in grid.values() for label in column))
     needed = 1 if kind in ("line", "grouped") and len(grid) > 1 else len(grid)
     labels = [label for label in every if sum(label in column for column in grid.values()) >= needed]
@@ -189,7 +212,7 @@ def _some_rows(grid: Grid, rows: Dimension, kind: Kind, draw: Random) -> list[st
     if rows.places:
         labels.sort(key=lambda label: rows.places[label])
     if len(labels) <= most:
-        return labels
+        return labels if rows.places or ordered or kind == "pie" else _unsorted(labels, grid)
     if kind == "pie":
         return []
     if rows.places or ordered:
@@ -199,7 +222,14 @@ def _some_rows(grid: Grid, rows: Dimension, kind: Kind, draw: Random) -> list[st
     labels.sort(key=lambda label: -first.get(label, 0.0))
     count = draw.randint(min(5, most), most)
     start = draw.choice([0, draw.randrange(len(labels) - count + 1)])
-    return labels[start : start + count]
+    chosen = set(labels[start : start + count])
+    return _unsorted([label for label in every if label in chosen], grid)
+
+
+def _unsorted(labels: list[str], grid: Grid) -> list[str]:
+    """The labels in the table's order, or by the alphabet if that sorts the values, so that a swap would be seen."""
+    values = [grid[next(iter(grid))].get(label, 0.0) for label in labels]
+    return sorted(labels, key=str.casefold) if len(labels) > 3 and sorted(values) in (values, values[::-1]) else labels
 
 
 def _are_parts(grid: Grid, names: Sequence[str], labels: Sequence[str], view: View, kind: Kind) -> bool:
@@ -216,6 +246,10 @@ def _are_parts(grid: Grid, names: Sequence[str], labels: Sequence[str], view: Vi
         return cube.sums in ("yes", "whole")  # an area over time, of one series
     else:
         sums = [[grid[name][label] for name in names] for label in labels]
+        heights = list(map(sum, sums))
+        thinnest = min(map(max, zip(*sums, strict=True)))
+        if thinnest < SMALLEST_SLICE * max(heights) or min(heights) < LEAST_BAR * max(heights):
+            return False
     if cube.unit.after == "%":
         return all(abs(sum(parts) - 100) <= WHOLE_WITHIN for parts in sums)
     parts = labels if kind == "pie" else names
@@ -225,7 +259,17 @@ def _are_parts(grid: Grid, names: Sequence[str], labels: Sequence[str], view: Vi
         return True
     other = any(re.match(_OTHERS, part) for part in parts)
     classes = other or bool(across and re.search(_CLASSES, across.heading, re.IGNORECASE))
-    return cube.sums != "no" and (classes or (kind != "pie" and cube.sums == "yes"))
+    return cube.sums != "no" and (classes or (kind != "pie" and cube.sums == "yes" and _of_one_sort(across, parts)))
+
+
+def _of_one_sort(across: Dimension | None, parts: Sequence[str]) -> bool:
+    """Whether columns count the same of different sorts, such as boys among pupils; cases and deaths are no parts."""
+    if across is None or across.column != COLUMN:
+        return True
+    words = [words_of(part).split() for part in parts]
+    kinds, counted = {part[0] for part in words}, {part[-1] for part in words if len(part) > 1}
+    of_one = len(counted) == 1 and all(len(part) > 1 for part in words) and not kinds & {"all", "total", "new"}
+    return of_one and bool(SUMS.search(counted.pop()))
 
 
 def _scatter(cube: Cube, rows: Dimension, frame: pl.DataFrame, title: str, draw: Random) -> ChartTable | None:

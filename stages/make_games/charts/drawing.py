@@ -141,7 +141,7 @@ def _draw_axes(axes: Any, chart: Chart, versions: Sequence[ChartTable]) -> None:
     (_beside if chart.horizontal else _below)(axes, chart, versions[0])
     if not chart.has_axis:
         values.set_ticks([])
-        axes.spines["bottom" if chart.horizontal else "left"].set_visible(False)
+        axes.spines["bottom" if chart.horizontal else "left"].set_visible(chart.style.box)
     if chart.kind in BARS and value_range(chart.kind, versions, chart.style.from_zero)[0] < 0:
         (axes.axvline if chart.horizontal else axes.axhline)(0.0, color="#555555", linewidth=0.8)
 
@@ -190,6 +190,7 @@ def _beside(axes: Any, chart: Chart, table: ChartTable) -> None:
     texts = ["\n".join(_fitting(label, _BESIDE * chart.width, lines, chart)) for label in table.labels]
     axes.set_yticks(range(count), texts)
     axes.set_ylim(count - 0.5, -0.5)
+    _write_heading(axes.yaxis, chart, table)
 
 
 def _below(axes: Any, chart: Chart, table: ChartTable) -> None:
@@ -209,9 +210,13 @@ def _below(axes: Any, chart: Chart, table: ChartTable) -> None:
         every = next(apart)
         axes.set_xticks(table.places[::every], table.labels[::every])
         axes.set_xlim(first - 0.04 * span, table.places[-1] + 0.04 * span)
+    _write_heading(axes.xaxis, chart, table)
+
+
+def _write_heading(axis: Any, chart: Chart, table: ChartTable) -> None:
     plain = table.labels[0].isdigit() and max(map(len, table.labels)) < 4  # numbers of months, not years
-    if table.heading and (not table.places or plain):
-        axes.set_xlabel(table.heading)
+    if table.heading and not table.question and (not table.places or plain):
+        axis.set_label_text("\n".join(_fitting(table.heading, 0.62 * chart.height, 2, chart)))
 
 
 def _thin(axes: Any, chart: Chart, renderer: Any) -> None:
@@ -274,8 +279,7 @@ def families_of(font: str) -> tuple[str, ...]:
     """The names under which matplotlib knows a font file, the fonts of a Python package, or an installed font."""
     files = [Path(font)] if Path(font).is_file() else []
     if not files and re.fullmatch(r"\w+", font) and (spec := find_spec(font)) and spec.origin:
-        below = Path(spec.origin).parent.rglob("*")
-        files = sorted(path for path in below if path.suffix.lower() in (".ttf", ".otf", ".ttc"))
+        files = sorted(Path(spec.origin).parent.rglob("*.[TtOo][Tt][FfCc]"))
     for file in files:
         font_manager.fontManager.addfont(file)
     names = [font_manager.get_font(file).family_name for file in files] or [font]

@@ -40,7 +40,7 @@ def _bars(axes: Any, chart: Chart, table: ChartTable) -> Drawn:
     marks, words = [], []
     for number, values in enumerate(_columns(table)):
         places = np.arange(len(values)) + ((number - (count - 1) / 2) * thick if count > 1 else 0.0)
-        alone = len(table.series) == 1 and not chart.style.one_colour
+        alone = len(table.series) == 1 and not chart.style.one_colour and not table.places
         colours = [chart.colour(row if alone else number) for row in range(len(values))]
         draw, start = (axes.barh, "left") if chart.horizontal else (axes.bar, "bottom")
         bars = draw(places, values, thick, color=colours, **{start: base}, **edge)

@@ -118,6 +118,8 @@ class Format:
     divisor: float = 1.0
 
     def write(self, value: float) -> str:
+        if value == 0 and self.divisor > 1:
+            return f"{self.unit.before}0{self.unit.after}"
         text = f"{abs(value) / self.divisor:,.{self.decimals}f}".replace(",", self.separator)
         sign = "−" if value < 0 and any(digit in text for digit in "123456789") else ""
         return f"{sign}{self.unit.before}{text}{_SHORT.get(self.divisor, '')}{self.unit.after}"

@@ -28,10 +28,9 @@ def plan(recipe: Recipe, path: Path | None) -> Plan:
     starts with another kind than the one before. All pairs of a table are in one split. Tables without charts are left.
     """
     source = shared_folder("data") / "tables" if path is None else path
-    files = _files(source)
+    files, bad = _files(source)
     _check_size(recipe)
     kinds: dict[str, tuple[Kind, ...]] = {}
-    bad: dict[str, str] = {}
     for name, file in files.items():
         try:
             kinds[name] = _kinds(recipe, name, file)
@@ -49,7 +48,9 @@ def plan(recipe: Recipe, path: Path | None) -> Plan:
         pairs.append(ChartPair(**given, path=files[name], kinds=rotated(kinds[name], turn)))
     skipped = {_base(name): Skipped(BAD_TABLE, why) for name, why in bad.items()}
     more = len(names) > recipe.games.pairs
-    return Plan(pairs, {"tables": source}, packages=("matplotlib",), skipped=skipped, more=more, tables=len(files))
+    return Plan(
+        pairs, {"tables": source}, packages=("matplotlib",), skipped=skipped, more=more, tables=len(kinds) + len(bad)
+    )
 
 
 def rotated(kinds: tuple[Kind, ...], turn: int) -> tuple[Kind, ...]:
@@ -67,22 +68,25 @@ def _check_size(recipe: Recipe) -> None:
         )
 
 
-def _files(source: Path) -> dict[str, Path]:
-    """The CSV and TSV files by table name: the path below the folder, its parts joined by `-`."""
+def _files(source: Path) -> tuple[dict[str, Path], dict[str, str]]:
+    """The CSV and TSV files by table name: the path below the folder, joined by `-`; and why others are left out."""
     if source.is_file():
-        return {safe_id(source.stem): source}
+        return {safe_id(source.stem): source}, {}
     if not source.is_dir():
         raise InputError(f"{source}: no such file or folder of tables")
     files: dict[str, Path] = {}
+    bad: dict[str, str] = {}
     found = [place / name for place, names in walk(source) for name in names if name.lower().endswith((".csv", ".tsv"))]
     for file in sorted(path for path in found if path.is_file()):
         name = safe_id("-".join(file.relative_to(source).with_suffix("").parts))
         if name in files:
-            raise InputError(f"{file}: {files[name]} would have the same name in the games, '{name}'; rename one")
-        files[name] = file
+            why = f"{files[name]} would have the same name in the games, '{name}'; rename one"
+            bad[safe_id(str(file.relative_to(source)))] = f"{file}: {why}"
+        else:
+            files[name] = file
     if not files:
         raise InputError(f"{source}: holds no file named *.csv or *.tsv")
-    return files
+    return files, bad
 
 
 def _base(name: str) -> str:

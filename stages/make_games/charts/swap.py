@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import combinations, pairwise
-from math import inf
+from itertools import combinations, pairwise, permutations
 from random import Random
 from typing import Any
 
@@ -16,9 +15,12 @@ from stages.make_games.charts.times import in_order
 
 MIN_SHARE = 0.05  # of the whole, by which two slices that are swapped differ at least: 18 degrees
 MOST_RATIO, ORDERED_RATIO = 4.0, 2.0  # of two swapped values: else knowledge of the world, as of age groups, shows it
-JUMP = 1.05  # times the largest step of a series, by which a swapped value may lie beyond both of its neighbours
+KINK = 1.25  # times a sharp kink of a series over time, which a fifth of its kinks are, that the swap's may have
+PATTERN = 4  # rows with which it shows that one column is always above another, or hardly differs from it
 WHOLE = 101.5  # per cent, with rounding: what makes less in each row or series must do so after the swap
 EQUAL = 0.03  # of the highest stack: what makes 100 % must do so after the swap
+LONGEST_ON_AXIS = 40  # letters of a heading
+MOST_TRIED = 60  # swaps of one sort that are drawn to find one that keeps the rules
 
 Place = tuple[int, int]  # row and series, both from 0
 Values = tuple[float | None, ...]
@@ -46,6 +48,11 @@ class ChartTable:
     bounded: bool = False  # series are times, or bounds of others such as the highest: none exchange values
     # The columns of the file that are drawn, and which rows.
     origin: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def question(self) -> str:
+        """The heading, if it is a question or otherwise too long for an axis, so that the title must say it."""
+        return self.heading if "?" in self.heading or len(self.heading) > LONGEST_ON_AXIS else ""
 
 
 def exchange(table: ChartTable, first: Place, second: Place) -> ChartTable:
@@ -76,12 +83,18 @@ def draw_swap(
     present = [(row, column) for row, column in cells if table.series[column].values[row] is not None]
     sums = _heights(kind, table, None)
     stacks_are_equal = kind in ("stacked", "area") and max(sums) - min(sums) <= EQUAL * max(sums)
+    natural = in_order(table.labels)[1] and not table.places
     for one, other in combinations(present, 2):
         if ((kind == "scatter" or table.bounded) and one[1] != other[1]) or (stacks_are_equal and one[0] != other[0]):
             continue
-        if _fits(kind, table, one, other, settings, from_zero) and _keeps_rules(table, exchange(table, one, other)):
+        if _fits(kind, table, one, other, settings, from_zero, ORDERED_RATIO if natural else MOST_RATIO):
             found.setdefault((one[0] == other[0], one[1] == other[1]), []).append((one, other))
-    return exchange(table, *draw.choice(found[draw.choice(sorted(found))])) if found else None
+    for sort in draw.sample(sorted(found), len(found)):
+        for places in draw.sample(found[sort], min(len(found[sort]), MOST_TRIED)):
+            swapped = exchange(table, *places)
+            if kind == "scatter" or _keeps_rules(table, swapped):
+                return swapped
+    return None
 
 
 def value_range(
@@ -97,7 +110,9 @@ def value_range(
     return (low, high) if free else (min(low, 0.0), max(high, 0.0))
 
 
-def _fits(kind: Kind, table: ChartTable, one: Place, other: Place, settings: ChartSettings, from_zero: bool) -> bool:
+def _fits(
+    kind: Kind, table: ChartTable, one: Place, other: Place, settings: ChartSettings, from_zero: bool, most: float
+) -> bool:
     """Whether two values lie far enough apart to be seen, and near enough to be exchanged unsuspected."""
     first, second = (table.series[column].values[row] or 0.0 for row, column in (one, other))
     smaller, larger = sorted((abs(first), abs(second)))
@@ -107,34 +122,54 @@ def _fits(kind: Kind, table: ChartTable, one: Place, other: Place, settings: Cha
     both = (table, exchange(table, one, other)) if kind in ("stacked", "area") else (table,)
     low, high = value_range(kind, both, from_zero, one[1] if kind == "scatter" else None)
     apart = abs(first - second)
-    most = ORDERED_RATIO if in_order(table.labels)[1] and not table.places else MOST_RATIO
     near = larger <= most * smaller if low >= 0 or high <= 0 else 2 * apart <= high - low
     return near and apart >= settings.min_difference * (high - low) and apart > 0
 
 
 def _keeps_rules(table: ChartTable, swapped: ChartTable) -> bool:
-    """Whether what shows in the table holds after the swap: sums up to 100 %, and smooth or cumulative series."""
+    """Whether what shows in the table holds after the swap: sums up to 100 %, and series that are smooth or grow."""
     columns, other = ([[value or 0.0 for value in s.values] for s in t.series] for t in (table, swapped))
     for old, new in ((columns, other), (zip(*columns, strict=True), zip(*other, strict=True))):
         if max(map(sum, old)) <= WHOLE < max(map(sum, new)):
             return False
-    if len(table.places) < 3:
+    old_series, new_series = ([s.values for s in t.series] for t in (table, swapped))
+    rows = list(zip(zip(*old_series, strict=True), zip(*new_series, strict=True), strict=True))
+    if len(rows) > 2 and (table.places or in_order(table.labels)[1]):
+        grows = "cumul" in " ".join((table.title, table.measure, *(s.name for s in table.series))).casefold()
+        if grows or not all(_stays_smooth([pair], table.places) for pair in zip(old_series, new_series, strict=True)):
+            return False
+    pattern = len(rows) >= PATTERN or table.bounded or in_order([each.name for each in table.series])[1]
+    if len(table.series) == 1 or not pattern:
         return True
-    pairs = [(old.values, new.values) for old, new in zip(table.series, swapped.series, strict=True) if old != new]
-    grows = "cumul" in " ".join((table.title, table.measure, *(s.name for s in table.series))).casefold()
-    return not grows and all(_jump(new) <= JUMP * _step(old) for old, new in pairs)
+    return _stays_smooth(rows) and _orders(old for old, _ in rows) <= _orders(new for _, new in rows)
 
 
-def _step(values: Values) -> float:
-    """The largest step from a value to the next; of a series without neighbours, any."""
-    return max((abs(b - a) for a, b in pairwise(values) if a is not None and b is not None), default=inf)
+def _stays_smooth(pairs: Sequence[tuple[Values, Values]], places: Sequence[float] = ()) -> bool:
+    """Whether the kinks of what is swapped, of each two the second, are hardly sharper than others of these series."""
+    before, after = ([_kinks(pair[version], places) for pair in pairs] for version in (0, 1))
+    known = sorted(kink for each in before for kink in each)
+    made = [new for old, each in zip(before, after, strict=True) if old != each for new in set(each) - set(old)]
+    return not made or max(made) <= KINK * known[-1 - len(known) // 5]
 
 
-def _jump(values: Values) -> float:
-    """How far a value lies beyond its neighbours, at most."""
-    beside = zip(values, (None, *values), (*values[1:], None), strict=False)
-    each = [(v, [n for n in around if n is not None]) for v, *around in beside if v is not None]
-    return max((max(v - max(near), min(near) - v) for v, near in each if near), default=0.0)
+def _kinks(values: Values, places: Sequence[float]) -> list[float]:
+    """How much the slope changes at each value, from and to none at the ends, over the series' mean. Without `places`,
+    values are equally far apart."""
+    given = [(at, value) for at, value in zip(places or range(len(values)), values, strict=True) if value is not None]
+    slopes = [(b - a) / ((later - at) or 1.0) for (at, a), (later, b) in pairwise(given)]
+    off = [abs(after - before) for before, after in pairwise([0.0, *slopes, 0.0])] if slopes else []
+    mean = sum(abs(value) for _, value in given) / max(len(given), 1)
+    return [each / (mean or 1.0) for each in off]
+
+
+def _orders(rows: Iterable[Values]) -> set[Place]:
+    """Two columns each of which the first is never above the second, such as the lowest and the highest."""
+    columns = list(enumerate(zip(*rows, strict=True)))
+    return {(a, b) for (a, low), (b, high) in permutations(columns, 2) if all(map(_rises, low, high))}
+
+
+def _rises(low: float | None, high: float | None) -> bool:
+    return low is None or high is None or low <= high
 
 
 def _heights(kind: Kind, table: ChartTable, column: int | None) -> list[float]:

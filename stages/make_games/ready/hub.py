@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from types import ModuleType
 
 from stages.core.errors import InputError, VzError, require
-from stages.core.folder.artifact import is_disk_full
+from stages.core.folder.faults import is_disk_full
 from stages.core.folder.files import replace_folder
 from stages.core.folder.locking import locked
 from stages.make_games.ready.entry import one_line

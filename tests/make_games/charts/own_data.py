@@ -156,10 +156,10 @@ def electricity(draw: Random) -> Example:
 
 
 def accounts(draw: Random) -> Example:
-    head = ["Quarter", "Revenue", "Costs", "Employees"]
+    head = ["Quarter", "Revenue", "Profit", "Employees"]
     rows = [[f"Q{1 + n % 4} {2018 + n // 4}", f"{draw.randint(500, 900)}k", f"({draw.randint(300, 499)}k)" if n % 3 else f"{draw.randint(300, 499)}k",
              draw.randint(20, 60)] for n in range(12)]  # fmt: skip
-    return Example("accounts", [head, *rows], {"Revenue": "money", "Costs": "money", "Employees": "people"})
+    return Example("accounts", [head, *rows], {"Revenue": "money", "Profit": "money", "Employees": "people"})
 
 
 def schools(draw: Random) -> Example:

@@ -296,3 +296,18 @@ def test_fonts_are_found_by_file_package_or_name() -> None:
     with pytest.raises(InputError, match="'No Such' is no font file, no package with fonts, and no installed font"):
         families_of("No Such")
     assert missing_letters("Straße 销 售", ["DejaVu Sans"]) == "销售"
+
+
+def test_bars_say_what_names_them_whichever_way_they_lie() -> None:
+    table = shown(["none", "some"], s=[30, 80])
+    for lying in (False, True):
+        with_heading, without = (
+            one("bar", replace(table, heading=heading), style(horizontal=lying)) for heading in ("Damage", "")
+        )
+        assert (with_heading != without).any()
+
+
+def test_a_frame_is_whole_where_values_have_no_axis() -> None:
+    picture = one("bar", shown("abc", s=[1, 2, 3]), style(box=True, value_axis=False, value_labels=True))
+    dark = (picture < 128).all(axis=2)
+    assert len(runs(dark.sum(axis=0) > 150)) == 2

@@ -79,3 +79,7 @@ def test_long_cells_are_read_in_no_time(text: str) -> None:
 )  # fmt: skip
 def test_charts_write_few_digits(values: list[float], unit: Unit, written: str) -> None:
     assert format_for(values, unit).write(values[0]) == written
+
+
+def test_nothing_is_written_as_no_millions() -> None:
+    assert [format_for([0.0, 2e7], Unit("$")).write(value) for value in (0.0, 2e7)] == ["$0", "$20M"]

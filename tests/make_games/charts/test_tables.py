@@ -158,6 +158,13 @@ def test_days_without_events_are_no_points_of_a_line(tmp_path: Path) -> None:
     assert charts(read(tmp_path, hours), "bar") and not charts(read(tmp_path, hours), "line", "area")
 
 
+def test_midnight_is_named_where_other_times_of_day_are(tmp_path: Path) -> None:
+    for times in (["01:00", "00:00"], ["00:00", "00:00"]):
+        text = "time,count\n" + "".join(f"2015/01/{day:02} {times[day % 2]}:00,{day}\n" for day in range(1, 7))
+        wanted = {f"2015/01/{day:02}" + (f" {times[day % 2]}" if "01:00" in times else "") for day in range(1, 7)}
+        assert {label for chart in charts(read(tmp_path, text), "bar") for label in chart.labels} == wanted
+
+
 def test_footnoted_years_are_years(tmp_path: Path) -> None:
     table = read(tmp_path, "Year,Wind\n2010,5\n2011*,9\n2013 [1],7\n2014¹,4\n")
     assert charts(table, "line")[0].labels == ("2010", "2011", "2013", "2014")
@@ -192,6 +199,61 @@ def test_stacks_are_of_parts_of_a_whole(tmp_path: Path) -> None:
     assert charts(read(tmp_path, shares), "stacked", "area")
     assert not charts(read(tmp_path, shares.replace("40%\n", "45%\n")), "stacked", "area")
     assert not charts(read(tmp_path, WEATHER), "stacked", "area")
+    counts = "Town,{},{}\nA,610,70\nB,500,90\nC,420,60\n"
+    assert charts(read(tmp_path, counts.format("Local visitors", "Foreign visitors")), "stacked")
+    for heads in (("Local visitors", "All visitors"), ("Polio cases", "Polio deaths")):
+        assert all("A" not in chart.labels for chart in charts(read(tmp_path, counts.format(*heads)), "stacked"))
+    hardly = counts.replace("70", "7").replace("90", "9").replace("60", "6")  # too thin to be seen
+    thin = charts(read(tmp_path, hardly.format("Local visitors", "Foreign visitors")), "stacked")
+    assert all("A" not in chart.labels for chart in thin)
+
+
+def test_statistics_and_changes_share_no_axis_with_counts(tmp_path: Path) -> None:
+    text = "Town,2014 murders,2015 murders,Change\nA,31,36,5\nB,40,52,12\nC,61,79,18\n"
+    assert names(*read(tmp_path, text).cubes)[0] == "2014 murders+2015 murders"
+    text = "Course,Grad employed,Grad median,Grad P75\nA,31000,36000,50000\nB,40000,52000,60000\nC,61000,39000,50000\n"
+    assert names(*read(tmp_path, text).cubes)[:2] == ["Grad employed", "Grad P75+Grad median"]
+
+
+def test_the_number_of_a_group_is_not_averaged(tmp_path: Path) -> None:
+    rows = "".join(f"{40 + n % 4},President {'ABCD'[n % 4]},{n * 7 % 11}.5\n" for n in range(40))
+    assert set(names(*read(tmp_path, f"president,name,length\n{rows}").cubes)) == {
+        "Number of entries",
+        "Average length",
+    }
+
+
+def test_days_of_all_months_are_not_put_together_and_bounds_not_drawn_alone(tmp_path: Path) -> None:
+    rows = "".join(f"{1 + n // 28},{1 + n % 28},{10 + n * 7 % 23}.5\n" for n in range(112))
+    table = read(tmp_path, f"month,day,ice\n{rows}")
+    assert all({d.column for d in cube.dimensions} != {"day"} for cube in table.cubes)
+    assert names(*read(tmp_path, "Answer,estimate,lo,hi\nYes,41,38,44\nNo,50,47,53\nWill see,9,7,11\n").cubes) == [
+        "Estimate"
+    ]
+
+
+def test_bare_labels_carry_their_question_and_totals_are_no_groups(tmp_path: Path) -> None:
+    rows = "".join(f"{'yes' if n % 3 else 'no'},{['Live', 'All', 'Mail'][n % 5 % 3]},{n * 7 % 23}\n" for n in range(60))
+    drawn = charts(read(tmp_path, f"Tsunami yes/no,mode,depth\n{rows}"), "bar")
+    assert {"Tsunami yes", "Tsunami no"} in [set(chart.labels) for chart in drawn]
+    assert not any("All" in chart.labels for chart in drawn)
+    answers = "".join(f"{['North', 'South'][n % 2]},{['yes', 'no', 'unsure'][n * n % 7 % 3]}\n" for n in range(60))
+    drawn = charts(read(tmp_path, f"Region,Answer\n{answers}"), "grouped")
+    legends = {frozenset(series.name for series in chart.series) for chart in drawn}
+    assert frozenset({"Answer yes", "Answer no", "Answer unsure"}) in legends
+    assert all(each.isdisjoint({"yes", "no", "unsure"}) for each in legends)
+
+
+def test_sorted_bars_are_put_by_the_alphabet(tmp_path: Path) -> None:
+    table = read(tmp_path, "Town,Sales\nYork,90\nBath,70\nWells,60\nLeeds,40\n")
+    assert charts(table, "bar")[0].labels == ("Bath", "Leeds", "Wells", "York")
+
+
+def test_codes_are_no_labels(tmp_path: Path) -> None:
+    rows = "".join(f"LAUCN01{n:03}0000000003,County {chr(65 + n)},{30 + n * n % 17}\n" for n in range(9))
+    assert all(chart.labels[0].startswith("County") for chart in charts(read(tmp_path, f"Area,Name,Sales\n{rows}")))
+    with pytest.raises(InputError, match="no column names the rows"):
+        read(tmp_path, "Area,Sales\n" + "".join(f"LAUCN01{n:03}0000000003,{30 + n * n % 17}\n" for n in range(9)))
 
 
 @pytest.mark.parametrize(
@@ -348,3 +410,56 @@ def test_a_chart_knows_the_columns_and_rows_it_is_drawn_from(tmp_path: Path) -> 
         assert set(chart.origin["values"]) <= {"Poverty rate", "Children per woman"}
         where, label = chart.origin["where"], chart.origin["label"]
         assert {label, *where} == {"Entity", "Year"} and chart.title in where.values()
+
+
+def test_columns_that_share_words_are_drawn_together(tmp_path: Path) -> None:
+    heads = ["Drivers (%)", "Nurses (%)", "Young people asked in spring (%)", "Old people asked in spring (%)"]
+    table = read(tmp_path, "Town," + ",".join(heads) + "\nA,31,42,44,35\nB,35,49,40,33\nC,33,45,38,41\n")
+    assert names(*table.cubes) == [
+        "Old people asked in spring (%)+Young people asked in spring (%)",
+        "Drivers (%)+Nurses (%)",
+    ]
+
+
+def test_repeated_measurements_are_not_counted(tmp_path: Path) -> None:
+    rows = [(kind, seconds, draw) for kind in ("slow", "fast") for seconds in range(8) for draw in (3, 5, 4)]
+    text = "".join(f"{kind},{seconds},{seconds * draw / 7:.3f}\n" for kind, seconds, draw in rows)
+    assert names(*read(tmp_path, f"Kind,Time,Answer\n{text}").cubes) == ["Average answer"]
+
+
+def test_continents_do_not_stand_among_countries(tmp_path: Path) -> None:
+    rows = [*(f"Land {n}" for n in range(25)), "South Africa", "Western Europe", "High-middle SDI", "Africa", "European Union",
+            "EU-27", "OECD average"]  # fmt: skip
+    text = "".join(f"{name},{20 + number % 9}\n" for number, name in enumerate(rows))
+    assert set(read(tmp_path, f"Country,Rate\n{text}").cubes[0].frame["Country"]) == {*rows[:26]}
+    few = read(tmp_path, "Region,Sales\nEurope,31\nUnited States,35\nJapan,34\n")
+    assert len(few.cubes[0].frame) == 3
+
+
+def test_a_line_has_no_lone_points(tmp_path: Path) -> None:
+    text = "Year,Wheat,Rye\n" + "".join(
+        f"{year},{30 + year % 7},{'' if year == 2005 else 20 + year % 5}\n" for year in range(2000, 2007)
+    )
+    drawn = charts(read(tmp_path, text), "line")
+    assert drawn and not any(chart.series[-1].values[-2] is None for chart in drawn)
+
+
+def test_series_of_one_value_and_numbers_that_nobody_reads_are_not_drawn(tmp_path: Path) -> None:
+    rows = [(town, 2000 + n, n + 5 if town != "Ulm" else 7) for town in ("Ulm", "Bern", "Graz") for n in range(5)]
+    text = "Town,Year,Doctors per person\n" + "".join(f"{town},{year},{doctors}E\n" for town, year, doctors in rows)
+    drawn = charts(read(tmp_path, text.replace("E", "")), "grouped", "bar")
+    assert drawn and all(len(set(series.values)) > 1 for chart in drawn for series in chart.series)
+    assert not charts(read(tmp_path, text.replace("E", "e-6")))
+
+
+def test_fathers_are_told_from_sons(tmp_path: Path) -> None:
+    jobs = ["Baker", "Farmer", "Miller"]
+    text = "".join(f"{a},{b},{20 + 7 * n * m % 11}\n" for n, a in enumerate(jobs, 1) for m, b in enumerate(jobs, 2))
+    for chart in charts(read(tmp_path, f"Father,Son,Count\n{text}"), "bar", "grouped"):
+        other = {"Father": "Son", "Son": "Father"}[chart.heading]
+        assert other in chart.title or all(series.name.startswith(other) for series in chart.series)
+
+
+def test_numbers_of_the_rows_are_not_averaged(tmp_path: Path) -> None:
+    text = "".join(f"{['North', 'South'][n // 20]},{4000 + 3 * n + n % 2},{n * 7 % 19}\n" for n in range(40))
+    assert "Average case" not in names(*read(tmp_path, f"Region,Case,Cost\n{text}").cubes)
