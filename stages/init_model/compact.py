@@ -39,7 +39,7 @@ def boxed(answer: str) -> str:
 class Compact:
     """Clues of two words."""
 
-    after_seat = 2
+    after_decision = 2
 
     def random_clue(self, dice: random.Random) -> str:
         return dice.choice(THINGS)
@@ -64,7 +64,7 @@ class Compact:
     def question(self, view: View, dice: random.Random) -> Lesson:
         return question_lesson(PROMPT_SET, view, ("color", "shape"), boxed, dice)
 
-    def seat_lesson(self, pair: Pair, game: ScriptedGame, rules: Game) -> Lesson:
+    def exam_lesson(self, pair: Pair, game: ScriptedGame, rules: Game) -> Lesson:
         return Lesson(vote_prompt(rules, game.spy, game.clues), pair.original.picture, boxed(str(game.spy)))
 
 

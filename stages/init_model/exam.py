@@ -13,23 +13,23 @@ from stages.init_model.teach import Teacher
 
 
 class Exam:
-    """Held-out scripted games, one a pair: the exact probability that the model gives to the spy where it names one."""
+    """Held-out scripted games, one a pair: the exact probability of the token that decides on the spy."""
 
     def __init__(self, teacher: Teacher, held_out: Album, pixels: Tensor, seed: int) -> None:
         self.teacher, self.pixels, self.lessons = teacher, pixels, list[Lesson]()
         dice, rules, speech = rng(seed, "init-model", "exam"), teacher.rules, teacher.speech
         for pair in held_out.pairs[: teacher.plan.examined]:
             game = scripted_game(pair, rules, teacher.plan.lessons, dice, speech)
-            self.lessons.append(speech.seat_lesson(pair, game, rules))
+            self.lessons.append(speech.exam_lesson(pair, game, rules))
 
     @torch.no_grad()
     def score(self) -> float:
-        """Mean probability of the spy's seat, given what comes before it."""
+        """Mean probability of the right decision, given what comes before it."""
         teacher = self.teacher
-        model, after = teacher.model, teacher.speech.after_seat
+        model, after = teacher.model, teacher.speech.after_decision
         training = model.training
         model.eval()
-        found = [self._seat_probabilities(lessons, after) for lessons in self._parts()]
+        found = [self._probabilities(lessons, after) for lessons in self._parts()]
         model.train(training)
         return float(torch.cat(found).mean())
 
@@ -37,13 +37,13 @@ class Exam:
         size = self.teacher.plan.at_once
         return [self.lessons[start : start + size] for start in range(0, len(self.lessons), size)]
 
-    def _seat_probabilities(self, lessons: list[Lesson], after: int) -> Tensor:
+    def _probabilities(self, lessons: list[Lesson], after: int) -> Tensor:
         teacher = self.teacher
         batch = collate(teacher.processor, lessons, teacher.plan.body.visual_tokens)
-        place = batch.ids.shape[1] - after - 2  # of the token before the seat
+        place = batch.ids.shape[1] - after - 2  # of the token before the decision
         with teacher.precision():
             hidden = teacher.model.model(
                 input_ids=batch.ids, attention_mask=batch.mask, pixel_values=self.pixels[batch.rows]
             ).last_hidden_state
-            seats: Tensor = teacher.model.lm_head(hidden[:, place].contiguous()).float().softmax(-1)
-        return seats.gather(1, batch.ids[:, place + 1].unsqueeze(1)).squeeze(1)
+            decisions: Tensor = teacher.model.lm_head(hidden[:, place].contiguous()).float().softmax(-1)
+        return decisions.gather(1, batch.ids[:, place + 1].unsqueeze(1)).squeeze(1)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from stages.core.errors import InputError, first_line, require
+from stages.core.vlm.untrusted import check_files, library_errors
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
@@ -58,14 +59,14 @@ def _load(place: str, gguf_file: str | None, remedy: str = "") -> LanguageModel:
     if gguf_file:
         require("gguf", "gguf")
     options = {"gguf_file": gguf_file} if gguf_file else {}
-    try:
-        tokenizer = transformers.AutoTokenizer.from_pretrained(place, **options)
-        model = transformers.AutoModelForCausalLM.from_pretrained(place, dtype=torch.float32, **options)
-    except (OSError, ValueError, KeyError, ImportError) as error:
-        where = f"{place}/{gguf_file}" if gguf_file else place
-        raise InputError(
-            f"{where}: cannot be loaded as a language model: {first_line(error)}{f' ({remedy})' if remedy else ''}"
-        ) from error
+    where = f"{place}/{gguf_file}" if gguf_file else place
+    check_files(place)
+    what = "cannot be loaded as a language model"
+    with library_errors(where, what, lambda error: f" ({remedy})" if remedy else ""):
+        tokenizer = transformers.AutoTokenizer.from_pretrained(place, trust_remote_code=False, **options)
+        model = transformers.AutoModelForCausalLM.from_pretrained(
+            place, trust_remote_code=False, use_safetensors=None if gguf_file else True, dtype=torch.float32, **options
+        )
     return LanguageModel(model.eval(), tokenizer)
 
 

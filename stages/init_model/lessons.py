@@ -80,7 +80,7 @@ class ScriptedGame:
 class Speech(Protocol):
     """How lessons are worded."""
 
-    after_seat: int  # tokens of a `seat_lesson` after the seat, the end of the turn included
+    after_decision: int  # tokens of an `exam_lesson` after the one that decides, the end of the turn included
 
     def random_clue(self, dice: random.Random) -> str:
         """A clue about no picture in particular."""
@@ -102,8 +102,8 @@ class Speech(Protocol):
         """A question about a picture, in the words of the prompt set, with its exact answer."""
         ...
 
-    def seat_lesson(self, pair: Pair, game: ScriptedGame, rules: Game) -> Lesson:
-        """A vote, at least as far as where it first names the spy."""
+    def exam_lesson(self, pair: Pair, game: ScriptedGame, rules: Game) -> Lesson:
+        """A vote, at least as far as the token that decides on the spy: the seat, or whether it is right."""
         ...
 
 

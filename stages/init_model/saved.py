@@ -21,7 +21,7 @@ class SavedTeaching:
         self._path, self._teacher = path, teacher
         self._found: dict[str, Any] | None = None
         if path is not None and path.is_file():
-            self._found = torch.load(path, weights_only=False)
+            self._found = torch.load(path, weights_only=True)
             teacher.taken = self._found["taken"]
 
     def begin(self, part: str, optimizer: torch.optim.Optimizer) -> int:

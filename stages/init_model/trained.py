@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from transformers import LlavaForConditionalGeneration, LlavaProcessor
 
     from stages.init_model.language_model import LanguageModel
+
+T = TypeVar("T")
 
 WEIGHTS, ABOUT = "trained.safetensors", "trained.json"
 _EYES = ("model.vision_tower.", "model.multi_modal_projector.")
@@ -73,7 +75,7 @@ def write_trained(
 
 def eyes_in(folder: Path) -> Eyes:
     """The shape of trained eyes."""
-    return Eyes(**read_json(folder / ABOUT)["eyes"])
+    return _part_of(folder, "eyes", Eyes)
 
 
 @torch.no_grad()
@@ -81,9 +83,8 @@ def grow(language: LanguageModel, folder: Path) -> tuple[LlavaForConditionalGene
     """The whole model in bfloat16: the language model with the trained eyes, and the adapter merged into it."""
     from safetensors.torch import load_file
 
-    about = read_json(folder / ABOUT)
     model, processor = graft(language, eyes_in(folder), seed=0)
-    weights, adapter = load_file(folder / WEIGHTS), Adapter(**about["adapter"])
+    weights, adapter = load_file(folder / WEIGHTS), _part_of(folder, "adapter", Adapter)
     own = model.state_dict()
     for name in [name for name in weights if name.startswith(_EYES)]:
         _check(folder, name, weights[name], own)
@@ -98,9 +99,21 @@ def grow(language: LanguageModel, folder: Path) -> tuple[LlavaForConditionalGene
     return model.bfloat16(), processor
 
 
+def _part_of(folder: Path, name: str, kind: type[T]) -> T:
+    """What the folder says of its `name`. `InputError` if that is no `kind`."""
+    try:
+        return kind(**read_json(folder / ABOUT)[name])
+    except (TypeError, KeyError) as error:
+        raise InputError(
+            f"{folder / ABOUT}: says nothing of its {name} that vz can read; get the folder again, or teach the "
+            "language model here by init_model.trained=null"
+        ) from error
+
+
 def _check(folder: Path, name: str, weight: Tensor, own: Mapping[str, Tensor]) -> None:
     if name not in own or own[name].shape != weight.shape:
         raise InputError(
-            f"{folder}: its weight '{name}' does not fit this language model; use the one that it was trained on: "
-            f"{read_json(folder / ABOUT).get('language_model', 'see its README')}"
+            f"{folder}: its weight '{name}' does not fit this language model; use the one that it was trained on "
+            f"({read_json(folder / ABOUT).get('language_model', 'see its README')}), or teach this one by "
+            "init_model.trained=null"
         )

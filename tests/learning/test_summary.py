@@ -6,17 +6,22 @@ import polars as pl
 import pytest
 
 from stages.core.recipe import load
-from tests.learning.arms import ARMS, JUDGED, PROOF
+from tests.learning.arms import ARMS, PROOF
 from tests.learning.page import page
-from tests.learning.summary import Figures, claims, over_seeds, summarise, table
+from tests.learning.rungs import RUNGS
+from tests.learning.summary import Figures, changes, claims, over_seeds, summarise, table
+
+TINY, ENGLISH = RUNGS["tiny"], RUNGS["english"]
 
 
 def evaluation(sampled: float, greedy: float) -> Figures:
     share = {"sampled": 0.3, "greedy": 0.4, "na": 0.01}
     clue = {"true": 0.9, "copied": 0.3, "true_of_civilians_picture": 0.4}
+    change = {"sampled": sampled, "sampled_interval": [sampled - 0.06, sampled + 0.06]}
+    change |= {"greedy": greedy, "greedy_interval": [greedy - 0.06, greedy + 0.06]}
     return {
         "arena": {"win_rate": 0.6, "as_civilians": {"win_rate": 0.7}, "as_spy": {"win_rate": 0.5}},
-        "decision": {"current": share, "opponent": share, "change": {"sampled": sampled, "greedy": greedy}},
+        "decision": {"current": share, "opponent": share, "change": change},
         "clues": {"civilian": clue, "spy": clue},
         "transfer": {"change": 0.0},
     }
@@ -31,6 +36,7 @@ def seed(sampled: float, greedy: float, wins: int, games: int = 100) -> Figures:
         "transfer": pl.DataFrame({"pair_id": pairs, "value": [0.0] * games}),
         "curve": curve,
         "phases": ["decision", "clue"],
+        "abilities": {},
     }
 
 
@@ -54,7 +60,7 @@ def test_wins_are_pooled_over_the_seeds_games():
 
 
 def test_all_claims_hold_for_a_run_that_learned():
-    checked = claims(summarise(learned()))
+    checked = claims(summarise(learned()), TINY)
     assert checked and all(holds for holds, _ in checked.values())
 
 
@@ -72,24 +78,45 @@ def test_all_claims_hold_for_a_run_that_learned():
 def test_a_claim_fails_where_its_figures_do(arm: str, changed: Figures, failing: str):
     read = deepcopy(learned())
     read[arm][12] = changed
-    assert not claims(summarise(read))[failing][0]
+    assert not claims(summarise(read), TINY)[failing][0]
 
 
 def test_a_loss_of_transfer_fails():
     read = learned()
     for one in read["iterative-spo"].values():
         one["transfer"] = one["transfer"].with_columns(value=pl.Series([-1.0] * 5 + [0.0] * 95))
-    assert not claims(summarise(read))["transfer: the interval's low end is above -0.02"][0]
+    assert not claims(summarise(read), TINY)["transfer: the interval's low end is above -0.02"][0]
 
 
 def test_table_and_page_show_every_arm():
     figures = summarise(learned())
     shown = table(figures)
     assert all(f"| {arm} |" in shown for arm in PROOF) and "0.660 [" in shown and "+0.200" in shown
-    text = page(figures, claims(figures))
+    text = page(figures, claims(figures, TINY))
     assert text.count("<svg") >= 5 and "fails" not in text.split("<h2>")[0]
 
 
 @pytest.mark.parametrize("arm", ARMS)
 def test_every_arm_is_a_recipe(arm: str):
-    load("tiny", [*ARMS[arm], *JUDGED])
+    for rung in RUNGS.values():
+        load(rung.recipe, [*ARMS[arm], *rung.judged, *rung.curve])
+
+
+BEFORE = {"captions_right": 0.8, "attributes_right": 0.9, "questions_right": 0.5, "perplexity": 20.0}
+
+
+@pytest.mark.parametrize(
+    ("after", "failing"),
+    [
+        ({}, []),
+        ({"captions_right": 0.78}, ["captions right: no more than 0.01 lower"]),
+        ({"attributes_right": 0.7}, ["attributes right: no more than 0.01 lower"]),
+        ({"perplexity": 20.7}, ["perplexity: no more than 3 % higher"]),
+    ],
+)
+def test_one_english_seed_shows_what_the_model_lost(after: dict[str, float], failing: list[str]):
+    learned = {1: {**seed(0.14, 0.1, 66), "abilities": changes(BEFORE, {**BEFORE, **after})}}
+    figures = summarise({"iterative-spo": learned, "shuffled": {1: seed(0.0, 0.0, 50)}})
+    checked = claims(figures, ENGLISH)
+    assert [claim for claim, (holds, _) in checked.items() if not holds] == failing
+    assert "[+0.080, +0.200]" in checked["sampled accuracy rises by 0.12 on average"][1]  # over transcripts

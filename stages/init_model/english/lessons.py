@@ -58,7 +58,7 @@ def boxed(answer: str) -> str:
 class English:
     """Clues are sentences, and every answer of the game begins with a line of thought."""
 
-    after_seat = 1
+    after_decision = 1
 
     def random_clue(self, dice: random.Random) -> str:
         return sentence(random_claim(dice), dice)
@@ -88,9 +88,12 @@ class English:
     def question(self, view: View, dice: random.Random) -> Lesson:
         return question_lesson(PROMPT_SET, view, FULL, boxed, dice)
 
-    def seat_lesson(self, pair: Pair, game: ScriptedGame, rules: Game) -> Lesson:
-        thought = listing(pair.original.things, BRIEF)
-        return Lesson(vote_prompt(rules, game.spy, game.clues), pair.original.picture, f"{thought} Player {game.spy}")
+    def exam_lesson(self, pair: Pair, game: ScriptedGame, rules: Game) -> Lesson:
+        view, seats = pair.original, range(1, game.spy)
+        verdict = "wrong" if game.spy in game.liars else "right"
+        said = [listing(view.things, BRIEF), *(_verdict(seat, game, view) for seat in seats)]
+        answer = " ".join([*said, f"Player {game.spy} is {verdict}"])
+        return Lesson(vote_prompt(rules, game.spy, game.clues), view.picture, answer)
 
 
 _SPEECH = English()
@@ -169,18 +172,19 @@ def clue_lesson(pair: Pair, rules: Game, wanted: Lessons, dice: random.Random) -
 
 
 def vote_lesson(pair: Pair, rules: Game, wanted: Lessons, dice: random.Random) -> Lesson:
-    """Say what is there, then whose clue does not fit. Some answers are drawn at random: RL keeps work to do."""
+    """Say what is there, then of each player whether the clues fit it, then vote. Some votes are drawn at random."""
     game = scripted_game(pair, rules, wanted, dice, _SPEECH)
-    view = pair.original
-    suspect = _suspect(game, rules, wanted, dice)
-    if suspect is None:
-        answer = f"All clues fit it. {boxed('N/A')}"
-    else:
-        said = [claims_by_sentence()[clue.text] for clue in game.clues if clue.player == suspect]
-        wrong = [claim for claim in said if not claim.is_true(view)]
-        reason = refutation(wrong[0], view) if wrong else "I doubt it"
-        answer = f"Player {suspect} is wrong: {reason}. {boxed(str(suspect))}"
-    return Lesson(vote_prompt(rules, game.spy, game.clues), view.picture, f"{listing(view.things, BRIEF)} {answer}")
+    view, suspect = pair.original, _suspect(game, rules, wanted, dice)
+    said = [listing(view.things, BRIEF), *(_verdict(seat, game, view) for seat in range(1, rules.players + 1))]
+    answer = " ".join([*said, boxed("N/A" if suspect is None else str(suspect))])
+    return Lesson(vote_prompt(rules, game.spy, game.clues), view.picture, answer)
+
+
+def _verdict(seat: int, game: ScriptedGame, view: View) -> str:
+    """Whether all that a player said is true, and if not, why."""
+    said = [claims_by_sentence()[clue.text] for clue in game.clues if clue.player == seat]
+    wrong = [claim for claim in said if not claim.is_true(view)]
+    return f"Player {seat} is wrong: {refutation(wrong[0], view)}." if wrong else f"Player {seat} is right."
 
 
 def _suspect(game: ScriptedGame, rules: Game, wanted: Lessons, dice: random.Random) -> int | None:

@@ -39,6 +39,7 @@ def teach_english(
     untouched = perplexity(model, processor.tokenizer)
     texts = own_texts(model, processor.tokenizer, derive(recipe.seed, "init-model", "plain"))
     add_adapter(model, plan.adapter, recipe.seed)
+    model.set_attn_implementation("eager")  # on a CPU, the usual kernel's backward pass is slow in bfloat16
     teacher = Teacher(plan, recipe.game, model, processor, train, recipe.seed, speech=English(), state=work / STATE)
     teacher.plain = PlainTexts(model, *texts)
     pixels = to_pixels(processor, list(held_out.pictures))
