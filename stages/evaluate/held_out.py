@@ -7,13 +7,12 @@ from pathlib import Path
 
 import polars as pl
 
-from stages.core import tables
 from stages.core.engines import Engine
 from stages.core.errors import InputError
 from stages.core.folder.content import version_of
 from stages.core.game.rules import Deal, deal
 from stages.core.play import playable
-from stages.core.play.playable import check_spy_view
+from stages.core.play.playable import check_spy_view, pairs_of
 from stages.core.recipe import Recipe
 from stages.core.seeds import derive
 from stages.core.vlm.needs import check_models
@@ -29,8 +28,7 @@ def unplayable_pairs(work: Path, recipe: Recipe, games: Path, places: Places) ->
 
 def held_out_pairs(recipe: Recipe, games: Path, left_out: Collection[str] = ()) -> pl.DataFrame:
     """The pairs of `evaluate.split` without `left_out`. `InputError` if there are none, or no pictures for the spy."""
-    pairs = tables.read(games / "pairs.parquet", tables.PAIRS).filter(pl.col("split") == recipe.evaluate.split)
-    pairs = pairs.filter(~pl.col("pair_id").is_in(list(left_out)))
+    pairs = pairs_of(games, recipe.evaluate.split, left_out)
     if pairs.is_empty():
         raise InputError(
             f"{games}: has no pairs of the split '{recipe.evaluate.split}'; make more, choose another with --set "

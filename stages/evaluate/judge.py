@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from stages.core.engines import Engine, Sampling
+from stages.core.engines.asking import Ask, ask_all
 from stages.core.game.prompting import fill
 from stages.core.game.quoting import quoted
 from stages.core.game.readers import read_clue
 from stages.core.game.thinking import read_answer, thinking_tags
 from stages.core.recipe import Recipe
 from stages.core.recipe.load import place_of, prompt_folder
-from stages.evaluate.asking import Ask, ask_all
 from stages.evaluate.held_out import load
 
 JUDGE = "judge"  # the policy's name in the engine
@@ -48,7 +48,7 @@ def judge(
     before = engine.tally.copy()
     load(engine, JUDGE, place)
     try:
-        answers = ask_all(asks, JUDGE, recipe, engine, sampling)
+        answers = ask_all(asks, JUDGE, recipe, engine, sampling, title="judging clues")
     finally:
         engine.unload(JUDGE)
     tags = thinking_tags(recipe.model)

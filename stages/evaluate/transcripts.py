@@ -10,11 +10,11 @@ import polars as pl
 
 from stages.core import tables
 from stages.core.engines import Completion, Engine
+from stages.core.engines.asking import Ask, ask_all, vote_sampling
 from stages.core.game.readers import read_vote
 from stages.core.game.thinking import Tags, read_answer, thinking_tags
 from stages.core.pictures import Picture, picture_hashes
 from stages.core.recipe import Recipe
-from stages.evaluate.asking import Ask, ask_all, vote_sampling
 from stages.evaluate.intervals import figure
 
 POLICIES = ("current", "opponent")
@@ -35,7 +35,8 @@ def vote_on(transcripts: Path, games: Path, recipe: Recipe, engine: Engine) -> p
     tags = thinking_tags(recipe.model)
     for policy in POLICIES:
         for greedy, samples in ((False, recipe.game.votes), (True, 1)):
-            answers = ask_all(asks, policy, recipe, engine, vote_sampling(recipe, greedy=greedy), samples)
+            sampling, title = vote_sampling(recipe, greedy=greedy), f"votes of {policy} on transcripts"
+            answers = ask_all(asks, policy, recipe, engine, sampling, samples, title=title)
             votes += [
                 {**_vote(voter, completion, tags), "policy": policy, "greedy": greedy, "sample": sample}
                 for voter, completions in zip(voters, answers, strict=True)

@@ -2,56 +2,40 @@
 
 from __future__ import annotations
 
-import json
 import unicodedata
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from stages.core import tables
-from stages.core.clevr.questions import KINDS, Question, ask
+from stages.core.clevr import questions
+from stages.core.clevr.questions import Drawn
 from stages.core.engines import Engine
+from stages.core.engines.asking import Ask, ask_all, vote_sampling
 from stages.core.game.prompting import render
 from stages.core.game.readers import read_clue
 from stages.core.game.thinking import read_answer, thinking_tags
 from stages.core.pictures import Picture, picture_hashes
 from stages.core.recipe import Recipe
-from stages.core.seeds import rng
-from stages.evaluate.asking import Ask, ask_all, vote_sampling
 from stages.evaluate.intervals import figure
 from stages.evaluate.transcripts import POLICIES
 
 _NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 _LONGEST_ANSWER = 60  # characters
 
-Drawn = tuple[str, str, str, Question]  # question id, pair id, picture, question
-
 
 def draw_questions(pairs: pl.DataFrame, recipe: Recipe) -> list[Drawn]:
-    """`evaluate.questions` questions about CLEVR pictures, kinds and pictures by turns; none without such pictures."""
-    pictures = [
-        (row["pair_id"], row[name], json.loads(row[scene])["objects"])
-        for row in pairs.filter(pl.col("domain") == "clevr").sort("pair_id").iter_rows(named=True)
-        for name, scene in (("original", "scene"), ("modified", "modified_scene"))
-        if row[scene] is not None
-    ]
-    drawn: list[Drawn] = []
-    tries = 0
-    while pictures and len(drawn) < recipe.evaluate.questions and tries < 20 * recipe.evaluate.questions:
-        number, kind = f"q{tries:06d}", KINDS[len(drawn) % len(KINDS)]
-        pair_id, picture, things = pictures[tries % len(pictures)]
-        tries += 1
-        try:
-            question = ask(kind, things, recipe.evaluate.question_attributes, rng(recipe.seed, "questions", number))
-        except LookupError:
-            continue  # there is no question of this kind about this scene
-        drawn.append((number, pair_id, picture, question))
-    return drawn
+    """`evaluate.questions` questions about CLEVR pictures; none without such pictures."""
+    settings = recipe.evaluate
+    return questions.draw_questions(pairs, settings.questions, settings.question_attributes, recipe.seed, "questions")
 
 
-def answer(drawn: list[Drawn], games: Path, recipe: Recipe, engine: Engine) -> pl.DataFrame:
-    """Both policies' likeliest answers (`tables.ANSWERS`)."""
+def answer(
+    drawn: list[Drawn], games: Path, recipe: Recipe, engine: Engine, policies: Sequence[str] = POLICIES
+) -> pl.DataFrame:
+    """The policies' likeliest answers (`tables.ANSWERS`)."""
     hashes = picture_hashes(games)
     asks = [
         Ask(
@@ -63,8 +47,9 @@ def answer(drawn: list[Drawn], games: Path, recipe: Recipe, engine: Engine) -> p
     ]
     rows: list[dict[str, object]] = []
     tags = thinking_tags(recipe.model)
-    for policy in POLICIES:
-        answers = ask_all(asks, policy, recipe, engine, vote_sampling(recipe, greedy=True))
+    for policy in policies:
+        sampling, title = vote_sampling(recipe, greedy=True), f"questions to {policy}"
+        answers = ask_all(asks, policy, recipe, engine, sampling, title=title)
         for (number, pair_id, picture, question), (completion,) in zip(drawn, answers, strict=True):
             given = read_clue(read_answer(completion.text, tags).said, _LONGEST_ANSWER, completion.truncated)
             rows.append(

@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from stages.core.errors import InputError
 from stages.core.folder.artifact import MANIFEST, manifest_of
 from stages.core.folder.files import read_json
-from stages.core.pages.run_files import Values, flat, read_recipe, read_rows
+from stages.core.pages.benchmarks import round_benchmark
+from stages.core.pages.results import Results
+from stages.core.pages.run_files import Values, flat, read_rows
+from stages.core.yaml_text import read_yaml
 
-RESULTS = {"evaluate": "evaluation.json", "benchmark": "benchmark.json"}  # by the stage that writes it
 CURVES = {
     "acc": "games in which the spy is found",
     "na": "share of N/A votes",
@@ -35,15 +36,6 @@ class Curve:
 
 
 @dataclass(frozen=True)
-class Results:
-    """The figures of a folder that `stage` wrote."""
-
-    stage: str
-    figures: Values
-    settings: Values
-
-
-@dataclass(frozen=True)
 class History:
     """The run, or the single training, that made a checkpoint."""
 
@@ -52,6 +44,7 @@ class History:
     evaluations: list[Values] = field(default_factory=list)
     updates: int | None = None
     data: Values | None = None  # the counts and settings of the games
+    benchmark: Results | None = None  # that the run measured of this checkpoint
 
     @property
     def curves(self) -> list[Curve]:
@@ -71,24 +64,14 @@ def read_history(checkpoint: Path) -> History | None:
     return History(manifest.get("settings", {}), updates=updates) if manifest["stage"] == "train" else None
 
 
-def read_results(folder: Path) -> Results:
-    """The figures of an evaluation or a benchmark. `InputError` for any other folder."""
-    manifest = manifest_of(folder)
-    stage = manifest["stage"]
-    if stage not in RESULTS:
-        raise InputError(f"{folder}: is an output of '{stage}', but results of vz evaluate or vz benchmark are needed")
-    return Results(stage, read_json(folder / RESULTS[stage]), manifest.get("settings", {}))
-
-
 def _of_run(run: Path, checkpoint: Path) -> History:
     made = manifest_of(checkpoint) if (checkpoint / MANIFEST).is_file() else {}
     last = _round_of(checkpoint)  # the run may have gone on since
     rounds, evaluations = (_rows(run / name, last) for name in ("metrics.jsonl", "evaluations.jsonl"))
     games = run / "games"
     data = manifest_of(games) if (games / MANIFEST).is_file() else None
-    return History(
-        read_recipe(run / "recipe.yaml"), rounds, evaluations, made.get("counts", {}).get("run_updates"), data
-    )
+    updates, benchmark = made.get("counts", {}).get("run_updates"), round_benchmark(checkpoint.resolve().parent)
+    return History(read_yaml(run / "recipe.yaml"), rounds, evaluations, updates, data, benchmark)
 
 
 def _round_of(checkpoint: Path) -> int | None:

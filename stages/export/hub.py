@@ -41,7 +41,7 @@ def push(folder: Path, name: str, kind: Kind, *, public: bool = False) -> str:
             ignore_patterns=[MANIFEST],
             commit_message="Exported by vz",
         )
-    except (OSError, ValueError, require("huggingface_hub.errors", EXTRA).HfHubHTTPError) as error:
+    except (OSError, ValueError, require("huggingface_hub.errors", EXTRA).HTTPError) as error:
         raise VzError(
             f"--push {name}: the upload failed: {first_line(error)}; repeat the command, which exports nothing again"
         ) from error

@@ -14,13 +14,14 @@ from stages.core.errors import InputError
 from stages.core.folder import artifact
 from stages.core.folder.artifact import MANIFEST, Outcome, Report
 from stages.core.folder.files import read_json, write_text
+from stages.core.pages.results import read_results
 from stages.core.pages.run_files import flat
 from stages.core.recipe.load import resolve_model
 from stages.core.recipe.model import Model as ModelRecipe
 from stages.core.vlm.adapters import adapter_config
 from stages.core.vlm.merging import check_mergeable, save_merged
 from stages.core.vlm.saving import INDEX, copy_own_files, local_folder, own_files, weight_map
-from stages.export.history import History, read_history, read_results
+from stages.export.history import History, read_history
 from stages.export.model_card import About, license_of, model_card
 from stages.export.stage import LICENSE
 
@@ -139,4 +140,6 @@ def _base_of_full(folder: Path) -> str:
     """The base of full weights that vz trained, as their training named it; of others unknown."""
     made: Mapping[str, Any] = read_json(folder / MANIFEST) if (folder / MANIFEST).is_file() else {}
     recorded = made.get("inputs", {}).get("base", {}) if made.get("stage") == "train" else {}
-    return str(recorded.get("path", "")) if isinstance(recorded, dict) else ""
+    named = str(recorded.get("path", "")) if isinstance(recorded, dict) else ""
+    place = (folder / named).resolve()  # as recorded, relative to the folder
+    return str(place) if named and place.exists() else named

@@ -9,8 +9,11 @@ from pathlib import Path
 
 import yaml
 
+from stages.core.errors import InputError
+from stages.core.pages.results import BENCHMARK_COLUMNS, Results, benchmark_rows
 from stages.core.pages.run_files import Values, flat
-from stages.export.history import History, Results
+from stages.core.yaml_text import parse_yaml
+from stages.export.history import History
 from stages.export.markdown import template
 
 HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
@@ -68,12 +71,15 @@ def model_card(about: About) -> str:
     evaluations = evaluations[-1:] + [
         ("measured for this card", _figures(found.figures)) for found in about.results if found.stage == "evaluate"
     ]
+    given = [found for found in about.results if found.stage == "benchmark"]
+    benchmarks = given or ([history.benchmark] if history and history.benchmark else [])
     text = template("model_card.md.j2").render(
         about=about,
         history=history,
         settings=yaml.safe_dump(settings, sort_keys=False, allow_unicode=True) if settings else "",
         evaluations=[(when, figures) for when, figures in evaluations if figures],
-        benchmarks=[found for found in about.results if found.stage == "benchmark"],
+        benchmarks=[(found.figures.get("note", ""), benchmark_rows(found.figures)) for found in benchmarks],
+        columns=BENCHMARK_COLUMNS,
     )
     return f"---\n{_front_matter(about)}---\n{text}"
 
@@ -81,12 +87,12 @@ def model_card(about: About) -> str:
 def license_of(folder: Path) -> str | None:
     """The license that a model's own card states."""
     card = folder / "README.md"
-    parts = card.read_text(encoding="utf-8").split("---\n") if card.is_file() else []
+    parts = card.read_text(encoding="utf-8", errors="replace").split("---\n") if card.is_file() else []
     if len(parts) < 3 or parts[0].strip():
         return None
     try:
-        found = yaml.safe_load(parts[1])
-    except yaml.YAMLError:
+        found = parse_yaml(parts[1], str(card))
+    except InputError:
         return None
     license = found.get("license") if isinstance(found, dict) else None
     return license if isinstance(license, str) else None

@@ -32,9 +32,12 @@ def run(
     if license is not None and not LICENSE.fullmatch(license):
         raise InputError(f"--license {license}: give the hub's identifier, like apache-2.0, cc-by-4.0, mit or other")
     require("datasets", "train")
+    try:
+        manifest = artifact.manifest_of(games, "make-games")
+    except InputError as error:
+        raise InputError(f"{error}; for a run or a checkpoint, add --to model") from error
 
     def make(work: Path) -> Outcome:
-        manifest = artifact.manifest_of(games, "make-games")
         pairs = tables.read(games / "pairs.parquet", tables.PAIRS)
         splits = _write(pairs, games, work / "data", shard_bytes)
         path = games / "skipped.parquet"

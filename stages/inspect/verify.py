@@ -9,6 +9,7 @@ from stages.core.errors import InputError
 from stages.core.folder.artifact import MANIFEST, Report
 from stages.core.folder.content import Files, damaged_files
 from stages.core.folder.files import read_json
+from stages.core.progress import progress_bar
 
 RECORDS = {MANIFEST: "outputs", "state.json": "files"}  # the files of a stage's output, and of a training state
 
@@ -25,7 +26,9 @@ def verify(folder: Path) -> Report:
     files = [described for _, known in recorded for described in known.values()]
     if not files:
         raise InputError(f"{folder}: no hashes are on record here; give an output folder of vz")
-    damaged = [str(path) for place, known in recorded for path in damaged_files(place, known, full=True)]
+    with progress_bar("verifying files", len(files)) as progress:
+        lost = [damaged_files(place, known, full=True, progress=progress) for place, known in recorded]
+    damaged = [str(path) for paths in lost for path in paths]
     counts = {"files": len(files), "bytes": sum(file["bytes"] for file in files), "damaged": damaged}
     unhashed = sum("sha256" not in file for file in files)
     notes = [f"{unhashed} files are from an earlier version of vz, which recorded only their sizes"] if unhashed else []

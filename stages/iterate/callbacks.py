@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ import polars as pl
 
 from stages.core import tables
 from stages.core.errors import VzError
+from stages.core.printing.terminal import say
 from stages.core.recipe import Recipe
 from stages.core.seeds import rng
 from stages.core.user_code import load_user_object, user_errors
@@ -51,7 +51,7 @@ def call_back(callbacks: dict[str, Callback], finished: FinishedRound) -> list[s
                 callback(finished)
         except VzError as error:
             warnings.append(f"round {finished.number}: the callback failed: {error}")
-            print(f"warning: {warnings[-1]}", file=sys.stderr)
+            say(f"warning: {warnings[-1]}")
     return warnings
 
 

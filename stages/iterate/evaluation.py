@@ -1,19 +1,55 @@
-"""Evaluations inside a run: every `evaluate.every` rounds, the first before round 1."""
+"""Evaluations and benchmarks inside a run: every `evaluate.every` rounds, the first before round 1."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from stages import evaluate, rollout
+from stages import benchmark, evaluate, rollout
+from stages.core import tables
+from stages.core.errors import InputError, MissingExtra
+from stages.core.printing.terminal import say
+from stages.core.recipe import Recipe
 from stages.iterate.dealing import deal_games
 from stages.iterate.round import Round
-from stages.iterate.state import record
+from stages.iterate.state import EVALUATIONS, record
 
-EVALUATIONS = "evaluations.jsonl"
+
+def check_splits(recipe: Recipe, games: Path) -> tuple[Recipe, list[str]]:
+    """The recipe, without evaluations where `games` hold no pairs for them, and a warning that says so.
+
+    `InputError` if the games hold no pairs to train on, or none for a signal on held-out pairs.
+    """
+    held = set(tables.read(games / "pairs.parquet", tables.PAIRS, ["split"])["split"])
+    needed = {"train", "dev"} if recipe.iterate.signal == "heldout" else {"train"}
+    if missing := sorted(needed - held):
+        raise InputError(f"{games}: has no pairs of the split '{missing[0]}', which the run needs; make more")
+    split = recipe.evaluate.split
+    if recipe.evaluate.every == 0 or split in held:
+        return recipe, []
+    off = recipe.evaluate.model_copy(update={"every": 0, "benchmarks": ()})
+    warning = (
+        f"{games}: has no pairs of the split '{split}', so the run is not evaluated; make more, or evaluate it on "
+    )
+    return recipe.model_copy(update={"evaluate": off}), [f"{warning}others with --set evaluate.split=train"]
+
+
+def check_benchmarks(recipe: Recipe) -> None:
+    """`InputError` if what `evaluate.benchmarks` needs is not there."""
+    if recipe.evaluate.benchmarks:
+        try:
+            benchmark.check_ready(_with_suite(recipe))
+        except MissingExtra as error:
+            raise InputError(f"evaluate.benchmarks: {error}, or leave it empty") from error
+
+
+def room_for_benchmarks(recipe: Recipe) -> Recipe:
+    """The recipe that the run's engine opens with."""
+    return benchmark.with_room(recipe) if recipe.evaluate.benchmarks else recipe
 
 
 def evaluate_if_due(this: Round, model: str | Path) -> None:
-    """Evaluate `model`, the policy after a round, if it is its turn; append its figures to `evaluations.jsonl`.
+    """Evaluate and benchmark `model`, the policy after a round, if it is its turn. The figures of the evaluation are
+    appended to `evaluations.jsonl`.
 
     All evaluations of a run vote on the same transcripts, which its base model plays with itself once.
     """
@@ -30,6 +66,29 @@ def evaluate_if_due(this: Round, model: str | Path) -> None:
         overwrite=True,  # a run that is continued may ask for other evaluations
     )
     record(this.run / EVALUATIONS, {"iteration": this.number, **report.counts})
+    if this.recipe.evaluate.benchmarks:
+        _benchmark(this, model)
+
+
+def _benchmark(this: Round, model: str | Path) -> None:
+    """Ask `model` and the run's base the questions of `evaluate.benchmarks`. The base is asked once: its answers are in
+    the cache of vz benchmark."""
+    report = benchmark.run(
+        _with_suite(this.recipe),
+        this.folder / "benchmark",
+        model=model,
+        base=this.base,
+        engine=this.engine,
+        overwrite=True,
+    )
+    for warning in report.warnings:
+        say(f"warning: benchmarks after round {this.number}: {warning}")
+
+
+def _with_suite(recipe: Recipe) -> Recipe:
+    """The recipe whose benchmark is `evaluate.benchmarks`."""
+    asked = {"suite": recipe.evaluate.benchmarks, "questions": recipe.evaluate.benchmark_questions}
+    return recipe.model_copy(update={"benchmark": recipe.benchmark.model_copy(update=asked)})
 
 
 def _transcripts(this: Round) -> Path:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from stages.core.errors import InputError
 from stages.core.folder.artifact import MANIFEST
 from stages.core.folder.files import delete_folder, read_json
 from stages.core.recipe import Recipe
+from stages.iterate.alarms import reach
 from stages.iterate.opponents import name_of, number_of
 from stages.iterate.state import State, read_round
 from stages.train.state import UPDATES
@@ -59,11 +61,12 @@ def prune(run: Path, recipe: Recipe, state: State, oldest: int) -> None:
     last, every = state.iteration, recipe.iterate.keep_every
     if recipe.iterate.play_ahead:  # the policy before the last plays the next round, or has played it
         oldest = min(oldest, last - 1)
+    oldest = min(oldest, last - reach(recipe))  # to which an alarm may roll the run back
     there = {number_of(folder.parent.name): folder for folder in run.glob("round-*/checkpoint")}
     with_weights = sorted(number for number, folder in there.items() if number <= last and has_weights(folder))
     keep = {number for number in there if number >= oldest or (every and number % every == 0)}
     keep |= set(with_weights[-recipe.iterate.keep_checkpoints :])
-    keep |= {int(state.best["iteration"])} if state.best else set()
+    keep |= {state.best.iteration} if state.best else set()
     keep |= {number_of(name) for name in state.opponents}
     ends = [state, *(end.state for number in range(max(1, oldest), last) if (end := read_round(run / name_of(number))))]
     keep |= {number_of(Path(end.switched).parent.name) for end in ends if end.switched}
@@ -76,6 +79,14 @@ def prune(run: Path, recipe: Recipe, state: State, oldest: int) -> None:
 def states_of(run: Path) -> list[Path]:
     """The training states of a run, without the one that is being written now, which has a hidden name."""
     return sorted(folder for folder in run.glob(f"{STATES}/*") if not folder.name.startswith("."))
+
+
+def kept_states(states: Sequence[tuple[int, Path]], back: int) -> list[tuple[int, Path]]:
+    """Of the training states on disk by their rounds, those that stay: the newest, and as many before them as the run
+    needs to be rolled back by `back` rounds."""
+    newest = states[-1][0]
+    reached = [place for place, (number, _) in enumerate(states) if number <= newest - back]
+    return list(states[min(max(reached, default=0), max(0, len(states) - NEWEST)) :])
 
 
 def prune_states(run: Path, keep: list[Path]) -> None:

@@ -34,6 +34,9 @@ from stages.iterate.state import (
 from stages.train.state import is_whole, read_info
 
 LOST = "missing or changed since it was written"
+OUTSIDE = "outside"  # in the run: answers to prompts outside the game
+GUARD = "guard"  # in the run, and in rounds: answers to the guard set
+AGAIN = {"games": "drawn again when a round needs it", OUTSIDE: "answered again", GUARD: "answered again"}
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class ResumePoint:
     reached: int  # the last round that was finished
     lost: list[Path]  # files and folders without which later rounds are not whole
     trained: int = 0  # the round after which the newest training state on disk is; 0: training begins anew
-    training_state: Path | None = None  # that state
+    training_states: tuple[tuple[int, Path], ...] = ()  # it and those before it, by their rounds, the newest last
 
     @property
     def last(self) -> int:
@@ -56,16 +59,18 @@ class ResumePoint:
         return range(self.trained + 1, self.last + 1)
 
 
-def find_resume_point(run: Path, *, full: bool) -> ResumePoint:
-    """Check the rounds of `run`, newest first: sizes, beginnings and ends of files or, with `full`, every byte."""
+def find_resume_point(run: Path, *, full: bool, until: int | None = None) -> ResumePoint:
+    """Check the rounds of `run`, or those up to `until`, newest first: sizes, beginnings and ends of files or, with
+    `full`, every byte."""
     search, lost = _Search(run, full), dict[Path, None]()
     reached = max(search.states, default=0)
-    for number in sorted(search.states, reverse=True):
+    for number in sorted((each for each in search.states if until is None or each <= until), reverse=True):
         known = [trained for trained in sorted(search.trained, reverse=True) if trained <= number]
         for trained in [*known, 0]:
             missing = list(search.missing(number, trained))
             if not missing:
-                return ResumePoint(search.states[number], reached, list(lost), trained, search.trained.get(trained))
+                states = tuple(sorted(each for each in search.trained.items() if each[0] <= trained))
+                return ResumePoint(search.states[number], reached, list(lost), trained, states)
             if trained or not known:
                 lost |= dict.fromkeys(missing)
     return ResumePoint(None, reached, list(lost))
@@ -88,6 +93,8 @@ class _Search:
             yield from self._lost(state.played, "rollouts")
             if (self._run / name_of(state.played) / "signal").is_dir():
                 yield from self._lost(state.played, "signal/rollouts")
+            if (self._run / name_of(state.played) / GUARD).is_dir():
+                yield from self._lost(state.played, GUARD)
         if trained and not is_whole(self.trained[trained], self._id(trained), full=self._full):
             yield self.trained[trained]
         for round in again:
@@ -134,7 +141,7 @@ def go_back(run: Path, point: ResumePoint, *, full: bool) -> list[str]:
         folder, parts = manifest.parent, manifest.relative_to(run).parts
         if any(part.startswith(".") for part in parts) or not (lost := damaged(folder, full=full)):
             continue
-        outcome = "drawn again when a round needs it" if folder == run / "games" else "the run goes on without it"
+        outcome = AGAIN.get(str(folder.relative_to(run)), "the run goes on without it")
         if parts[0].startswith("round-") and number_of(parts[0]) > last:
             shutil.rmtree(folder)
             outcome = f"{folder.name} is made again"

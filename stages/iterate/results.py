@@ -2,33 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from statistics import fmean
 
 from stages.core.folder.artifact import Report
 from stages.iterate import opponents
+from stages.iterate.alarms import adapting, factors_after, raised
+from stages.iterate.guard import guard_figures
 from stages.iterate.keeping import checkpoint_of, has_weights
 from stages.iterate.opponents import Records
 from stages.iterate.round import Judged, Round
 from stages.iterate.run_folder import prompts_version
 from stages.iterate.schedule import advance
-from stages.iterate.state import METRICS, Metrics, State, read_lines
+from stages.iterate.state import Best, Metrics, State, rounds_until
 
 FROM_PLAYING = (
     "completion_tokens", "truncated", "truncated_thoughts", "unreadable_clues", "repeated_clues", "clue_entropy",
     "vote_entropy",
 )  # fmt: skip
-LEAST_ENTROPY = 0.3  # share of the first rounds' entropy below which there is a warning
-WINDOW = 3  # rounds in an average of entropies, since single rounds are noisy
 
 
 def before_training(this: Round, judged: Judged) -> State:
     """The state after the round, as far as its games decide it: all but what training adds (`after_training`)."""
     scored, signal, policy = judged.scored.counts, judged.signal.counts, judged.played.policy
     schedule, best = advance(this.state.schedule, signal["acc"], signal["na"], this.recipe.iterate), this.state.best
-    if best is None or scored["vote_accuracy"] > best["vote_accuracy"]:
-        best = {"iteration": policy, "vote_accuracy": scored["vote_accuracy"]}
+    if best is None or scored["vote_accuracy"] > best.vote_accuracy:
+        best = Best(policy, scored["vote_accuracy"])
     switches = schedule.phase != this.state.schedule.phase
     checkpoint = str(checkpoint_of(this.run, this.number).relative_to(this.run))
     pool = opponents.with_results(this.state.opponents, _results(judged))
@@ -76,11 +74,11 @@ def metrics_of(this: Round, judged: Judged, trained: Report, after: State) -> Me
     }
     if this.recipe.iterate.play_ahead:
         metrics["played_by"] = judged.played.policy
+    if judged.played.guard is not None:
+        metrics["guard"] = guard_figures(this.run, judged.played.guard)
     if this.recipe.iterate.opponents.share > 0:
         results = _results(judged)
         metrics["opponents"] = opponents.metrics_of(opponents.with_results(this.state.opponents, results), results)
-    earlier = [row for row in read_lines(this.run / METRICS) if row["iteration"] < this.number]
-    metrics["warnings"] += falling_entropy([*earlier, metrics])
     return metrics
 
 
@@ -95,16 +93,16 @@ def _results(judged: Judged) -> Records:
     return opponents.results(judged.played.dealt.out, judged.scored.out)
 
 
-def falling_entropy(rounds: Sequence[Metrics]) -> Iterator[str]:
-    """A warning for each entropy whose mean over the last rounds is below LEAST_ENTROPY times that over the first.
-
-    A policy whose answers grow more and more alike explores less, and its votes lose their variance. `rounds` are the
-    metrics of all rounds so far. Rounds without log-probs are ignored.
-    """
-    for what in ("clue", "vote"):
-        known = [row[f"{what}_entropy"] for row in rounds if row.get(f"{what}_entropy") is not None]
-        if len(known) > WINDOW and (last := fmean(known[-WINDOW:])) < LEAST_ENTROPY * (first := fmean(known[:WINDOW])):
-            yield (
-                f"the entropy of {what}s has fallen to {last:.2g} nats per token, from {first:.2g} in the first rounds "
-                f"({last / first:.0%}): raise train.kl, or lower train.learning_rate"
-            )
+def with_alarms(this: Round, metrics: Metrics, state: State) -> tuple[Metrics, State]:
+    """The round's metrics and the state after it, with what the alarms say and change."""
+    alarms = this.recipe.iterate.alarms
+    earlier = rounds_until(this.run, this.number - 1)
+    found = raised([*earlier, metrics], alarms)
+    names = adapting(found, earlier, alarms)
+    after = replace(state, factors=factors_after(state.factors, names, alarms))
+    warnings = [alarm.warning for alarm in found]
+    for name in names:
+        weight = alarms.all()[name].weight
+        warnings.append(f"alarm {name} adapts: from the next round on, train.{weight} × {after.factors[weight]:g}")
+    said = {"alarms": list(dict.fromkeys(alarm.name for alarm in found)), "adapted": names, "factors": state.factors}
+    return {**metrics, **said, "warnings": metrics["warnings"] + warnings}, after

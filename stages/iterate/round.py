@@ -20,8 +20,10 @@ from stages.core.recipe import Recipe
 from stages.core.recipe.load import place_of
 from stages.iterate import opponents
 from stages.iterate.dealing import deal_games
+from stages.iterate.guard import answer_guard, is_due
 from stages.iterate.keeping import checkpoint_of
 from stages.iterate.opponents import BASE, CURRENT, name_of
+from stages.iterate.recovery import GUARD
 from stages.iterate.state import State
 
 
@@ -32,6 +34,7 @@ class Played:
     dealt: Report
     rollouts: Report
     signal: Report | None
+    guard: Report | None  # the policy's answers to the guard set, if they were due
     policy: int  # the round after which the policy that played was the current one
 
 
@@ -82,7 +85,8 @@ class Round:
         dev = self.timed("deal", lambda: self._deal("signal/games", "dev")) if heldout else None  # noticed at once
         rollouts = self.timed("rollout", lambda: self._rollout(dealt, "rollouts", "train", weights))
         signal = self.timed("signal", lambda: self._rollout(dev, "signal/rollouts", "dev", weights)) if dev else None
-        return Played(dealt, rollouts, signal, policy)
+        guard = self.timed("guard", lambda: self._guard(weights)) if is_due(self.recipe, self.number) else None
+        return Played(dealt, rollouts, signal, guard, policy)
 
     def judge(self, played: Played) -> Judged:
         """Score the games and choose the rows that train."""
@@ -119,6 +123,9 @@ class Round:
             opponents=self._drawn if trains else (),
             left_out=self.left_out,
         )
+
+    def _guard(self, weights: str | Path) -> Report:
+        return answer_guard(self.folder / GUARD, self.recipe, self.games, weights, self.left_out, self.engine)
 
     @property
     def _drawn(self) -> list[str]:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from stages.core.clock import clock
 from stages.core.folder.artifact import Report
+from stages.core.folder.content import unchanging
 from stages.iterate.ahead import meanwhile, player
+from stages.iterate.alarms import stop_if_alarmed
 from stages.iterate.evaluation import evaluate_if_due
 from stages.iterate.keeping import checkpoint_of, is_saved
-from stages.iterate.results import after_training, before_training, metrics_of, timings_of
+from stages.iterate.recovery import ResumePoint, find_resume_point
+from stages.iterate.results import after_training, before_training, metrics_of, timings_of, with_alarms
+from stages.iterate.rollback import plan_if_due, roll_back
 from stages.iterate.round import Played, Round
-from stages.iterate.state import Metrics, State
+from stages.iterate.run_folder import refuse_edited_files
+from stages.iterate.state import Metrics, State, rounds_until
 from stages.iterate.timing import breakdown
-from stages.iterate.training import Training, planned_updates
+from stages.iterate.training import Training, open_training, planned_updates
 
 
 @dataclass(frozen=True)
@@ -43,7 +49,7 @@ class Rounds:
         state = before_training(this, judged)
         trained = self._train(this, state)
         after = after_training(this, state, trained, self._ahead[0].number if self._ahead else 0)
-        metrics = metrics_of(this, judged, trained, after)
+        metrics, after = with_alarms(this, metrics_of(this, judged, trained, after), after)
         timings = timings_of(this, judged) | breakdown(clock.lap())
         if this.is_evaluated:
             self._training.sleep()
@@ -75,3 +81,28 @@ class Rounds:
             with clock.part("waiting for the next round's games"):
                 self._ahead = following, playing.result()
         return trained
+
+
+def finish_rounds(
+    this: Round, point: ResumePoint, inputs: dict[str, str], end: Callable[[Finished, Training], State]
+) -> State:
+    """All rounds that are left, and those that an alarm rolls back again. Returns the state after the last."""
+    run, recipe = this.run, this.recipe
+    while True:
+        with open_training(run, recipe, this.games, point) as training, unchanging(this.games):
+            clock.start()
+            all_rounds = Rounds(training)
+            while this.state.iteration < recipe.iterate.rounds:
+                refuse_edited_files(run, recipe, inputs)
+                so_far = rounds_until(run, this.state.iteration)
+                stop_if_alarmed(so_far, recipe.iterate.alarms, run)
+                if plan_if_due(run, recipe, so_far, this.state):
+                    break
+                this = replace(this, number=this.state.iteration + 1, seconds={})
+                this = replace(this, state=end(all_rounds.finish(this), training))
+            else:
+                return this.state
+        roll_back(run)
+        point = find_resume_point(run, full=False)
+        assert point.state is not None  # the run has been rolled back to it
+        this = replace(this, state=point.state)

@@ -5,18 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from stages import make_games
 from stages.core.errors import InputError
 from stages.core.folder.artifact import FORMAT, MANIFEST
 from stages.core.folder.content import content_hash, known_as
-from stages.core.folder.files import delete_folder, read_json, sha256_text, to_json, write_json, write_text
-from stages.core.folder.manifest import differences
+from stages.core.folder.files import delete_folder, sha256_text, to_json, write_json, write_text
+from stages.core.folder.manifest import differences, read_manifest
 from stages.core.recipe import Recipe, dump
 from stages.core.recipe.load import parse, prompt_files
 from stages.core.user_code import is_user_file
+from stages.core.yaml_text import read_yaml
 from stages.iterate.recovery import damaged
+from stages.outside.prompts import texts_of
 
 RECIPE, STAGE = "recipe.yaml", "iterate"
 MADE = "made_games"  # in the manifest: the content of the games that the run made for itself
@@ -26,6 +26,8 @@ PROMPTS = {"prompts", "chat template"}  # inputs that may be edited while a run 
 def inputs_of(recipe: Recipe, base: str | Path, games: Path | None) -> dict[str, str]:
     """What a run is made from, by content: its base model, prompts, user files, other policies, and games if given."""
     read = {"base": base, **prompt_files(recipe), **recipe.user_files()} | ({"games": games} if games else {})
+    if recipe.train.outside_rows:
+        read["texts outside the game"] = texts_of(recipe)
     seats = {f"policy of the {role}": known_as(policy) for role, policy in recipe.rollout.seats.model_dump().items()}
     return {"games": "made by the run", **{name: content_hash(place) for name, place in read.items()}, **seats}
 
@@ -44,7 +46,7 @@ def begin(out: Path, recipe: Recipe, inputs: dict[str, str], *, overwrite: bool,
     if has_begun(out):
         difference, only_prompts = _difference(out, recipe, inputs)
         if not difference or (only_prompts and new_prompts):
-            made = {name: value for name, value in read_json(out / MANIFEST).items() if name == MADE}
+            made = {name: value for name, value in read_manifest(out).items() if name == MADE}
         elif overwrite:
             delete_folder(out)
         else:
@@ -58,6 +60,16 @@ def begin(out: Path, recipe: Recipe, inputs: dict[str, str], *, overwrite: bool,
     write_text(out / RECIPE, dump(recipe))
 
 
+def refuse_edited_files(out: Path, recipe: Recipe, inputs: dict[str, str]) -> None:
+    """A run uses the prompts and user files that it read at its start, so other ones need another start."""
+    for name, place in {**prompt_files(recipe), **recipe.user_files()}.items():
+        if content_hash(place) != inputs[name]:
+            remedy = ", or continue with the new ones with --new-prompts" if name in PROMPTS else ""
+            raise InputError(
+                f"{place}: edited while {out} was running ({name}); undo the edit and repeat the command{remedy}"
+            )
+
+
 def has_begun(out: Path) -> bool:
     return out.exists() and any(path for path in out.iterdir() if not path.name.startswith("."))
 
@@ -67,7 +79,7 @@ def own_games(out: Path, recipe: Recipe, *, full: bool, overwrite: bool) -> Path
 
     Pictures that were lost are drawn again. `InputError` if they come out otherwise than they were.
     """
-    folder, manifest = out / "games", read_json(out / MANIFEST)
+    folder, manifest = out / "games", read_manifest(out)
     known = manifest.get(MADE)
     if known is None and not (has_rounds(out) and (folder / MANIFEST).is_file()):
         make_games.run(recipe, folder, overwrite=overwrite)
@@ -89,17 +101,18 @@ def has_rounds(out: Path) -> bool:
 
 def _difference(out: Path, recipe: Recipe, inputs: dict[str, str]) -> tuple[str, bool]:
     """In what the run at `out` differs, in words ("" if in nothing), and whether it is only in its prompts."""
-    if not (out / MANIFEST).is_file() or read_json(out / MANIFEST).get("stage") != STAGE:
+    if not (out / MANIFEST).is_file() or read_manifest(out).get("stage") != STAGE:
         raise InputError(f"{out}: exists and is no run of vz iterate; choose another --out")
     if not (out / RECIPE).is_file() or not has_rounds(out):
         return "", False  # killed before round 1: the run may begin with other settings
-    body = yaml.safe_load((out / RECIPE).read_text(encoding="utf-8"))
+    body = read_yaml(out / RECIPE)
     for key, file in recipe.user_files().items():  # known by content, wherever they are
         section, name = key.split(".")
-        if is_user_file(body[section].get(name)):
-            body[section][name] = str(file)
+        held = body.get(section)
+        if isinstance(held, dict) and is_user_file(held.get(name)):
+            held[name] = str(file)
     began = parse(body, str(out / RECIPE))
-    manifest = read_json(out / MANIFEST)
+    manifest = read_manifest(out)
     known = manifest["inputs"]
     if manifest["format"] < FORMAT:  # earlier versions named fewer inputs
         inputs = {name: inputs[name] for name in known if name in inputs}
@@ -110,7 +123,8 @@ def _difference(out: Path, recipe: Recipe, inputs: dict[str, str]) -> tuple[str,
 
 
 def _settings(recipe: Recipe) -> dict[str, Any]:
-    """What a round depends on, without what `inputs_of` knows by content. Evaluations may change at any time."""
-    body = recipe.settings(*(set(type(recipe).model_fields) - {"evaluate"}))
+    """What a round depends on, without what `inputs_of` knows by content. Evaluations and benchmarks may change at any
+    time."""
+    body = recipe.settings(*(set(type(recipe).model_fields) - {"evaluate", "benchmark"}))
     del body["rollout"]["seats"]
     return body

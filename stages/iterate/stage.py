@@ -2,39 +2,50 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import polars as pl
 
-from stages import init_model, score, train
+from stages import init_model, score, track, train
 from stages.core import tables, vlm
-from stages.core.clock import clock
 from stages.core.engines import Engine, open_engine
 from stages.core.errors import InputError
 from stages.core.folder import artifact
 from stages.core.folder.artifact import Report
+from stages.core.folder.faults import disk_full_is_an_error
 from stages.core.folder.files import delete_folder
 from stages.core.play import playable
 from stages.core.play.folder import PAIR
+from stages.core.printing.terminal import say
 from stages.core.recipe import Recipe
-from stages.core.recipe.load import place_of, prompt_files
+from stages.core.recipe.load import place_of
 from stages.core.recipe.served import is_served
 from stages.core.vlm.needs import check_models
 from stages.iterate.ahead import check_apart
 from stages.iterate.callbacks import Callback, FinishedRound, call_back, load_callbacks, sample_games
-from stages.iterate.evaluation import evaluate_if_due
+from stages.iterate.evaluation import check_benchmarks, check_splits, evaluate_if_due, room_for_benchmarks
+from stages.iterate.guard import answer_at_start
 from stages.iterate.keeping import prune
+from stages.iterate.outside import answer_outside
 from stages.iterate.recovery import LOST, ResumePoint, find_resume_point, go_back
+from stages.iterate.rollback import roll_back
 from stages.iterate.round import Round
-from stages.iterate.rounds import Finished, Rounds
-from stages.iterate.run_folder import PROMPTS, begin, has_begun, has_rounds, inputs_of, own_games
+from stages.iterate.rounds import Finished, finish_rounds
+from stages.iterate.run_folder import begin, has_begun, has_rounds, inputs_of, own_games
 from stages.iterate.schedule import start
-from stages.iterate.state import METRICS, TIMINGS, Metrics, State, read_lines, record, write_round, write_state
+from stages.iterate.state import (
+    METRICS,
+    TIMINGS,
+    Metrics,
+    State,
+    read_lines,
+    record,
+    write_round,
+    write_state,
+)
 from stages.iterate.training import Training, open_training
 from stages.rollout import preflight
 from stages.train.accelerate_file import spread_of
@@ -68,7 +79,7 @@ def run(
     inputs = inputs_of(recipe, base, games)
     if overwrite:
         artifact.refuse_to_replace_an_input(out, {"base": base} | ({"games": games} if games else {}))
-    with artifact.locked(out) as power_was_cut, ExitStack() as stack:
+    with disk_full_is_an_error(out), artifact.locked(out) as power_was_cut, ExitStack() as stack:
         live, unplayable = engine, None
         if not has_begun(out):  # what cannot be played, loaded or held is named before anything is written
             live = live or stack.enter_context(_engine(recipe, base))
@@ -78,27 +89,38 @@ def run(
         full = power_was_cut or overwrite
         point, warnings = _resume(out, recipe, inputs, full=full, overwrite=overwrite)
         state, rounds = point.state or State(0, start(recipe.iterate)), recipe.iterate.rounds
+        tracking = stack.enter_context(track.open_tracking(out, recipe.track))
+        if point.last:
+            tracking.tell(point.last)
         prune(out, recipe, state, point.trained)  # a kill may have left old checkpoints
         if point.last < rounds:
             live = live or stack.enter_context(_engine(recipe, base))
             pictures = (games or own_games(out, recipe, full=full, overwrite=overwrite)).resolve()
+            recipe, notes = check_splits(recipe, pictures)
+            warnings += _told(notes)
             found = _unplayable(out, recipe, pictures) if unplayable is None else unplayable
             left_out = playable.write_list(out, recipe, found, _left_out_before(out))
             this = Round(out, recipe, pictures, live, point.last, state, left_out)
             if point.last == 0:
                 _before_round_1(this, on_preflight)
-            with open_training(out, recipe, pictures, point) as training:
-                clock.start()
-                all_rounds = Rounds(training)
-                for number in range(point.last + 1, rounds + 1):
-                    _refuse_edited_files(out, recipe, inputs)
-                    this = replace(this, number=number, state=state, seconds={})
-                    state = _end(all_rounds.finish(this), training, callbacks, on_round, warnings)
+                tracking.tell(0)
+            answer_outside(out, recipe, pictures, left_out, full=full, engine=live)
+            answer_at_start(out, recipe, pictures, left_out, full=full, engine=live)
+
+            def end(finished: Finished, training: Training) -> State:
+                after = _end(finished, training, callbacks, on_round, warnings)
+                tracking.tell(after.iteration)
+                return after
+
+            state = finish_rounds(this, point, inputs, end)
         elif point.to_repeat:
-            with open_training(out, recipe, games or own_games(out, recipe, full=full, overwrite=overwrite), point):
+            pictures = games or own_games(out, recipe, full=full, overwrite=overwrite)
+            answer_outside(out, recipe, pictures, _left_out_before(out) or (), full=full)
+            with open_training(out, recipe, pictures, point):
                 pass  # the state after the last round was not on disk yet
         prune(out, recipe, state, state.iteration)
         done = point.last < state.iteration or point.to_repeat
+        warnings += tracking.finish()
         return _report(out, state, "done" if done else "up to date", warnings)
 
 
@@ -139,6 +161,8 @@ def _check(recipe: Recipe, games: Path | None) -> dict[str, Callback]:
         pairs = tables.read(games / "pairs.parquet", tables.PAIRS, ["pair_id", "modified"])
         playable.check_spy_view(pairs, recipe.game.spy_view)
     score.Rewards.of(recipe.score)
+    track.check_ready(recipe.track)
+    check_benchmarks(recipe)
     return load_callbacks(recipe)
 
 
@@ -149,7 +173,7 @@ def _engine(recipe: Recipe, base: str | Path) -> Engine:
     check_apart(recipe)
     if _trains_here(recipe):
         train.estimate(recipe, place=base).require_fit()
-    return open_engine(recipe)
+    return open_engine(room_for_benchmarks(recipe))
 
 
 def _trains_here(recipe: Recipe) -> bool:
@@ -171,6 +195,7 @@ def _resume(
     out: Path, recipe: Recipe, inputs: dict[str, str], *, full: bool, overwrite: bool
 ) -> tuple[ResumePoint, list[str]]:
     """Where the run goes on, and warnings about what was lost, which it prints."""
+    roll_back(out)  # a kill may have come before it was done
     point = find_resume_point(out, full=full)
     if point.state is None and point.reached > 1:  # several rounds would run again, which nobody wants unasked
         if not overwrite:
@@ -181,10 +206,14 @@ def _resume(
         delete_folder(out)
         begin(out, recipe, inputs, overwrite=True, new_prompts=False)
         point = find_resume_point(out, full=False)
-    warnings = go_back(out, point, full=full)
+    return point, _told(go_back(out, point, full=full))
+
+
+def _told(warnings: list[str]) -> list[str]:
+    """The warnings, which are printed at once."""
     for warning in warnings:
-        print(f"warning: {warning}", file=sys.stderr)
-    return point, warnings
+        say(f"warning: {warning}")
+    return warnings
 
 
 def _before_round_1(this: Round, on_preflight: Callable[[Report], None] | None) -> None:
@@ -214,16 +243,6 @@ def _estimated(this: Round, report: Report) -> dict[str, float]:
     return found.after_preflight(report.timings["round_seconds_at_most"], clue, vote)
 
 
-def _refuse_edited_files(out: Path, recipe: Recipe, inputs: dict[str, str]) -> None:
-    """A run uses the prompts and user files that it read at its start, so other ones need another start."""
-    for name, place in {**prompt_files(recipe), **recipe.user_files()}.items():
-        if artifact.content_hash(place) != inputs[name]:
-            remedy = ", or continue with the new ones with --new-prompts" if name in PROMPTS else ""
-            raise InputError(
-                f"{place}: edited while {out} was running ({name}); undo the edit and repeat the command{remedy}"
-            )
-
-
 def _end(
     finished: Finished,
     training: Training,
@@ -250,8 +269,8 @@ def _end(
 def _report(out: Path, state: State, status: str, warnings: list[str]) -> Report:
     rounds, best = read_lines(out / METRICS), None
     if state.best is not None:  # its votes were right most often, which is seen in the round after the one that made it
-        made = int(state.best["iteration"])
-        best = {"made in round": made, "played in round": made + 1, "vote accuracy": state.best["vote_accuracy"]}
+        made = state.best.iteration
+        best = {"made in round": made, "played in round": made + 1, "vote accuracy": state.best.vote_accuracy}
     counts = {
         "rounds": state.iteration,
         "updates": state.updates,

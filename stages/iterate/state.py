@@ -23,9 +23,21 @@ Metrics = dict[str, Any]
 STATE = "state.json"
 METRICS = "metrics.jsonl"  # a row for each round
 TIMINGS = "timings.jsonl"  # the same, but not comparable between runs
+EVALUATIONS = "evaluations.jsonl"  # a row for each evaluation
 ROUND = "round.json"  # in a finished round's folder: the state after it, and its metrics
 
+# What a row has at least. A row of metrics that lacks it counts as lost, and is restored from its round.
+ROWS: dict[str, dict[str, type]] = {METRICS: {"iteration": int, "phase": str, "warnings": list}}
+
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Best:
+    """The policy whose votes were right most often, by the round that made it."""
+
+    iteration: int
+    vote_accuracy: float
 
 
 @dataclass(frozen=True)
@@ -38,8 +50,9 @@ class State:
     updates: int = 0  # optimizer steps so far
     baselines: dict[str, float] = field(default_factory=lambda: {"spy": 0.0, "civilian": 0.0})
     switched: str | None = None  # the checkpoint at the last change of phase; None: the base model
-    best: dict[str, Any] | None = None  # {"iteration", "vote_accuracy"} of the best policy that has played
+    best: Best | None = None  # of the policies that have played
     played: int = 0  # the round whose games were played ahead; 0 if none were
+    factors: dict[str, float] = field(default_factory=dict)  # of weights of training, as alarms have adapted them
     opponents: dict[str, Record] = field(default_factory=dict)  # the pool, and how often its members were beaten
 
 
@@ -53,7 +66,7 @@ class RoundEnd:
 
 def read_state(run: Path) -> State | None:
     """The state of a run; None if there is none, or none that can be read: a power cut may have emptied the file."""
-    return _read(run / STATE, State)
+    return read_as(run / STATE, State)
 
 
 def write_state(run: Path, state: State) -> None:
@@ -62,15 +75,19 @@ def write_state(run: Path, state: State) -> None:
 
 def read_round(folder: Path) -> RoundEnd | None:
     """The end of the round in `folder`; None if it is not finished or its file cannot be read."""
-    return _read(folder / ROUND, RoundEnd)
+    end = read_as(folder / ROUND, RoundEnd)
+    return end if end and _is_row(end.metrics, METRICS) else None
 
 
 def write_round(folder: Path, state: State, metrics: Metrics) -> None:
     write_json(folder / ROUND, {"state": asdict(state), "metrics": metrics})
 
 
-def _read(path: Path, kind: type[T]) -> T | None:
-    """None if there is no file or it is no JSON. `InputError` if it is JSON that this version of vz does not know."""
+def read_as(path: Path, kind: type[T]) -> T | None:
+    """What a file of the run holds. None if there is no file or it is no JSON.
+
+    `InputError` if it is JSON that this version of vz does not know.
+    """
     try:
         body = read_json(path)
     except InputError:
@@ -90,9 +107,20 @@ def read_lines(path: Path) -> list[Metrics]:
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else ():
         with suppress(ValueError):
             row = json.loads(line)
-            if isinstance(row, dict) and "iteration" in row:
+            if _is_row(row, path.name):
                 rows.append(row)
     return rows
+
+
+def _is_row(row: object, name: str) -> bool:
+    """Whether it has what a row of the file `name` has at least."""
+    wanted = ROWS.get(name, {"iteration": int})
+    return isinstance(row, dict) and all(isinstance(row.get(key), kind) for key, kind in wanted.items())
+
+
+def rounds_until(run: Path, last: int) -> list[Metrics]:
+    """The metrics of all rounds up to `last`. A kill may have left those of a round that was not finished."""
+    return [row for row in read_lines(run / METRICS) if row["iteration"] <= last]
 
 
 def write_lines(path: Path, rows: Iterable[Metrics]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import shutil
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,12 +14,24 @@ from stages.core.folder.artifact import MANIFEST, Report
 from stages.core.folder.content import version_of
 from stages.core.folder.files import read_json
 from stages.core.play.live import completions_of
+from stages.core.printing.terminal import say
 from stages.core.recipe import Recipe
 from stages.core.recipe.load import place_of
 from stages.core.vlm.saving import local_folder
+from stages.iterate.alarms import reach, with_factors
 from stages.iterate.handover import handover_folder
-from stages.iterate.keeping import NEWEST, STATES, checkpoint_of, has_weights, is_saved, prune_states, state_id_of
+from stages.iterate.keeping import (
+    NEWEST,
+    STATES,
+    checkpoint_of,
+    has_weights,
+    is_saved,
+    kept_states,
+    prune_states,
+    state_id_of,
+)
 from stages.iterate.opponents import name_of
+from stages.iterate.outside import outside_folder
 from stages.iterate.recovery import ResumePoint
 from stages.iterate.schedule import start
 from stages.iterate.state import State, read_round
@@ -46,12 +57,12 @@ class Training:
         self, run: Path, recipe: Recipe, games: Path, trainer: train.Trainer, handover: Path, point: ResumePoint
     ) -> None:
         self._run, self._recipe, self._games, self._trainer, self._handover = run, recipe, games, trainer, handover
-        self._states = [(point.trained, point.training_state)] if point.training_state else []  # the newest last
+        self._states = list(point.training_states)  # the newest last
 
     @property
     def oldest(self) -> int:
         """The first round whose training may have to be repeated after a kill is the one after this."""
-        return self._states[0][0] if len(self._states) == NEWEST else 0
+        return self._states[0][0] if len(self._states) >= NEWEST else 0
 
     def policy(self, number: int) -> str | Path:
         """Where the policy after round `number` is. Only its checkpoint's name tells if its weights are nowhere."""
@@ -77,7 +88,7 @@ class Training:
             if handed_over != self._handed_over(number - 1):  # which may be playing
                 shutil.rmtree(handed_over)
         report = train.run(
-            self._recipe,
+            with_factors(self._recipe, before.factors),
             folder / "kept",
             folder / "checkpoint",
             rollouts=folder / "rollouts",
@@ -85,6 +96,7 @@ class Training:
             model=checkpoint_of(self._run, number - 1) if number > 1 else base,
             base=base,
             anchor=base if holds_to_base else self._run / str(before.switched),
+            outside=outside_folder(self._run, self._recipe),
             state_in=self._newest_state if number > 1 else None,
             state_out=state,
             planned_updates=planned_updates,
@@ -94,7 +106,7 @@ class Training:
             overwrite=True,
         )
         if saved:  # the state before it is whole now
-            self._states = [*self._states, (number, state)][-NEWEST:]
+            self._states = kept_states([*self._states, (number, state)], reach(self._recipe))
             prune_states(self._run, [place for _, place in self._states])
         return report
 
@@ -102,7 +114,7 @@ class Training:
         """Train finished rounds again, on the rows that they have kept, and save what was saved."""
         for number in rounds:
             folder = checkpoint_of(self._run, number)
-            print(f"repeats the training of round {number}, whose state was not saved", file=sys.stderr)
+            say(f"repeats the training of round {number}, whose state was not saved")
             before, after = self._state(number - 1), self._state(number)
             saved = is_saved(number, before, after, self._recipe)
             if self._recipe.model.lora is None:  # an adapter is there in any case

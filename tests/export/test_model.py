@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from huggingface_hub.errors import HTTPError  # of its client for HTTP, whose name changes with the version
 
 from stages import export
 from stages.core.errors import InputError, VzError
@@ -18,6 +20,7 @@ from stages.core.vlm.saving import own_files
 from stages.export import hub
 from tests.cli import vz
 from tests.families.adapters import adapter_of
+from tests.helpers import manifest_of_stage
 from tests.train.world import build_llava
 
 CARD = "---\nlicense: llama3\n---\n# A base\n"
@@ -44,14 +47,14 @@ def checkpoint(base: Path, tmp_path: Path) -> Path:
     """An adapter in the second round of a run that went on to a third."""
     run = tmp_path / "run"
     made = adapter_of(base, run / "round-0002" / "checkpoint")
-    write_json(made / "manifest.json", {"stage": "train", "counts": {"run_updates": 12}, "inputs": {}, "settings": {}})
+    write_json(made / "manifest.json", manifest_of_stage("train", counts={"run_updates": 12}))
     write_json(run / "manifest.json", {"format": 2, "stage": "iterate", "inputs": {}})
     (run / "recipe.yaml").write_text("model: {path: some/base, quantization: 4bit}\nseed: 7\n")
     rounds = [{"iteration": number, "acc": number / 4, "train": {"kl": 0.1}} for number in (1, 2, 3)]
     (run / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rounds))
     (run / "evaluations.jsonl").write_text(json.dumps({"iteration": 2, "arena": ARENA}) + "\n")
     (run / "games").mkdir()
-    write_json(run / "games" / "manifest.json", {"stage": "make-games", "settings": {}, "counts": {"pairs": 99}})
+    write_json(run / "games" / "manifest.json", manifest_of_stage("make-games", counts={"pairs": 99}))
     return made
 
 
@@ -80,7 +83,7 @@ def test_full_weights_are_exported_as_they_are(base: Path, tmp_path: Path) -> No
 def test_the_card_tells_the_runs_story_up_to_the_checkpoint(checkpoint: Path, tmp_path: Path) -> None:
     benchmark = tmp_path / "benchmark"
     benchmark.mkdir()
-    write_json(benchmark / "manifest.json", {"stage": "benchmark", "settings": {}})
+    write_json(benchmark / "manifest.json", manifest_of_stage("benchmark"))
     write_json(benchmark / "benchmark.json", {"tasks": [TASK]})
     report = export.export_model(str(checkpoint), tmp_path / "model", results=[benchmark])
     matter, text = split_card(report.out)
@@ -111,6 +114,7 @@ def test_a_base_on_the_hub_is_named_in_the_front_matter(base: Path, tmp_path: Pa
         (["tiny-model", "--to", "model", "--push", "name"], "--push name: write it as OWNER/NAME"),
         (["tiny-model", "--to", "model", "--push", "me/name"], "HF_HUB_OFFLINE is set"),
         (["tiny-model", "--to", "model", "--results", "data"], "has no manifest.json"),
+        (["data/tiny-model"], "for a run or a checkpoint, add --to model"),
     ],
 )
 def test_bad_input_is_one_line_and_leaves_nothing(arguments: list[str], message: str, tmp_path: Path) -> None:
@@ -177,7 +181,10 @@ def test_without_a_token_the_message_says_how_to_log_in(pretend: Any, tmp_path: 
         hub.push(tmp_path, "me/name", "model")
 
 
-def test_a_failed_upload_is_one_line_that_says_how_to_go_on(pretend: Any, tmp_path: Path) -> None:
-    pretend(Hub(failure=OSError("connection reset\nmore")))
+@pytest.mark.parametrize("kind", [OSError, HTTPError])
+def test_a_failed_upload_is_one_line_that_says_how_to_go_on(
+    pretend: Any, kind: Callable[[str], Exception], tmp_path: Path
+) -> None:
+    pretend(Hub(failure=kind("connection reset\nmore")))
     with pytest.raises(VzError, match="me/name: the upload failed: connection reset; repeat the command"):
         hub.push(tmp_path, "me/name", "model")

@@ -7,6 +7,7 @@ from stages import evaluate, iterate, rollout, score
 from stages import filter as filter_stage
 from stages.core.errors import InputError
 from stages.inspect import look
+from stages.inspect.overview import overview
 from tests.helpers import fake_recipe
 
 
@@ -21,7 +22,7 @@ def outputs(games: Path, tmp_path: Path) -> dict[str, Path]:
 
 @pytest.mark.parametrize("name", ["games", "rollouts", "scored", "kept"])
 def test_every_output_is_described(outputs: dict[str, Path], name: str):
-    view = look.overview(outputs[name], limit=3)
+    view = overview(outputs[name], limit=3)
     assert view.facts["stage"] in view.title and view.tables
     assert all(len(table) <= 3 for table in view.tables.values())
 
@@ -42,18 +43,18 @@ def test_one_row_is_shown_in_full(outputs: dict[str, Path]):
 
 def test_a_run_in_its_first_round_and_a_training_state_are_described(games: Path, tmp_path: Path):
     run = iterate.run(fake_recipe("iterate.rounds=1", "iterate.games=3"), tmp_path / "run", games=games).out
-    assert "training state" in look.overview(run / "training-state/round-0001", 5).title
+    assert "training state" in overview(run / "training-state/round-0001", 5).title
     (run / "state.json").unlink()
-    assert "in its first round" in look.overview(run, 5).title
+    assert "in its first round" in overview(run, 5).title
 
 
 def test_rows_that_are_not_shown_are_counted(outputs: dict[str, Path]):
-    assert look.overview(outputs["scored"], limit=3).more == {"games.parquet": 5, "scored.parquet": 8 * 12 - 3}
+    assert overview(outputs["scored"], limit=3).more == {"games.parquet": 5, "scored.parquet": 8 * 12 - 3}
 
 
 def test_an_evaluation_shows_its_sides(games: Path, tmp_path: Path):
     out = evaluate.run(fake_recipe("evaluate.games=4", "evaluate.split=train"), games, tmp_path / "evaluation").out
-    assert "as_spy" in look.overview(out, 3).facts["arena"]
+    assert "as_spy" in overview(out, 3).facts["arena"]
     assert len(look.transcript(out / "spy", "1").tables["votes"]) == 8
     with pytest.raises(InputError, match="an evaluation plays two sides"):
         look.transcript(out, "1")
@@ -66,7 +67,7 @@ def test_a_folder_can_be_named_from_inside(outputs: dict[str, Path], monkeypatch
 
 def test_a_run_shows_its_rounds(games: Path, tmp_path: Path):
     run = iterate.run(fake_recipe("iterate.rounds=2", "iterate.games=3"), tmp_path / "run", games=games).out
-    view = look.overview(run, limit=10)
+    view = overview(run, limit=10)
     assert view.tables["rounds"]["iteration"].to_list() == [1, 2] and "loss" in view.tables["rounds"].columns
     seconds = view.tables["seconds"].row(1, named=True)
     parts = [seconds[name] for name in ("engine", "optimizer", "overhead")]
@@ -80,8 +81,8 @@ def test_a_run_shows_its_rounds(games: Path, tmp_path: Path):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda o, tmp: look.overview(tmp / "nothing", 3), "no such folder"),
-        (lambda o, tmp: look.overview(tmp, 3), "not a finished output of a stage"),
+        (lambda o, tmp: overview(tmp / "nothing", 3), "no such folder"),
+        (lambda o, tmp: overview(o["games"] / "pairs.parquet", 3), "is a file; give a folder"),
         (lambda o, tmp: look.transcript(o["rollouts"], "99"), "number from 1 to 8"),
         (lambda o, tmp: look.transcript(o["games"], "1"), "holds no played games"),
         (lambda o, tmp: look.one_row(o["scored"], "1", 77, 0), "no row with turn 77"),

@@ -20,6 +20,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.iterate.test_kills import fingerprint
@@ -99,50 +100,74 @@ def drive(cut_at: int, mount: Path, boot: Path, real: bool) -> subprocess.Comple
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
+@dataclass(frozen=True)
+class Trials:
+    """Runs whose power is cut, and what an undisturbed one ends with, after so many events."""
+
+    place: Path
+    real: bool
+    expected: dict[str, str]
+    events: int
+
+    @classmethod
+    def begin(cls, place: Path, real: bool) -> Trials:
+        """Run once undisturbed. `place` gets the image of the disk."""
+        (place / "mnt").mkdir(parents=True)
+        (place / "boot").write_text("0")
+        fresh(place / "disk.img")
+        with disk(place / "disk.img", place / "mnt"):
+            whole = drive(0, place / "mnt", place / "boot", real)
+            assert whole.returncode == 0, whole.stderr
+            return cls(place, real, fingerprint(place / "mnt/run"), int(whole.stdout))
+
+    def cut(self, cut_at: int) -> str:
+        """How a run ends whose power was cut at this event, and to which the command was given again."""
+        image, mount, boot = (self.place / name for name in ("disk.img", "mnt", "boot"))
+        fresh(image)
+        boot.write_text(f"before {cut_at}")
+        with disk(image, mount):
+            cut = drive(cut_at, mount, boot, self.real)
+            if cut.returncode != -signal.SIGKILL:
+                return f"no cut: {cut.stderr[-300:]}"
+        boot.write_text(f"after {cut_at}")
+        with disk(image, mount):
+            again = drive(0, mount, boot, self.real)
+            if again.returncode != 0:
+                return "refused\n" + again.stderr[-300:]
+            found, expected = fingerprint(mount / "run"), self.expected
+            odd = sorted(name for name in {**found, **expected} if found.get(name) != expected.get(name))
+            lost = "".join(f"\n  {line}" for line in again.stderr.splitlines() if "missing or changed" in line)
+            return ("the same bytes" if not odd else f"other bytes\n{odd[:3]}") + lost
+
+
 def trials(cuts: int, real: bool) -> Counter[str]:
     """How `cuts` power cuts, spread evenly over the events of a run, ended; each trial is printed."""
     ends: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as folder:
-        place = Path(folder)
-        image, mount, boot = place / "disk.img", place / "mnt", place / "boot"
-        mount.mkdir()
-        boot.write_text("0")
-        fresh(image)
-        with disk(image, mount):
-            whole = drive(0, mount, boot, real)
-            assert whole.returncode == 0, whole.stderr
-            expected, events = fingerprint(mount / "run"), int(whole.stdout)
-        print(f"an undisturbed run has {events} events and {len(expected)} files", flush=True)
+        runs = Trials.begin(Path(folder, "runs"), real)
+        print(f"an undisturbed run has {runs.events} events and {len(runs.expected)} files", flush=True)
         for number in range(cuts):
-            cut_at = 1 + (2 * number + 1) * events // (2 * cuts)
-            end = _one(cut_at, image, mount, boot, real, expected)
+            cut_at = 1 + (2 * number + 1) * runs.events // (2 * cuts)
+            end = runs.cut(cut_at)
             ends[end.splitlines()[0]] += 1
             print(f"cut {number + 1} at event {cut_at}: {end}", flush=True)
     return ends
 
 
-def _one(cut_at: int, image: Path, mount: Path, boot: Path, real: bool, expected: dict[str, str]) -> str:
-    fresh(image)
-    boot.write_text(f"before {cut_at}")
-    with disk(image, mount):
-        cut = drive(cut_at, mount, boot, real)
-        if cut.returncode != -signal.SIGKILL:
-            return f"no cut: {cut.stderr[-300:]}"
-    boot.write_text(f"after {cut_at}")
-    with disk(image, mount):
-        again = drive(0, mount, boot, real)
-        if again.returncode != 0:
-            return "refused\n" + again.stderr[-300:]
-        found = fingerprint(mount / "run")
-        odd = sorted(name for name in {**found, **expected} if found.get(name) != expected.get(name))
-        lost = "".join(f"\n  {line}" for line in again.stderr.splitlines() if "missing or changed" in line)
-        return ("the same bytes" if not odd else f"other bytes\n{odd[:3]}") + lost
-
-
 def can_cut() -> bool:
-    """Whether this machine lets us make and shut down file systems."""
+    """Whether this machine lets us make and mount file systems; in a container even root may not."""
     tools = all(shutil.which(name) for name in ("losetup", "mkfs.ext4", "mount", "umount"))
-    return tools and os.geteuid() == 0 and Path("/dev/loop-control").exists()
+    if not tools or os.geteuid() != 0:
+        return False
+    with tempfile.TemporaryDirectory() as folder:
+        image, mount = Path(folder, "disk.img"), Path(folder, "mnt")
+        mount.mkdir()
+        fresh(image)
+        try:
+            with disk(image, mount):
+                return True
+        except (subprocess.CalledProcessError, OSError):
+            return False
 
 
 def _run(*command: object) -> str:

@@ -8,21 +8,16 @@ and the end must be the bytes of an undisturbed run. Prints a table.
 from __future__ import annotations
 
 import argparse
-import itertools
 import os
-import pathlib
 import random
 import re
-import shutil
 import signal
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
@@ -32,7 +27,7 @@ from stages.core.engines.transformers import TransformersEngine
 from stages.core.recipe import load
 from tests.helpers import write_games
 from tests.iterate.test_kills import fingerprint
-from tests.processes import forked
+from tests.processes import forked, kill_at_change
 
 SMALL = ["model.path=data/tiny-model", "iterate.games=4", "rollout.concurrent_games=2", "iterate.rounds=6"]
 SMALL += ["iterate.preflight=0", "evaluate.every=0", "iterate.keep_every=0", "iterate.dwell=2", "iterate.patience=3"]
@@ -60,31 +55,22 @@ class Tally:
 
 def run_until(kill_at: int, kill_after: float, out: Path, games: Path, settings: list[str]) -> None:
     """Run until the n-th change of the disk, or for so many seconds; without a kill, note how many changes there were."""
-    log, count = out.parent / "asked.log", itertools.count(1)
-    generate = TransformersEngine.generate
+    log, generate = out.parent / "asked.log", TransformersEngine.generate
 
     async def logged(engine: TransformersEngine, request: Request) -> list[Completion]:
         with log.open("a") as file:
             file.write(request.about + "\n")
         return await generate(engine, request)
 
-    def counted(function: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*args: Any, **options: Any) -> Any:
-            if next(count) == kill_at:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return function(*args, **options)
-
-        return call
-
     TransformersEngine.generate = logged  # type: ignore[method-assign]
-    os.replace, os.fsync, shutil.rmtree = map(counted, (os.replace, os.fsync, shutil.rmtree))
-    pathlib.Path.rename, pathlib.Path.unlink = map(counted, (pathlib.Path.rename, pathlib.Path.unlink))  # type: ignore[method-assign, assignment]
+    changes: list[None] = []
+    kill_at_change(kill_at, seen=lambda: changes.append(None))
     timer = threading.Timer(kill_after, os.kill, (os.getpid(), signal.SIGKILL))
     timer.daemon = True
     timer.start()
     sys.stderr = (out.parent / "said.log").open("a")
     iterate.run(load("tiny", settings), out, games=games)
-    (out.parent / "changes").write_text(str(next(count) - 1))
+    (out.parent / "changes").write_text(str(len(changes)))
 
 
 def saved_games(run: Path) -> set[str]:

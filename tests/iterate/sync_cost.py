@@ -1,6 +1,6 @@
-"""What putting everything on disk costs: the share of each round of the demo that is spent syncing.
+"""What putting everything on disk costs: the share of the time of make-games, rollout and a round that is spent syncing.
 
-`python -m tests.iterate.sync_cost --rounds 6`: the tiny recipe, each round's seconds and those of them spent syncing.
+`python -m tests.iterate.sync_cost --rounds 6`: all three with the recipe tiny, in one process.
 """
 
 from __future__ import annotations
@@ -9,11 +9,48 @@ import argparse
 import os
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
+from typing import Any
 
-from stages import iterate
+from stages import iterate, make_games, rollout
 from stages.core.recipe import load
+
+
+class Syncing:
+    """Counts the calls of `os.fsync` and their seconds."""
+
+    def __init__(self) -> None:
+        self._sync, self._seconds, self._calls = os.fsync, 0.0, 0
+        self._mark = (time.perf_counter(), 0.0, 0)
+
+    def __call__(self, handle: int) -> None:
+        began = time.perf_counter()
+        self._sync(handle)
+        self._seconds += time.perf_counter() - began
+        self._calls += 1
+
+    def share(self, what: str) -> float:
+        """Print the share of syncing in the time since the last call, and return it."""
+        (began, seconds, calls), self._mark = self._mark, (time.perf_counter(), self._seconds, self._calls)
+        took, syncing = self._mark[0] - began, self._seconds - seconds
+        print(
+            f"{what}: {took:.2f} s, syncing {syncing:.3f} s in {self._calls - calls} calls, {syncing / took:.2%}",
+            flush=True,
+        )
+        return syncing / took
+
+
+@contextmanager
+def counted() -> Iterator[Syncing]:
+    syncing, sync = Syncing(), os.fsync
+    os.fsync = syncing
+    try:
+        yield syncing
+    finally:
+        os.fsync = sync
 
 
 def main() -> None:
@@ -21,34 +58,20 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=6)
     parser.add_argument("--pairs", type=int, default=60)
     given = parser.parse_args()
-    sync, spent, calls = os.fsync, 0.0, 0
+    recipe = load("tiny", [f"iterate.rounds={given.rounds}", f"games.pairs={given.pairs}", "evaluate.every=0"])
+    with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder, counted() as syncing:
+        games = Path(folder, "games")
+        make_games.run(recipe, games, processes=1)
+        syncing.share(f"make-games, {given.pairs} pairs")
+        rollout.run(recipe, games, Path(folder, "rollouts"), split=None)
+        syncing.share("rollout")
+        shares = []
 
-    def timed(handle: int) -> None:
-        nonlocal spent, calls
-        began = time.perf_counter()
-        sync(handle)
-        spent += time.perf_counter() - began
-        calls += 1
+        def on_round(metrics: dict[str, Any], timings: dict[str, Any]) -> None:
+            shares.append(syncing.share(f"round {metrics['iteration']}"))
 
-    with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
-        recipe = load("tiny", [f"iterate.rounds={given.rounds}", f"games.pairs={given.pairs}", "evaluate.every=0"])
-        shares, marks = [], [(time.perf_counter(), 0.0, 0)]
-
-        def on_round(metrics: dict, timings: dict) -> None:
-            marks.append((time.perf_counter(), spent, calls))
-            (began, before, some), (ended, after, all_of_them) = marks[-2:]
-            shares.append((after - before) / (ended - began))
-            print(
-                f"round {metrics['iteration']}: {ended - began:.2f} s, syncing {after - before:.3f} s in "
-                f"{all_of_them - some} calls, {shares[-1]:.2%}",
-                flush=True,
-            )
-
-        os.fsync = timed
-        iterate.run(recipe, Path(folder) / "run", on_round=on_round)
-    print(
-        f"share of a round: median {median(shares[1:]):.2%}, most {max(shares[1:]):.2%}; the first also makes the games"
-    )
+        iterate.run(recipe, Path(folder, "run"), games=games, on_round=on_round)
+    print(f"rounds after the first: median {median(shares[1:]):.2%}, most {max(shares[1:]):.2%}")
 
 
 if __name__ == "__main__":

@@ -3,10 +3,8 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-import pytest
 
 from stages import iterate
-from stages.core.errors import InputError
 from stages.core.folder import artifact
 from stages.core.recipe import Recipe
 from tests.helpers import fake_recipe, write_games
@@ -43,11 +41,14 @@ def test_a_continued_run_has_the_evaluations_of_an_uninterrupted_one(tmp_path: P
     assert lines(parts) == lines(whole)
 
 
-def test_a_run_without_held_out_pairs_stops_before_it_plays(tmp_path: Path):
+def test_a_run_without_held_out_pairs_does_without_evaluations_and_says_so(tmp_path: Path):
     games = write_games(tmp_path / "games", recipe(2), count=5)
-    with pytest.raises(InputError, match="no pairs of the split 'test'"):
-        iterate.run(recipe(2), tmp_path / "run", games=games)
-    assert not (tmp_path / "run/round-0001").exists()
+    report = iterate.run(recipe(2), tmp_path / "run", games=games)
+    assert "has no pairs of the split 'test', so the run is not evaluated" in report.warnings[0]
+    assert report.counts["rounds"] == 2 and not (tmp_path / "run/evaluations.jsonl").exists()
+    remedied = iterate.run(recipe(4, "evaluate.split=train"), tmp_path / "run", games=games)
+    assert not any("not evaluated" in warning for warning in remedied.warnings)
+    assert [line["iteration"] for line in lines(remedied.out)] == [4]
 
 
 def anchors(run: Path, rounds: int) -> list[str]:

@@ -1,13 +1,9 @@
 """After SIGKILL at any write, the same command continues a run to the same bytes and plays nothing twice."""
 
 import hashlib
-import os
-import pathlib
-import shutil
 import signal
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pytest
 
@@ -15,12 +11,14 @@ from stages import iterate
 from stages.core.engines.base import Completion, Request
 from stages.core.engines.fake import FakeEngine
 from tests.helpers import fake_recipe, write_games
-from tests.processes import forked
+from tests.processes import forked, kill_at_change
 
 # Rounds 1 and 2 are not saved.
 RECIPE = ["iterate.games=4", "iterate.rounds=4", "rollout.concurrent_games=2", "iterate.save_every=3"]
 RECIPE += ["iterate.switching=cycle", "iterate.cycle_length=3"]
-RECIPE += ["evaluate.every=4", "evaluate.games=2", "evaluate.transcripts=2"]
+RECIPE += ["iterate.alarms.na.limit=0.01", "iterate.alarms.na.action=adapt", "iterate.alarms.na.weight=learning_rate"]
+RECIPE += ["train.outside_rows=2", "outside.prompts=4", "iterate.guard.every=2", "iterate.guard.questions=4"]
+RECIPE += ["evaluate.every=4", "evaluate.games=2", "evaluate.transcripts=2", "evaluate.questions=0"]
 AHEAD = [*RECIPE, "iterate.play_ahead=true", "evaluate.every=0"]
 AGAIN = 2 * (4 + 1) + 2 * 2 * 2  # requests of one block of two games, or of an evaluation's votes by two policies
 NEVER = 10**9
@@ -40,25 +38,11 @@ class Logged(FakeEngine):
 
 
 def run_until(kill_at: int, out: Path, games: Path, settings: list[str]) -> None:
-    """Run the loop and kill this process at the n-th change of the disk; without a kill, note how many there were.
-
-    Every publication of a file or folder goes through a renaming or the removal of a folder.
-    """
-    count = 0
-
-    def counted(function: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*args: Any, **options: Any) -> Any:
-            nonlocal count
-            count += 1
-            if count == kill_at:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return function(*args, **options)
-
-        return call
-
-    os.replace, shutil.rmtree, pathlib.Path.rename = map(counted, (os.replace, shutil.rmtree, pathlib.Path.rename))
+    """Run the loop and kill this process at the n-th change of the disk; without a kill, note how many there were."""
+    changes: list[None] = []
+    kill_at_change(kill_at, syncs=False, seen=lambda: changes.append(None))
     iterate.run(fake_recipe(*settings), out, games=games, engine=Logged(out.parent / "asked.log"))
-    (out.parent / "writes").write_text(str(count))
+    (out.parent / "writes").write_text(str(len(changes)))
 
 
 def drive(kill_at: int, out: Path, games: Path, settings: list[str] = RECIPE) -> int:
@@ -88,7 +72,7 @@ class Undisturbed(NamedTuple):
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
     """The games, what a run on them ends with, how often it writes, and how many requests it makes."""
     folder = tmp_path_factory.mktemp("whole")
-    games, out = write_games(folder / "games", fake_recipe(), count=10), folder / "run"
+    games, out = write_games(folder / "games", fake_recipe(), count=10, scenes=True), folder / "run"
     assert drive(NEVER, out, games) == 0
     return Undisturbed(games, fingerprint(out), writes(out), _asked(out))
 

@@ -35,9 +35,10 @@ iterate.run(load("tiny", sys.argv[5:]), out, games=games)
 """
 
 SMALL = ["iterate.rounds=3", "iterate.games=8", "iterate.switching=cycle", "rollout.concurrent_games=4",
-         "deterministic=true", "train.tokens_per_batch=2048", "evaluate.every=0"]  # fmt: skip
+         "deterministic=true", "train.outside_rows=4", "outside.prompts=16", "train.tokens_per_batch=2048", "evaluate.every=0"]  # fmt: skip
 
 PLACES = [
+    (".outside.partial", 1),
     ("round-0002/.games.partial", 1),
     ("round-0002/.rollouts.partial/journal", 2),
     ("round-0002/.rollouts.partial", 4),

@@ -6,6 +6,7 @@ from tests.iterate.power_cuts import can_cut, trials
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not can_cut(), reason="needs root, loop devices and e2fsprogs")
 def test_a_run_ends_with_the_same_bytes_after_a_power_cut():
+    if not can_cut():
+        pytest.skip("needs root, loop devices and e2fsprogs")
     assert trials(3, real=False) == {"the same bytes": 3}

@@ -11,7 +11,6 @@ from stages import iterate
 from stages.core.engines.fake import FakeEngine
 from stages.core.errors import InputError, VzError
 from stages.core.folder.artifact import Report
-from stages.iterate.results import falling_entropy
 from stages.rollout import summary
 from tests.helpers import fake_recipe
 
@@ -72,25 +71,3 @@ def test_rounds_record_repetition_and_entropy(games: Path, tmp_path: Path):
     (row,) = (json.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines())
     assert row["clue_entropy"] == row["vote_entropy"] == 0.5  # the fake engine's log-probs
     assert row["repeated_clues"] > 0  # its clues are drawn from few
-
-
-def rounds(*entropies: float | None) -> list[dict]:
-    return [{"clue_entropy": value, "vote_entropy": 1.0} for value in entropies]
-
-
-def test_entropy_that_falls_below_the_limit_is_a_warning():
-    (warning,) = falling_entropy(rounds(2.0, 1.0, 3.0, 0.5, 0.4, 0.6))  # 0.5 of 2.0
-    assert "clues" in warning and "25%" in warning
-
-
-def test_entropy_that_falls_less_is_no_warning():
-    assert not list(falling_entropy(rounds(2.0, 1.0, 3.0, 0.7, 0.7, 0.7)))
-
-
-def test_the_first_rounds_alone_give_no_warning():
-    assert not list(falling_entropy(rounds(2.0, 0.1, 0.1)))
-
-
-def test_rounds_without_log_probs_are_ignored():
-    assert not [*falling_entropy(rounds(None, None, None, None)), *falling_entropy([{}] * 9)]
-    assert len(list(falling_entropy(rounds(2.0, 2.0, None, 2.0, 0.1, None, 0.1, 0.1)))) == 1

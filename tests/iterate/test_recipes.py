@@ -20,7 +20,9 @@ def test_released_code_trains_two_rounds(tmp_path: Path):
     assert votes.min() > 100  # rollout.min_vote_tokens, whose masked stop tokens the trainer must know of
 
 
-@pytest.mark.parametrize(("name", "spy_sees"), [("paper", "blank:96x64"), ("paper-v1", "_modified.png")])
+@pytest.mark.parametrize(
+    ("name", "spy_sees"), [pytest.param("paper", "blank:96x64", marks=pytest.mark.slow), ("paper-v1", "_modified.png")]
+)
 def test_both_versions_of_the_paper_train_two_rounds(name: str, spy_sees: str, tmp_path: Path):
     rounds = train_two_rounds(name, tmp_path, "seed=1", "rollout.max_clue_tokens=4", "rollout.max_vote_tokens=3")
     for metrics in rounds:

@@ -81,6 +81,16 @@ def test_lost_state_and_metrics_are_restored(run: Path, games: Path, name: str):
     assert fingerprint(run) == expected and engine.tally.completions == 0
 
 
+def test_rows_of_metrics_without_what_they_always_have_are_restored(run: Path, games: Path):
+    expected = fingerprint(run)
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    del rows[0]["warnings"]
+    rows[1]["phase"] = 3
+    (run / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    iterate.run(recipe(), run, games=games)
+    assert fingerprint(run) == expected
+
+
 def test_an_unfinished_round_makes_lost_outputs_again(run: Path, games: Path, tmp_path: Path):
     expected = fingerprint(run)
     (run / "state.json").write_text(json.dumps(json.loads((run / "round-0002/round.json").read_text())["state"]))
@@ -142,6 +152,13 @@ def test_a_run_draws_its_own_games_again_only_if_they_are_lost(tmp_path: Path, m
     assert iterate.run(longer, tmp_path / "run").status == "done" and picture.read_bytes() == before
     monkeypatch.setattr("stages.make_games.clevr.drawn.DrawnPair.make", None)  # nothing is drawn any more
     assert iterate.run(longer, tmp_path / "other").status == "done"
+
+
+def test_a_state_whose_best_policy_has_no_round_is_refused(run: Path, games: Path):
+    state = json.loads((run / "state.json").read_text())
+    (run / "state.json").write_text(json.dumps({**state, "best": {"vote_accuracy": 0.5}}))
+    with pytest.raises(InputError, match=r"state.json: not as this version of vz writes it"):
+        iterate.run(recipe(), run, games=games)
 
 
 def test_a_run_of_another_version_is_refused_and_kept(run: Path, games: Path):

@@ -8,6 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from stages.core.folder.files import write_json
+from tests.helpers import manifest_of_stage
+
 ROUNDS = 6
 EVIL = [
     "<img src=x onerror=alert(1)>",
@@ -22,6 +25,16 @@ def evil_round(row: dict[str, Any]) -> None:
     row["warnings"] = ["<script>alert(6)</script>"]
     row["evaluation"] = {"<script>alert(7)</script>": {"<b>": number / 10, "<b>_interval": [0, number / 5]}}
     row["train"]["kl"] = [number, None, math.nan][number % 3]
+
+
+def write_benchmark(folder: Path, note: str = "") -> Path:
+    """An output of vz benchmark with one task."""
+    row = {"task": "chartqa", "metric": "relaxed_overall", "samples": 2500, "base": 0.861, "model": 0.872}
+    row |= {"difference": 0.011, "difference_interval": [0.002, 0.02], "wins": 80, "losses": 52}
+    folder.mkdir()
+    write_json(folder / "manifest.json", manifest_of_stage("benchmark"))
+    write_json(folder / "benchmark.json", {"tasks": [row], "note": note})
+    return folder
 
 
 def change_rounds(run: Path, change: Callable[[dict[str, Any]], object]) -> None:

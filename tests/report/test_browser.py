@@ -12,6 +12,7 @@ import pytest
 from stages import report
 from stages.core.folder.artifact import Report
 from stages.core.pages import fill
+from stages.core.pages.benchmarks import Benchmarks
 from stages.core.pages.curves import Chart, Curve
 from stages.report.stage import COMMAND, templates
 from tests.browser import SIZES, WIDER, Tab, chromium
@@ -70,7 +71,15 @@ def lively(row: dict[str, Any]) -> None:
 
 
 def page_of_charts(charts: list[Chart]) -> str:
-    empty: dict[str, Any] = {"facts": {}, "evaluations": [], "columns": [], "rounds": [], "replays": [], "warnings": []}
+    empty: dict[str, Any] = {
+        "facts": {},
+        "evaluations": [],
+        "columns": [],
+        "rounds": [],
+        "replays": [],
+        "warnings": [],
+        "benchmarks": Benchmarks(),
+    }
     values = {**empty, "name": "charts", "charts": charts}
     return fill(templates(), "report.html.j2", values, command=COMMAND)
 

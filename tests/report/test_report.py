@@ -16,7 +16,7 @@ from stages.core.folder.artifact import Report
 from stages.core.pages.run_files import read_run
 from stages.report.replay import choose, read_replays
 from tests.helpers import fake_recipe
-from tests.report.runs import EVIL, ROUNDS, change_rounds
+from tests.report.runs import EVIL, ROUNDS, change_rounds, write_benchmark
 
 VOID = {"meta", "link", "img"}
 
@@ -125,6 +125,16 @@ def test_evaluations_start_with_the_base_model(run: Path):
     assert {"even", "chance", "Held-out evaluation"} <= set(page.texts())  # round 9 is not finished
 
 
+def test_benchmarks_are_shown_on_request(run: Path, tmp_path: Path):
+    folder = write_benchmark(tmp_path / "measured", "Not measured: <b>far</b>.")
+    texts = page_of(run, results=[folder]).texts()
+    at = texts.index("chartqa")
+    assert texts[at : at + 7] == ["chartqa", "relaxed_overall", "2,500", "86.1", "87.2", "+1.1", "+0.2 … +2.0"]
+    assert texts[at + 7] == "80 / 52" and "Not measured: <b>far</b>." in texts
+    with pytest.raises(InputError, match="is an output of 'rollout'"):
+        report.run(run, results=[run / "round-0002/rollouts"])
+
+
 def test_games_are_spread_over_the_rounds(run: Path):
     files = read_run(run)
     assert choose(files, 0) == [] and choose(files, 1) == [(1, 0)]
@@ -207,6 +217,22 @@ def losing(name: str):
     return change
 
 
+def cut(name: str):
+    def change(run: Path) -> None:
+        path = run.parent.parent / name
+        path.write_bytes(path.read_bytes()[:-40])
+
+    return change
+
+
+def wrong_state(run: Path) -> None:
+    (run / "state.json").write_text("[]")
+
+
+def wrong_figures(run: Path) -> None:
+    change_rounds(run, lambda row: row.update(warnings=5))
+
+
 def broken_line(run: Path) -> None:
     (run / "metrics.jsonl").write_text('{"iteration": 1}\n{"iter')
 
@@ -224,7 +250,13 @@ def other_picture(run: Path) -> None:
         (losing("runs/small/state.json"), r"small: this run has no finished round yet; continue it"),
         (losing("runs/small/metrics.jsonl"), r"metrics.jsonl: No such file.*restore the file"),
         (broken_line, r"metrics.jsonl: line 2 is not a round's row"),
-        (losing("runs/small/recipe.yaml"), r"recipe.yaml: not readable .*restore the run's recipe"),
+        (cut("runs/small/metrics.jsonl"), r"metrics.jsonl: line \d is not a round's row"),
+        (cut("runs/small/state.json"), r"state.json: not valid JSON"),
+        (cut("runs/small/round-0006/rollouts/games.parquet"), r"rollouts/games.parquet: not a readable Parquet file"),
+        (cut("runs/small/round-0006/scored/scored.parquet"), r"scored/scored.parquet: not a readable Parquet file"),
+        (wrong_state, r"state.json, .* holds what vz does not write .*; bring the file back from a copy"),
+        (wrong_figures, r"metrics.jsonl, .* holds what vz does not write"),
+        (losing("runs/small/recipe.yaml"), r"recipe.yaml: cannot be read"),
         (losing("games/images/*"), r"images/.*png: the picture cannot be read .*make the games again"),
         (other_picture, r"images/.*png: the picture is not the one in pairs.parquet"),
         (losing("games"), r"games: the input .games. of .* is missing; put it back"),

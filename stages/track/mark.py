@@ -1,0 +1,37 @@
+"""What a run remembers of its trackers: its id, and the last round that each of them has."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+
+from stages.core.errors import InputError
+from stages.core.folder.files import read_json, write_json
+
+FOLDER = "tracking"  # in the run's folder
+NOTHING = -1  # not even what comes before round 1, which is round 0
+
+
+def run_id(run: Path) -> str:
+    """The id by which trackers know the run, made once. It goes with the folder, and a new run there gets a new one."""
+    file = run / FOLDER / "run.json"
+    if not file.is_file():
+        file.parent.mkdir(exist_ok=True)
+        write_json(file, {"id": secrets.token_hex(4)})
+    return str(read_json(file)["id"])
+
+
+def sent(run: Path, tracker: str) -> int:
+    """The last round that the tracker has. What cannot be read counts as nothing: rounds are then sent again."""
+    try:
+        return int(read_json(_file(run, tracker))["sent"])
+    except (InputError, KeyError, TypeError, ValueError):
+        return NOTHING
+
+
+def mark_sent(run: Path, tracker: str, number: int) -> None:
+    write_json(_file(run, tracker), {"sent": number})
+
+
+def _file(run: Path, tracker: str) -> Path:
+    return run / FOLDER / f"{tracker}.json"
