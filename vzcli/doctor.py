@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -53,7 +52,7 @@ def command(
         findings += estimated
     if as_json:
         body = {"findings": [vars(finding) for finding in findings], "estimate": found.as_dict() if found else None}
-        print(json.dumps(body))
+        opt.print_json(body)
     else:
         _print(findings, found)
     if any(finding.verdict == "fail" for finding in findings):
@@ -100,14 +99,14 @@ def _of_recipe(recipe: Recipe) -> list[Finding]:
 
 def _print(findings: list[Finding], found: Forecast | None) -> None:
     """The findings, and the estimate."""
-    from rich.markup import escape
     from rich.table import Table
+    from rich.text import Text
 
     colours = {"ok": "green", "warn": "yellow", "fail": "red", "absent": "dim"}
     table = Table("", "what", "found", "remedy", box=None)
     for finding in findings:
-        mark = f"[{colours[finding.verdict]}]{finding.verdict}[/]"
-        table.add_row(mark, *map(escape, (finding.what, finding.found, finding.remedy)))
+        mark = Text(finding.verdict, style=colours[finding.verdict])
+        table.add_row(mark, finding.what, finding.found, finding.remedy)
     if findings:
         opt.console().print(table)
     if found is not None:

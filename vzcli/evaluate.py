@@ -90,12 +90,15 @@ def _policies(recipe: Recipe, model: str | None, opponent: str | None) -> dict[s
 
 def _show(report: Report, screen: Console) -> None:
     """A line for each figure, with its interval."""
+    from stages.core.pages.results import evaluation_verdict
+
     if "civilians_win" in report.counts:
         screen.print(_cross_play_table(report.counts))
         return
     for part, figures in report.counts.items():
         screen.print(f"\n{part}", style="bold")
         screen.print(_figures_table(figures))
+    screen.print(f"\n{evaluation_verdict(report.counts)}")
 
 
 def _figures_table(figures: dict[str, Any]) -> Table:

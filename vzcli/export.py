@@ -82,8 +82,8 @@ def command(
     def show(report: Report, screen: Console) -> None:
         screen.print(opt.facts_table(report.counts))
         kind = "" if to == "model" else " --repo-type dataset"
-        command = f"hf upload OWNER/NAME {report.out} .{kind}"
-        screen.print(f"uploaded to {page}" if page else f"to upload it to the hub: {command}", markup=False)
+        command = f"hf upload OWNER/NAME {report.out} .{kind} --exclude manifest.json"
+        screen.print(f"uploaded to {page}" if page else f"to upload it to the hub: {command}")
 
     opt.print_report(report, as_json, show)
 

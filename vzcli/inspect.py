@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from stages.core.printing.terminal import put
 from vzcli import options as opt
 
 if TYPE_CHECKING:
-    from stages.inspect.look import View
+    from stages.inspect.view import View
 
 ROWS = 20  # of a table, by default
 
-Folder = Annotated[Path, typer.Argument(help="Any output folder of vz.")]
+Folder = Annotated[Path, typer.Argument(help="Any folder: an output of vz, a round, or one that holds outputs.")]
 Game = Annotated[
     str | None, typer.Option("--game", "-g", help="Show the transcript of one game, by its id or its number (from 1).")
 ]
@@ -47,13 +47,21 @@ def command(
     verify: Verify = False,
     as_json: opt.AsJson = False,
 ) -> None:
-    """Show what an output folder contains: a summary, one game, one row, or its pairs of pictures."""
+    """Show what a folder contains: a summary and what to do next, one game, one row, or its pairs of pictures."""
     if verify:
         _verify(folder, as_json)
     elif gallery or contact_sheet or pairs:
         _show_pairs(folder, gallery, contact_sheet, pairs, limit, game, as_json)
     else:
-        _print(_view(folder, game, turn, sample, limit or ROWS), as_json)
+        print_view(_view(folder, game, turn, sample, limit or ROWS), as_json)
+
+
+def print_here() -> None:
+    """The outputs in the current folder, and what to run next."""
+    from stages.inspect.overview import overview
+
+    print_view(overview(Path(), ROWS), as_json=False)
+    put("\nvz --help lists all commands.")
 
 
 def _verify(folder: Path, as_json: bool) -> None:
@@ -92,31 +100,37 @@ def _show_pairs(
 def _view(folder: Path, game: str | None, turn: int | None, sample: int, limit: int) -> View:
     from stages.core.errors import InputError
     from stages.inspect import look
+    from stages.inspect.overview import overview
 
     if game is None and turn is not None:
         raise InputError("--turn needs --game: the game that the row belongs to")
     if game is None:
-        return look.overview(folder, limit)
+        return overview(folder, limit)
     return look.transcript(folder, game) if turn is None else look.one_row(folder, game, turn, sample)
 
 
-def _print(view: View, as_json: bool) -> None:
-    from rich.markup import escape
+def print_view(view: View, as_json: bool) -> None:
+    """As JSON, or as text."""
     from rich.table import Table
+    from rich.text import Text
 
     if as_json:
-        print(json.dumps(view.as_dict(), ensure_ascii=False, default=str))
+        opt.print_json(view.as_dict())
         return
     screen = opt.console()
-    screen.print(f"[bold]{escape(view.title)}[/bold]")
+    screen.print(view.title, style="bold")
     screen.print(opt.facts_table(view.facts))
     for text in view.text:
-        screen.print(escape(text), style="cyan")
+        screen.print(text, style="cyan")
     for name, frame in view.tables.items():
         heads = [column.replace("_", " ") for column in frame.columns]
         table = Table(*heads, title=f"\n{name}", title_justify="left", box=None, padding=(0, 1))
         for row in frame.iter_rows():
-            table.add_row(*(escape(opt.shown(value)) for value in row))
+            table.add_row(*(opt.shown(value) for value in row))
         screen.print(table)
         if view.more.get(name):
             screen.print(f" … and {view.more[name]} more (--limit)", style="dim")
+    if view.next:
+        screen.print("\nnext", style="bold")
+        for command, purpose in view.next.items():  # each on one line of its own, ready to be copied
+            screen.print(Text(f"  {command}  ").append(f"# {purpose}", style="dim"), soft_wrap=True)

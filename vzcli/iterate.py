@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from stages.core.printing.terminal import put, say
 from vzcli import options as opt
+
+if TYPE_CHECKING:
+    from stages.core.folder.artifact import Report
 
 # The columns of the printed table, and the figure of a round in each. "spy found" is a share of games.
 COLUMNS = {
@@ -52,16 +56,26 @@ def command(
     given = {"iterate.rounds": rounds, "model.path": model}
     extra = [f"{key}={value}" for key, value in given.items() if value is not None]
     loaded = opt.load_recipe(recipe, [*(overrides or []), *extra], seed, games)
-    opt.run_stage(
-        lambda: iterate.run(
+    told: list[str] = []  # warnings of the preflight, which the end need not repeat
+
+    def on_preflight(found: Report) -> None:
+        opt.print_preflight(found, loaded)
+        told.extend(f"preflight: {warning}" for warning in found.warnings)
+
+    def run() -> Report:
+        report = iterate.run(
             loaded,
             folder,
             games=games,
-            on_preflight=None if as_json else lambda report: opt.print_preflight(report, loaded),
-            on_round=None if as_json else _RoundTable(loaded.iterate.rounds),
+            on_preflight=None if as_json else on_preflight,
+            on_round=None if as_json else _RoundTable(loaded.iterate.rounds, folder),
             overwrite=overwrite,
             new_prompts=new_prompts,
-        ),
+        )
+        return replace(report, warnings=[warning for warning in report.warnings if warning not in told])
+
+    opt.run_stage(
+        run,
         recipe=loaded,
         sections=tuple(type(loaded).model_fields),
         reads={"games": games, "model": loaded.model.path},
@@ -72,14 +86,14 @@ def command(
     )
     if not as_json and not dry_run:
         latest = max(folder.glob("round-*"))
-        print(f"\nnext:  vz inspect {folder}   ·   vz inspect {latest}/scored --game 1")
+        put(f"\nnext:  vz view {folder}   ·   vz inspect {folder}   ·   vz inspect {latest}/scored --game 1")
 
 
 class _RoundTable:
     """Prints a header, a line for each round, and after the first round how long the others will take."""
 
-    def __init__(self, rounds: int) -> None:
-        self._rounds, self._printed = rounds, 0
+    def __init__(self, rounds: int, folder: Path) -> None:
+        self._rounds, self._folder, self._printed = rounds, folder, 0
 
     def __call__(self, metrics: dict[str, Any], timings: dict[str, Any]) -> None:
         figures = {**metrics["train"], **metrics, **timings}
@@ -96,15 +110,13 @@ class _RoundTable:
         if left:
             slowest = ", ".join(f"{step} {seconds:.0f} s" for step, seconds in steps.items() if seconds >= took / 10)
             total = timedelta(seconds=round(left * took))
-            print(
-                f"round {number} took {took:.0f} s ({slowest}); the other {left} should take {total}, plus evaluations",
-                file=sys.stderr,
-            )
+            say(f"round {number} took {took:.0f} s ({slowest}); the other {left} should take {total}, plus evaluations")
+            say(f"vz view {self._folder} shows the run in your browser while it goes on")
 
 
 def _print_row(cells: Iterable[str]) -> None:
     widths = (max(len(name), 8 if name == "phase" else 6) for name in COLUMNS)
-    print("  ".join(f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True)), flush=True)
+    put("  ".join(f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True)))
 
 
 def _short(value: Any) -> str:

@@ -9,8 +9,10 @@ from typing import Annotated, Any
 
 import typer
 
-from stages.core.processes.interrupts import keep_ignored
+from stages.core.printing.terminal import escape_logs, put, say, say_briefly
+from stages.core.processes.interrupts import answer_at_once, keep_ignored, never_swallow
 from vzcli import (
+    benchmark,
     doctor,
     evaluate,
     export,
@@ -20,18 +22,22 @@ from vzcli import (
     iterate,
     join,
     make_games,
+    outside,
     recipe,
     report,
     rollout,
     score,
+    streams,
     train,
+    view,
 )
+from vzcli.failures import explained
+from vzcli.pipes import outlive_readers
 
 app = typer.Typer(
     name="vz",
     help="Train vision–language models by self-play of 'Who is the spy?' (Vision-Zero, arXiv 2509.25541).",
-    no_args_is_help=True,
-    add_completion=False,
+    invoke_without_command=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
@@ -46,12 +52,15 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "rollout": rollout.command,
     "score": score.command,
     "filter": filter.command,
+    "outside": outside.command,
     "train": train.command,
     "join": join.command,
     "iterate": iterate.command,
     "evaluate": evaluate.command,
+    "benchmark": benchmark.command,
     "inspect": inspect.command,
     "report": report.command,
+    "view": view.command,
     "export": export.command,
     "init-model": init_model.command,
     "doctor": doctor.command,
@@ -65,18 +74,21 @@ def _print_version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
 
-        print(version("vz-selfplay"))
+        put(version("vz-selfplay"))
         raise typer.Exit
 
 
 @app.callback()
 def _options(
+    context: typer.Context,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """Options before the subcommand."""
+    """Without a subcommand: the outputs in the current folder, and what to run next."""
+    if context.invoked_subcommand is None:
+        inspect.print_here()
 
 
 def main() -> None:
@@ -86,6 +98,11 @@ def main() -> None:
     forget_launcher(os.environ)  # vz starts its processes itself, those that train and those that play
     os.environ["PYTHONSAFEPATH"] = "1"  # and none of them imports modules from the current folder
     keep_ignored()
+    streams.make_usable()
+    never_swallow()
+    answer_at_once(say)
+    outlive_readers()
+    escape_logs()
     debug = "--debug" in sys.argv
     sys.argv = [argument for argument in sys.argv if argument != "--debug"]
     try:
@@ -99,32 +116,23 @@ def main() -> None:
         code = INTERRUPTED
     except SystemExit as end:  # newer releases of typer end so by themselves when interrupted
         code = end.code
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 1
-    except Exception as error:
+    except BaseException as error:  # a panic of Polars is no Exception
         if debug:
             raise
-        code = _failure(error)
+        from stages.core.panics import is_interrupt
+
+        code = INTERRUPTED if is_interrupt(error) else _say(*explained(error, sys.argv[1:]))
+    if isinstance(code, str):  # a library gave up, and said why
+        code = _say(code, 1)
     if code == INTERRUPTED:
         _say("interrupted; repeat the command to continue from what is finished", INTERRUPTED)
+    if problem := streams.flushed():
+        code = _say(f"standard output: {problem.strerror}; print to another place", 1)
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _failure(error: Exception) -> int:
-    from stages.core.errors import VzError
-
-    while isinstance(error, ExceptionGroup):  # games fail in a group; the first says why
-        error = error.exceptions[0]
-    if isinstance(error, VzError):
-        return _say(str(error), error.exit_code)
-    if isinstance(error, OSError) and error.strerror:
-        return _say(f"{error.filename or 'a file'}: {error.strerror}", 1)
-    return _say(f"{type(error).__name__}: {error} (an error inside vz; --debug shows where)", 1)
-
-
 def _say(message: str, code: int) -> int:
-    print(f"vz: {message}", file=sys.stderr)
+    say_briefly(f"vz: {message}")
     return code
 
 

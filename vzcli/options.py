@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from stages.core.printing.terminal import put, say_briefly
+from vzcli import completion, streams
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
@@ -21,11 +24,22 @@ if TYPE_CHECKING:
 WIDTH_WITHOUT_TERMINAL = 160
 
 RecipeName = Annotated[
-    str, typer.Option("--recipe", "-r", help="A recipe file, or the name of one that comes with vz (vz recipe list).")
+    str,
+    typer.Option(
+        "--recipe",
+        "-r",
+        help="A recipe file, or the name of one that comes with vz (vz recipe list).",
+        autocompletion=completion.recipes,
+    ),
 ]
 Overrides = Annotated[
     list[str] | None,
-    typer.Option("--set", help="Set a value: section.key=value. May be repeated.", show_default=False),
+    typer.Option(
+        "--set",
+        help="Set a value: section.key=value. May be repeated.",
+        show_default=False,
+        autocompletion=completion.settings,
+    ),
 ]
 Seed = Annotated[
     int | None, typer.Option("--seed", help="Seed of all random draws (recipe: seed).", show_default=False)
@@ -41,6 +55,7 @@ Phase = Annotated[Literal["clue", "decision", "both"], typer.Option("--phase", h
 LABELS = {
     "acc": "spy found", "na": "N/A", "na_votes": "N/A votes", "votes_right": "vote accuracy",
     "reward_spy": "spy reward", "reward_civilian": "civilian reward", "reward_decision": "vote reward",
+    "pairs_of_other_splits": "not played: pairs of other splits",
 }  # fmt: skip
 
 Show = Callable[["Report", "Console"], None]
@@ -102,16 +117,24 @@ def print_plan(
         "exists": out.exists(),
         "recipe": settings,
     }
-    print(json.dumps(plan) if as_json else yaml.safe_dump(plan, sort_keys=False, allow_unicode=True).rstrip())
+    if as_json:
+        print_json(plan)
+    else:
+        put(yaml.safe_dump(plan, sort_keys=False, allow_unicode=True).rstrip())
+
+
+def print_json(value: Any) -> None:
+    """One JSON object in a line."""
+    put(json.dumps(value, ensure_ascii=not streams.is_unicode(), default=str))
 
 
 def print_report(report: Report, as_json: bool, show: Show | None = None) -> None:
     """As JSON, or as text: status, counts, and warnings on stderr."""
     if as_json:
-        print(json.dumps(report.as_dict(), ensure_ascii=False))
+        print_json(report.as_dict())
         return
     screen = console()
-    screen.print(f"{report.stage}: {report.status} → {report.out}", markup=False, style="bold")
+    screen.print(f"{report.stage}: {report.status} → {report.out}", style="bold")
     if show is None:
         screen.print(facts_table(report.counts))
     else:
@@ -124,7 +147,7 @@ def print_preflight(report: Report, recipe: Recipe, as_json: bool = False) -> No
     from stages.rollout.preflight import facts
 
     if as_json:
-        print(json.dumps({**report.as_dict(), "stage": "preflight", "out": None}, ensure_ascii=False))
+        print_json({**report.as_dict(), "stage": "preflight", "out": None})
         return
     screen = console()
     screen.print(f"preflight: {report.counts['games']} games", style="bold")
@@ -134,24 +157,23 @@ def print_preflight(report: Report, recipe: Recipe, as_json: bool = False) -> No
 
 def _print_warnings(report: Report) -> None:
     for warning in report.warnings:
-        print(f"warning: {warning}", file=sys.stderr)
+        say_briefly(f"warning: {warning}")
 
 
 def console() -> Console:
     """stdout, as wide as the terminal; without one, wide enough for our tables."""
-    from rich.console import Console
+    from stages.core.printing.screen import Screen
 
-    return Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH_WITHOUT_TERMINAL)
+    return Screen(width=None if sys.stdout.isatty() else WIDTH_WITHOUT_TERMINAL)
 
 
 def facts_table(facts: dict[str, Any]) -> Table:
     """Names and values, one per line."""
-    from rich.markup import escape
     from rich.table import Table
 
     table = Table(box=None, show_header=False, padding=(0, 2))
     for name, value in facts.items():
-        table.add_row(label(name), escape(shown(value)))
+        table.add_row(label(name), shown(value))
     return table
 
 

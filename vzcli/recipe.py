@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from stages.core.printing.terminal import put
+from vzcli import completion
 from vzcli import options as opt
 
 app = typer.Typer(help="List, show and check recipes.", no_args_is_help=True)
@@ -18,12 +20,12 @@ def list_recipes() -> None:
     from stages.core.recipe import known_recipes
 
     for name, path in known_recipes().items():
-        print(f"{name:20} {_purpose(path)}")
+        put(f"{name:20} {_purpose(path)}")
 
 
 @app.command()
 def show(
-    name: Annotated[str, typer.Argument(help="A recipe's name or file.")] = "tiny",
+    name: Annotated[str, typer.Argument(help="A recipe's name or file.", autocompletion=completion.recipes)] = "tiny",
     overrides: opt.Overrides = None,
     describe: Annotated[
         bool, typer.Option("--describe", help="Explain each field: its meaning, unit and source.")
@@ -33,18 +35,20 @@ def show(
     from stages.core.recipe import dump
 
     recipe = opt.load_recipe(name, overrides, None)
-    print("\n".join(recipe.described()) if describe else dump(recipe), end="\n" if describe else "")
+    put("\n".join(recipe.described()) if describe else dump(recipe).rstrip("\n"))
 
 
 @app.command()
 def check(
-    names: Annotated[list[str], typer.Argument(help="Recipes to check: names or files.")],
+    names: Annotated[
+        list[str], typer.Argument(help="Recipes to check: names or files.", autocompletion=completion.recipes)
+    ],
     overrides: opt.Overrides = None,
 ) -> None:
     """Check recipes. Stops at the first fault with exit code 2."""
     for name in names:
         opt.load_recipe(name, overrides, None)
-        print(f"{name}: valid")
+        put(f"{name}: valid")
 
 
 def _purpose(path: Path) -> str:

@@ -24,9 +24,15 @@ def command(
             help="Number of games to replay, spread over the rounds. With 0, no pictures are needed.",
         ),
     ] = 3,
+    results: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--results", help="Output of vz benchmark to show on the page. May be repeated.", show_default=False
+        ),
+    ] = None,
     as_json: opt.AsJson = False,
 ) -> None:
     """Write a run as one HTML page: curves, rounds, and a few games turn by turn."""
     from stages import report
 
-    opt.print_report(report.run(run, out, games=games), as_json)
+    opt.print_report(report.run(run, out, games=games, results=results or ()), as_json)

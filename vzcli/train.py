@@ -24,6 +24,9 @@ def command(
     base: Annotated[
         str | None, typer.Option("--base", help="The reference model of the KL term (recipe: model.path).")
     ] = None,
+    outside: Annotated[
+        Path | None, typer.Option("--outside", help="Answers to prompts outside the game, made by vz outside.")
+    ] = None,
     state: Annotated[Path | None, typer.Option("--state", help="The training state to continue from.")] = None,
     state_out: Annotated[
         Path | None, typer.Option("--state-out", help="Where to write the new training state.")
@@ -50,6 +53,7 @@ def command(
             games=games,
             model=model,
             base=base,
+            outside=outside,
             state_in=state,
             state_out=state_out,
             overwrite=overwrite,
@@ -61,6 +65,7 @@ def command(
             "rollouts": rollouts,
             "games": games,
             "model": model or (None if state else loaded.model.path),
+            "outside": outside,
             "state": state,
         },
         out=out,

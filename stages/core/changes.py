@@ -22,15 +22,16 @@ class Change:
 
 @dataclass(frozen=True)
 class Line:
-    """All changes of one object, in words: its number, what it is (empty if unknown), and what changed."""
+    """All changes of one object or row, in words: its number, what it is (empty if unknown), and what changed."""
 
+    thing: str  # object, or row of a chart's table
     number: int
     description: str
     changes: str
 
     @property
     def text(self) -> str:
-        return f"object {self.number}{f' ({self.description})' if self.description else ''}: {self.changes}"
+        return f"{self.thing} {self.number}{f' ({self.description})' if self.description else ''}: {self.changes}"
 
 
 def change_lines(changes: Sequence[Mapping[str, Any]] | None, scene: Mapping[str, Any]) -> list[Line]:
@@ -38,7 +39,8 @@ def change_lines(changes: Sequence[Mapping[str, Any]] | None, scene: Mapping[str
     by_object: dict[int, list[str]] = {}
     for change in changes or ():
         by_object.setdefault(change["object"], []).append(_in_words(change))
-    return [Line(number, _description(scene, number), ", ".join(what)) for number, what in sorted(by_object.items())]
+    thing = "row" if isinstance(scene.get("table"), dict) else "object"
+    return [Line(thing, at, _description(scene, at), ", ".join(what)) for at, what in sorted(by_object.items())]
 
 
 def scene_of(text: str | None) -> Mapping[str, Any]:

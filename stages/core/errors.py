@@ -36,6 +36,12 @@ def first_line(error: BaseException) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
+def shortened(text: str, most: int = 120) -> str:
+    """The text in one line of at most `most` characters, as a message shows what a file or a user gave."""
+    line = " ".join(text[: 4 * most].split())
+    return line if len(line) <= most and len(text) <= 4 * most else f"{line[: most - 1]}…"
+
+
 def require(package: str, extra: str) -> ModuleType:
     """Import `package`. `MissingExtra` names the extra that installs it."""
     try:

@@ -5,7 +5,6 @@ In a table that is sorted by `game_id` the rows of a game stand together, so a s
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
@@ -15,6 +14,7 @@ import polars as pl
 from stages.core import tables
 from stages.core.clock import clock
 from stages.core.folder.files import replace_file
+from stages.core.folder.temporary import TemporaryFolder
 
 GAMES_AT_ONCE = 16384  # some 300,000 rows with 18 rows a game
 GAME = pl.col("game_id")
@@ -116,7 +116,7 @@ class Pieces:
         self._files: list[Path] = []
 
     def __enter__(self) -> Self:
-        self._folder = tempfile.TemporaryDirectory(prefix=f".{self._path.name}.", dir=self._path.parent)
+        self._folder = TemporaryFolder(f".{self._path.name}.", self._path.parent)
         return self
 
     def add(self, rows: pl.DataFrame) -> None:
@@ -141,7 +141,7 @@ class Pieces:
             start += len(rows)
 
     def _keep(self, rows: pl.DataFrame) -> None:
-        self._files.append(Path(self._folder.name, f"{len(self._files):06d}.parquet"))
+        self._files.append(Path(self._folder.path, f"{len(self._files):06d}.parquet"))
         rows.write_parquet(self._files[-1], compression="lz4")
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:

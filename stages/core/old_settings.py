@@ -57,7 +57,7 @@ def modernised(body: Mapping[str, Any]) -> dict[str, Any]:
     """The settings as this version writes them. Removed fields with another value than the one that holds stay."""
     body = dict(body)
     score, rows = body.get("score"), body.get("filter")
-    if isinstance(score, Mapping) and "rewards" not in score and score.get("decision_reward") in REWARDS:
+    if isinstance(score, Mapping) and "rewards" not in score and str(score.get("decision_reward")) in REWARDS:
         rest = {key: value for key, value in score.items() if key != "decision_reward"}
         body["score"] = {**rest, "rewards": REWARDS[score["decision_reward"]]}
     if isinstance(rows, Mapping) and isinstance(rows.get("no_variance"), bool):

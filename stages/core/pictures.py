@@ -131,3 +131,11 @@ def _unreadable(path: Path, error: OSError) -> str:
     if path.is_symlink() and not path.exists():
         return f"the picture links to {path.readlink()}, which is gone; fetch it again (dvc pull, git annex get, …)"
     return f"the picture cannot be read ({error.strerror}); make the games again"
+
+
+def side_by_side(left: Image.Image, right: Image.Image, gap: int) -> Image.Image:
+    """Both pictures on one, in white, `gap` pixels apart."""
+    both = Image.new("RGB", (left.width + gap + right.width, max(left.height, right.height)), "white")
+    both.paste(left, (0, 0))
+    both.paste(right, (left.width + gap, 0))
+    return both

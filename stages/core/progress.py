@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Protocol
 
+from stages.core.printing.terminal import say
+
 LINE_EVERY = 60.0  # seconds
 
 
@@ -39,7 +41,7 @@ class Lines:
             self._said = now
             rate = (self._done - self._before) / (now - self._started)
             left = timedelta(seconds=round((self._total - self._done) / rate))
-            print(f"{self._title}: {self._done} of {self._total}, {rate:.2f}/s, ETA {left}", file=sys.stderr)
+            say(f"{self._title}: {self._done} of {self._total}, {rate:.2f}/s, ETA {left}")
 
 
 @contextmanager
@@ -51,7 +53,6 @@ def progress_bar(title: str, total: int, done: int = 0) -> Iterator[Progress]:
     if not sys.stderr.isatty():
         yield Lines(title, total, done)
         return
-    from rich.console import Console
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -64,21 +65,23 @@ def progress_bar(title: str, total: int, done: int = 0) -> Iterator[Progress]:
     from rich.progress import Progress as RichProgress
     from rich.text import Text
 
+    from stages.core.printing.screen import Screen
+
     class Rate(ProgressColumn):
         def render(self, task: Task) -> Text:
             return Text(f"{task.speed or 0:.2f}/s")
 
     columns = (
-        TextColumn("[bold]{task.description}"),
+        TextColumn("{task.description}", style="bold", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         Rate(),
         TimeElapsedColumn(),
         TextColumn("ETA"),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
+        TextColumn("{task.fields[note]}", markup=False),
     )
-    with RichProgress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with RichProgress(*columns, console=Screen(stderr=True), transient=True) as bar:
         task = bar.add_task(title, total=total, completed=done, note="")
 
         class Bar:

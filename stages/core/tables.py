@@ -14,8 +14,9 @@ import polars as pl
 import polars.exceptions
 
 from stages.core.clock import clock
-from stages.core.errors import InputError
+from stages.core.errors import InputError, first_line
 from stages.core.folder.files import replace_file
+from stages.core.panics import without_panic_text
 
 Schema = dict[str, pl.DataType]
 
@@ -103,6 +104,23 @@ ROLLOUTS: Schema = {
 PANDAS_INDEX = "__index_level_0__"  # what pandas adds when it writes rows that it chose
 # Columns that folders of earlier versions lack; they are read as null.
 LATER = {"thought", "sampler", "judge_own", "judge_civilians", "judge_reply"}
+
+# The start model's answers to prompts outside the game.
+OUTSIDE: Schema = {
+    "prompt_id": pl.String(),
+    "kind": pl.String(),  # question, text
+    "policy_version": pl.String(),
+    "prompt": pl.List(MESSAGE),
+    "images": pl.List(pl.String()),  # paths relative to the games folder; none for a prompt without a picture
+    "prompt_tokens": pl.Int32(),
+    "prompt_sha256": pl.String(),  # of the prompt's token ids
+    "completion": pl.String(),
+    "completion_ids": pl.List(pl.Int32()),  # including the stop token
+    "completion_logprobs": pl.List(pl.Float32()),  # of the sampled tokens, at the sampling temperature
+    "finish_reason": pl.String(),  # stop, length
+    "seed": pl.Int64(),
+    "sampler": pl.String(),
+}
 
 SCORED: Schema = {
     "game_id": pl.String(),
@@ -194,6 +212,20 @@ ANSWERS: Schema = {
     "correct": pl.Boolean(),
 }
 
+# Of a benchmark: a policy's answers to the questions of lmms-eval's tasks.
+BENCHMARK_ANSWERS: Schema = {
+    "task": pl.String(),
+    "question_id": pl.Int64(),  # its number in the task
+    "question_sha256": pl.String(),  # of its text and its right answer
+    "prompt": pl.String(),
+    "target": pl.String(),  # the right answer
+    "answer": pl.String(),
+    "tokens": pl.Int32(),  # of the answer; 0 where a server does not tell
+    "cut": pl.Boolean(),  # the answer ended at the longest length
+    "metric": pl.String(),
+    "score": pl.Float64(),  # as lmms-eval gives it: in [0, 1] or [0, 100]
+}
+
 
 def check(frame: pl.DataFrame, schema: Schema, where: object) -> pl.DataFrame:
     """`frame` with its columns in the schema's order. `InputError` names the first column that is wrong."""
@@ -231,7 +263,7 @@ def read(path: Path, schema: Schema, columns: list[str] | None = None) -> pl.Dat
     wanted = schema if columns is None else {name: schema[name] for name in columns}
     present = stored_columns(path, schema)
     stored = [name for name in wanted if name in present]
-    with _readable(path):
+    with readable(path):
         frame = _as_in_schema(pl.read_parquet(path, columns=stored, hive_partitioning=False, glob=False), schema, path)
         lacking = (pl.lit(None, kind).alias(name) for name, kind in wanted.items() if name not in present)
         return frame.with_columns(lacking).select(list(wanted))
@@ -239,7 +271,7 @@ def read(path: Path, schema: Schema, columns: list[str] | None = None) -> pl.Dat
 
 def stored_columns(path: Path, schema: Schema) -> Schema:
     """The columns of a file, checked; those that are `LATER` may lack, and numbers have other types."""
-    with _readable(path):
+    with readable(path):
         with path.open("rb") as file:
             present = dict(pl.read_parquet_schema(file))
         known = {
@@ -253,13 +285,15 @@ def stored_columns(path: Path, schema: Schema) -> Schema:
 
 
 @contextmanager
-def _readable(path: Path) -> Iterator[None]:
+def readable(path: Path) -> Iterator[None]:
+    """Turn errors of reading a table into one `InputError` that names it."""
     try:
-        yield
+        with without_panic_text():
+            yield
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such table; run the stage that makes it first") from error
-    except (polars.exceptions.PolarsError, OSError) as error:
-        raise InputError(f"{path}: not a readable Parquet file ({error}); make it again") from error
+    except (polars.exceptions.PolarsError, polars.exceptions.PanicException, OSError) as error:
+        raise InputError(f"{path}: not a readable Parquet file ({first_line(error)}); make it again") from error
 
 
 def _holds_the_same(kind: pl.DataType, wanted: pl.DataType) -> bool:

@@ -22,7 +22,8 @@ from stages.core.recipe.load import place_of
 from stages.core.vlm.needs import Check, Place, checks
 
 DISTRIBUTION = "vz-selfplay"
-EXTRAS = ["render", "train", "bitsandbytes", "vision", "vllm", "server", "ray", "charts", "report", "hub"]
+EXTRAS = ["render", "train", "bitsandbytes", "vision", "vllm", "server", "ray", "charts", "report", "view", "hub"]
+EXTRAS += ["wandb", "trackio", "tensorboard", "mlflow"]
 MINIMUM_MEMORY_GIB = 4  # the demo needs less
 MINIMUM_DISK_GIB = 5
 Verdict = Literal["ok", "warn", "fail", "absent"]

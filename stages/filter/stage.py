@@ -13,7 +13,8 @@ from stages.core.folder import artifact
 from stages.core.folder.artifact import Outcome, Report
 from stages.core.game.readers import UNREADABLE_CLUE
 from stages.core.game.rules import ActivePhase
-from stages.core.large_tables import Parts, Pieces, whole_games
+from stages.core.large_tables import Parts, Pieces, scan, whole_games
+from stages.core.progress import progress_bar
 from stages.core.recipe import Recipe
 from stages.core.recipe.scoring import Filter
 from stages.core.seeds import rng
@@ -45,15 +46,19 @@ def run(
 
         anchors = _anchors(recipe.filter, judged())
         kept, rejected = tables.KEPT, tables.REJECTED
+        rows = scan(scored / "scored.parquet", tables.SCORED, ["game_id"]).select(pl.len()).collect().item()
+        bar = progress_bar("filtering rows", rows)
         of_kept: Counter[str] = Counter()  # by phase
         of_rejected: Counter[str] = Counter()  # by reason
-        with Pieces(work / "kept.parquet", kept) as trains, Pieces(work / "rejected.parquet", rejected) as rest:
+        trains, rest = Pieces(work / "kept.parquet", kept), Pieces(work / "rejected.parquet", rejected)
+        with trains, rest, bar as progress:
             for rows in judged():
                 rows = with_anchors(rows, anchors)
                 trains.add(rows.filter(IS_KEPT).select(list(kept)))
                 rest.add(rows.filter(~IS_KEPT).select(list(rejected)))
                 of_kept.update(dict(rows.filter(IS_KEPT).group_by("phase").len().iter_rows()))
                 of_rejected.update(dict(rows.filter(~IS_KEPT).group_by("reason").len().iter_rows()))
+                progress.advance(len(rows))
         return Outcome(
             {
                 "rows": of_kept.total() + of_rejected.total(),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Collection, Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -16,6 +14,7 @@ from stages.core.engines import Engine
 from stages.core.errors import InputError
 from stages.core.folder import artifact
 from stages.core.folder.artifact import Outcome, Report
+from stages.core.folder.temporary import TemporaryFolder
 from stages.core.game.readers import UNREADABLE_CLUE
 from stages.core.game.rules import deal as deal_anew
 from stages.core.play.folder import PAIR, deal_table, play_folder
@@ -91,15 +90,14 @@ def run(
 
 def run_temporarily(recipe: Recipe, games: Path, **options: Any) -> Report:
     """`run` in a temporary folder, which stays only if nothing can be read."""
-    folder = Path(tempfile.mkdtemp(prefix="vz-preflight-"))
-    try:
-        report = run(recipe, games, folder / "rollouts", **options)
-    except BaseException:
-        if not (folder / "rollouts" / artifact.MANIFEST).is_file():
-            shutil.rmtree(folder)
-        raise
-    shutil.rmtree(folder)
-    return report
+    temporary = TemporaryFolder("vz-preflight-")
+    with temporary as folder:
+        try:
+            return run(recipe, games, folder / "rollouts", **options)
+        except BaseException:
+            if (folder / "rollouts" / artifact.MANIFEST).is_file():
+                temporary.keep()
+            raise
 
 
 def facts(report: Report, recipe: Recipe) -> dict[str, str]:

@@ -45,13 +45,15 @@ def run(
     artifact.manifest_of(games, "make-games")
     seats = read_seats(deal or games)
     pairs = tables.read(games / "pairs.parquet", tables.PAIRS, [*PAIR, "split"])
-    deals = choose_split(read_deals((deal or games) / "games.parquet", recipe.game), pairs, split)
+    dealt = read_deals((deal or games) / "games.parquet", recipe.game)
+    deals = choose_split(dealt, pairs, split)
+    others = dealt["pair_id"].n_unique() - deals["pair_id"].n_unique()
 
     def play(work: Path, live: Engine, left_out: Collection[str]) -> Outcome:
         chosen = deals.filter(~pl.col("pair_id").is_in(list(left_out)))
         played = play_folder(work, recipe, chosen, pairs, games, live, seats_of=seats)
         outcome = summarise(work)
-        outcome.counts["finished_before"] = played.before
+        outcome.counts |= {"finished_before": played.before, "pairs_of_other_splits": others}
         outcome.timings |= played.timings()
         return outcome
 

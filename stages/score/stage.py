@@ -7,13 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+from pydantic import ValidationError
 
 from stages.core import tables
+from stages.core.errors import InputError, first_line
 from stages.core.folder import artifact
 from stages.core.folder.artifact import Outcome, Report
 from stages.core.folder.files import write_json
+from stages.core.folder.manifest import settings_of
 from stages.core.game.rules import ActivePhase
 from stages.core.large_tables import GAMES_AT_ONCE, Parts, Pieces, blocks_of
+from stages.core.progress import progress_bar
 from stages.core.recipe import Recipe
 from stages.core.recipe.game import Game
 from stages.core.seeds import rng
@@ -36,8 +40,12 @@ def run(
     `phase` is what trains in this round: role baselines move in clue rounds only, unless the recipe says both.
     `baselines` is the `baselines.json` of the round before; without it they start at zero.
     """
-    played = artifact.manifest_of(rollouts, "rollout")["settings"]["game"]
-    rules = Game.model_validate(played)  # as the games were played, whatever the recipe says now
+    played = settings_of(rollouts, "game", "rollout")
+    try:
+        rules = Game.model_validate(played)  # as the games were played, whatever the recipe says now
+    except ValidationError as error:
+        where = rollouts / artifact.MANIFEST
+        raise InputError(f"{where}: settings.game: {first_line(error)}; play the games again") from error
     rewards = Rewards.of(recipe.score)
     moves = phase != "decision" or recipe.score.baseline_phases == "both"
 
@@ -45,13 +53,15 @@ def run(
         games = tables.read(rollouts / "games.parquet", tables.GAMES).sort("game_id")
         parts = Parts(rollouts, tables.ROLLOUTS, [*COLUMNS, *rewards.reads])
         after, of_rows, of_games = read_baselines(baselines), [], []
-        with Pieces(work / "scored.parquet", tables.SCORED) as pieces:
+        bar = progress_bar("scoring games", len(games))
+        with Pieces(work / "scored.parquet", tables.SCORED) as pieces, bar as progress:
             for block, first, end in blocks_of(games, _whole_steps(recipe.score.baseline_games)):
                 found = score_games(parts.between(first, end), block, rules, rewards, after, moves, rollouts)
                 after = found.baselines
                 pieces.add(found.rows.select(list(tables.SCORED)))
                 of_rows.append(_in_brief(found.rows))
                 of_games.append(found.games)
+                progress.advance(len(block))
             scored, judged = pl.concat(of_rows, rechunk=True), pl.concat(of_games)
             if recipe.score.clue_scale != "none" or recipe.score.shuffle:
                 scored = with_final_advantages(scored, recipe, games["game_id"][0])

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from stages.core.errors import InputError
 from stages.core.recipe import Recipe
 from stages.core.recipe.load import shared_folder
+from stages.core.yaml_text import read_yaml
 from stages.train.policy import is_on_gpu, uses_bf16
 
 # Keys that change nothing: accelerate writes them into every file, FSDP 2 ignores them, or vz chooses a free value.
@@ -87,17 +86,16 @@ def read_spread(recipe: Recipe, *, bf16: bool, cuda: bool) -> Spread:
     if recipe.train.accelerate_config is None:
         return WHOLE
     path = find_file(recipe.train.accelerate_config)
-    try:
-        body = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not a YAML file: {str(error).splitlines()[0]}") from error
-    if not isinstance(body, dict):
+    body = read_yaml(path)
+    if not body:
         raise InputError(f"{path}: not an accelerate file; see recipes/accelerate/fsdp2.yaml for an example")
     kind = str(body.get("distributed_type", "NO")).upper()
     if kind not in ("NO", "MULTI_CPU", "MULTI_GPU", "FSDP"):
         other = f"{kind} is not supported; use MULTI_GPU, or FSDP with fsdp_version 2"
         raise InputError(f"{path}: distributed_type: {_DEEPSPEED if kind == 'DEEPSPEED' else other}")
     section = body.pop("fsdp_config", None) or {}
+    if not isinstance(section, dict):
+        raise InputError(f"{path}: fsdp_config: must hold keys with values; see recipes/accelerate/fsdp2.yaml")
     fsdp = {f"fsdp_{str(key).removeprefix('fsdp_')}": value for key, value in section.items() if value is not None}
     if fsdp and kind != "FSDP":
         raise InputError(f"{path}: fsdp_config: needs distributed_type: FSDP")

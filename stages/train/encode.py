@@ -37,11 +37,17 @@ class Batch:
     mask_dtype: torch.dtype  # of attention masks: that of the arithmetic
     advantages: torch.Tensor  # [B]
     sampled: torch.Tensor  # [B, T], the sampler's log-probs
-    is_anchor: torch.Tensor  # [B], true for a row that has only a KL term
+    is_anchor: torch.Tensor  # [B], true for a row that has only the anchors' KL term
+    is_outside: torch.Tensor  # [B], true for a row that has only the KL term outside the game
     is_corrected: torch.Tensor  # [B], true for a row that gets importance weights
     old: torch.Tensor | None = None  # [B, T], log π_old; None for the policy itself
     reference: torch.Tensor | None = None  # [B, T], log π_ref
     anchor_reference: torch.Tensor | None = None  # [B, T], log-probs that the KL of anchors is measured to
+
+    @property
+    def learns(self) -> torch.Tensor:
+        """[B]: true for a row that has a policy term."""
+        return ~(self.is_anchor | self.is_outside)
 
     @property
     def mask(self) -> torch.Tensor:
@@ -69,16 +75,16 @@ class Encoder:
         return prompt
 
     @clock.part("encoding rows")
-    def lines(self, rows: Sequence[Row], where: str, *, by_size: bool) -> list[Line]:
+    def lines(self, rows: Sequence[Row], *, by_size: bool) -> list[Line]:
         """The tokens of all rows. `InputError` unless every prompt becomes exactly the tokens that the sampler saw.
 
         With `by_size`, pictures that other processes train on are not prepared here: a prompt's tokens depend only on
         their sizes, so empty pictures take their places.
         """
         numbers = {key: place for place, key in enumerate(sorted({key_of(row.pictures) for row in rows}))}
-        return [self._line(self._checked_ids(row, where, by_size), row, numbers[key_of(row.pictures)]) for row in rows]
+        return [self._line(self._checked_ids(row, by_size), row, numbers[key_of(row.pictures)]) for row in rows]
 
-    def _checked_ids(self, row: Row, where: str, by_size: bool) -> list[int]:
+    def _checked_ids(self, row: Row, by_size: bool) -> list[int]:
         """The prompt's token ids."""
         if (same := _same(row)) not in self._ids:
             shown = [Picture(one.folder, blank_ref(*one.size()), None) if by_size else one for one in row.pictures]
@@ -87,7 +93,7 @@ class Encoder:
                 ids = self.prompt(row).ids
             if vlm.prompt_hash(ids) != row.prompt_sha256:
                 raise InputError(
-                    f"{where}: {row.key}: its prompt becomes other tokens here than at sampling: {len(ids)}, and "
+                    f"{row.name}: its prompt becomes other tokens here than at sampling: {len(ids)}, and "
                     f"{row.prompt_tokens} then (prompt_sha256 differs); train with the processor, chat template, pixel "
                     "limits and transformers version that played the games, or play them again"
                 )
@@ -145,6 +151,7 @@ class Encoder:
             (torch.tensor([row.advantage for row in chosen]) * counts).to(device),
             (_padded([row.logprobs for row in chosen], torch.float32, 0.0) * counts).to(device),
             torch.tensor([row.is_anchor and micro_batch.counts for row in chosen], device=device),
+            torch.tensor([row.is_outside and micro_batch.counts for row in chosen], device=device),
             torch.tensor([corrected[place] and micro_batch.counts for place in order], device=device),
         )
 
@@ -157,21 +164,21 @@ class Encoder:
         return [made[_same(row)] for row in rows]
 
 
-def check_completions(model: PreTrainedModel, rows: Sequence[Row], tokens: Tokens, where: str) -> None:
+def check_completions(model: PreTrainedModel, rows: Sequence[Row], tokens: Tokens) -> None:
     """`InputError` for a token that the model or the rules of sampling do not allow in its place."""
     vocabulary = model.get_input_embeddings().weight.shape[0]
     for row in rows:
         outside = [token for token in row.completion_ids if not 0 <= token < vocabulary]
         if outside:
             raise InputError(
-                f"{where}: {row.key}: token {outside[0]} is outside the model's vocabulary of {vocabulary}; "
+                f"{row.name}: token {outside[0]} is outside the model's vocabulary of {vocabulary}; "
                 "was it played by another model?"
             )
         if not tokens.never.isdisjoint(row.completion_ids):
-            raise InputError(f"{where}: {row.key}: its answer holds a token that stands for a picture; play again")
+            raise InputError(f"{row.name}: its answer holds a token that stands for a picture; play again")
         if not tokens.stop.isdisjoint(row.completion_ids[: row.rules.min_tokens]):
             raise InputError(
-                f"{where}: {row.key}: its answer ends before the {row.rules.min_tokens} tokens that the recipe's "
+                f"{row.name}: its answer ends before the {row.rules.min_tokens} tokens that the recipe's "
                 f"rollout.min_{'clue' if row.phase == 'clue' else 'vote'}_tokens asks for, so the engine ignored this "
                 "setting; play again with it set to 0, or with another engine"
             )

@@ -18,6 +18,7 @@ class Job:
     model: str  # the policy that played; training starts from it if there is no state
     base: str  # the KL reference, and what a LoRA adapter belongs to
     anchor: str  # what the KL of anchor rows is measured to
+    outside: str | None  # the base's answers to prompts outside the game
     state_in: str | None  # where to load the start from, unless the trainer holds it
     state_out: str | None  # where the state after goes; None: it stays in the trainer
     out: str | None = None  # the checkpoint's folder

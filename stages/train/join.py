@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 import time
 from contextlib import suppress
 
 from stages.core.errors import InputError, VzError
+from stages.core.printing.terminal import say
 from stages.core.processes.interrupts import without_interrupts
 from stages.train.launch import command, environment
 from stages.train.live import check_packages
@@ -31,7 +31,7 @@ def join(address: str) -> None:
         if isinstance(seat, VzError):
             raise seat
         assert isinstance(seat, Seat)
-        print(f"joined the training at {address} as machine {seat.node + 1}", file=sys.stderr)
+        say(f"joined the training at {address} as machine {seat.node + 1}")
         _train(seat, line, address)
     finally:
         line.close()
@@ -48,7 +48,7 @@ def _first_call(address: str) -> Line:
             return call(address)
         except OSError as error:
             if not waiting:
-                print(f"waiting for a training at {address} ({error.strerror or error})", file=sys.stderr)
+                say(f"waiting for a training at {address} ({error.strerror or error})")
             waiting = True
             time.sleep(STEP)
 

@@ -101,21 +101,28 @@ class _Group:
             raise self._ended()
 
     def ask(self, method: str, *arguments: Any) -> Any:
-        """Have each process call its trainer's method. Raises a `VzError` of one of them as soon as it comes."""
+        """Have each process call its trainer's method. Raises an error of one of them as soon as it comes."""
         try:
-            for connection in self._connections.values():
-                connection.send((method, *arguments))
-            answers: dict[int, Any] = {}
-            while len(answers) < len(self._connections):
-                waiting = {one: rank for rank, one in self._connections.items() if rank not in answers}
-                for ready in wait(list(waiting)):
-                    assert isinstance(ready, Connection)
-                    answers[waiting[ready]] = answer = ready.recv()
-                    if isinstance(answer, VzError):
-                        self._let_finish(answers)
-                        raise answer
+            answer = self._first_answer(method, *arguments)
         except (EOFError, OSError) as error:
             raise self._ended() from error
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def _first_answer(self, method: str, *arguments: Any) -> Any:
+        """What the first process answers, once all have; or the first error."""
+        for connection in self._connections.values():
+            connection.send((method, *arguments))
+        answers: dict[int, Any] = {}
+        while len(answers) < len(self._connections):
+            waiting = {one: rank for rank, one in self._connections.items() if rank not in answers}
+            for ready in wait(list(waiting)):
+                assert isinstance(ready, Connection)
+                answers[waiting[ready]] = answer = ready.recv()
+                if isinstance(answer, Exception):
+                    self._let_finish(answers)
+                    return answer
         return answers[0]
 
     def _let_finish(self, answers: dict[int, Any]) -> None:
@@ -165,6 +172,7 @@ def command(recipe: Recipe, place: str, rendezvous: tuple[str, int] | None = Non
         torchrun += ["--nnodes", str(train.machines), "--node_rank", str(node)]
         torchrun += ["--master_addr", rendezvous[0], "--master_port", str(rendezvous[1])]
     torchrun += ["--nproc_per_node", str(train.processes // train.machines)]
+    torchrun += ["--log-dir", os.devnull]  # a folder for logs, which it does not need, would outlast a kill
     return [*torchrun, "-m", "stages.train.worker", place]
 
 

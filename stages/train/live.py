@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from stages.core.errors import MissingExtra
+from stages.core.folder.faults import refuse_damaged
 from stages.core.recipe import Recipe
 from stages.train.accelerate_file import spread_of
 from stages.train.meeting import secret
 from stages.train.policy import check_precision
-from stages.train.state import StateInfo, Trained, read_info_of
+from stages.train.state import NotFinite, StateInfo, Trained, read_info_of, refuse_damaged_state
 
 if TYPE_CHECKING:
     from stages.train.job import Job
@@ -60,7 +61,13 @@ class Trainer(ABC):
         """
         if job.state_in is not None and not self.holds(job):
             read_info_of(Path(job.state_in), job.start, job.model)
-        trained = self._train(job, rows)
+        try:
+            trained = self._train(job, rows)
+        except NotFinite as error:
+            if job.state_in is not None and Path(job.state_in).is_dir():
+                refuse_damaged_state(Path(job.state_in))
+            refuse_damaged(error, job.model, job.base)
+            raise
         self.known[trained.info.id] = trained.info
         return trained
 

@@ -12,7 +12,9 @@ completion adds
 - w corrects rows whose sampler computes other probabilities than the trainer. It is 1 if both agree.
 - k3 estimates the KL divergence to the reference.
 
-Rows of the phase that does not train now are anchors: they add only `train.anchor_kl` times their mean KL.
+Rows of the phase that does not train now are anchors: they add only `train.anchor_kl` times their mean KL. Rows outside
+the game are answers of the base to other prompts: they add only `train.outside_kl` times their mean KL(π_base ‖ π). The
+base has sampled them, so k3 of the exchanged models estimates it without bias; its gradient is that of −log π.
 
 Shapes: a micro-batch has B completions of up to T tokens. Log-probs are in nats.
 """
@@ -34,7 +36,7 @@ def loss_of(batch: Batch, logprobs: torch.Tensor, size: UpdateSize, train: Train
 
     `logprobs` [B, T] are log π of the completions' tokens; only they have a gradient.
     """
-    learns, anchor = ~batch.is_anchor, batch.is_anchor  # [B]
+    learns, anchor, outside = batch.learns, batch.is_anchor, batch.is_outside  # [B]
     old = logprobs.detach() if batch.old is None else batch.old
     weights = importance_weights(train, old, batch.sampled, batch.mask).where(batch.is_corrected[:, None], 1.0)
     per_token = -weights[learns] * clipped_gain(logprobs[learns], old[learns], batch.advantages[learns], train.clip)
@@ -45,6 +47,10 @@ def loss_of(batch: Batch, logprobs: torch.Tensor, size: UpdateSize, train: Train
     if batch.anchor_reference is not None:
         kl = k3(logprobs[anchor], batch.anchor_reference[anchor])
         loss = loss + train.anchor_kl * mean_of_rows(kl, batch.mask[anchor]).sum() / size.anchors
+    if train.outside_kl and size.outside:
+        assert batch.reference is not None
+        kl = k3(batch.reference[outside], logprobs[outside])
+        loss = loss + train.outside_kl * mean_of_rows(kl, batch.mask[outside]).sum() / size.outside
     return loss
 
 
@@ -55,7 +61,7 @@ def clipped_gain(logprobs: torch.Tensor, old: torch.Tensor, advantages: torch.Te
 
 
 def k3(logprobs: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:
-    """[B, T]: the estimate of KL(π ‖ π_ref) from the sampled tokens, π_ref/π − log(π_ref/π) − 1."""
+    """[B, T]: the estimate of KL(π ‖ π_ref) from tokens that π sampled, π_ref/π − log(π_ref/π) − 1."""
     difference = reference - logprobs
     return difference.exp() - difference - 1
 

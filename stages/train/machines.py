@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 
 from stages.core.errors import InputError, VzError
+from stages.core.printing.terminal import say
 from stages.core.recipe import Recipe
 from stages.train.accelerate_file import Spread, spread_of
 from stages.train.meeting import Line, Meeting, free_port
@@ -41,7 +41,7 @@ class Machines:
             return None
         host = meeting.place.rpartition(":")[0].strip("[]")
         rendezvous = (host, free_port(host))
-        print(f"training waits for {wanted} more machines: run `vz join {meeting.place}` on each", file=sys.stderr)
+        say(f"training waits for {wanted} more machines: run `vz join {meeting.place}` on each")
         try:
             while len(self._lines) < wanted:
                 line = meeting.accept()

@@ -34,8 +34,9 @@ class Tally:
 
     def add(self, batch: Batch, logprobs: torch.Tensor, entropy: torch.Tensor, loss: torch.Tensor) -> None:
         """One micro-batch: `logprobs` and `entropy` are [B, T], in nats; `loss` is its share of the update's."""
-        anchored = batch.mask.bool() & batch.is_anchor[:, None]
-        mask = batch.mask.bool() & ~anchored
+        counts = batch.mask.bool()
+        anchored, outside = counts & batch.is_anchor[:, None], counts & batch.is_outside[:, None]
+        mask = counts & batch.learns[:, None]
         excess = ((logprobs - batch.sampled) * mask).double()  # of the trainer over the sampler
         gap, other = excess.abs()[mask], batch.anchor_reference
         sums = {
@@ -49,6 +50,8 @@ class Tally:
             "gaps": _histogram(gap),
             "anchor_tokens": anchored.sum(),
             "anchor_kl": 0 if other is None else k3(logprobs, other)[anchored].sum(),
+            "outside_tokens": outside.sum(),
+            "outside_kl": 0 if batch.reference is None else k3(batch.reference, logprobs)[outside].sum(),
             **self._weights(excess, mask),
         }
         for name, value in sums.items():
@@ -77,6 +80,7 @@ class Tally:
             "effective_tokens": _effective(found["weights"], found["squares"], tokens),
             "effective_rows": _effective(found["row_weights"], found["row_squares"], rows),
             "anchor_kl": found["anchor_kl"] / found["anchor_tokens"] if found["anchor_tokens"] else None,
+            **({"outside_kl": found["outside_kl"] / found["outside_tokens"]} if found["outside_tokens"] else {}),
         }
 
     def _weights(self, excess: torch.Tensor, mask: torch.Tensor) -> dict[str, torch.Tensor]:

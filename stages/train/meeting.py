@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 import struct
-import sys
 import tempfile
 from contextlib import closing
 from multiprocessing import AuthenticationError
@@ -15,10 +14,13 @@ from types import TracebackType
 from typing import Any, Self, TypeAlias
 
 from stages.core.errors import InputError
+from stages.core.folder.temporary import TemporaryFolder
+from stages.core.printing.terminal import say
 from stages.core.recipe import Recipe
 
 SECRET = "VZ_SECRET"  # environment variable: the same on all machines of a run
 SHORTEST = 16  # characters of the secret
+LONGEST_PLACE = 70  # bytes of a path in which a socket can lie; the system takes some hundred for all of its name
 STEP = 0.5  # seconds between looks at processes that have not called yet
 PATIENCE = 10  # seconds that a caller has to prove that it knows the secret
 # A machine that vanished without a word is noticed after two minutes.
@@ -32,9 +34,9 @@ class Meeting:
 
     def __init__(self, recipe: Recipe) -> None:
         train = recipe.train
-        self._folder = tempfile.TemporaryDirectory(prefix="vz-") if train.address is None else None
+        self._folder = TemporaryFolder("vz-jobs-", _short_place()) if train.address is None else None
         if self._folder is not None:
-            self.place = str(Path(self._folder.name) / "jobs")
+            self.place = str(self._folder.path / "jobs")
             self._listener = socket.socket(socket.AF_UNIX)
             self._listener.bind(self.place)
         else:
@@ -51,7 +53,7 @@ class Meeting:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._listener.close()
         if self._folder is not None:
-            self._folder.cleanup()
+            self._folder.close()
 
     def accept(self) -> Line | None:
         """The next caller; None if nobody called for a moment, or one who does not know the secret."""
@@ -64,7 +66,7 @@ class Meeting:
         try:
             return _proven(accepted, first=True)
         except (AuthenticationError, AssertionError, OSError, EOFError):
-            print(f"training: a caller from {origin[0]} does not know {SECRET}", file=sys.stderr)
+            say(f"training: a caller from {origin[0]} does not know {SECRET}")
             return None
 
 
@@ -92,6 +94,12 @@ def secret() -> bytes:
             f"all of them: export {SECRET}=$(openssl rand -hex 16)"
         )
     return value.encode()
+
+
+def _short_place() -> Path:
+    """Where a socket can lie: names of sockets have an end soon, and some machines' temporary files lie deep."""
+    place = Path(tempfile.gettempdir())
+    return place if len(os.fsencode(place)) <= LONGEST_PLACE else Path("/tmp")
 
 
 def free_port(host: str) -> int:

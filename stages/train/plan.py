@@ -38,21 +38,27 @@ class MicroBatch:
 class UpdateSize:
     """What the means of an update divide by, over all processes."""
 
-    rows: int  # that train, without anchors; at least 1, so that no mean divides by 0
+    rows: int  # that train: no anchors, none outside the game; at least 1, so that no mean divides by 0
     anchors: int
     tokens: int  # of the rows that train; at least 1
     micro_batches: int  # with rows that train; at least 1
     longest: int  # tokens of the longest answer allowed
+    outside: int = 0  # rows outside the game
 
 
-def updates_of(rows: int, rows_per_update: int | None) -> list[range]:
-    """Consecutive slices of the kept order, each row once. The last slice may be short; it trains as it is."""
+def updates_of(rows: int, rows_per_update: int | None, outside: int = 0) -> list[list[int]]:
+    """The rows of each update by their places: consecutive slices of the kept order, each row once.
+
+    The last slice may be short; it trains as it is. Each update also gets `outside` rows, which come after all others.
+    """
     size = rows_per_update or max(rows, 1)
-    return [range(start, min(start + size, rows)) for start in range(0, rows, size)]
+    kept = [range(start, min(start + size, rows)) for start in range(0, rows, size)]
+    added = [range(rows + number * outside, rows + (number + 1) * outside) for number in range(len(kept))]
+    return [[*own, *more] for own, more in zip(kept, added, strict=True)]
 
 
 def packs_of(
-    updates: Sequence[range], lines: Sequence[Line], budget: int, processes: int, form: Form
+    updates: Sequence[Sequence[int]], lines: Sequence[Line], budget: int, processes: int, form: Form
 ) -> list[list[Pack]]:
     """What each update computes at once, over all processes."""
     return [_packs(update, lines, budget, processes, form) for update in updates]
@@ -70,14 +76,16 @@ def _packs(rows: Sequence[int], lines: Sequence[Line], budget: int, processes: i
 
 def size_of(rows: Sequence[Row], packs: Sequence[Pack], longest: int) -> UpdateSize:
     """The size of an update that computes `packs`; `rows` are those of the call."""
-    learning = [
-        [row for tree in pack for row in (rows[branch.row] for branch in tree.branches) if not row.is_anchor]
-        for pack in packs
-    ]
-    count = sum(map(len, learning))
-    anchors = sum(len(tree.branches) for pack in packs for tree in pack) - count
-    tokens = sum(len(row.completion_ids) for each in learning for row in each)
-    return UpdateSize(max(1, count), anchors, max(1, tokens), max(1, sum(map(bool, learning))), longest)
+    computed = [[rows[branch.row] for tree in pack for branch in tree.branches] for pack in packs]
+    learning = [[row for row in each if row.learns] for each in computed]
+    return UpdateSize(
+        rows=max(1, sum(map(len, learning))),
+        anchors=sum(row.is_anchor for each in computed for row in each),
+        tokens=max(1, sum(len(row.completion_ids) for each in learning for row in each)),
+        micro_batches=max(1, sum(map(bool, learning))),
+        longest=longest,
+        outside=sum(row.is_outside for each in computed for row in each),
+    )
 
 
 def micro_batches(packs: Sequence[Sequence[Pack]], processes: int, rank: int) -> list[MicroBatch]:

@@ -20,6 +20,12 @@ from stages.core.pictures import Picture, picture_hashes
 from stages.core.recipe.engines import NEUTRAL
 
 POLICY = "current"  # the policy in training, as seats name it
+OUTSIDE = "outside"  # the phase of rows that are no part of a game
+# Numbers among the settings of rollout that training reads.
+SAMPLED_WITH = {
+    "temperature", "top_p", "max_clue_tokens", "max_vote_tokens", "max_thinking_tokens", "min_clue_tokens",
+    "min_vote_tokens", "clue_repetition_penalty", "vote_repetition_penalty",
+}  # fmt: skip
 
 _KEPT = [*tables.KEY, "phase", "advantage"]
 _ROLLOUTS = [
@@ -43,7 +49,8 @@ class Rules:
 class Row:
     """A completion with its given advantage."""
 
-    game_id: str
+    source: str  # the folder that errors name
+    game_id: str  # or of the prompt, outside the game
     turn: int
     sample: int
     phase: str
@@ -60,8 +67,19 @@ class Row:
     sampler: str | None  # what computed it; None if unknown
 
     @property
-    def key(self) -> str:
-        return _key(vars(self))
+    def is_outside(self) -> bool:
+        """Whether it answers a prompt outside the game: it adds only a KL term to the base."""
+        return self.phase == OUTSIDE
+
+    @property
+    def learns(self) -> bool:
+        """Whether it adds a policy term."""
+        return not self.is_anchor and not self.is_outside
+
+    @property
+    def name(self) -> str:
+        """What errors call it."""
+        return f"{self.source}: " + (f"prompt '{self.game_id}'" if self.is_outside else _key(vars(self)))
 
 
 @dataclass(frozen=True)
@@ -98,6 +116,7 @@ def read_rows(kept: Path, rollouts: Path, games: Path, loss: str) -> list[Row]:
         same = {name: row[name] for name in _SAME}
         found.append(
             Row(
+                source=str(rollouts),
                 **same,
                 advantage=row["advantage"] * share,
                 pictures=tuple(Picture(games, ref, hashes.get(ref)) for ref in row["images"]),
@@ -150,8 +169,10 @@ def sampling_of(rollouts: Path) -> Sampling:
 def _check_sampling(manifest: Path, rollout: dict[str, Any]) -> None:
     """`InputError` if the rows were sampled from a distribution that training cannot compute."""
     temperature = rollout.get("temperature")
-    if not isinstance(temperature, int | float):
-        raise InputError(f"{manifest}: names no settings.rollout.temperature; play the games again with this version")
+    for name, value in {"temperature": temperature, **rollout}.items():
+        if name in SAMPLED_WITH and not isinstance(value, int | float):
+            raise InputError(f"{manifest}: names no settings.rollout.{name}; play the games again with this version")
+    assert isinstance(temperature, int | float)
     if temperature <= 0:
         raise InputError(
             f"{manifest}: the rows were sampled greedily (temperature {temperature}), which teaches nothing; "
@@ -190,7 +211,12 @@ def _check(row: dict[str, Any], kept: Path, rollouts: Path) -> None:
             f"{rollouts}: {key} was played through a server that gave no token ids, so it cannot train: play with "
             "rollout.engine vllm or transformers, or with a server that gives them (rollout.server.token_ids=require)"
         )
-    if not ids or logprobs is None or len(ids) != len(logprobs) or not all(map(math.isfinite, logprobs)):
-        raise InputError(f"{rollouts}: {key} lacks a finite log-prob for each of its tokens; play again")
+    if not ids or logprobs is None or len(ids) != len(logprobs):
+        raise InputError(f"{rollouts}: {key} lacks a log-prob for each of its tokens; play again")
+    if not all(map(math.isfinite, logprobs)):
+        raise InputError(
+            f"{rollouts}: {key} has a log-prob that is not finite, so the weights that played it are broken, mostly by "
+            "too high a train.learning_rate: train them again with a lower one (in a run: with --overwrite)"
+        )
     if row["advantage"] is None or not math.isfinite(row["advantage"]):
         raise InputError(f"{kept}: {key} has no finite advantage ({row['advantage']}); score again")

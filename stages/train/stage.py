@@ -20,6 +20,7 @@ from stages.core.recipe.load import place_of
 from stages.train import plan
 from stages.train.job import Job
 from stages.train.live import Trainer, open_trainer
+from stages.train.outside import check_outside, draw_outside, outside_counts
 from stages.train.rows import Row, read_rows
 from stages.train.state import STATE, UPDATES, StateInfo, Trained, is_whole, read_info, read_info_of
 
@@ -41,6 +42,7 @@ def run(
     model: str | Path | None = None,
     base: str | Path | None = None,
     anchor: str | Path | None = None,
+    outside: Path | None = None,
     state_in: Path | None = None,
     state_out: Path | None = None,
     planned_updates: int | None = None,
@@ -56,9 +58,10 @@ def run(
     `rollouts` and `games` default to the folders that `kept` was made from. `model` is the policy that played the
     rows, and where training starts without `state_in`. `base` is the KL reference in every round. Both default to the
     recipe's model. Kept rows of the phase that does not train are anchors: they add `train.anchor_kl` times their mean
-    KL to `anchor` (default: `base`), and nothing else. `state_in` is the training state to continue from. The state
-    after goes to `state_out` (default: the sibling `<out>-state`) in one step and before the checkpoint appears, and
-    replaces a state that is there. `planned_updates` is the length of the schedule if the recipe fixes none.
+    KL to `anchor` (default: `base`), and nothing else. `outside` is a folder of the base's answers to prompts outside
+    the game, of which each update adds `train.outside_rows`. `state_in` is the training state to continue from. The
+    state after goes to `state_out` (default: the sibling `<out>-state`) in one step and before the checkpoint appears,
+    and replaces a state that is there. `planned_updates` is the length of the schedule if the recipe fixes none.
 
     A caller may lend a live `trainer` (`open_trainer`). If it holds the state that belongs to `model`, nothing is
     loaded, and `state_in` need not be on disk. The state after stays in it, and is written in the background. With
@@ -82,6 +85,7 @@ def run(
         model=str(place_of(_policy_of(state_in, recipe) if model is None else model)),
         base=str(place_of(recipe.model.path if base is None else base)),
         anchor=str(place_of(anchor or base or recipe.model.path)),
+        outside=str(outside.resolve()) if outside else None,
         state_in=str(state_in.resolve()) if state_in else None,
         state_out=None if handover else str(state_out.resolve()),
         handover=str(handover.absolute()) if handover else None,
@@ -127,6 +131,7 @@ class _Call:
 
     def check(self) -> None:
         job, before, lent = self.job, self.before, self.trainer
+        check_outside(job)
         if lent is not None and (lent.recipe.model, lent.recipe.seed) != (job.recipe.model, job.recipe.seed):
             raise ValueError("the trainer was opened for another model or seed")
         kind = "stub" if job.recipe.train.trainer == "stub" else "full" if job.recipe.model.lora is None else "lora"
@@ -162,6 +167,8 @@ class _Call:
             found["anchor"] = job.anchor
         if template is not None:
             found["chat template"] = template
+        if job.outside is not None:
+            found["outside"] = job.outside
         if self.before is not None:  # it may be large, or only in memory; its id covers all it was made from
             found["state"] = f"state {self.before.id}"
         return {name: Path(place) if Path(place).exists() else place for name, place in found.items()}
@@ -190,16 +197,17 @@ class _Call:
                 f"{len(foreign)} of {len(rows)} rows were played by policy version {foreign[0]}, but {job.model} is "
                 f"version {version}: if that is wrong, give the policy that played them as --model"
             )
+        outside = draw_outside(job, len(plan.updates_of(len(rows), recipe.train.rows_per_update)))
         with self._trainer_to_use() as trainer:
             warnings += trainer.check(job)
             started = time.monotonic()
-            trained = _train(trainer, job, rows)
+            trained = _train(trainer, job, [*rows, *outside])
             seconds = round(time.monotonic() - started, 3)
         updates = trained.updates if rows else []
         if updates and "plain_rows" in updates[0]:
             warnings.append(f"rows were computed one by one, without sharing prompts: {updates[0]['plain_rows']}")
         write_json(out / UPDATES, {"updates": updates})
-        counts = _counts(job, rows, updates, trained.info)
+        counts = _counts(job, rows, updates, trained.info) | outside_counts(outside, updates)
         return Outcome(counts, warnings, {"training_seconds": seconds}, identity=trained.info.id)
 
     def _trainer_to_use(self) -> AbstractContextManager[Trainer]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stages.core.errors import InputError
+from stages.core.errors import InputError, VzError
 from stages.core.folder.content import Files, damaged_files
 from stages.core.folder.files import read_json
 from stages.core.vlm.saving import opened
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 STATE, UPDATES = "state.json", "training.json"
 FORMAT = 1
+DAMAGED = "is not as vz wrote it; take another state, or repeat the training that made it"
 
 Named = Iterator[tuple[str, "torch.Tensor"]]
 
@@ -52,6 +53,10 @@ class Trained:
     seconds: float = 0.0  # that the updates took
 
 
+class NotFinite(VzError):
+    """Weights are broken: by too high a learning rate, or because a file from which they were loaded is damaged."""
+
+
 def is_whole(folder: Path, state_id: str, *, full: bool = False) -> bool:
     """Whether `folder` holds the state `state_id` as it was written; `full` reads every byte of it."""
     try:
@@ -61,9 +66,18 @@ def is_whole(folder: Path, state_id: str, *, full: bool = False) -> bool:
     return info.id == state_id and not damaged_files(folder, info.files, full=full)
 
 
+def refuse_damaged_state(folder: Path) -> None:
+    """`InputError` for the first file of a state that is not as it was written. Reads every byte."""
+    for file in damaged_files(folder, read_info(folder).files, full=True):
+        raise InputError(f"{file}: {DAMAGED}")
+
+
 def read_trained(folder: Path) -> Trained:
     """What a state says of itself and of the updates that led to it."""
-    return Trained(read_info(folder), read_json(folder / UPDATES)["updates"])
+    updates = read_json(folder / UPDATES).get("updates")
+    if not isinstance(updates, list):
+        raise InputError(f"{folder / UPDATES}: {DAMAGED}")
+    return Trained(read_info(folder), updates)
 
 
 def read_info(folder: Path) -> StateInfo:
@@ -73,7 +87,10 @@ def read_info(folder: Path) -> StateInfo:
     body = read_json(folder / STATE)
     if body.get("format") != FORMAT:
         raise InputError(f"{folder / STATE}: format {body.get('format')}, but this vz reads {FORMAT}; train anew")
-    return StateInfo(**body)
+    try:
+        return StateInfo(**body)
+    except TypeError as error:  # another name, by a flipped bit
+        raise InputError(f"{folder / STATE}: {DAMAGED}") from error
 
 
 def read_info_of(folder: Path, wanted: str, model: str) -> StateInfo:

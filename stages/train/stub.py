@@ -33,7 +33,8 @@ class Stub(Trainer):
         if not self.holds(job):
             self._load(job)
         if self.state_id != job.state_id:
-            updates = updates_of(len(rows), self.recipe.train.rows_per_update)
+            kept = sum(not row.is_outside for row in rows)
+            updates = updates_of(kept, self.recipe.train.rows_per_update, self.recipe.train.outside_rows)
             before = self._weights
             self._weights = {"updates": before["updates"] + len(updates), "rows": before["rows"] + len(rows)}
             records = [_record(job, rows, number, update) for number, update in enumerate(updates)]
@@ -79,7 +80,7 @@ def _info(job: Job, state_id: str, updates: int) -> StateInfo:
     return StateInfo(FORMAT, state_id, "stub", "stub", updates, job.total, job.recipe.seed)
 
 
-def _record(job: Job, rows: Sequence[Row], number: int, update: range) -> dict[str, float]:
+def _record(job: Job, rows: Sequence[Row], number: int, update: Sequence[int]) -> dict[str, float]:
     train = job.recipe.train
     share = job.rate_share * rate(job.done + number, job.total, train)
     zeros = dict.fromkeys(

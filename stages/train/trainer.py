@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from stages.core.engines.base import sampler_name
-from stages.core.errors import VzError
 from stages.core.progress import Progress
 from stages.core.seeds import derive
+from stages.core.vlm.untrusted import AGAIN, library_errors
 from stages.train.agreement import difference, sample
 from stages.train.encode import Batch, Encoder
 from stages.train.job import Job
@@ -28,12 +28,15 @@ from stages.train.plan import MicroBatch, UpdateSize, rate, work_of
 from stages.train.policy import frozen_dtype, trainable
 from stages.train.rows import Row
 from stages.train.sharding import scatter_again
-from stages.train.state import whole
+from stages.train.state import NotFinite, whole
 from stages.train.tree import Form, Pack
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
     from transformers import PreTrainedModel
+
+
+_NOT_FINITE = "the weights are as they were before this call. Lower train.learning_rate, or set train.precision: fp32"
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,7 @@ class Work:
     """The rows of a call, and their division into updates and micro-batches."""
 
     rows: Sequence[Row]
-    updates: Sequence[range]
+    updates: Sequence[Sequence[int]]
     packs: Sequence[Sequence[Pack]]  # of the updates, over all processes
     sizes: Sequence[UpdateSize]  # of the updates
     batches: Sequence[MicroBatch]  # of this process
@@ -91,6 +94,7 @@ class Updates:
         self.models.policy.train()
         for number in range(len(self.work.updates)):
             self._update(number)
+        self._check_end()
         return self.records
 
     def _update(self, number: int) -> None:
@@ -126,10 +130,22 @@ class Updates:
         if not self.records:
             check_gap(record, self.job.recipe, self.work.rows, self.sampler, self.job.off_policy)
         if not all(abs(record[name]) < float("inf") for name in ("loss", "grad_norm")):
-            raise VzError(
+            raise NotFinite(
                 f"update {record['update']}: loss {record['loss']}, gradient norm {record['grad_norm']}: not finite; "
-                "the weights are as they were before this call. Lower train.learning_rate, or set train.precision: fp32"
+                + _NOT_FINITE
             )
+
+    @torch.no_grad()
+    def _check_end(self) -> None:
+        """Stop before anything is written if the last step broke the weights. No later update would notice."""
+        if not self.records:
+            return
+        self.models.policy.eval()
+        batch = self._encoded(self.work.batches[-1])
+        logprobs = self._logprobs(self.models.policy, batch)[0]
+        scatter_again(self.models.policy)
+        if self._most(int(not logprobs[batch.mask.bool()].isfinite().all())):
+            raise NotFinite(f"update {self.records[-1]['update']} led to log-probs that are not finite; {_NOT_FINITE}")
 
     def _loss(self, micro_batch: MicroBatch) -> torch.Tensor:
         """The micro-batch's share of the update's loss (`stages.train.loss`)."""
@@ -156,7 +172,10 @@ class Updates:
         for model in (self.models.policy, self.models.reference, self.models.anchor):
             if model is None:
                 continue
-            reason = difference(partial(self._logprobs, model), partial(self._encoded_as, self.layout, trees), plain)
+            with library_errors(self.job.model, "this model cannot compute the rows", lambda _: f"; {AGAIN}"):
+                reason = difference(
+                    partial(self._logprobs, model), partial(self._encoded_as, self.layout, trees), plain
+                )
             if self._most(int(reason is not None)):
                 return f"{type(model).__name__}: {reason or 'another process found a difference'}"
         scatter_again(self.models.policy)
@@ -170,7 +189,9 @@ class Updates:
     def _is_corrected(self, row: Row) -> bool:
         """Whether the row gets importance weights."""
         ratio, correction = self.settings.ratio, self.settings.correction
-        return ratio != "sampled" and (row.sampler != self.sampler if correction == "auto" else correction != "off")
+        if row.is_outside or ratio == "sampled":
+            return False
+        return row.sampler != self.sampler if correction == "auto" else correction != "off"
 
     def _with_references(self, batch: Batch, micro_batch: MicroBatch) -> Batch:
         """The batch with the log-probs that the ratio and the KL terms need."""
@@ -180,9 +201,10 @@ class Updates:
             for number, place in enumerate(micro_batch.rows):
                 old[number] = self.start_logprobs.get(place, old[number])
         # Depends on the update, not on these rows: sharded models run on all processes or on none.
-        has_anchors = self.settings.anchor_kl > 0 and self.work.sizes[micro_batch.update].anchors > 0
+        size = self.work.sizes[micro_batch.update]
+        has_anchors = self.settings.anchor_kl > 0 and size.anchors > 0
         own_anchor, reference, anchor = self.models.anchor, None, None
-        if self.settings.kl or (has_anchors and own_anchor is None):
+        if self.settings.kl or size.outside or (has_anchors and own_anchor is None):
             reference = self._reference_logprobs(self.models.reference, batch)
         if has_anchors:
             anchor = reference if own_anchor is None else self._reference_logprobs(own_anchor, batch)

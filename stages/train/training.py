@@ -36,6 +36,7 @@ from stages.train.job import Job
 from stages.train.live import Trainer
 from stages.train.logprobs import Tokens, add_head
 from stages.train.optimizer import make_optimizer
+from stages.train.outside import check_pictures
 from stages.train.plan import micro_batches, packs_of, size_of, updates_of
 from stages.train.policy import is_on_gpu, load_policy, load_reference, trainable, uses_bf16
 from stages.train.rows import Row, sampling_of
@@ -104,16 +105,20 @@ class Training(Trainer):
 
     def _update(self, job: Job, rows: Sequence[Row], memory: _Memory) -> None:
         encoder, train, sampling = memory.encoder(), job.recipe.train, sampling_of(Path(job.rollouts))
-        lines = encoder.lines(rows, job.rollouts, by_size=train.processes > 1)
-        models = memory.models(job, any(row.is_anchor for row in rows), sampling.temperature)
-        shown = progress_bar("training", len(updates_of(len(rows), train.rows_per_update)))
+        check_pictures(rows, self._spread.sharded)
+        lines = encoder.lines(rows, by_size=train.processes > 1)
+        models = memory.models(job, rows, sampling.temperature)
+        updates = updates_of(sum(not row.is_outside for row in rows), train.rows_per_update, train.outside_rows)
+        shown = progress_bar("training", len(updates))
         with shown if memory.accelerator.is_main_process else nullcontext(Silent()) as progress:
 
             def in_form(form: Form) -> Updates:
                 plain = memory.plain if form == "rows" else None
-                work = _work(rows, lines, sampling.max_tokens, train, memory.accelerator.process_index, form, plain)
+                work = _work(
+                    rows, updates, lines, sampling.max_tokens, train, memory.accelerator.process_index, form, plain
+                )
                 own = [rows[place] for batch in work.batches for place in batch.rows]
-                check_completions(memory.policy, own, memory.tokens, job.rollouts)
+                check_completions(memory.policy, own, memory.tokens)
                 return Updates(models, memory.optimizer, encoder, memory.accelerator, job, work, progress)
 
             self._run(job, memory.first_that_works(in_form, models))
@@ -175,12 +180,13 @@ class _Memory:
     def encoder(self) -> Encoder:
         return Encoder(self._processing)
 
-    def models(self, job: Job, anchored: bool, temperature: float) -> Models:
+    def models(self, job: Job, rows: Sequence[Row], temperature: float) -> Models:
         """The policy and the models that KL is measured to, with heads for this temperature."""
         train = job.recipe.train
-        anchored = anchored and train.anchor_kl > 0
+        anchored = any(row.is_anchor for row in rows) and train.anchor_kl > 0
         own_anchor = anchored and job.anchor != job.base
-        if (train.kl > 0 or (anchored and not own_anchor)) and job.recipe.model.lora is None and not self._reference:
+        to_base = train.kl > 0 or any(row.is_outside for row in rows) or (anchored and not own_anchor)
+        if to_base and job.recipe.model.lora is None and not self._reference:
             self._reference = self._frozen(job.base)
         if own_anchor and (self._anchor is None or self._anchor[0] != job.anchor):
             self._anchor = None  # first, since both may not fit
@@ -255,13 +261,19 @@ def _round_frozen(policy: PreTrainedModel, dtype: torch.dtype) -> None:
 
 
 def _work(
-    rows: Sequence[Row], lines: Sequence[Line], longest: int, train: Train, rank: int, form: Form, plain: str | None
+    rows: Sequence[Row],
+    updates: Sequence[Sequence[int]],
+    lines: Sequence[Line],
+    longest: int,
+    train: Train,
+    rank: int,
+    form: Form,
+    plain: str | None,
 ) -> Work:
     """The rows' division."""
-    slices = updates_of(len(rows), train.rows_per_update)
-    packs = packs_of(slices, lines, train.tokens_per_batch, train.processes, form)
+    packs = packs_of(updates, lines, train.tokens_per_batch, train.processes, form)
     sizes = [size_of(rows, each, longest) for each in packs]
-    return Work(rows, slices, packs, sizes, micro_batches(packs, train.processes, rank), form, plain)
+    return Work(rows, updates, packs, sizes, micro_batches(packs, train.processes, rank), form, plain)
 
 
 @contextmanager

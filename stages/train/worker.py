@@ -6,9 +6,10 @@ Users call `vz train` instead. Each process ends with the one that started it.
 from __future__ import annotations
 
 import os
+import pickle
 import sys
+import traceback
 
-from stages.core.errors import VzError
 from stages.core.processes.inherited import end_with_parent
 
 LAUNCHER = "VZ_TRAIN_LAUNCHER"  # the process that runs torchrun
@@ -25,7 +26,7 @@ def run_torchrun(parent: int, arguments: list[str]) -> None:
 def work(place: str) -> None:
     """Do what comes through the line until it is closed: a method's name and its arguments, answered by its result.
 
-    The first message is the recipe. A `VzError` is the answer, too; what becomes of the others is up to the parent.
+    The first message is the recipe. An error is an answer, too; what becomes of the others is up to the parent.
     """
     end_with_parent(int(os.environ[LAUNCHER]))
     from stages.train.meeting import call
@@ -43,9 +44,20 @@ def work(place: str) -> None:
             return
         try:
             answer = getattr(trainer, method)(*arguments)
-        except VzError as error:
-            answer = error
+        except Exception as error:
+            answer = _as_sent(error)
         parent.send(answer)
+
+
+def _as_sent(error: Exception) -> Exception:
+    """The error, which remembers its traceback; one with its words if it cannot be sent itself."""
+    told = "".join(traceback.format_exception(error))
+    try:
+        sent: Exception = pickle.loads(pickle.dumps(error))
+    except Exception:
+        sent = RuntimeError(f"{type(error).__name__}: {error}")
+    sent.add_note(told)
+    return sent
 
 
 if __name__ == "__main__":

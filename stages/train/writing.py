@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stages.core.errors import VzError
-from stages.core.folder.artifact import disk_full_is_an_error
 from stages.core.folder.content import write_recorded
+from stages.core.folder.faults import disk_full_is_an_error
 from stages.core.folder.files import replace_folder, to_json
 from stages.train.state import STATE, UPDATES, Trained
 

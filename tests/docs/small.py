@@ -20,6 +20,8 @@ NOT_RUN = {
     "vllm": "serves a model on a GPU",
     "ray": "starts a cluster",
     "hf": "needs the hub",
+    "trackio": "shows a page until it is stopped",
+    "tensorboard": "shows a page until it is stopped",
     "accelerate": "asks questions",
     "export": "sets a variable of the shell",
 }
@@ -37,16 +39,18 @@ NOT_AT_HAND = re.compile(r"engine=(vllm|server)|executor|https?://")
 
 def small(words: list[str]) -> list[str]:
     """The arguments of `vz`, made small."""
+    if not words:  # vz alone
+        return words
     command, recipe = words[0], _value_of(words, "--recipe", "-r")
     if command in {"doctor", "recipe"}:
         return words
-    if command == "join":  # which waits for a run
+    if command in {"join", "view"}:  # one waits for a run, the other for Ctrl-C
         return [*words, "--help"]
     if command == "make-games" and {"--tables", "games.domain=chart"} & set(words):
         return [*words, "--pairs", "6"]
     if command == "make-games" and recipe in LARGE:
         return [*words, "--pairs", "6", *_set([*QUICK, "games.width=96", "games.height=64"])]
-    if recipe in LARGE or command == "init-model" or NOT_AT_HAND.search(" ".join(words)):
+    if recipe in LARGE or command in {"init-model", "benchmark"} or NOT_AT_HAND.search(" ".join(words)):
         return [*words, "--dry-run"]
     options, settings = SMALL.get(command, ([], []))
     return [*words, *options, *_set(settings)]

@@ -68,6 +68,7 @@ class Case:
             model=model,
             base=model,
             anchor=str(rows.model.with_name(ANCHOR)) if self.anchored else model,
+            outside=None,
             state_in=str(folder / f"state{number - 1}") if number else None,
             state_out=str(folder / f"state{number}"),
             done=number,

@@ -136,6 +136,8 @@ def test_a_family_with_unknown_per_token_inputs_is_refused_for_training(tmp_path
 
     processing = Processing(build_mllama(tmp_path / "model"), RECIPE)
     message = requests(pictures, 1)[0].messages
-    row = Row("g", 0, 0, "clue", 1.0, "v", message, (pictures[0],), 1, "", [1], [0.0], False, Rules(0, 1.0), None)
+    row = Row(
+        "played", "g", 0, 0, "clue", 1.0, "v", message, (pictures[0],), 1, "", [1], [0.0], False, Rules(0, 1.0), None
+    )
     with pytest.raises(InputError, match="'cross_attention_mask' for each token .* can play, but not train"):
         Encoder(processing).prompt(row)

@@ -48,10 +48,12 @@ def test_the_recipe_that_plays_decides_what_the_spy_sees(games: Path, tmp_path: 
     assert set(pl.read_parquet(out / "games.parquet")["spy_view"]) == {"blank"}
 
 
-def test_only_the_split_is_played(games: Path, tmp_path: Path):
-    train = rollout.run(fake_recipe(), games, tmp_path / "train").counts["games"]
-    dev = rollout.run(fake_recipe(), games, tmp_path / "dev", split="dev").counts["games"]
-    assert (train, dev) == (8, 1)
+def test_only_the_split_is_played_and_the_others_are_counted(games: Path, tmp_path: Path):
+    reports = [
+        rollout.run(fake_recipe(), games, tmp_path / str(split), split=split) for split in ("train", "dev", None)
+    ]
+    counts = [(report.counts["games"], report.counts["pairs_of_other_splits"]) for report in reports]
+    assert counts == [(8, 2), (1, 9), (10, 0)]
 
 
 def test_an_unreadable_clue_becomes_a_placeholder_and_is_counted(games: Path, tmp_path: Path):

@@ -34,7 +34,7 @@ class Update:
         self.encoder = Encoder(Processing(model, recipe.model))
         read = read_rows(rows.kept, rows.rollouts, rows.games, "grpo")
         self.rows: list[Row] = [replace(row, is_anchor=number % 4 == 3) for number, row in enumerate(read)]
-        self.lines = self.encoder.lines(self.rows, "here", by_size=True)
+        self.lines = self.encoder.lines(self.rows, by_size=True)
         self.policy = load_policy(recipe, model, model, WHOLE, CPU)
         self.reference = load_reference(recipe, str(reference), WHOLE, CPU) if reference else None
         tokens = Tokens.of(self.policy, self.encoder.processor)

@@ -15,7 +15,7 @@ from stages.core.pictures import Picture
 from stages.train import run
 from stages.train.rows import read_rows, sampling_of
 from tests.test_linked_games import link_pictures
-from tests.train.world import World, change, recipe, write_kept, write_rollouts, write_scored
+from tests.train.world import LIMITLESS, World, change, recipe, write_kept, write_rollouts, write_scored
 
 Rows = list[dict[str, Any]]
 
@@ -45,8 +45,8 @@ def joined(world: World) -> None:
 def test_rows_keep_the_order_of_kept(played: World, tmp_path: Path) -> None:
     backwards = write_kept(tmp_path / "kept", played.rows[::-1], played.scored)
     rows = read_rows(backwards, played.rollouts, played.games, "grpo")
-    assert [row.key for row in rows] == [
-        f"game '{row['game_id']}', turn {row['turn']}, sample 0" for row in played.rows[::-1]
+    assert [row.name for row in rows] == [
+        f"{played.rollouts}: game '{row['game_id']}', turn {row['turn']}, sample 0" for row in played.rows[::-1]
     ]
 
 
@@ -65,9 +65,14 @@ def test_rows_of_another_policy(altered: Any) -> None:
         joined(altered(first(policy="base")))
 
 
-@pytest.mark.parametrize("logprobs", [[-1.0], [-1.0, float("-inf")]])
-def test_tokens_without_a_finite_logprob(altered: Any, logprobs: list[float]) -> None:
-    with pytest.raises(InputError, match="turn 0, sample 0 lacks a finite log-prob for each of its tokens"):
+LACKS, BROKEN = "lacks a log-prob for each of its tokens", "weights that played it are broken.*lower one"
+
+
+@pytest.mark.parametrize(
+    ("logprobs", "message"), [([-1.0], LACKS), ([-1.0, float("-inf")], BROKEN), ([float("nan")] * 2, BROKEN)]
+)
+def test_tokens_without_a_finite_logprob(altered: Any, logprobs: list[float], message: str) -> None:
+    with pytest.raises(InputError, match=f"turn 0, sample 0 .*{message}"):
         joined(altered(first(completion_ids=[7, 5], completion_logprobs=logprobs)))
 
 
@@ -75,6 +80,16 @@ def test_an_advantage_that_is_not_finite(played: World, tmp_path: Path) -> None:
     kept = write_kept(tmp_path / "kept", [{**played.rows[0], "advantage": float("nan")}], played.scored)
     with pytest.raises(InputError, match=r"no finite advantage \(nan\)"):
         read_rows(kept, played.rollouts, played.games, "grpo")
+
+
+def test_a_damaged_state_that_breaks_the_weights_is_named(played: World, tmp_path: Path) -> None:
+    run(recipe(played.model, **LIMITLESS), played.kept, tmp_path / "one")
+    part = tmp_path / "one-state/part-00001.safetensors"
+    data = part.read_bytes()
+    middle = len(data) * 3 // 4
+    part.write_bytes(data[:middle] + b"\xff" * 5000 + data[middle + 5000 :])
+    with pytest.raises(InputError, match=r"part-00001\.safetensors: is not as vz wrote it; take another state"):
+        run(recipe(played.model, **LIMITLESS), played.kept, tmp_path / "two", state_in=tmp_path / "one-state")
 
 
 def test_a_picture_that_the_games_do_not_have(altered: Any) -> None:
@@ -92,6 +107,14 @@ def test_pictures_may_be_links_to_the_files_that_were_played(played: World, tmp_
         (games / picture.ref).resolve().write_bytes(b"secret")
         with pytest.raises(InputError, match="sha256 differs"):
             picture.load()
+
+
+@pytest.mark.parametrize("name", ["max_thinking_tokens", "vote_repetition_penalty", "top_p"])
+def test_settings_that_are_no_numbers(altered: Any, name: str) -> None:
+    world = altered(lambda rows: rows)
+    change(world.rollouts / "manifest.json", lambda manifest: manifest["settings"]["rollout"].update({name: [1]}))
+    with pytest.raises(InputError, match=f"settings.rollout.{name}"):
+        sampling_of(world.rollouts)
 
 
 @pytest.mark.parametrize("temperature", [None, 0.0])

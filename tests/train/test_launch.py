@@ -15,6 +15,7 @@ from stages.train import run
 from stages.train.accelerate_file import WHOLE, Spread
 from stages.train.job import Job
 from stages.train.launch import command, environment
+from stages.train.meeting import Meeting, call
 from tests.train.world import LIMITLESS, World, recipe
 
 
@@ -22,6 +23,7 @@ def test_processes_start_with_the_recipes_devices_and_threads(tmp_path: Path) ->
     two = recipe(Path("tiny"), processes=2)
     call = command(two, tmp_path / "socket")
     assert call[call.index("--nproc_per_node") + 1] == "2"
+    assert call[call.index("--log-dir") + 1] == os.devnull  # else a kill leaves torchrun's folder behind
     found = environment(two, Spread(gpu_ids="0,3"))
     assert found["ACCELERATE_USE_CPU"] == "true"
     assert found["OMP_NUM_THREADS"] == "1"
@@ -88,3 +90,13 @@ def test_a_gpu_trains_in_bf16_as_a_cpu_does_in_fp32(kind: str, played: World, tm
     assert gpu["loss"] == pytest.approx(cpu["loss"], rel=1e-2, abs=1e-3)
     assert gpu["grad_norm"] == pytest.approx(cpu["grad_norm"], rel=0.05)
     assert gpu["logprob_gap_mean"] == pytest.approx(cpu["logprob_gap_mean"], abs=0.05)
+
+
+def test_processes_meet_however_deep_temporary_files_lie(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    deep = tmp_path.joinpath(*["deep"] * 30)
+    deep.mkdir(parents=True)
+    monkeypatch.setattr("tempfile.tempdir", str(deep))
+    with Meeting(recipe(Path("tiny"), processes=2)) as meeting:
+        line = call(meeting.place)
+        assert meeting.accept() is not None
+        line.close()

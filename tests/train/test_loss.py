@@ -42,6 +42,7 @@ def random_batch(seed: int = 0, *, old: bool = True, anchors: int = 0) -> tuple[
         torch.randn(ROWS, generator=draw),
         near(logprobs, 0.5) * mask,
         is_anchor,
+        torch.zeros(ROWS, dtype=torch.bool),
         torch.arange(ROWS) % 2 == 0,
         near(logprobs, 0.3) if old else None,
         near(logprobs, 0.4),

@@ -28,11 +28,11 @@ def rate(update: int, total: int, warmup: float, schedule: Any) -> float:
 
 
 def test_null_makes_one_update_of_all_rows() -> None:
-    assert updates_of(7, None) == [range(7)]
+    assert updates_of(7, None) == [[*range(7)]]
 
 
 def test_the_last_update_may_be_short() -> None:
-    assert updates_of(7, 3) == [range(3), range(3, 6), range(6, 7)]
+    assert updates_of(7, 3) == [[0, 1, 2], [3, 4, 5], [6]]
 
 
 def test_no_rows_make_no_update() -> None:

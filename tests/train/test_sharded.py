@@ -155,6 +155,7 @@ def test_a_reference_releases_its_weights_after_each_pass(alone: None, tmp_path:
     assert names_of_gathered(model) == []
 
 
+@pytest.mark.slow
 def test_moments_are_kept_when_log_probs_of_the_start_are_computed(played: world.World, tmp_path: Path) -> None:
     file = tmp_path / "fsdp.yaml"
     file.write_text("distributed_type: FSDP\nfsdp_config: {fsdp_version: 2, fsdp_reshard_after_forward: false}\n")
@@ -185,6 +186,7 @@ def job_of(played: world.World, recipe: Recipe, folder: Path, before: Path | Non
         model=model,
         base=model,
         anchor=model,
+        outside=None,
         state_in=None if before is None else str(before),
         state_out=str(after),
         done=0 if before is None else 2,

@@ -137,6 +137,18 @@ def test_too_large_a_log_prob_gap_is_refused_before_the_update(start: Start, row
     assert not (tmp_path / "out-state").exists()
 
 
+@pytest.mark.parametrize("updates", [1, 2])
+def test_a_rate_that_breaks_the_weights_is_an_error_at_any_update(
+    updates: int, start: Start, rows: World, tmp_path: Path
+) -> None:
+    from stages.core.errors import VzError
+
+    with pytest.raises(VzError, match=rf"update {1 + updates}\b.*not finite.*Lower train\.learning_rate"):
+        start.train(rows, tmp_path / "out", learning_rate=1e30, rows_per_update=8 // updates)
+    assert not (tmp_path / "out").exists()
+    assert not (tmp_path / "out-state").exists()
+
+
 def test_the_rollouts_temperature_is_used(start: Start, rows: World, tmp_path: Path) -> None:
     def hotter(manifest: dict[str, Any]) -> None:
         manifest["settings"]["rollout"]["temperature"] = 1.4

@@ -21,6 +21,7 @@ from PIL import Image
 from stages.core import tables
 from stages.core.recipe import Recipe
 from stages.core.vlm import placeholder_tokens
+from tests.helpers import manifest_of_stage
 
 TEMPERATURE = 0.7
 WORDS = ["clue", "vote", "list", "check", "players", "rounds", "seat", "civilian", "spy", "changed", "red", "cube"]
@@ -165,6 +166,28 @@ def write_rollouts(
     _manifest(folder, "rollout", {"rollout": sampling}, {"games": games})
 
 
+def write_outside(folder: Path, model: Path, games: Path, rows: int, seed: int = 0) -> list[dict[str, Any]]:
+    """Answers of `model` outside the game, as the stage writes them; every third prompt shows no picture."""
+    by_phase = {phase: Rules() for phase in ("clue", "decision")}
+    answers = [
+        _row(number, random.Random(f"{seed} {number}"), "mixed", range(6, 30), by_phase) for number in range(rows)
+    ]
+    for number, row in enumerate(answers):
+        row |= {"prompt_id": f"q{number}", "kind": "question", "images": [f"images/p{number % 3}_original.png"]}
+        if number % 3 == 0:
+            row |= {
+                "images": [],
+                "prompt": [{"role": "user", "content": [{"type": "text", "text": f"list clue {number}"}]}],
+            }
+    _fill(answers, model, games)
+    folder.mkdir(parents=True)
+    columns = [{name: row.get(name) for name in tables.OUTSIDE} for row in answers]
+    tables.write(tables.from_rows(columns, tables.OUTSIDE), folder / "outside.parquet", tables.OUTSIDE)
+    _manifest(folder, "outside", {"rollout": {"temperature": TEMPERATURE}}, {"games": games})
+    change(folder / "manifest.json", lambda body: body.update(counts={"policy_version": answers[0]["policy_version"]}))
+    return answers
+
+
 def write_scored(folder: Path, rollouts: Path) -> Path:
     """A scored folder. Training reads only the place of the rollouts from it."""
     folder.mkdir(parents=True)
@@ -259,6 +282,8 @@ def hand(
     anchors: Sequence[dict[str, Any]] = (),
     anchor_kl: float = 0.0,
     anchor: Callable[[dict[str, Any]], torch.Tensor] | None = None,
+    outside: Sequence[dict[str, Any]] = (),
+    outside_kl: float = 0.0,
     start: Callable[[dict[str, Any]], torch.Tensor] | None = None,
     weigh: Callable[[dict[str, Any], torch.Tensor], torch.Tensor] | None = None,
 ) -> Hand:
@@ -266,7 +291,8 @@ def hand(
 
     The ratio divides by `start` if given, else by the stored log-probs (`sampled`) or the policy itself. `weigh` gives
     weights of the policy's terms. `anchors` add anchor_kl times the mean of their mean k3 to `anchor` (default: the
-    reference).
+    reference). `outside` rows, which the reference sampled, add outside_kl times the mean of their mean KL from it: of
+    r − 1 − log r with r = π / π_ref.
     """
     model.zero_grad()
     each, kls = [], []
@@ -286,6 +312,9 @@ def hand(
     for row in anchors:
         gap = (anchor or reference)(row) - logprobs(model, processor, row, games)
         total = total + anchor_kl * (gap.exp() - gap - 1).mean() / len(anchors)
+    for row in outside:
+        log_r = logprobs(model, processor, row, games) - reference(row)
+        total = total + outside_kl * (log_r.exp() - 1 - log_r).mean() / len(outside)
     total.backward()
     squares = sum(float(weight.grad.double().pow(2).sum()) for weight in model.parameters() if weight.grad is not None)
     return Hand(total.item(), torch.cat(kls).mean().item(), squares**0.5)
@@ -352,9 +381,9 @@ def _prompt(processor: Any, row: dict[str, Any], games: Path) -> dict[str, torch
         Image.new("RGB", (30, 50), "white") if ref.startswith("blank") else Image.open(games / ref).convert("RGB")
         for ref in row["images"]
     ]
-    return dict(processor(text=[text], images=[pictures], return_tensors="pt"))
+    return dict(processor(text=[text], images=[pictures] if pictures else None, return_tensors="pt"))
 
 
 def _manifest(folder: Path, stage: str, settings: dict[str, Any], inputs: dict[str, Path]) -> None:
     places = {name: {"path": str(path.absolute()), "sha256": ""} for name, path in inputs.items()}
-    (folder / "manifest.json").write_text(json.dumps({"stage": stage, "settings": settings, "inputs": places}))
+    (folder / "manifest.json").write_text(json.dumps(manifest_of_stage(stage, settings=settings, inputs=places)))

@@ -1,6 +1,7 @@
 """The `vz` command as a user meets it: exit codes, one-line errors, --json, --dry-run, speed of --help."""
 
 import json
+import re
 import resource
 import signal
 import statistics
@@ -11,13 +12,14 @@ from pathlib import Path
 
 import pytest
 
+from stages.rollout import summary
 from tests.cli import vz
 from tests.helpers import FAKE
 
 FAST = [option for override in FAKE for option in ("--set", override)]
 
-COMMANDS = ["make-games", "rollout", "score", "filter", "train", "iterate", "evaluate", "inspect", "export",
-            "report", "recipe", "init-model", "doctor", "join"]  # fmt: skip
+COMMANDS = ["make-games", "rollout", "score", "filter", "outside", "train", "iterate", "evaluate", "benchmark", "inspect", "export",
+            "report", "view", "recipe", "init-model", "doctor", "join"]  # fmt: skip
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -94,8 +96,17 @@ def test_a_round_is_a_line_and_the_end_says_where_to_look(games: Path, tmp_path:
     assert "vz inspect" in lines[-1] and "Traceback" not in done.stderr
 
 
+def test_a_run_prints_a_warning_of_its_preflight_once_and_names_it_again_when_it_continues(
+    games: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(summary, "MOST_UNREADABLE", 0)
+    command = ["iterate", "--games", games, "--out", tmp_path / "run", *FAST, "--set", "iterate.preflight=3"]
+    first, again = (vz(*command, "--rounds", "1").stderr for _ in range(2))
+    assert first.count("of 24 unreadable votes") == again.count("of 24 unreadable votes") == 1, first + again
+
+
 @pytest.mark.parametrize(
-    "command", ["make-games", "rollout", "score", "filter", "train", "iterate", "evaluate", "init-model"]
+    "command", ["make-games", "rollout", "score", "filter", "outside", "train", "iterate", "evaluate", "init-model"]
 )
 def test_a_dry_run_starts_nothing(command: str, tmp_path: Path):
     done = vz(command, "--out", tmp_path / "out", "--dry-run", "--json", cwd=tmp_path)
@@ -179,4 +190,4 @@ def test_an_interrupt_ends_with_130_and_says_how_to_go_on(games: Path, tmp_path:
 
 
 def test_the_version_is_printed():
-    assert vz("--version").stdout.strip().count(".") == 2
+    assert re.fullmatch(r"\d+\.\d+\.\d+(\.dev\d+)?\n", vz("--version").stdout)

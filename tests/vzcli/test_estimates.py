@@ -38,7 +38,7 @@ def test_doctor_without_a_configuration_says_so_once(capsys: pytest.CaptureFixtu
     words = ["doctor", "--recipe", "lora", "--set", "model.path=nobody/nothing", "--gpu", "H100", "--json"]
     assert app(words, standalone_mode=False) == 1
     body = json.loads(capsys.readouterr().out)
-    assert body["estimate"] is None and "config.json as model.path" in body["findings"][0]["found"]
+    assert body["estimate"] is None and "give a folder with its config.json" in body["findings"][0]["found"]
 
 
 def test_a_plan_to_train_has_an_estimate(capsys: pytest.CaptureFixture[str], tmp_path: Path):

@@ -5,13 +5,17 @@ None of them is a turn of the game, so a policy that self-play makes better at t
 
 from __future__ import annotations
 
+import json
 import random
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import polars as pl
+
 from stages.core.clevr.vocabulary import COLORS, MATERIALS, SHAPES, SIZES
+from stages.core.seeds import rng
 
 Kind = Literal["exist", "count", "query", "compare"]
 Thing = Mapping[str, str]  # attribute -> value, of one object
@@ -22,6 +26,7 @@ VALUES: dict[str, Sequence[str]] = {"size": SIZES, "color": tuple(COLORS), "mate
 """Attributes in the order in which English puts them before a noun."""
 
 _TRIES = 100
+_MOST_TRIES = 20  # for each question that is wanted: not every scene has a question of every kind
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,31 @@ class Question:
     compact: str
     answer: str
     choices: tuple[str, ...]
+
+
+Drawn = tuple[str, str, str, Question]  # question id, pair id, picture, question
+
+
+def draw_questions(pairs: pl.DataFrame, count: int, attributes: Sequence[str], seed: int, purpose: str) -> list[Drawn]:
+    """`count` questions about CLEVR pictures, kinds and pictures by turns; none without such pictures."""
+    pictures = [
+        (row["pair_id"], row[name], json.loads(row[scene])["objects"])
+        for row in pairs.filter(pl.col("domain") == "clevr").sort("pair_id").iter_rows(named=True)
+        for name, scene in (("original", "scene"), ("modified", "modified_scene"))
+        if row[scene] is not None
+    ]
+    drawn: list[Drawn] = []
+    tries = 0
+    while pictures and len(drawn) < count and tries < _MOST_TRIES * count:
+        number, kind = f"q{tries:06d}", KINDS[len(drawn) % len(KINDS)]
+        pair_id, picture, things = pictures[tries % len(pictures)]
+        tries += 1
+        try:
+            question = ask(kind, things, attributes, rng(seed, purpose, number))
+        except LookupError:
+            continue  # there is no question of this kind about this scene
+        drawn.append((number, pair_id, picture, question))
+    return drawn
 
 
 def ask(kind: Kind, things: Sequence[Thing], attributes: Sequence[str], dice: random.Random) -> Question:

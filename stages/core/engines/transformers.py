@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Sequence
 from itertools import accumulate, groupby
 from pathlib import Path
@@ -15,8 +14,10 @@ from stages.core.engines.fit import Fit, check_fit
 from stages.core.engines.local_policy import LocalPolicy, Question
 from stages.core.engines.processing import Processing
 from stages.core.engines.together import Batcher
+from stages.core.printing.terminal import say
 from stages.core.recipe.schema import Recipe
 from stages.core.vlm.loading import BUILDING, free_accelerator
+from stages.core.vlm.untrusted import library_errors
 
 
 class TransformersEngine(Engine):
@@ -42,10 +43,11 @@ class TransformersEngine(Engine):
         if self._versions.get(policy) == version:
             return
         self._policies.pop(policy, None)  # free the old weights before the new ones come
-        processing = Processing.of(model, self._recipe.model)
-        self._processings.add(processing)
-        loaded = LocalPolicy(model, self._recipe.model, processing)
-        loaded.fit = self._fit(loaded, str(model))
+        with library_errors(model, "this model cannot play"):
+            processing = Processing.of(model, self._recipe.model)
+            self._processings.add(processing)
+            loaded = LocalPolicy(model, self._recipe.model, processing)
+            loaded.fit = self._fit(loaded, str(model))
         self._policies[policy] = loaded
         self._versions[policy] = version
 
@@ -81,7 +83,7 @@ class TransformersEngine(Engine):
         if policy.kind not in self._fits:
             self._fits[policy.kind] = check_fit(policy.model, policy.processor, place)
             for note in self._fits[policy.kind].notes:
-                print(f"warning: {place}: {note}", file=sys.stderr)
+                say(f"warning: {place}: {note}")
         return self._fits[policy.kind]
 
     def _choose(self, waiting: list[Question]) -> list[Question]:

@@ -131,14 +131,15 @@ def judged(
 def setup_of(recipe: Recipe, machine: Machine, spread: tuple[bool, bool], plays: bool = False) -> Setup:
     """How the recipe trains on a machine."""
     train, lora = recipe.train, recipe.model.lora
-    needs = (train.kl > 0) + (recipe.filter.inactive_phase == "anchor" and train.anchor_to == "switch")
+    to_base = train.kl > 0 or train.outside_rows > 0
+    needs = to_base + (recipe.filter.inactive_phase == "anchor" and train.anchor_to == "switch")
     return Setup(
         bf16=machine.is_gpu if train.precision == "auto" else train.precision == "bf16",
         four_bits=recipe.model.quantization == "4bit",
         optimizer=train.optimizer,
         offload=train.offload_optimizer,
         checkpointing=train.gradient_checkpointing,
-        references=needs if lora is None else max(0, needs - (train.kl > 0)),
+        references=needs if lora is None else max(0, needs - to_base),
         processes=train.processes,
         sharded=spread[0],
         reshards=spread[1],

@@ -40,7 +40,7 @@ class Machine:
     name: str
     gpus: int  # 0 for a CPU
     memory: int  # bytes of each GPU, or of the machine's RAM where there is none
-    flops: float  # peak FLOP/s of each GPU in bf16; measured in fp32 on a CPU
+    flops: float  # peak FLOP/s of each GPU in bf16; measured on a CPU
     bandwidth: float  # bytes/s of its memory
     ram: int | None = None  # bytes of the machine's RAM, if it is at hand
 
@@ -74,7 +74,7 @@ def found_here(recipe: Recipe) -> Machine:
     torch = require("torch", "train")
     ram = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if recipe.model.device == "cpu" or not torch.cuda.is_available():
-        return Machine(f"CPU, {ram / GIB:.0f} GiB", 0, ram, *_tried(recipe.threads), ram=ram)
+        return Machine(f"CPU, {ram / GIB:.0f} GiB", 0, ram, *_tried(recipe), ram=ram)
     number, name = torch.cuda.device_count(), torch.cuda.get_device_name(0)
     memory = min(torch.cuda.mem_get_info(index)[1] for index in range(number))
     card = next((known for known in CARDS if known.lower().replace("gb", "") in name.lower()), None)
@@ -84,15 +84,15 @@ def found_here(recipe: Recipe) -> Machine:
     return Machine(shown, number, memory, flops * 1e12, bandwidth * 1e9, ram)
 
 
-def _tried(threads: int | None) -> tuple[float, float]:
-    """FLOP/s of fp32 products, and bytes/s of a copy: the best of a few tries."""
+def _tried(recipe: Recipe) -> tuple[float, float]:
+    """FLOP/s of products in the precision of training, and bytes/s of a copy: the best of a few tries."""
     import torch
 
-    before = torch.get_num_threads()
-    used = threads or before
+    before, dtype = torch.get_num_threads(), torch.bfloat16 if recipe.train.precision == "bf16" else torch.float32
+    used = recipe.threads or before
     torch.set_num_threads(used)
     try:
-        one, other = torch.rand(1024, 1024), torch.rand(1024, 1024)
+        one, other = torch.rand(2, 1024, 1024).to(dtype)
         large, target = torch.rand(1 << 24), torch.empty(1 << 24)
         product = min(_seconds(lambda: one @ other, used) for _ in range(8))
         copy = min(_seconds(lambda: target.copy_(large), used) for _ in range(4))

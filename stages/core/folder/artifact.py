@@ -7,22 +7,19 @@ already made from the same inputs and settings, it is "up to date". If it was ma
 
 from __future__ import annotations
 
-import errno
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from polars.exceptions import PolarsError
-
-from stages.core.errors import InputError, VzError
+from stages.core.errors import InputError
 from stages.core.folder.content import MANIFEST, content_hash, damaged_files
-from stages.core.folder.files import read_json, replace_folder, write_json
+from stages.core.folder.faults import damage_is_named, disk_full_is_an_error
+from stages.core.folder.files import forget_replaced, read_json, replace_folder, write_json
 from stages.core.folder.locking import locked
-from stages.core.folder.manifest import FORMAT, describe, differences, input_of, manifest_of
+from stages.core.folder.manifest import FORMAT, describe, differences, input_of, manifest_of, read_manifest
 
 __all__ = [
     "FORMAT", "MANIFEST", "Outcome", "Report", "content_hash", "input_of", "locked", "manifest_of", "produce",
@@ -88,12 +85,14 @@ def produce(
     with disk_full_is_an_error(out), locked(out) as power_was_cut:
         if _is_of(out, claim) and _is_whole(out, lost_beside, full=power_was_cut or overwrite, overwrite=overwrite):
             (out / CLAIM).unlink(missing_ok=True)  # a kill or a power cut may have left it
-            return _report(out, read_json(out / MANIFEST), "up to date")
+            forget_replaced(out)  # the same
+            return _report(out, read_manifest(out), "up to date")
         _check_replaceable(out, claim, overwrite)
         work = _open_work(out, claim, overwrite, resumable)
         started = time.time()
         try:
-            outcome = make(work)
+            with damage_is_named(*inputs.values()), disk_full_is_an_error(out):
+                outcome = make(work)
         except BaseException:
             if not resumable or _is_empty(work):
                 shutil.rmtree(work)
@@ -119,26 +118,6 @@ def refuse_to_replace_an_input(out: Path, inputs: Inputs) -> None:
             raise InputError(f"{out}: is inside {place}, which is read as '{name}'; choose another --out")
 
 
-@contextmanager
-def disk_full_is_an_error(out: Path) -> Iterator[None]:
-    """Turn the many errors of a full disk, or of a used-up quota, into one `VzError` that says how to continue."""
-    try:
-        yield
-    except (OSError, PolarsError) as error:
-        if not is_disk_full(error):
-            raise
-        raise VzError(
-            f"{out}: the disk is full; free some space and repeat the command: finished work is kept"
-        ) from error
-
-
-def is_disk_full(error: Exception) -> bool:
-    """Whether the disk is full, or the quota used up."""
-    if isinstance(error, OSError):
-        return error.errno in {errno.ENOSPC, errno.EDQUOT}
-    return "(os error 28)" in str(error) or "(os error 122)" in str(error)  # Polars has them only in words
-
-
 def _check_names(out: Path, inputs: Inputs) -> None:
     """`InputError` for a path that the manifest could not hold."""
     for place in (out, *(Path(source).resolve() for source in inputs.values())):
@@ -150,13 +129,13 @@ def _check_names(out: Path, inputs: Inputs) -> None:
 
 def _is_of(out: Path, claim: Manifest) -> bool:
     """Whether `out` was made from the same inputs and settings."""
-    made = read_json(out / MANIFEST) if (out / MANIFEST).is_file() else {}
+    made = read_manifest(out) if (out / MANIFEST).is_file() else {}
     return made.get("stage") == claim["stage"] and not differences(made, claim)
 
 
 def _is_whole(out: Path, lost_beside: Callable[[Manifest], str | None], *, full: bool, overwrite: bool) -> bool:
     """Whether a finished result has lost nothing since. If it has, that is an error unless `overwrite`."""
-    manifest = read_json(out / MANIFEST)
+    manifest = read_manifest(out)
     lost = [
         f"{file}: missing or changed since it was made" for file in damaged_files(out, manifest["outputs"], full=full)
     ]
@@ -172,7 +151,7 @@ def _check_replaceable(out: Path, claim: Manifest, overwrite: bool) -> None:
         return
     if not (out / MANIFEST).is_file():
         raise InputError(f"{out}: exists and was not made by vz; choose another --out or move it away")
-    made, stage = read_json(out / MANIFEST), claim["stage"]
+    made, stage = read_manifest(out), claim["stage"]
     if made["stage"] != stage:
         raise InputError(
             f"{out}: holds an output of '{made['stage']}', which '{stage}' will not replace; choose another --out"

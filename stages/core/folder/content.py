@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,12 @@ from typing import Any
 from stages.core.clock import clock
 from stages.core.errors import InputError
 from stages.core.folder.files import sha256_file, sha256_text, size_of, walk
+from stages.core.progress import Progress, Silent
 
 MANIFEST = "manifest.json"
 PICTURES = frozenset((".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif"))
 NOT_COMPARABLE = {MANIFEST, "timings.json"}  # they differ between equal outputs
+FEW = 32  # files that are checked faster than threads begin
 ENDS = 4096  # bytes at the beginning and at the end of a file that a quick check reads
 
 Files = Mapping[str, Mapping[str, Any]]  # by path in a folder: `bytes`, `ends` and `sha256` of each file
@@ -30,6 +33,8 @@ def content_hash(source: Path | str) -> str:
     gives the folder an identity, the hash is of that.
     """
     path = Path(source)
+    if path in _unchanging:
+        return _unchanging[path]
     if isinstance(source, str) and not path.exists():
         return sha256_text(source)
     if path.is_file():
@@ -42,6 +47,19 @@ def content_hash(source: Path | str) -> str:
     with ThreadPoolExecutor() as threads:
         hashes = threads.map(lambda name: _identity(path / name, listed.get(name)), names)
         return sha256_text("\n".join(f"{name} {found}" for name, found in zip(names, hashes, strict=True)))
+
+
+_unchanging: dict[Path, str] = {}
+
+
+@contextmanager
+def unchanging(folder: Path) -> Iterator[None]:
+    """Read the folder once: in the block, `content_hash` gives the hash that it had at the beginning."""
+    _unchanging[folder] = content_hash(folder)
+    try:
+        yield
+    finally:
+        del _unchanging[folder]
 
 
 def version_of(place: Path | str) -> str:
@@ -63,14 +81,20 @@ def outputs(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 @clock.part("hashing")
-def damaged_files(folder: Path, files: Files, *, full: bool = False) -> list[Path]:
+def damaged_files(folder: Path, files: Files, *, full: bool = False, progress: Progress | None = None) -> list[Path]:
     """Those of the recorded `files` in `folder` that are missing or have changed.
 
-    The quick check compares size, beginning and end. `full` compares hashes, which reads every byte.
+    The quick check compares size, beginning and end. `full` compares hashes, which reads every byte. `progress`
+    advances with every file.
     """
+    damaged, progress = [], progress or Silent()
     with ThreadPoolExecutor() as threads:
-        same = threads.map(lambda name: _is_unchanged(folder / name, files[name], full), files)
-        return [folder / name for name, is_same in zip(files, same, strict=True) if not is_same]
+        each = threads.map if full or len(files) > FEW else map
+        same = each(lambda name: _is_unchanged(folder / name, files[name], full), files)
+        for name, is_same in zip(files, same, strict=True):
+            damaged += [] if is_same else [folder / name]
+            progress.advance()
+    return damaged
 
 
 def write_recorded(file: Path, data: bytes) -> dict[str, Any]:
@@ -108,7 +132,7 @@ def _listed(folder: Path) -> Files:
     """The files that the folder's manifest records; none without a manifest of vz."""
     files: Files = _manifest(folder).get("outputs", {})
     try:
-        return files if all("ends" in recorded for recorded in files.values()) else {}
+        return files if all({"ends", "sha256"} <= recorded.keys() for recorded in files.values()) else {}
     except (TypeError, AttributeError):
         return {}
 

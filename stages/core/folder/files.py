@@ -60,11 +60,20 @@ def delete_folder(folder: Path) -> None:
     shutil.rmtree(_set_aside(folder))
 
 
+def forget_replaced(folder: Path) -> None:
+    """Delete what a killed process left of an earlier folder that it replaced."""
+    if (old := _old(folder)).exists():
+        shutil.rmtree(old)
+
+
+def _old(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.old")
+
+
 def _set_aside(folder: Path) -> Path:
     """Rename a folder, if it exists, to a hidden name, which is returned."""
-    old = folder.with_name(f".{folder.name}.old")
-    if old.exists():  # after a kill
-        shutil.rmtree(old)
+    old = _old(folder)
+    forget_replaced(folder)
     if folder.exists():
         folder.replace(old)
     return old

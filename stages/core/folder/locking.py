@@ -10,6 +10,7 @@ from pathlib import Path
 
 from stages.core.errors import InputError
 
+LOCKS = Path("/proc/locks")
 BOOT = Path("/proc/sys/kernel/random/boot_id")  # changes with each start of the machine
 
 
@@ -42,6 +43,19 @@ def locked(out: Path) -> Iterator[bool]:
             yield was_left and boot_before != boot
         finally:
             path.unlink(missing_ok=True)
+
+
+def is_being_written(out: Path) -> bool | None:
+    """Whether a process writes into `out` now. None if there is a lock, but no process of this machine holds it.
+
+    Asks the kernel: trying to take the lock would make a writer that begins at this moment fail.
+    """
+    try:
+        inode = str(out.with_name(f".{out.name}.lock").stat().st_ino)
+    except OSError:
+        return False
+    locks = [line.split() for line in LOCKS.read_text().splitlines()] if LOCKS.is_file() else []
+    return any(words[1] == "FLOCK" and words[5].endswith(f":{inode}") for words in locks) or None
 
 
 def _boot() -> str:

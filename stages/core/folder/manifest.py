@@ -26,6 +26,15 @@ REPORTED_PACKAGES = (
 )  # fmt: skip
 MOST_NAMED, LONGEST_VALUE = 4, 60  # settings that a message names, and characters of a value in it
 HASH = re.compile("[0-9a-f]{64}")
+# What a manifest holds. That of a run of `vz iterate` never lists outputs, and that of weights which were handed over
+# to an engine lists little else.
+KEYS: dict[str, type] = {
+    "format": int, "stage": str, "settings": dict, "inputs": dict, "counts": dict, "warnings": list, "timings": dict,
+    "finished": str, "outputs": dict,
+}  # fmt: skip
+SECTIONS = ("model", "game", "games", "rollout", "score", "filter", "train")  # of the settings, that others read
+AGAIN = "delete the folder and repeat the command that made it"
+KEYS_OF_A_RUN, KEYS_HANDED_OVER = ("format", "stage", "inputs"), {"stage", "identity", "outputs"}
 
 
 def manifest_of(folder: Path, stage: str | None = None) -> dict[str, Any]:
@@ -36,12 +45,43 @@ def manifest_of(folder: Path, stage: str | None = None) -> dict[str, Any]:
         inside = sorted(path.parent.name for path in folder.glob(f"*/{MANIFEST}"))
         hint = f"; it holds outputs named {', '.join(inside)}" if inside else ""
         raise InputError(f"{folder}: has no {MANIFEST}, so it is not a finished output of a stage{hint}")
-    manifest = read_json(folder / MANIFEST)
-    if not isinstance(manifest, dict) or not isinstance(manifest.get("stage"), str):
-        raise InputError(f"{folder / MANIFEST}: not a manifest of vz; make the folder again")
+    manifest = read_manifest(folder)
     if stage is not None and manifest["stage"] != stage:
         raise InputError(f"{folder}: is an output of '{manifest['stage']}', but an output of '{stage}' is needed here")
     return manifest
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest that is in the folder. `InputError` if a part is missing, or is not what vz writes there."""
+    path = folder / MANIFEST
+    manifest = read_json(path)
+    if not isinstance(manifest, dict) or not isinstance(manifest.get("stage"), str):
+        raise InputError(f"{path}: not a manifest of vz; {AGAIN}")
+    is_run = manifest["stage"] == "iterate"
+    needed = KEYS_OF_A_RUN if is_run else ("outputs",) if manifest.keys() == KEYS_HANDED_OVER else KEYS
+    for name in needed:
+        if not isinstance(manifest.get(name), KEYS[name]):
+            raise InputError(f"{path}: has no '{name}' as vz writes it, so it was changed; {AGAIN}")
+    settings: Any = manifest.get("settings")  # that of a run has none
+    for name in SECTIONS if isinstance(settings, dict) else ():
+        if not isinstance(settings.get(name, {}), dict):
+            raise InputError(f"{path}: 'settings' says of '{name}' what vz does not write; {AGAIN}")
+    inner: dict[str, dict[str, type]] = {"outputs": {"bytes": int}}
+    if not is_run:
+        inner["inputs"] = {"path": str, "sha256": str}
+    for name, kinds in inner.items():
+        for key, value in manifest.get(name, {}).items():
+            if any(not isinstance(value, dict) or not isinstance(value.get(part), kinds[part]) for part in kinds):
+                raise InputError(f"{path}: '{name}' says of '{key}' what vz does not write; {AGAIN}")
+    return manifest
+
+
+def settings_of(folder: Path, section: str, stage: str | None = None) -> dict[str, Any]:
+    """A section of the settings that an output was made with. `InputError` if the manifest has none."""
+    found = manifest_of(folder, stage)["settings"].get(section)
+    if not isinstance(found, dict):
+        raise InputError(f"{folder / MANIFEST}: names no settings of '{section}'; {AGAIN}")
+    return found
 
 
 def input_of(folder: Path, name: str, option: str | None = None) -> Path:

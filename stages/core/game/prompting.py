@@ -13,18 +13,18 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
-import yaml
 from jinja2 import FileSystemLoader, StrictUndefined, TemplateError
-from jinja2.sandbox import SandboxedEnvironment
 
 from stages.core.clock import clock
-from stages.core.errors import InputError
+from stages.core.errors import InputError, shortened
 from stages.core.game.quoting import bare, quoted
 from stages.core.game.readers import UNREADABLE_CLUE
 from stages.core.game.rules import Clue, Deal, Turn
+from stages.core.game.sandbox import Sandbox, rendered
 from stages.core.game.subject import Subject
 from stages.core.recipe.game import Game as GameRules
 from stages.core.recipe.load import prompt_folder
+from stages.core.yaml_text import read_yaml
 
 Message = dict[str, Any]  # {"role": str, "content": [{"type": "text" | "image", "text": str | None}]}
 
@@ -80,16 +80,17 @@ def render(prompt_set: str, name: str, **values: Any) -> list[Message]:
 
 
 def fill(template: Path, **values: Any) -> str:
-    """The text of a template, which runs in Jinja's sandbox. `InputError` says what is wrong with it."""
+    """The text of a template, which runs in a sandbox. `InputError` says what is wrong with it."""
     try:
-        return _environment(template.parent).get_template(template.name).render(**values)
-    except TemplateError as error:
-        raise InputError(f"{template}: {error} (docs/doors/prompts.md)") from error
+        return rendered(_environment(template.parent).get_template(template.name), values)
+    except Exception as error:  # a template may do anything that an expression can
+        kind = "" if isinstance(error, TemplateError) else f"{type(error).__name__}: "
+        raise InputError(f"{template}: {kind}{shortened(str(error))} (docs/doors/prompts.md)") from error
 
 
 @cache
-def _environment(folder: Path) -> SandboxedEnvironment:
-    return SandboxedEnvironment(
+def _environment(folder: Path) -> Sandbox:
+    return Sandbox(
         loader=FileSystemLoader(folder),
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -106,13 +107,16 @@ def _words(prompt_set: str, domain: str, kind: str | None) -> dict[str, Any]:
     path = prompt_folder(prompt_set) / "domains.yaml"
     if not path.is_file():
         return {}
-    words = yaml.safe_load(path.read_text(encoding="utf-8"))
-    if domain not in words:
+    words = read_yaml(path)
+    known = words.get(domain, {})
+    if not isinstance(known, dict) or not isinstance(known.get("kinds", {}), dict):
+        raise InputError(f"{path}: '{domain}' and its 'kinds' must hold keys with values (docs/doors/prompts.md)")
+    if not known:
         raise InputError(
             f"{path}: has no words for the domain '{domain}', only for {sorted(words)}. Add it there, or make the "
             "games with --set games.domain=…"
         )
-    return {**words[domain], **words[domain].get("kinds", {}).get(kind, {})}
+    return {**known, **known.get("kinds", {}).get(kind, {})}
 
 
 def _own_thoughts(rules: GameRules, turn: Turn, clues: Sequence[Clue]) -> list[tuple[int, str]]:

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from markupsafe import Markup, escape
@@ -55,7 +56,7 @@ class Chart:
         """The rounds in which some curve has a value."""
         return sorted({round for curve in self.curves for round, point in curve.points.items() if point[0] is not None})
 
-    @property
+    @cached_property
     def svg(self) -> Markup:
         """The chart without its title and legend, which the page sets as text."""
         drawn = require("vl_convert", "report").vegalite_to_svg(_spec(self), allowed_base_urls=[])

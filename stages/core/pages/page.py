@@ -37,15 +37,17 @@ def mark_of(command: str) -> str:
     return f'<meta name="generator" content="{command}">'
 
 
-def fill(templates: Environment, name: str, values: Mapping[str, Any], *, command: str) -> str:
+def fill(templates: Environment, name: str, values: Mapping[str, Any], *, command: str, served: bool = False) -> str:
     """The page of template `name`, with the `values` and with `policy`, `mark`, `style` and `script`.
 
-    Style and script are the templates `page.css` and `page.js`. Strings are escaped; markup comes as `Markup`.
+    Style and script are the templates `page.css` and `page.js`. Strings are escaped; markup comes as `Markup`. A page
+    that is `served` may also ask its own server.
     """
     style, script = (templates.get_template(file).render() for file in ("page.css", "page.js"))
+    own, itself = (" 'self'", "'self'") if served else ("", "'none'")
     policy = (
-        f"default-src 'none'; img-src data:; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
-        "base-uri 'none'; form-action 'none'"
+        f"default-src 'none'; img-src data:{own}; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
+        f"connect-src {itself}; base-uri 'none'; form-action {itself}"
     )
     given = {"style": Markup(style), "script": Markup(script), "mark": Markup(mark_of(command)), "policy": policy}
     return templates.get_template(name).render(**values, **given)

@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
+from polars.exceptions import PolarsError
 
-from stages.core.errors import InputError
+from stages.core.errors import InputError, first_line
 from stages.core.folder import artifact
 from stages.core.folder.files import read_json
+from stages.core.yaml_text import read_yaml
 
 Values = dict[str, Any]
+
+WITHOUT_MANIFEST = "state.json, metrics.jsonl, timings.jsonl or evaluations.jsonl"
+REMEDY = "bring the file back from a copy, or delete it and repeat the run's vz iterate command"
+
+
+def round_folder(run: Path, number: int) -> Path:
+    """Where a run keeps what a round made."""
+    return run / f"round-{number:04d}"
 
 
 @dataclass(frozen=True)
@@ -39,7 +50,7 @@ class RunFiles:
         return self.rounds[0]["iteration"], self.rounds[-1]["iteration"]
 
     def round_folder(self, number: int) -> Path:
-        return self.folder / f"round-{number:04d}"
+        return round_folder(self.folder, number)
 
     def warnings(self) -> list[str]:
         """The warnings of the rounds, and the values that no curve can show."""
@@ -63,7 +74,7 @@ def read_run(folder: Path) -> RunFiles:
     finished = state.get("iteration")
     if not finished:
         raise InputError(f"{folder}: this run has no finished round yet; continue it with the same vz iterate command")
-    recipe, rounds = read_recipe(folder / "recipe.yaml"), read_rows(folder / "metrics.jsonl", finished)
+    recipe, rounds = read_yaml(folder / "recipe.yaml"), read_rows(folder / "metrics.jsonl", finished)
     if not rounds:
         raise InputError(f"{folder / 'metrics.jsonl'}: holds no row of a finished round; restore the file")
     # Older versions wrote evaluations into the rows of the rounds.
@@ -76,6 +87,16 @@ def read_run(folder: Path) -> RunFiles:
     return RunFiles(folder, base, flat(recipe), flat(state), *rows)
 
 
+@contextmanager
+def shapes_are_checked(run: Path) -> Iterator[None]:
+    """`InputError` for values of another kind than vz writes in the files of a run that no manifest describes."""
+    try:
+        yield
+    except (LookupError, TypeError, AttributeError, ValueError, PolarsError) as error:
+        problem = f"{type(error).__name__}: {first_line(error)}"
+        raise InputError(f"{run}: {WITHOUT_MANIFEST} holds what vz does not write ({problem}); {REMEDY}") from error
+
+
 def flat(body: Values, prefix: str = "") -> Values:
     """Nested objects as one, with dotted names."""
     found: Values = {}
@@ -85,30 +106,20 @@ def flat(body: Values, prefix: str = "") -> Values:
 
 
 def read_rows(path: Path, finished: int | None) -> list[Values]:
-    """The rows of a run's JSON lines up to a round (None: all), by round.
+    """The rows of a run's JSON lines up to a round (None: all), by round; of one that was written twice the later.
 
     Beyond the last finished round a kill may leave the row of one more, which will be written again.
     """
     rows = []
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_bytes().splitlines()
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}; the curves need it: restore the file") from error
     for number, line in enumerate(lines, start=1):
         try:
             row = json.loads(line)
             rows.append({**row, "iteration": int(row["iteration"])})
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
             raise InputError(f"{path}: line {number} is not a round's row ({error}); repair or delete it") from error
-    return sorted(
-        (row for row in rows if finished is None or row["iteration"] <= finished), key=lambda row: int(row["iteration"])
-    )
-
-
-def read_recipe(path: Path) -> Values:
-    """The recipe as plain data, so that runs of other versions of vz can be shown."""
-    try:
-        body = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not readable ({' '.join(str(error).split())}); restore the run's recipe") from error
-    return body if isinstance(body, dict) else {}
+    by_round = {row["iteration"]: row for row in rows if finished is None or row["iteration"] <= finished}
+    return [by_round[number] for number in sorted(by_round)]

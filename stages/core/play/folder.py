@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +15,7 @@ from stages.core.game.rules import Deal
 from stages.core.play.game import PreparedGame, Row, play_games, prepare
 from stages.core.play.journal import Journal
 from stages.core.play.live import Meter, watch
+from stages.core.printing.terminal import say
 from stages.core.recipe import Recipe
 from stages.core.recipe.rollout import Seats
 
@@ -112,9 +112,8 @@ def _warn_of_idle_workers(waiting: Sequence[int], engine: Engine, recipe: Recipe
         return
     busy = len({engine.lane(number) for number in waiting})
     if 0 < busy < engine.lanes:
-        print(
+        say(
             f"warning: only {busy} of {engine.lanes} workers have games: with deterministic=true whole blocks of "
             f"rollout.concurrent_games ({recipe.rollout.concurrent_games}) stay together, and {len(waiting)} games "
-            f"wait; {-(-len(waiting) // engine.lanes)} or less would give every worker some",
-            file=sys.stderr,
+            f"wait; {-(-len(waiting) // engine.lanes)} or less would give every worker some"
         )

@@ -11,6 +11,7 @@ from datetime import timedelta
 
 from stages.core import progress
 from stages.core.engines.base import Engine, Queue, Tally
+from stages.core.printing.terminal import say
 from stages.core.recipe.game import Game
 
 REFRESH_EVERY = 0.5  # seconds, in a terminal; one refresh takes a few milliseconds
@@ -60,11 +61,12 @@ class Meter:
 def watch(meter: Meter) -> Iterator[None]:
     """Show the meter's line on stderr until the block ends, from a thread of its own."""
     if sys.stderr.isatty():
-        from rich.console import Console
         from rich.live import Live
         from rich.text import Text
 
-        console, rate = Console(stderr=True), 1 / REFRESH_EVERY
+        from stages.core.printing.screen import Screen
+
+        console, rate = Screen(stderr=True), 1 / REFRESH_EVERY
         with Live(get_renderable=lambda: Text(meter.line()), console=console, refresh_per_second=rate, transient=True):
             yield
         return
@@ -72,7 +74,7 @@ def watch(meter: Meter) -> Iterator[None]:
 
     def repeat() -> None:
         while not ended.wait(progress.LINE_EVERY):
-            print(meter.line(), file=sys.stderr)
+            say(meter.line())
 
     thread = threading.Thread(target=repeat, name="progress", daemon=True)
     thread.start()

@@ -14,6 +14,7 @@ from stages.core import tables
 from stages.core.errors import InputError
 from stages.core.folder.content import MANIFEST
 from stages.core.folder.files import read_json
+from stages.core.folder.manifest import read_manifest
 from stages.core.game.prompting import Message, render_prompt
 from stages.core.game.rules import Clue, Deal, next_turns
 from stages.core.game.subject import Subject
@@ -30,6 +31,12 @@ NAMED = 5  # pairs that a message names
 Row = dict[str, Any]
 
 
+def pairs_of(games: Path, split: str, left_out: Collection[str] = ()) -> pl.DataFrame:
+    """The pairs (`tables.PAIRS`) of a split that are not left out."""
+    pairs = tables.read(games / "pairs.parquet", tables.PAIRS)
+    return pairs.filter(pl.col("split") == split, ~pl.col("pair_id").is_in(list(left_out)))
+
+
 def check_spy_view(pairs: pl.DataFrame, view: str) -> None:
     """`InputError` unless every pair (`pair_id`, `modified`) has the picture that the spy is to see."""
     without = pairs.filter(pl.col("modified").is_null()) if view == "modified" else pairs.clear()
@@ -42,7 +49,7 @@ def check_spy_view(pairs: pl.DataFrame, view: str) -> None:
 
 def foreign(games: Path, pairs: pl.DataFrame, models: Iterable[str | Path]) -> list[str]:
     """A warning if the tiny model is to play pictures (`pairs`, with `domain`) unlike those that it was taught on."""
-    played = read_json(games / MANIFEST)["settings"].get("games", {})
+    played = read_manifest(games)["settings"].get("games", {})
     for model in models:
         manifest = Path(model) / MANIFEST
         taught = read_json(manifest) if manifest.is_file() else {}

@@ -8,7 +8,11 @@ handler, and threads and child processes inherit the block.
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 
@@ -20,6 +24,47 @@ def without_interrupts() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def never_swallow() -> None:
+    """Repeat a Ctrl-C that Python has swallowed, as it does while a finalizer or a callback of `gc` runs."""
+    report = sys.unraisablehook
+
+    def hook(swallowed: sys.UnraisableHookArgs) -> None:
+        if issubclass(swallowed.exc_type, KeyboardInterrupt):
+            again = threading.Timer(0.05, _interrupt_main)
+            again.daemon = True
+            again.start()
+        else:
+            report(swallowed)
+
+    sys.unraisablehook = hook
+
+
+def _interrupt_main() -> None:
+    """By a real signal, which ends a wait as well."""
+    signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+
+def answer_at_once(say: Callable[[str], None], after: float = 1.0) -> None:
+    """Have `say` tell that Ctrl-C was noticed, if the command has not ended `after` seconds later.
+
+    The main thread may compute for minutes before it can act on it.
+    """
+    if threading.current_thread() is not threading.main_thread() or signal.set_wakeup_fd(-1) != -1:
+        return  # only the main thread gets signals; somebody else wants to know of them
+    reading, writing = socket.socketpair()
+    writing.setblocking(False)
+
+    def wait() -> None:
+        while received := reading.recv(64):
+            if signal.SIGINT in received:
+                time.sleep(after)
+                say("stopping: what runs now ends first, so that nothing is lost")
+                return
+
+    threading.Thread(target=wait, name="interrupts", daemon=True).start()
+    signal.set_wakeup_fd(writing.detach(), warn_on_full_buffer=False)
 
 
 def keep_ignored() -> None:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator
 
 from stages.core.recipe.base import RuntimeField, Section
+from stages.core.recipe.options import without_secrets_or_code
 from stages.core.recipe.served import check_url
 
 # Arguments of vLLM that vz sets, and what decides each.
@@ -65,7 +66,7 @@ class VllmSettings(Section):
     def _check_options(cls, options: dict[str, Any]) -> dict[str, Any]:
         for name in sorted(options.keys() & SET_BY_RECIPE.keys()):
             raise ValueError(f"'{name}' cannot be set here: {SET_BY_RECIPE[name]}")
-        return options
+        return without_secrets_or_code(options)
 
 
 # Fields of a request that the recipe or the game decides. `extra_body` may leave them out, but not change them.
@@ -84,9 +85,10 @@ class ServerSettings(Section):
         None,
         description="The model's name at the server. null: the policy's own name, or the server's only model.",
     )
-    key_variable: str = RuntimeField(
-        "OPENAI_API_KEY",
-        description="Environment variable with the API key. vz sends the key to the host of `url` only.",
+    key_variable: str | None = RuntimeField(
+        None,
+        description="Environment variable with the API key, if VZ_KEYS allows several for this server. vz sends a key "
+        "only to the host for which VZ_KEYS allows it (docs/engines.md).",
     )
     requests: int = RuntimeField(64, ge=1, description="Requests at once.")
     timeout: float = RuntimeField(600, gt=0, description="Longest wait for one answer, in seconds.")
@@ -121,7 +123,7 @@ class ServerSettings(Section):
         changed = sorted(name for name in DECIDED & extra.keys() if extra[name] is not None)
         if changed:
             raise ValueError(f"'{changed[0]}' is decided by the recipe; extra_body may only leave it out, by null")
-        return extra
+        return without_secrets_or_code(extra)
 
 
 class Executor(Section):

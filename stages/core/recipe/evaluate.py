@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from stages.core.recipe.base import ContentField, RuntimeField, Section
 
@@ -16,6 +16,14 @@ class Evaluate(Section):
 
     every: int = RuntimeField(
         0, ge=0, description="Rounds of a run between evaluations, the first before round 1; 0: none."
+    )
+    benchmarks: tuple[str, ...] = RuntimeField(
+        (),
+        description="Suites and tasks of vz benchmark that a run asks of its base and its checkpoint whenever it is "
+        "evaluated, for example [quick]. Needs the extra benchmark; the section benchmark has the other settings.",
+    )
+    benchmark_questions: int | None = RuntimeField(
+        100, ge=1, description="Questions of each of these tasks, from its first on; null: all."
     )
     games: int = Field(
         100,
@@ -42,3 +50,11 @@ class Evaluate(Section):
     opponent: str = ContentField(
         "base", description="Whom the policy meets: base, a model folder, a hub name or a served model."
     )
+
+    @model_validator(mode="after")
+    def _benchmarks_have_their_rounds(self) -> Self:
+        if self.benchmarks and self.every == 0:
+            raise ValueError(
+                "benchmarks are asked when a run is evaluated, but every is 0: set evaluate.every, or use vz benchmark"
+            )
+        return self

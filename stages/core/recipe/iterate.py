@@ -6,7 +6,9 @@ from typing import Literal
 
 from pydantic import Field
 
+from stages.core.recipe.alarms import Alarms
 from stages.core.recipe.base import RuntimeField, Section
+from stages.core.recipe.guard import Guard
 from stages.core.recipe.opponents import Opponents
 
 
@@ -93,6 +95,8 @@ class Iterate(Section):
         description="Python files of yours beside the recipe, which vz runs: their function after_round gets the "
         "metrics and some games of each finished round (docs/doors/callbacks.md).",
     )
+    guard: Guard = Field(default_factory=Guard, description="Held-out questions that show what self-play costs.")
+    alarms: Alarms = Field(default_factory=Alarms, description="What a run watches, and what it does about it.")
     opponents: Opponents = Field(
         default_factory=Opponents, description="Earlier checkpoints that the current policy plays against."
     )

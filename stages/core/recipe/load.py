@@ -11,15 +11,17 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from stages.core.errors import InputError
+from stages.core.errors import InputError, shortened
 from stages.core.folder.content import MANIFEST
 from stages.core.folder.files import read_json
 from stages.core.folder.manifest import leaves, manifest_of
 from stages.core.old_settings import REMOVED, held_values, modernised
+from stages.core.printing.secret_values import shown_without_secrets
 from stages.core.recipe.base import Section
 from stages.core.recipe.schema import Recipe
 from stages.core.recipe.served import is_served, split_place
 from stages.core.user_code import is_user_file
+from stages.core.yaml_text import parse_yaml, read_yaml
 
 DEFAULT_RECIPE = "tiny"
 _PROMPT_SETS = Path(__file__).resolve().parents[1] / "game/prompts"
@@ -59,7 +61,7 @@ def load(name: str = DEFAULT_RECIPE, overrides: Sequence[str] = (), dealt: Mappi
     `dealt` are rules of the games at hand. They hold where the recipe says nothing, and before the default recipe's.
     """
     path = find_recipe(name)
-    body = _with_whole_paths(_read_yaml(path), path.parent)
+    body = _with_whole_paths(read_yaml(path), path.parent)
     game = body.get("game")
     if dealt and (game is None or isinstance(game, dict)):
         body["game"] = game = {**(game or {}), **dealt} if name == DEFAULT_RECIPE else {**dealt, **(game or {})}
@@ -85,7 +87,9 @@ def parse(body: dict[str, Any], where: str) -> Recipe:
     for key, value in leaves(body):
         if key in removed:
             now = " or ".join(repr(each) for each in held_values(removed[key]))
-            raise InputError(f"{where}: '{key}' was removed: it can only be {now} now, not {value!r}; leave it out")
+            raise InputError(
+                f"{where}: '{key}' was removed: it can only be {now} now, not {shortened(repr(value))}; leave it out"
+            )
     try:
         return Recipe.model_validate(body)
     except ValidationError as error:
@@ -132,7 +136,10 @@ def place_of(name: str | Path) -> str | Path:
 
 def _model_in_output(folder: Path) -> str:
     """The model in an output folder of vz."""
-    stage = read_json(folder / "manifest.json").get("stage")
+    manifest = read_json(folder / "manifest.json")
+    stage = manifest.get("stage") if isinstance(manifest, dict) else None
+    if stage is None:  # a file of this name that is none of vz
+        return str(folder)
     if stage in {"train", "init-model"} or (stage == "export" and (folder / "config.json").is_file()):
         return str(folder)
     if stage != "iterate":
@@ -160,16 +167,6 @@ def prompt_files(recipe: Recipe) -> dict[str, Path | str]:
     return found if template is None else {**found, "chat template": Path(template)}
 
 
-def _read_yaml(path: Path) -> dict[str, Any]:
-    try:
-        body = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
-        raise InputError(f"{path}: not a readable YAML file ({' '.join(str(error).split())})") from error
-    if not isinstance(body, dict):
-        raise InputError(f"{path}: a recipe is a mapping of sections, but this is a {type(body).__name__}")
-    return body
-
-
 def _with_whole_paths(value: Any, folder: Path) -> Any:
     """`value` with the paths of Python files made absolute: relative ones start at `folder`."""
     if isinstance(value, dict):
@@ -182,31 +179,30 @@ def _with_whole_paths(value: Any, folder: Path) -> Any:
 def _override(body: dict[str, Any], override: str) -> None:
     key, sign, text = override.partition("=")
     if not sign or not key.strip():
-        raise InputError(f"--set {override}: write it as section.key=value, for example rollout.temperature=0.7")
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise InputError(f"--set {override}: '{text}' is not a YAML value") from error
+        raise InputError(
+            f"--set {shortened(override)}: write it as section.key=value, for example rollout.temperature=0.7"
+        )
+    value = parse_yaml(text, f"--set {shortened(override)}")
     *sections, last = key.strip().split(".")
     for section in sections:
         if body.get(section) is None:
             body[section] = {}
         body = body[section]
         if not isinstance(body, dict):
-            raise InputError(f"--set {override}: '{section}' is a value, not a section")
+            raise InputError(f"--set {shortened(override)}: '{shortened(section)}' is a value, not a section")
     body[last] = value
 
 
 def _explain(error: ValidationError) -> str:
     first = error.errors()[0]
-    key = ".".join(str(part) for part in first["loc"])
+    key = shortened(".".join(str(part) for part in first["loc"]))
     if first["type"] == "extra_forbidden":
         name = str(first["loc"][-1])
         return f"unknown key '{key}'{_nearest(name, _keys_at(first['loc'][:-1])) or _elsewhere(name)}"
-    message = first["msg"].removeprefix("Value error, ")
+    message, given = first["msg"].removeprefix("Value error, "), shortened(shown_without_secrets(first["input"]))
     if first["type"] in ("tuple_type", "list_type"):
-        message = f"must be a list, such as [{first['input']}]"
-    return f"'{key}': {message} (given: {first['input']!r})" if key else message
+        message = f"must be a list, such as [{shortened(str(first['input']))}]"
+    return shortened(f"'{key}': {message} (given: {given})" if key else message, 500)
 
 
 def _keys_at(location: Sequence[int | str]) -> list[str]:

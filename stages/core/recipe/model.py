@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from stages.core.recipe.base import ContentField, NumericField, Section
+from stages.core.recipe.options import kernel_here, without_secrets_or_code
 
 
 class Lora(Section):
@@ -80,7 +81,8 @@ class Model(Section):
     attention: str | dict[str, str] | None = NumericField(
         None,
         description="transformers' attn_implementation, for the whole model or by part, e.g. {vision_config: "
-        "flash_attention_2} where flash-attn is installed; null for its own choice.",
+        "flash_attention_2} where flash-attn is installed; null for its own choice. vz adds grouped: eager without "
+        "copies of keys and values, the fastest on a CPU.",
     )
     quantization: Literal["none", "4bit"] = Field(
         "none",
@@ -96,6 +98,16 @@ class Model(Section):
         for name in sorted(options.keys() & SET_BY_VZ):
             raise ValueError(f"'{name}' cannot be set here: vz sets it itself")
         return options
+
+    @field_validator("processor")
+    @classmethod
+    def _run_no_code(cls, options: dict[str, Any]) -> dict[str, Any]:
+        return without_secrets_or_code(options)
+
+    @field_validator("attention")
+    @classmethod
+    def _is_a_kernel_here(cls, attention: str | dict[str, str] | None) -> str | dict[str, str] | None:
+        return kernel_here(attention)
 
     @field_validator("thinking_tags")
     @classmethod

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from stages.core.recipe.alarms import check_alarms
 from stages.core.recipe.base import ContentField, NumericField, RuntimeField, Section
+from stages.core.recipe.benchmark import Benchmark
 from stages.core.recipe.evaluate import Evaluate
 from stages.core.recipe.game import Game
 from stages.core.recipe.games import Games
 from stages.core.recipe.iterate import Iterate
 from stages.core.recipe.model import Model
 from stages.core.recipe.opponents import check_opponents
+from stages.core.recipe.outside import Outside
 from stages.core.recipe.rollout import Rollout
 from stages.core.recipe.scoring import Filter, Score
 from stages.core.recipe.train import Train
+
+Tracker = Literal["wandb", "trackio", "tensorboard", "mlflow"]
 
 
 class InitModel(Section):
@@ -43,6 +48,11 @@ class Recipe(Section):
         description="Batch requests in a fixed order, so that the same machine with the same number of threads gives "
         "the same bytes, even after kills. Only on a CPU.",
     )
+    track: tuple[Tracker, ...] = RuntimeField(
+        (),
+        description="Where vz iterate logs its rounds besides the run's folder: wandb, trackio, tensorboard, mlflow. A "
+        "tracker that fails never stops a run; what it lacks is sent after a later round.",
+    )
     threads: int | None = NumericField(None, ge=1, description="Number of CPU threads of torch. null: torch decides.")
     model: Model = Field(default_factory=Model, description="The policy.")
     game: Game = Field(default_factory=Game, description="The rules of the game.")
@@ -51,13 +61,29 @@ class Recipe(Section):
     score: Score = Field(default_factory=Score, description="Rewards and advantages.")
     filter: Filter = Field(default_factory=Filter, description="Which rows train.")
     train: Train = Field(default_factory=Train, description="The optimisation.")
+    outside: Outside = Field(default_factory=Outside, description="Prompts outside the game.")
     iterate: Iterate = Field(default_factory=Iterate, description="The rounds of a run.")
     evaluate: Evaluate = Field(default_factory=Evaluate, description="Evaluation on held-out pairs.")
+    benchmark: Benchmark = Field(default_factory=Benchmark, description="Published benchmarks.")
     init_model: InitModel = Field(default_factory=InitModel, description="The start model.")
 
     @model_validator(mode="after")
     def _opponents_can_play(self) -> Self:
         check_opponents(self.iterate.opponents, self.rollout, full_weights=self.model.lora is None)
+        return self
+
+    @model_validator(mode="after")
+    def _alarms_can_adapt(self) -> Self:
+        check_alarms(self)
+        return self
+
+    @model_validator(mode="after")
+    def _has_enough_outside(self) -> Self:
+        if self.train.outside_rows > self.outside.prompts:
+            raise ValueError(
+                f"train.outside_rows is {self.train.outside_rows}, but outside.prompts is only {self.outside.prompts}: "
+                "raise it"
+            )
         return self
 
     @model_validator(mode="after")

@@ -16,13 +16,13 @@ def check_url(url: str) -> str:
     Addresses are written to manifests and tables, so one with a password is refused.
     """
     parts = urlsplit(url)
+    if "@" in parts.netloc + parts.path or parts.query:  # the address is not quoted
+        raise ValueError(
+            "an address must not hold a user, password or query: put the key into an environment variable, and allow "
+            "it with VZ_KEYS (docs/engines.md)"
+        )
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0:  # an invalid port raises
         raise ValueError(f"'{url}' is not an address; write it as http://localhost:8000/v1")
-    if parts.username or parts.password or parts.query:
-        raise ValueError(
-            f"an address must not hold a user, password or query (at {parts.hostname}): put the key into the "
-            "environment variable that rollout.server.key_variable names"
-        )
     if parts.fragment:
         raise ValueError(f"'{url}': leave out '#' and what follows; set rollout.server.model to the model's name")
     return url.rstrip("/")

@@ -51,6 +51,18 @@ class Train(Section):
         description="What the anchors' KL is measured to: the run's base model, or the policy at the last change of "
         "phase, which keeps what the other phase learned.",
     )
+    outside_rows: int = Field(
+        0,
+        ge=0,
+        description="Rows that each update adds of the start model's answers to prompts outside the game (section "
+        "outside). They add only a KL term, which holds the policy to what the start model could do. 0: none.",
+    )
+    outside_kl: float = Field(
+        1.0,
+        ge=0,
+        description="Weight of the KL on these rows: the update minimises eq. 3 or 6, plus this weight times their "
+        "mean KL from the run's base model to the policy. 0: their KL is only measured.",
+    )
     loss: Literal["grpo", "dapo", "dr_grpo", "bnpo"] = Field(
         "grpo",
         description="How tokens are averaged. grpo: over each completion, then over completions (paper and code); "
@@ -155,6 +167,11 @@ class Train(Section):
         description="Training refuses rows whose effective sample size, as a share of their tokens, is lower: "
         "(Σw)² / (n Σw²), where w is training's probability of a token over the sampler's (docs/engines.md).",
     )
+
+    def identity(self, *, deterministic: bool, prefix: str = "") -> dict[str, Any]:
+        """Without rows outside the game, what they weigh decides nothing."""
+        body = super().identity(deterministic=deterministic, prefix=prefix)
+        return body if self.outside_rows else {key: body[key] for key in body if not key.startswith("outside_")}
 
     @field_validator("correction", mode="before")
     @classmethod

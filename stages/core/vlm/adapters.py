@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 from stages.core.errors import InputError, require
 from stages.core.folder.content import MANIFEST, content_hash
 from stages.core.folder.files import read_json
+from stages.core.printing.terminal import say
 from stages.core.recipe.load import resolve_model
 from stages.core.recipe.model import Model as ModelRecipe
+from stages.core.vlm.untrusted import check_files
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -35,6 +36,7 @@ def is_adapter(place: str | Path) -> bool:
 
 def adapter_config(place: str | Path) -> dict[str, Any]:
     """The content of `adapter_config.json`."""
+    check_files(place)
     config: dict[str, Any] = read_json(Path(place) / ADAPTER_CONFIG)
     return config
 
@@ -56,8 +58,8 @@ def base_of_adapter(place: str | Path, recipe: ModelRecipe) -> str:
     Its own adapters record the content of their base, so another model is never mistaken for it.
     """
     named = adapter_config(place).get("base_model_name_or_path")
-    if not named:
-        raise InputError(f"{Path(place) / ADAPTER_CONFIG}: does not name a base model")
+    if not named or not isinstance(named, str):
+        raise InputError(f"{Path(place) / ADAPTER_CONFIG}: names no base model; set its base_model_name_or_path")
     manifest = Path(place) / MANIFEST
     recorded = read_json(manifest).get("inputs", {}).get("base") if manifest.is_file() else None
     beside = (Path(place).resolve() / recorded["path"]).resolve() if recorded else None
@@ -66,7 +68,7 @@ def base_of_adapter(place: str | Path, recipe: ModelRecipe) -> str:
         raise InputError(f"{place}: its base model {named} is missing; set model.path to its current location")
     if recorded is None:  # vz did not make this adapter, so the content of its base is unknown
         if found[0] != _model(named):
-            print(f"warning: {place}: its base model {named} is missing; using {found[0]} instead", file=sys.stderr)
+            say(f"warning: {place}: its base model {named} is missing; using {found[0]} instead")
         return str(found[0])
     for base in found:
         if content_hash(base) == recorded["sha256"]:

@@ -6,19 +6,21 @@ import ctypes
 import logging
 import re
 import warnings
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from threading import RLock
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from stages.core.errors import InputError, first_line, require
+from stages.core.errors import InputError, require
 from stages.core.recipe.load import resolve_model
 from stages.core.recipe.model import Model as ModelRecipe
 from stages.core.vlm.adapters import base_of_adapter, is_adapter, load_adapter_weights
 from stages.core.vlm.template import set_template
 from stages.core.vlm.tokens import generation_config
+from stages.core.vlm.untrusted import check_files, library_errors
 
 if TYPE_CHECKING:
     import torch
@@ -47,20 +49,17 @@ def load_processor(path: str | Path, recipe: ModelRecipe) -> ProcessorMixin:
     refuse_own_code(place, recipe)
     limits = {name: getattr(recipe, name) for name in ("min_pixels", "max_pixels")}
     limits = {name: pixels for name, pixels in limits.items() if pixels is not None}
-    try:
+    with library_errors(place, f"the processor of {_where(place)} cannot be loaded", remedy):
         processor = transformers.AutoProcessor.from_pretrained(
-            place, revision=revision_of(place, recipe), **recipe.processor, **limits
+            place, revision=revision_of(place, recipe), trust_remote_code=False, **recipe.processor, **limits
         )
-    except (OSError, ValueError, ImportError, RuntimeError) as error:  # RuntimeError: a torchvision of another torch
-        raise InputError(
-            f"{place}: the processor of {_where(place)} cannot be loaded: {_reason(error)}{remedy(error)}"
-        ) from error
-    _check_interface(place, processor)
-    _check_pixel_limits(place, processor, limits)
-    if processor.tokenizer.pad_token_id is None:
-        processor.tokenizer.pad_token = processor.tokenizer.eos_token
-    processor.tokenizer.padding_side = "left"  # transformers does not save it; right padding corrupts some models
-    set_template(place, processor, recipe)
+    with library_errors(place, f"the processor of {_where(place)} does not work", remedy):
+        _check_interface(place, processor)
+        _check_pixel_limits(place, processor, limits)
+        if processor.tokenizer.pad_token_id is None:
+            processor.tokenizer.pad_token = processor.tokenizer.eos_token
+        processor.tokenizer.padding_side = "left"  # transformers does not save it; right padding corrupts some models
+        set_template(place, processor, recipe)
     return processor
 
 
@@ -149,39 +148,54 @@ def load_skeleton(path: str, recipe: ModelRecipe, dtype: str | None = None) -> P
 
 def _full_model(place: str, recipe: ModelRecipe, dtype: str | None, **more: Any) -> PreTrainedModel:
     revision = revision_of(place, recipe)
-    options = {"generation_config": generation_config(place, revision), **build_options(recipe, dtype), **more}
     refuse_own_code(place, recipe)
-    try:
-        with BUILDING:
-            model: PreTrainedModel = _transformers().AutoModelForImageTextToText.from_pretrained(
-                place, revision=revision, **options
-            )
-    except (OSError, ValueError, ImportError) as error:
+    options = {"generation_config": generation_config(place, revision), **build_options(recipe, dtype), **more}
+    options |= {"trust_remote_code": False, "use_safetensors": True, "output_loading_info": True}
+    model: PreTrainedModel
+    with library_errors(place, f"{_where(place)} cannot be loaded as a model", remedy), BUILDING, _without_its_log():
+        model, info = _transformers().AutoModelForImageTextToText.from_pretrained(place, revision=revision, **options)
+    if lost := sorted(info["missing_keys"]):
         raise InputError(
-            f"{place}: {_where(place)} cannot be loaded as a model: {first_line(error)}{remedy(error)}"
-        ) from error
+            f"{place}: its files lack the weight '{lost[0]}', which transformers then draws at random; use a model "
+            "folder that is complete"
+        )
     from stages.core.vlm.windows import attend_at_once
 
     attend_at_once(model)
     return model
 
 
+@contextmanager
+def _without_its_log() -> Iterator[None]:
+    """Hide transformers' table of weights that do not fit: one line says what is wrong."""
+    logger = logging.getLogger("transformers.modeling_utils")
+    before, logger.disabled = logger.disabled, True  # with a higher level it checks tensor parallelism, and warns
+    try:
+        yield
+    finally:
+        logger.disabled = before
+
+
 def build_options(recipe: ModelRecipe, dtype: str | None = None) -> dict[str, Any]:
     """The precision and the attention kernel that a model is built with."""
-    kernel = {} if recipe.attention is None else {"attn_implementation": recipe.attention}
+    kernel = {}
+    if recipe.attention is not None:
+        from stages.core.vlm import grouped
+
+        grouped.register()
+        kernel = {"attn_implementation": recipe.attention}
     return {"dtype": getattr(require("torch", "train"), dtype or recipe.dtype), **kernel}
 
 
 def with_saved_adapter(model: PreTrainedModel, place: str) -> PreTrainedModel:
     """`model` with the adapter as its configuration says. PEFT alone ignores weights that have no place."""
-    try:
+    check_files(place)
+    with library_errors(place, "the adapter does not load on its base model"):
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Found missing adapter keys")  # an error below
             with BUILDING:
                 adapted: PreTrainedModel = require("peft", "train").PeftModel.from_pretrained(model, place)
-    except (ValueError, RuntimeError, TypeError, OSError) as error:
-        raise InputError(f"{place}: the adapter does not load on its base model: {first_line(error)}") from error
-    load_adapter_weights(adapted, place)
+        load_adapter_weights(adapted, place)
     return adapted
 
 
@@ -191,10 +205,11 @@ def revision_of(place: str | Path, recipe: ModelRecipe) -> str | None:
 
 
 def refuse_own_code(place: str, recipe: ModelRecipe) -> None:
-    """`InputError` for a repository that brings its own code. vz runs none, and transformers would ask on stdin.
+    """`InputError` for a model that brings its own code, or has a file that is spoilt. vz runs no code of models.
 
     InternVL is published in two formats; the message names the one that transformers supports.
     """
+    check_files(place)
     transformers = _transformers()
     try:
         config, _ = transformers.PreTrainedConfig.get_config_dict(place, revision=revision_of(place, recipe))
@@ -238,11 +253,6 @@ def _transformers() -> ModuleType:
     library = require("transformers", "train")
     library.utils.logging.disable_progress_bar()
     return library
-
-
-def _reason(error: Exception) -> str:
-    """The first line of transformers' message, without its general advice, which is cut off there."""
-    return first_line(error).partition(" Check out ")[0].rstrip(".")
 
 
 def _where(place: str) -> str:

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stages.core import vlm
-from stages.core.errors import InputError, first_line, require
+from stages.core.errors import InputError, require
 from stages.core.recipe.schema import Recipe
 from stages.core.recipe.served import is_served
 from stages.core.user_code import is_user_file
 from stages.core.vlm.loading import build_options, refuse_own_code, remedy
+from stages.core.vlm.untrusted import library_errors
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
@@ -76,11 +77,8 @@ def _architecture(recipe: Recipe, place: Place) -> str:
     """Whether the model can be built without weights, which shows missing packages and attention kernels."""
     transformers, torch = require("transformers", "train"), require("torch", "train")
     config, where = _config(recipe, place)
-    try:
-        with torch.device("meta"):
-            model = transformers.AutoModelForImageTextToText.from_config(config, **build_options(recipe.model))
-    except (ImportError, ValueError, RuntimeError, AttributeError) as error:
-        raise InputError(f"{where}: cannot be built as a model: {first_line(error)}{remedy(error)}") from error
+    with library_errors(where, "cannot be built as a model", remedy), torch.device("meta"):
+        model = transformers.AutoModelForImageTextToText.from_config(config, **build_options(recipe.model))
     return f"{type(model).__name__}, {sum(weight.numel() for weight in model.parameters()) / 1e9:.3g} billion weights"
 
 
@@ -104,8 +102,7 @@ def _config(recipe: Recipe, place: Place) -> tuple[PreTrainedConfig, str]:
     transformers = require("transformers", "train")
     where = vlm.base_of_adapter(place, recipe.model) if vlm.is_adapter(str(place)) else str(place)
     refuse_own_code(where, recipe.model)
-    try:
-        config = transformers.AutoConfig.from_pretrained(where, revision=vlm.revision_of(where, recipe.model))
-    except (OSError, ValueError, KeyError, ImportError) as error:
-        raise InputError(f"{where}: its configuration cannot be read: {first_line(error)}") from error
+    with library_errors(where, "its configuration cannot be read", remedy):
+        revision = vlm.revision_of(where, recipe.model)
+        config = transformers.AutoConfig.from_pretrained(where, revision=revision, trust_remote_code=False)
     return config, where

@@ -90,8 +90,9 @@ def batch(prompts: Sequence[Prompt], pad_token: int) -> dict[str, torch.Tensor]:
         "input_ids": _left_padded([prompt.ids for prompt in prompts], length, pad_token),
         "attention_mask": _left_padded([[1] * len(prompt.ids) for prompt in prompts], length, 0),
     }
-    for name in prompts[0].types:
-        inputs[name] = _left_padded([prompt.types[name] for prompt in prompts], length, 0)
+    for name in dict.fromkeys(name for prompt in prompts for name in prompt.types):
+        types = [prompt.types.get(name, [0] * len(prompt.ids)) for prompt in prompts]  # text has type 0
+        inputs[name] = _left_padded(types, length, 0)
     inputs |= joined_pictures([prompt.pictures for prompt in prompts])
     return inputs
 

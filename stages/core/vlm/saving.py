@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from stages.core.errors import InputError, first_line, require
 from stages.core.folder.content import MANIFEST, PICTURES
 from stages.core.folder.files import read_json, write_json, write_text
+from stages.core.vlm.untrusted import check_files
 
 if TYPE_CHECKING:
     import torch
@@ -196,6 +197,7 @@ def set_dtype(path: Path, dtype: str) -> None:
 
 def weight_map(folder: Path) -> dict[str, str]:
     """The file of each weight in `folder`, by the weight's name."""
+    check_files(folder)
     if (folder / WEIGHTS).is_file():
         return dict.fromkeys(_shapes(folder / WEIGHTS), WEIGHTS)
     if (folder / INDEX).is_file():

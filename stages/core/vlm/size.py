@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stages.core.errors import InputError, first_line, require
+from stages.core.errors import InputError, require
 from stages.core.recipe.load import resolve_model
 from stages.core.recipe.model import Lora
 from stages.core.recipe.model import Model as ModelRecipe
 from stages.core.vlm.adapters import base_of_adapter, is_adapter
 from stages.core.vlm.loading import BUILDING, build_options, refuse_own_code, remedy, revision_of
+from stages.core.vlm.untrusted import library_errors
 
 if TYPE_CHECKING:
     from torch.nn import Linear, Module
@@ -138,18 +139,16 @@ def _skeleton(place: str, recipe: ModelRecipe) -> Any:
     """The model with weights that have shapes, but neither values nor memory."""
     transformers, torch = require("transformers", "train"), require("torch", "train")
     refuse_own_code(place, recipe)
-    try:
-        config = transformers.AutoConfig.from_pretrained(place, revision=revision_of(place, recipe))
-        with BUILDING, torch.device("meta"):
-            model = transformers.AutoModelForImageTextToText.from_config(config, **build_options(recipe))
-    except (OSError, ValueError, KeyError, ImportError, RuntimeError, AttributeError) as error:
-        here = Path(place).exists()
-        advice = "" if here else "; if the hub cannot be reached, give a folder with its config.json as model.path"
-        raise InputError(
-            f"{place}: memory and time cannot be estimated, because its configuration cannot be read: "
-            f"{first_line(error).rstrip('.')}{remedy(error) or advice}"
-        ) from error
-    model.tie_weights()
+    advice = "" if Path(place).exists() else "; if the hub cannot be reached, give a folder with its config.json"
+    what = "memory and time cannot be estimated, because its configuration cannot be read"
+    with library_errors(place, what, lambda error: remedy(error) or advice), BUILDING, torch.device("meta"):
+        config = transformers.AutoConfig.from_pretrained(
+            place, revision=revision_of(place, recipe), trust_remote_code=False
+        )
+        model = transformers.AutoModelForImageTextToText.from_config(config, **build_options(recipe))
+        model.tie_weights()
+    if not _layers(model.get_decoder()):
+        raise InputError(f"{place}: {type(model).__name__} marks no layers, so memory and time cannot be estimated")
     return model
 
 
@@ -168,8 +167,6 @@ def _layers(module: Module, without: Module | None = None) -> list[Module]:
 
 def _language(decoder: Module, config: Any) -> Stack:
     layers = _layers(decoder)
-    if not layers:
-        raise InputError(f"{type(decoder).__name__}: marks no layers, so memory and time cannot be estimated")
     experts = getattr(config, "num_experts", None) or getattr(config, "num_local_experts", None) or 0
     visits = getattr(config, "num_experts_per_tok", None) or 1
     in_experts = sum(weight.numel() for layer in layers for weight in layer.parameters() if weight.dim() > 2)

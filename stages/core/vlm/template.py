@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import signal
+import threading
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
 
     from stages.core.game.prompting import Message
 
+LONGEST_TRIAL = 4  # seconds that a template may take for one small prompt
 _TEXTS = ("Before the picture.", "After the picture.")
 _PARTS = [{"type": "text", "text": _TEXTS[0]}, {"type": "image", "text": None}, {"type": "text", "text": _TEXTS[1]}]
 _PROMPT: list[Message] = [{"role": "user", "content": _PARTS}]
@@ -39,7 +43,8 @@ def set_template(place: str, processor: ProcessorMixin, recipe: ModelRecipe) -> 
     processor.chat_template_options = dict(recipe.chat_template_options)
     try:
         _check_options(where, processor, recipe.chat_template_options)
-        text = prompt_text(processor, _PROMPT)
+        with _time_limit(where):
+            text = prompt_text(processor, _PROMPT)
     except InputError:
         raise
     except Exception as error:  # whatever a template raises means that it cannot write the prompt
@@ -49,6 +54,25 @@ def set_template(place: str, processor: ProcessorMixin, recipe: ModelRecipe) -> 
         raise InputError(f"{where} leaves out some of a prompt's text; {_REMEDY}")
     if not _shows_pictures(processor):
         raise InputError(f"{where} is for text alone: it leaves out the picture; {_REMEDY}")
+
+
+@contextmanager
+def _time_limit(where: str) -> Iterator[None]:
+    """`InputError` for a template that works for ever. Only the main thread can be interrupted so."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(number: int, frame: object) -> None:
+        raise InputError(f"{where} works more than {LONGEST_TRIAL} s on one prompt; {_REMEDY}")
+
+    before = signal.signal(signal.SIGALRM, end)
+    signal.setitimer(signal.ITIMER_REAL, LONGEST_TRIAL)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def opened_thought(processor: ProcessorMixin, tags: Collection[tuple[str, str]]) -> str:

@@ -76,7 +76,8 @@ def generation_config(place: str, revision: str | None) -> GenerationConfig:
         body = read_json(Path(file)) if file else {}
         ends = body.get("eos_token_id")
         if ends is None:
-            ends = transformers.AutoConfig.from_pretrained(place, revision=revision).get_text_config().eos_token_id
+            config = transformers.AutoConfig.from_pretrained(place, revision=revision, trust_remote_code=False)
+            ends = config.get_text_config().eos_token_id
     except (OSError, ValueError):  # no such model, or one that transformers does not know: loading reports it
         ends = None
     listed = ends if isinstance(ends, list) else [ends]

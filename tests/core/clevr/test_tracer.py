@@ -54,6 +54,7 @@ def blurred(light: NDArray[np.float32], size: int = 8) -> NDArray[np.float32]:
     return np.asarray(blocks.mean(axis=(1, 3)))
 
 
+@pytest.mark.slow
 def test_the_light_is_mitsuba_s(truth: NDArray[np.float32]) -> None:
     apart = blurred(traced()) - blurred(truth)
     assert np.abs(apart).max() < 0.012
@@ -122,6 +123,7 @@ def test_normals_face_the_viewer_also_at_outlines() -> None:
     assert facing.min() >= 0
 
 
+@pytest.mark.slow
 def test_more_paths_on_metal_do_not_move_its_outlines() -> None:
     from stages.core.clevr import tracer
 

@@ -6,9 +6,11 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
 
 from stages import train
 from stages.core.errors import InputError
+from stages.core.estimate import machine
 from stages.core.estimate.forecast import Forecast
 from stages.core.estimate.machine import GIB, Machine, described
 from stages.core.recipe import load
@@ -125,3 +127,12 @@ def test_memory_at_hand_is_checked_before_a_run_writes_anything(tmp_path: Path, 
     with pytest.raises(InputError, match=r"small: training needs .* GiB, and this machine has 0"):
         iterate.run(load("tiny"), tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_a_processor_is_tried_in_the_precision_of_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried = []
+    monkeypatch.setattr(machine, "_seconds", lambda work, threads: tried.append(work().dtype) or 1.0)
+    for precision, dtype in (("auto", torch.float32), ("bf16", torch.bfloat16)):
+        tried.clear()
+        machine.found_here(load("tiny", [f"train.precision={precision}"]))
+        assert tried[0] == dtype

@@ -8,6 +8,7 @@ import pytest
 from stages.core.errors import InputError
 from stages.core.folder import artifact
 from stages.core.folder.artifact import Outcome, produce
+from stages.core.folder.files import sha256_text
 
 
 class Maker:
@@ -247,6 +248,13 @@ def test_what_a_linked_folder_holds_is_part_of_an_input(tmp_path: Path):
         (tmp_path / "elsewhere/table.csv").write_text(content)
         hashes.append(artifact.content_hash(tmp_path / "in"))
     assert hashes[0] != hashes[1]
+
+
+def test_a_file_whose_hash_the_manifest_lacks_is_read(tmp_path: Path):
+    (tmp_path / "table.csv").write_text("same")
+    listed = {"table.csv": {"bytes": 4, "ends": sha256_text("same")}}
+    (tmp_path / "manifest.json").write_text(json.dumps({"stage": "score", "outputs": listed}))
+    assert artifact.content_hash(tmp_path) == sha256_text(f"table.csv {sha256_text('same')}")
 
 
 def test_a_strangers_manifest_is_named(tmp_path: Path):

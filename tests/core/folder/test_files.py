@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from stages.core.errors import InputError, MissingExtra
-from stages.core.folder.files import parse_json, read_json, walk
+from stages.core.folder.files import forget_replaced, parse_json, read_json, walk
 
 
 @pytest.mark.parametrize(
@@ -46,3 +46,11 @@ def test_each_folder_is_walked_once_and_by_its_own_name_first(tmp_path: Path) ->
 def test_a_missing_extra_comes_home_from_a_process() -> None:
     error = pickle.loads(pickle.dumps(MissingExtra("charts", "matplotlib")))
     assert isinstance(error, MissingExtra) and str(error) == str(MissingExtra("charts", "matplotlib"))
+
+
+def test_what_a_kill_left_of_a_replaced_folder_is_forgotten(tmp_path: Path):
+    old = tmp_path / ".out.old"
+    old.mkdir()
+    (old / "file").write_text("before")
+    forget_replaced(tmp_path / "out")
+    assert not old.exists()

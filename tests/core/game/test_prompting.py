@@ -34,6 +34,7 @@ CLUES = [
     for seat, text in enumerate(["There is a red cube.", "A blue ball.", "x > 3", "10:30", '"quoted"'], 1)
 ]
 SCENE = SUBJECTS["scene"]
+LOOPS = "{{% for i in range(99999) %}}{{% for j in range(99999) %}}{}{{% endfor %}}{{% endfor %}}"
 
 
 def prompt_text(
@@ -201,3 +202,35 @@ def test_a_prompt_folder_may_write_clues_without_quotation_marks(tmp_path: Path)
         "1: a cube. 3, I am the spy. Player 2, no",
         "clevr",
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{{ image }}{{ domain + 1 }}", r"clue.j2: TypeError: .* \(docs/doors/prompts.md\)"),
+        ("{{ image }}{{ 1 / 0 }}", r"clue.j2: ZeroDivisionError"),
+        ("{{ image }}{% include 'clue.j2' %}", r"clue.j2: RecursionError"),
+        ("{{ image }}{{ nothing }}", r"clue.j2: 'nothing' is undefined"),
+        ("{{ image }}{% if %}", r"clue.j2: Expected an expression"),
+        ("{{ image }}\xff", r"clue.j2: UnicodeDecodeError"),
+        ("{{ image }}{{ image }}", r"each template must hold \{\{ image \}\} exactly once"),
+        ("{{ image }}{{ 'a' * 10**9 }}", r"clue.j2: a result of '\*\*' is larger than 1,000,000"),
+        ("{{ image }}{{ 1000 * ('a' * 9999) }}", r"clue.j2: a result of '\*' is larger than 1,000,000"),
+        ("{{ image }}" + LOOPS.format("x" * 20), r"clue.j2: its text has more than 1,000,000 characters"),
+        ("{{ image }}" + LOOPS.format(""), r"clue.j2: it takes more than 2,000,000 steps"),
+    ],
+)
+def test_a_template_that_fails_is_named(text: str, message: str, tmp_path: Path):
+    for name in ("clue.j2", "vote.j2"):
+        (tmp_path / name).write_bytes(text.encode("latin-1"))
+    with pytest.raises(InputError, match=message):
+        prompt_text(clue_turn("civilian", 2, 1), [], rules=Game(players=4, prompts=str(tmp_path), own_thoughts=False))
+
+
+@pytest.mark.parametrize("words", ["clevr: a scene", "clevr: {kinds: [bar]}"])
+def test_words_of_another_shape_are_named(words: str, tmp_path: Path):
+    for name in ("clue.j2", "vote.j2"):
+        (tmp_path / name).write_text("{{ image }}")
+    (tmp_path / "domains.yaml").write_text(words)
+    with pytest.raises(InputError, match=r"domains.yaml: 'clevr' and its 'kinds' must hold keys with values"):
+        prompt_text(clue_turn("civilian", 2, 1), [], rules=Game(players=4, prompts=str(tmp_path), own_thoughts=False))

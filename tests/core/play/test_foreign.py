@@ -9,6 +9,7 @@ import pytest
 
 from stages.core.folder.files import write_json
 from stages.core.play.playable import foreign
+from tests.helpers import manifest_of_stage
 
 
 @pytest.mark.parametrize(
@@ -22,7 +23,7 @@ def test_the_tiny_model_is_named_where_pictures_are_not_like_its_own(
     small = {"layout": "grid", "width": 72, "height": 72}
     for name, body in (("games", {"games": small | {"width": width}}), ("model", {"games": small})):
         (tmp_path / name).mkdir()
-        write_json(tmp_path / name / "manifest.json", {"stage": stage, "settings": body})
+        write_json(tmp_path / name / "manifest.json", manifest_of_stage(stage, settings=body))
     found = foreign(tmp_path / "games", pl.DataFrame({"domain": [domain]}), ["hub/model", tmp_path / "model"])
     assert bool(found) is told
     assert all("knows only the small scenes" in text and "--model" in text for text in found)

@@ -6,7 +6,10 @@ import logging
 import math
 import os
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
+from types import ModuleType
 from typing import Any
 
 from stages.core.engines.fleet.worker import Opener, Worker
@@ -54,7 +57,8 @@ class Cluster:
         if address is None:
             os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
             cores = max(1, math.ceil(self.executor.workers * self.executor.cpus))
-            self.ray.init(address="local", num_cpus=cores, include_dashboard=False, **quiet)
+            with _on_loopback(self.ray):
+                self.ray.init(address="local", num_cpus=cores, include_dashboard=False, **quiet)
             return
         try:
             _check_connection(address)
@@ -75,6 +79,20 @@ class Cluster:
                     f"the Ray cluster has {found:g} {kind}s, but {self.executor.workers} workers with {each:g} each "
                     f"need {needed:g}: start more machines, or lower rollout.executor.workers or .{kind.lower()}s"
                 )
+
+
+@contextmanager
+def _on_loopback(ray: ModuleType) -> Iterator[None]:
+    """A cluster that starts in this block listens on 127.0.0.1 alone, as Ray's own do on macOS.
+
+    On Linux Ray listens on every address of the machine, where anybody could have it run code.
+    """
+    constants = ray._private.ray_constants
+    before, constants.ENABLE_RAY_CLUSTER = constants.ENABLE_RAY_CLUSTER, False
+    try:
+        yield
+    finally:
+        constants.ENABLE_RAY_CLUSTER = before
 
 
 def _check_connection(address: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from stages.core.engines.fleet.cluster import RESTARTS, Cluster
 from stages.core.engines.fleet.worker import Opener, Reply
 from stages.core.engines.together import Batcher
 from stages.core.errors import InputError, VzError
+from stages.core.printing.terminal import say
 from stages.core.recipe.schema import Recipe
 
 START_TIMEOUT = 600.0  # seconds: the cluster may have no room for a worker
@@ -102,7 +102,7 @@ class Lane:
     def _moved(self, process: str) -> None:
         if self._process:
             self._tally.restarts += 1
-            print(f"{self._name} ({self._process}) died; Ray started it again ({process})", file=sys.stderr)
+            say(f"{self._name} ({self._process}) died; Ray started it again ({process})")
         self._process = process
 
 

@@ -6,8 +6,7 @@ import json
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from stages.core.recipe.engines import ServerSettings
-from stages.core.recipe.served import origin
+from stages.core.engines.server.keys import Key, how_to_allow
 
 if TYPE_CHECKING:
     import httpx2
@@ -40,24 +39,24 @@ def own_words(response: httpx2.Response) -> str:
     return " ".join(found.split())[:LONGEST_QUOTE] or "without a word"
 
 
-def advice(status: int, words: str, url: str, settings: ServerSettings, has_key: bool, sent: Collection[str]) -> str:
+def advice(status: int, words: str, url: str, key: Key, sent: Collection[str]) -> str:
     """The remedy for a request that the server will never answer. `sent` are the names of the request's fields."""
     if status in {401, 403}:
-        return _about_key(url, settings, has_key)
+        return _about_key(url, key)
     if status == 404:
         return "correct the model's name, or the address up to its version path (…/v1)"
     return _about_fields(words, sent)
 
 
-def _about_key(url: str, settings: ServerSettings, has_key: bool) -> str:
-    variable = settings.key_variable
-    if has_key:
-        return f"put another key into the environment variable {variable}"
-    if origin(url) == origin(settings.url):
-        return f"no key was sent: put it into the environment variable {variable}"
+def _about_key(url: str, key: Key) -> str:
+    if key.value:
+        return f"put another key into the environment variable {key.variable}"
+    if key.variable:
+        allow = how_to_allow(url, key.variable)
+        return f"no key was sent: put it into the environment variable {key.variable}, and set {allow}"
     return (
-        f"no key was sent, since vz sends the one in {variable} to the host of rollout.server.url alone: set "
-        f"rollout.server.url={url}"
+        "no key was sent, since vz sends none to a server for which you have not allowed one: put it into an "
+        f"environment variable such as MY_KEY, and set {how_to_allow(url)}"
     )
 
 

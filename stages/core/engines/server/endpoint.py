@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from typing import Any
 
 import httpx2
@@ -12,6 +11,7 @@ from pydantic import ValidationError
 
 from stages.core.engines.base import Queue, Tally
 from stages.core.engines.server.advice import advice, own_words
+from stages.core.engines.server.keys import BY_DEFAULT, key_for
 from stages.core.engines.server.models import Card, read_models
 from stages.core.engines.server.protocol import Incomplete, Response, read_response
 from stages.core.errors import InputError, VzError
@@ -20,6 +20,12 @@ from stages.core.recipe.served import origin
 
 RETRIES_OF_LIST = 3  # of the first request to a server, so that a wrong address shows soon
 RETRIED = {408, 409, 429}  # statuses that the client retries, besides those from 500
+# The client adds others from the environment (OPENAI_CUSTOM_HEADERS, OPENAI_ORG_ID, …), which strangers must not get.
+SENT_HEADERS = {
+    "host", "accept", "accept-encoding", "connection", "content-type", "content-length", "transfer-encoding",
+    "user-agent", "x-stainless-retry-count",
+}  # fmt: skip
+OPENAI_HEADERS = {"openai-organization", "openai-project"}  # only for the host that they are meant for
 
 
 class NotWhole(httpx2.RemoteProtocolError):
@@ -37,7 +43,8 @@ class Endpoint:
         self.url = url
         self._settings = settings
         self._tally = tally
-        self._key = _key(settings.key_variable) if origin(url) == origin(settings.url) else ""
+        wanted = settings.key_variable if origin(url) == origin(settings.url) else None
+        self._key = key_for(url, wanted)
         self._slots = asyncio.Semaphore(settings.requests)
         self._client: AsyncOpenAI | None = None
         self._asked = self._running = 0
@@ -84,7 +91,7 @@ class Endpoint:
             if method == "GET" and status in {404, 405}:
                 return b""
             if status not in RETRIED and status < 500:
-                remedy = advice(status, words, self.url, self._settings, bool(self._key), body or {})
+                remedy = advice(status, words, self.url, self._key, body or {})
                 raise InputError(f"{self.url}: {what}: {words} ({status}): {remedy}") from None
             cause = f"{status}: {words}"
         except APIConnectionError as error:
@@ -101,14 +108,14 @@ class Endpoint:
 
     def _without_key(self, text: str) -> str:
         """`text` with the key cut out: servers quote the key that they refuse."""
-        return text.replace(self._key, "…") if self._key else text
+        return text.replace(self._key.value, "…") if self._key.value else text
 
     def _open(self) -> AsyncOpenAI:
         if self._client is None:
             size = self._settings.requests
             self._client = AsyncOpenAI(
                 base_url=self.url,
-                api_key=self._key or "none",
+                api_key=self._key.value or "none",
                 max_retries=self._settings.attempts - 1,
                 timeout=self._settings.timeout,
                 http_client=DefaultAsyncHttpxClient(
@@ -120,9 +127,11 @@ class Endpoint:
         return self._client
 
     async def _before_sending(self, request: httpx2.Request) -> None:
-        if not self._key:  # the client insists on one, and takes the others from the environment
-            for name in ("authorization", "openai-organization", "openai-project"):
-                request.headers.pop(name, None)
+        sent = SENT_HEADERS | (OPENAI_HEADERS if origin(self.url) == origin(BY_DEFAULT[1]) else set())
+        for name in request.headers.keys() - sent:
+            del request.headers[name]
+        if self._key.value:
+            request.headers["authorization"] = f"Bearer {self._key.value}"
         self._tally.retries += request.headers.get("x-stainless-retry-count", "0") != "0"
 
 
@@ -148,11 +157,3 @@ def _cause(error: APIConnectionError, timeout: float) -> str:
     if isinstance(cause, httpx2.TimeoutException):
         return f"no answer within {timeout:g} s"
     return f"no connection, or a lost one ({type(cause).__name__}: {cause})"
-
-
-def _key(variable: str) -> str:
-    """The API key; it goes into the request's header and nowhere else."""
-    key = os.environ.get(variable, "").strip()
-    if not (key.isascii() and key.isprintable()):
-        raise InputError(f"the environment variable {variable} holds characters that no key has; set it again")
-    return key

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from stages.core.engines.server.trainable import COLD, follows_temperature, must
 from stages.core.engines.together import together
 from stages.core.errors import InputError, require
 from stages.core.game.thinking import thinking_tags
+from stages.core.printing.terminal import say
 from stages.core.recipe.schema import Recipe
 from stages.core.recipe.served import is_served, split_place
 
@@ -155,8 +155,7 @@ def _report_stand_in(policy: _Policy, card: Card) -> None:
     """Nobody named the server's only model: it may be the policy under another name, or another model."""
     if policy.name is None and not is_served(policy.model) and not is_named(card, policy.model):
         url = policy.endpoint.url
-        print(
+        say(
             f"{url}: its only model, '{card.id}', answers for {policy.model}; if it is another one, name it as "
-            f"{url}#{card.id}, so that rows say who played",
-            file=sys.stderr,
+            f"{url}#{card.id}, so that rows say who played"
         )

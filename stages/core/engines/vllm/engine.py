@@ -182,7 +182,7 @@ def _token_rules(path: str, processor: ProcessorMixin, recipe: Recipe) -> tuple[
     from transformers import AutoConfig
 
     revision = vlm.revision_of(path, recipe.model)
-    config = AutoConfig.from_pretrained(path, revision=revision)
+    config = AutoConfig.from_pretrained(path, revision=revision, trust_remote_code=False)
     _check_features(path, config)
     ends = vlm.stop_tokens(generation_config(path, revision), processor)
     return tuple(ends), tuple(vlm.placeholder_tokens(config, processor))

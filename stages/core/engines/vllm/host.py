@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Coroutine, Iterator
@@ -18,6 +17,7 @@ from stages.core.engines.vllm.log import EngineLog
 from stages.core.engines.vllm.plugin import OWNER
 from stages.core.engines.vllm.weights import Weights
 from stages.core.errors import InputError, VzError, first_line
+from stages.core.printing.terminal import say
 from stages.core.recipe.schema import Recipe
 from stages.core.seeds import derive
 
@@ -134,7 +134,7 @@ class Host:
             ) from error
         self._copies = arguments.data_parallel_size
         self.weights, self.rank = weights, arguments.max_lora_rank if arguments.enable_lora else 0
-        print(f"vLLM started with {weights.path} in {time.monotonic() - began:.0f} s", file=sys.stderr)
+        say(f"vLLM started with {weights.path} in {time.monotonic() - began:.0f} s")
 
     async def _reload(self, weights: Weights) -> None:
         """Load full weights of the same shape. Without the pause, cached picture features of the old weights would
@@ -208,7 +208,7 @@ class Host:
         if self.restarts:
             raise VzError(f"the vLLM engine died a second time; its log ends with\n{tail}") from error
         self.restarts += 1
-        print(f"the vLLM engine died and is started again; its log ends with\n{tail}", file=sys.stderr)
+        say(f"the vLLM engine died and is started again; its log ends with\n{tail}")
 
 
 def _check_attention(model: str, config: Any, on_gpu: bool) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import os
 import re
-import tempfile
 from functools import cache
 from pathlib import Path
+
+from stages.core.folder.temporary import TemporaryFolder
 
 LINES_SHOWN = 12
 _HEAD = "%(asctime)s %(process)d %(levelname)s %(name)s: "
@@ -28,9 +29,9 @@ class EngineLog:
     """
 
     def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="vz-vllm-")
-        self.file = Path(self._folder.name) / "vllm.log"
-        settings = Path(self._folder.name) / "logging.json"
+        self._folder = TemporaryFolder("vz-vllm-")
+        self.file = self._folder.path / "vllm.log"
+        settings = self._folder.path / "logging.json"
         settings.write_text(json.dumps(_all_into(self.file)), encoding="utf-8")
         os.environ.setdefault("VLLM_LOGGING_CONFIG_PATH", str(settings))
         os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")  # sends nothing

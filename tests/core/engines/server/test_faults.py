@@ -140,48 +140,101 @@ def test_a_refusal_is_not_retried_and_names_a_remedy(reply: Reply, said: str):
     assert len(server.asked()) == 1
 
 
-def test_the_key_is_sent(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("MY_KEY", f" {KEY}\n")
+def allow(monkeypatch: pytest.MonkeyPatch, server: ChatServer, key: str = KEY) -> None:
+    """Let the key in MY_KEY go to `server`."""
+    monkeypatch.setenv("MY_KEY", key)
+    monkeypatch.setenv("VZ_KEYS", f"OTHER_KEY=models.example.com, MY_KEY={server.url}")
+
+
+@pytest.mark.parametrize("options", [(), ("rollout.server.key_variable=MY_KEY",)])
+def test_the_key_that_the_user_allows_is_sent(options: tuple[str, ...], monkeypatch: pytest.MonkeyPatch):
     with ChatServer() as server:
-        ask(server, "rollout.server.key_variable=MY_KEY")
+        allow(monkeypatch, server, f" {KEY}\n")
+        ask(server, *options)
     assert {call.headers.get("authorization") for call in server.calls} == {f"Bearer {KEY}"}
 
 
 @pytest.mark.parametrize("status", [401, 403, 500])
 def test_the_key_is_cut_out_of_a_servers_words(status: int, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("MY_KEY", KEY)
     quoting = ChatServer(lambda call: error(status, f"what is {KEY}?"))
     with quoting, pytest.raises(VzError, match="what is …") as failed:
-        ask(quoting, "rollout.server.key_variable=MY_KEY", "rollout.server.attempts=1")
+        allow(monkeypatch, quoting)
+        ask(quoting, "rollout.server.attempts=1")
     assert KEY not in str(failed.value)
 
 
-def test_a_missing_key_is_named(monkeypatch: pytest.MonkeyPatch):
+def test_a_missing_key_is_named_and_the_remedy_works(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("MY_KEY", raising=False)
-    server = ChatServer(lambda call: error(401, "who are you?"))
-    with server, pytest.raises(InputError, match="no key was sent: put it into the environment variable MY_KEY"):
-        ask(server, "rollout.server.key_variable=MY_KEY")
-    assert not any("authorization" in call.headers for call in server.calls)
+    locked = lambda call: good(call) if "authorization" in call.headers else error(401, "who are you?")  # noqa: E731
+    with ChatServer(locked) as server:
+        with pytest.raises(InputError, match=r"such as MY_KEY, and set VZ_KEYS=") as failed:
+            ask(server)
+        assert not any("authorization" in call.headers for call in server.calls)
+        monkeypatch.setenv("VZ_KEYS", str(failed.value).rpartition("VZ_KEYS=")[2])
+        with pytest.raises(InputError, match="put it into the environment variable MY_KEY"):
+            ask(server)
+        monkeypatch.setenv("MY_KEY", KEY)
+        ask(server)
 
 
-def test_a_key_goes_to_one_server_only(monkeypatch: pytest.MonkeyPatch):
+def test_a_recipe_alone_sends_no_variable_to_its_server(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("MY_KEY", KEY)
-    for name in ("OPENAI_API_KEY", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID"):  # the client would read them itself
-        monkeypatch.setenv(name, "sk-of-the-client")
-    own, other = ChatServer(), ChatServer(lambda call: error(401, "who are you?"))
-    with (
-        own,
-        other,
-        pytest.raises(InputError, match=r"host of rollout\.server\.url alone: set rollout\.server\.url=http"),
-    ):
-        ask(own, "rollout.server.key_variable=MY_KEY", model=f"{other.url}#played")
-    assert not any("authorization" in call.headers or "sk-" in str(call.headers) for call in other.calls)
+    monkeypatch.setenv("VZ_KEYS", "MY_KEY=https://models.example.com")
+    with ChatServer() as server:
+        with pytest.raises(InputError, match="the recipe names MY_KEY, but you have not allowed") as failed:
+            ask(server, "rollout.server.key_variable=MY_KEY")
+        assert not server.calls and KEY not in str(failed.value)
+        monkeypatch.setenv("VZ_KEYS", str(failed.value).rpartition("VZ_KEYS=")[2])  # the remedy works
+        ask(server, "rollout.server.key_variable=MY_KEY")
+
+
+def test_each_server_gets_its_own_key_alone(monkeypatch: pytest.MonkeyPatch):
+    with ChatServer() as own, ChatServer() as other:
+        allow(monkeypatch, own)
+        ask(own, model=f"{other.url}#played")
+        assert not any("authorization" in call.headers for call in other.calls)
+        monkeypatch.setenv("YOUR_KEY", "sk-of-the-other")
+        monkeypatch.setenv("VZ_KEYS", f"MY_KEY={own.url} YOUR_KEY={other.url}")
+        ask(own, model=f"{other.url}#played")
+        assert other.calls[-1].headers["authorization"] == "Bearer sk-of-the-other"
+
+
+def test_nothing_that_the_client_finds_in_the_environment_reaches_a_server(monkeypatch: pytest.MonkeyPatch):
+    for name in ("API_KEY", "ADMIN_KEY", "ORG_ID", "PROJECT_ID", "WEBHOOK_SECRET"):
+        monkeypatch.setenv(f"OPENAI_{name}", "sk-of-the-client")
+    monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "X-Secret: sk-of-the-client\nAuthorization: Bearer sk-of-the-client")
+    with ChatServer() as server:
+        ask(server)
+        assert server.calls and not any("sk-" in str(call.headers) for call in server.calls)
+        allow(monkeypatch, server)
+        ask(server)
+    assert not any("sk-of-the-client" in str(call.headers) for call in server.calls)
+
+
+def test_a_redirect_carries_no_key_away(monkeypatch: pytest.MonkeyPatch):
+    with ChatServer() as elsewhere:
+        away = Reply(307, b"", {"Location": f"{elsewhere.url}/chat/completions"})
+        with ChatServer(always(away)) as server, pytest.raises(InputError, match="redirects to"):
+            allow(monkeypatch, server)
+            ask(server)
+    assert not elsewhere.calls
 
 
 def test_a_key_with_invalid_characters_is_refused_without_showing_it(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("MY_KEY", "sk-…")
     with ChatServer() as server, pytest.raises(InputError, match="MY_KEY holds characters that no key has"):
-        ask(server, "rollout.server.key_variable=MY_KEY")
+        allow(monkeypatch, server, "sk-…")
+        ask(server)
+
+
+@pytest.mark.parametrize("entry", ["sk-very-secret", "MY_KEY=", "MY_KEY=ftp://host", "http://host=sk-very-secret"])
+def test_a_wrong_entry_of_allowed_keys_is_refused_without_showing_it(entry: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("VZ_KEYS", entry)
+    with (
+        ChatServer() as server,
+        pytest.raises(InputError, match="VZ_KEYS: write entry 1 as") as failed,
+    ):
+        ask(server)
+    assert entry not in str(failed.value)
 
 
 def test_a_servers_message_is_extracted_and_shortened():

@@ -120,7 +120,8 @@ def test_the_key_is_in_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setenv("MY_KEY", KEY)
     games = write_games(tmp_path / "games", fake_recipe(*SMALL), count=2)
     with ChatServer() as server:
-        play(server, games, tmp_path / "out", "rollout.server.key_variable=MY_KEY")
+        monkeypatch.setenv("VZ_KEYS", f"MY_KEY={server.url}")
+        play(server, games, tmp_path / "out")
     assert server.calls[0].headers["authorization"] == f"Bearer {KEY}"
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert len(files) > 4 and not [path for path in files if KEY.encode() in path.read_bytes()]

@@ -1,0 +1,64 @@
+"""What vz prints: text of models, servers, recipes and file names as it may go to a terminal.
+
+Escape characters in such text could move the cursor, hide lines or change what the terminal does; marks of writing
+direction could make a line read as another. They are shown as `\\u001b`. So JSON stays the same JSON.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+import traceback
+import warnings
+from typing import Any
+
+from stages.core.printing.secret_values import without_secrets
+
+# All control characters but line feed and tab; marks of direction; other ends of lines; invisible marks; halves of
+# characters, which a terminal cannot print.
+_UNSAFE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]"
+)
+
+
+LONGEST = 1500  # characters of a message
+
+
+def printable(text: str) -> str:
+    """`text` with every character that a terminal may act on written as an escape."""
+    return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def say(message: str) -> None:
+    """Print a message on stderr, without passwords and keys."""
+    print(printable(without_secrets(message)), file=sys.stderr)
+
+
+def say_briefly(message: str) -> None:
+    """The same in one line. A long one loses its middle: what is wrong comes first, and the remedy last."""
+    line = " ".join(message.split("\n"))
+    say(line if len(line) <= LONGEST else f"{line[: LONGEST * 2 // 3]} … {line[-LONGEST // 3 :]}")
+
+
+def put(text: str) -> None:
+    """Print a result on stdout."""
+    print(printable(text), flush=True)
+
+
+def escape_logs() -> None:
+    """From now on, log records, warnings and tracebacks of all libraries are printable, too."""
+    record_of, warning_of = logging.getLogRecordFactory(), warnings.formatwarning
+
+    def record(*given: Any, **named: Any) -> logging.LogRecord:
+        made = record_of(*given, **named)
+        if made.args or not isinstance(made.msg, str) or _UNSAFE.search(made.msg):
+            try:
+                made.msg, made.args = printable(made.getMessage()), ()
+            except Exception:  # a wrong format, which logging reports itself
+                return made
+        return made
+
+    logging.setLogRecordFactory(record)
+    warnings.formatwarning = lambda *given, **named: printable(warning_of(*given, **named))
+    sys.excepthook = lambda *error: say("".join(traceback.format_exception(*error)).rstrip())

@@ -1,0 +1,45 @@
+"""Ctrl-C is never swallowed, and noticed at once."""
+
+import signal
+import subprocess
+import sys
+import time
+
+SWALLOWING = """
+import gc, os, signal, time
+from stages.core.processes.interrupts import never_swallow
+never_swallow()
+class Thing:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+        for _ in range(1000):  # the interrupt is raised here, where Python ignores it
+            pass
+thing = Thing()
+del thing
+time.sleep(30)
+"""
+COMPUTING = """
+import hashlib
+from stages.core.processes.interrupts import answer_at_once
+answer_at_once(lambda message: print(message, flush=True), after=0.1)
+print("computing", flush=True)
+hashlib.pbkdf2_hmac("sha256", b"a", b"b", 10**9)  # no Python runs meanwhile in this thread
+"""
+
+
+def test_a_ctrl_c_that_python_swallows_comes_again():
+    began = time.monotonic()
+    done = subprocess.run([sys.executable, "-c", SWALLOWING], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == -signal.SIGINT and "KeyboardInterrupt" in done.stderr
+    assert time.monotonic() - began < 30
+
+
+def test_a_command_that_computes_tells_that_it_noticed_ctrl_c():
+    with subprocess.Popen(
+        [sys.executable, "-c", COMPUTING], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as busy:
+        assert busy.stdout is not None and busy.stdout.readline() == "computing\n"
+        time.sleep(0.3)
+        busy.send_signal(signal.SIGINT)
+        assert busy.stdout.readline().startswith("stopping")
+        busy.kill()

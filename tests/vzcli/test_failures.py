@@ -1,0 +1,56 @@
+"""How the command ends when a library gives up, and when its output goes nowhere or has few characters."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from polars.exceptions import PanicException
+
+from tests.cli import vz
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (SystemExit("cannot go on"), 1, "vz: cannot go on"),
+        (PanicException("index out of bounds"), 1, "vz: PanicException: index out of bounds (an error inside vz"),
+        (PanicException("PyErr { type: <class 'KeyboardInterrupt'> }"), 130, "vz: interrupted; repeat the command"),
+        (ValueError("two\nlines"), 1, "vz: ValueError: two lines (an error inside vz"),
+        (MemoryError(), 1, "vz: standard output: the system gives no more memory or threads (MemoryError); end other"),
+        (RuntimeError("can't start new thread"), 1, "vz: standard output: the system gives no more memory or threads"),
+        (PermissionError(13, "Permission denied", "/x/y"), 1, "vz: /x/y: Permission denied"),
+    ],
+)
+def test_any_failure_is_one_line(error: BaseException, code: int, message: str, monkeypatch: pytest.MonkeyPatch):
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("vzcli.options.load_recipe", fail)
+    done = vz("recipe", "check", "tiny")
+    assert (done.returncode, done.stderr.count("\n")) == (code, 1)
+    assert done.stderr.startswith(message)
+
+
+def test_any_standard_output_will_do(ten_games: Path, tmp_path: Path):
+    """Closed, or of ASCII alone, and in a terminal that claims to have no columns."""
+    folder = shutil.copytree(ten_games, tmp_path / "Gärten→")
+    command = [sys.executable, "-m", "vzcli.main", "inspect", str(folder)]
+    ascii_only = {**os.environ, "PYTHONIOENCODING": "ascii", "COLUMNS": "0"}
+    text = subprocess.run(command, env=ascii_only, capture_output=True, check=True).stdout
+    assert rb"G\xe4rten\u2192: an output of 'make-games'" in text
+    found = subprocess.run([*command, "--json"], env=ascii_only, capture_output=True, check=True).stdout
+    assert json.loads(found)["title"].endswith("Gärten→: an output of 'make-games'")
+    closed = subprocess.run(["sh", "-c", '"$@" >&-', "sh", *command], capture_output=True, check=False)
+    assert (closed.returncode, closed.stdout, closed.stderr) == (0, b"", b"")
+
+
+def test_output_onto_a_full_disk_is_an_error():
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "vzcli.main", "recipe", "list"]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert done.stderr.startswith("vz: standard output: ")
