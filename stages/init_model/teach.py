@@ -15,6 +15,7 @@ from torch.nn import functional
 from stages.core.progress import Progress, Silent
 from stages.core.recipe.game import Game
 from stages.core.seeds import rng
+from stages.core.vlm.arithmetic import has_bfloat16
 from stages.init_model.batches import IGNORED, Batch, collate, to_pixels
 from stages.init_model.compact import Compact
 from stages.init_model.lessons import Lesson, Speech
@@ -81,8 +82,8 @@ class Teacher:
         return self._learn("settle", self.plan.settle, partial(self._lesson_step, self.plan.settle.mix), progress)
 
     def precision(self) -> AbstractContextManager[Any]:
-        """What the model computes in: bfloat16 with an adapter, which an ordinary CPU does several times faster."""
-        return torch.autocast("cpu", torch.bfloat16, enabled=self.plan.adapter is not None)
+        """What the model computes in: bfloat16 if it has an adapter and this CPU has instructions for bfloat16."""
+        return torch.autocast("cpu", torch.bfloat16, enabled=self.plan.adapter is not None and has_bfloat16())
 
     def _learn(
         self,

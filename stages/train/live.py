@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Self
 from stages.core.errors import MissingExtra
 from stages.core.folder.faults import refuse_damaged
 from stages.core.recipe import Recipe
+from stages.core.vlm.arithmetic import warn_if_slow
 from stages.train.accelerate_file import spread_of
 from stages.train.meeting import secret
 from stages.train.policy import check_precision
@@ -111,6 +112,7 @@ def check_ready(recipe: Recipe) -> None:
     if recipe.train.trainer != "stub":
         check_packages()
         check_precision(recipe, spread_of(recipe))
+        warn_if_slow(recipe)
         if recipe.train.machines > 1:
             secret()
 

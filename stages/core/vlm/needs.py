@@ -11,6 +11,7 @@ from stages.core.errors import InputError, require
 from stages.core.recipe.schema import Recipe
 from stages.core.recipe.served import is_served
 from stages.core.user_code import is_user_file
+from stages.core.vlm.arithmetic import slow_settings, warn_if_slow
 from stages.core.vlm.loading import build_options, refuse_own_code, remedy
 from stages.core.vlm.untrusted import library_errors
 
@@ -22,10 +23,15 @@ Check = Callable[[Recipe, Place], str]
 
 
 def check_models(recipe: Recipe, places: Iterable[Place], *, trains: bool = False) -> None:
-    """`InputError` with a remedy if the recipe's engine, or training, cannot load the models at `places`."""
+    """`InputError` with a remedy if the recipe's engine, or training, cannot load the models at `places`.
+
+    Says so if they would be slow on this CPU.
+    """
     for place in dict.fromkeys(map(str, places)):
         for check in checks(recipe, place, trains).values():
             check(recipe, place)
+        if not is_served(place) and recipe.rollout.reads_prompts_here:
+            warn_if_slow(recipe)
 
 
 def checks(recipe: Recipe, place: Place, trains: bool) -> dict[str, Check]:
@@ -64,7 +70,8 @@ def _device(recipe: Recipe, place: Place) -> str:
     if device.type == "cuda" and recipe.model.dtype == "bfloat16" and not torch.cuda.is_bf16_supported():
         name = torch.cuda.get_device_name(device)
         raise InputError(f"model.dtype is bfloat16, which {name} does not support; set model.dtype=float16")
-    return f"{device.type}, {recipe.model.dtype}"
+    slow = " (slow: this CPU has no instructions for it)" if slow_settings(recipe) else ""
+    return f"{device.type}, {recipe.model.dtype}{slow}"
 
 
 def _processor(recipe: Recipe, place: Place) -> str:

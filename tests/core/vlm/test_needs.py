@@ -14,7 +14,7 @@ from stages import evaluate, iterate, rollout
 from stages.core import vlm
 from stages.core.errors import InputError
 from stages.core.recipe import Recipe, load
-from stages.core.vlm import needs
+from stages.core.vlm import arithmetic, needs
 from stages.core.vlm.needs import check_models
 from stages.doctor import examine_model
 from tests.families.chatml import qwen_tokenizer
@@ -104,6 +104,26 @@ def test_missing_devices_and_packages_are_reported(overrides: list[str], what: s
     assert verdicts(recipe)[what] == "fail"
     with pytest.raises(InputError, match=said):
         check_models(recipe, [random_model])
+
+
+@pytest.mark.parametrize("has_instructions", [False, True])
+def test_slow_bfloat16_is_said_with_settings_that_are_faster(
+    has_instructions: bool, random_model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    import torch
+
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True, "amx_bf16": has_instructions})
+    arithmetic._say.cache_clear()
+    recipe = recipe_of(random_model, "model.dtype=bfloat16", "train.precision=bf16")
+    for _ in range(2):
+        check_models(recipe, [random_model])
+    assert capsys.readouterr().err.count("model.dtype=float32 and train.precision=fp32") == (not has_instructions)
+    (device,) = (finding.found for finding in examine_model(recipe) if finding.what == "device")
+    assert ("slow" in device) == (not has_instructions)
+    arithmetic._say.cache_clear()
+    faster = recipe_of(random_model, *arithmetic.slow_settings(recipe))
+    check_models(faster, [random_model])
+    assert not arithmetic.slow_settings(faster) and not capsys.readouterr().err
 
 
 def test_a_model_without_a_vision_tower_is_refused(random_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
