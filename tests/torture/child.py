@@ -90,7 +90,7 @@ class Running:
         _settle(cwd, self._place, limited)
         before()
         if new_python:
-            os.execv(sys.executable, [sys.executable, "-m", "vzcli.main", *self.command])
+            os.execv(sys.executable, [sys.executable, "-m", "vzcli", *self.command])
         return call_main(self.command)
 
     def is_running(self) -> bool:

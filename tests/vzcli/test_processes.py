@@ -14,7 +14,7 @@ def test_no_process_imports_modules_from_the_current_folder(tmp_path: Path) -> N
     here, script = tmp_path / "here", tmp_path / "bin" / "vz"
     for folder in (here, script.parent):
         folder.mkdir()
-    script.write_text("from vzcli.main import main\n\nif __name__ == '__main__':\n    main()\n")
+    script.write_text("from vzcli.__main__ import main\n\nif __name__ == '__main__':\n    main()\n")
     for name in ("socket", "pickle", "fractions"):  # a new process needs the first two at its very start
         (here / f"{name}.py").write_text("open('imported', 'w').close()\n")
     command = [sys.executable, str(script), "make-games", "--pairs", "2", "--processes", "2", "--out", "games"]
@@ -25,3 +25,11 @@ def test_no_process_imports_modules_from_the_current_folder(tmp_path: Path) -> N
     )
     assert done.returncode == 0, done.stderr
     assert not (here / "imported").exists()
+
+
+def test_ctrl_c_while_vz_is_imported_is_no_traceback(tmp_path: Path):
+    (tmp_path / "typer.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    paths = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    command = [sys.executable, "-m", "vzcli", "recipe", "list"]
+    done = subprocess.run(command, env={**os.environ, "PYTHONPATH": paths}, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, "vz: interrupted\n")
