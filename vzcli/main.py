@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from stages.core.printing.terminal import escape_logs, put, say, say_briefly
-from stages.core.processes.interrupts import answer_at_once, keep_ignored, never_swallow
+from stages.core.processes.interrupts import answer_at_once, keep_ignored, never_swallow, spare_polars
 from vzcli import (
     benchmark,
     doctor,
@@ -100,6 +100,7 @@ def main() -> None:
     keep_ignored()
     streams.make_usable()
     never_swallow()
+    spare_polars()
     answer_at_once(say)
     outlive_readers()
     escape_logs()
@@ -119,9 +120,7 @@ def main() -> None:
     except BaseException as error:  # a panic of Polars is no Exception
         if debug:
             raise
-        from stages.core.panics import is_interrupt
-
-        code = INTERRUPTED if is_interrupt(error) else _say(*explained(error, sys.argv[1:]))
+        code = _say(*explained(error, sys.argv[1:]))
     if isinstance(code, str):  # a library gave up, and said why
         code = _say(code, 1)
     if code == INTERRUPTED:

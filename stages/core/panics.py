@@ -30,20 +30,13 @@ def without_panic_text() -> Iterator[None]:
         panicked = False
         try:
             yield
-        except PanicException as error:
+        except PanicException:
             panicked = True
-            if is_interrupt(error):
-                raise KeyboardInterrupt from error
             raise
         finally:
             os.dup2(shown.fileno(), STDERR)
             _inside = False
             _show(held, shown, panicked)
-
-
-def is_interrupt(error: BaseException) -> bool:
-    """Whether Polars panicked because Ctrl-C came while it called Python."""
-    return isinstance(error, PanicException) and "KeyboardInterrupt" in str(error)
 
 
 def _show(held: BinaryIO, shown: BinaryIO, panicked: bool) -> None:

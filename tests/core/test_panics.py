@@ -34,13 +34,6 @@ def test_the_text_of_a_panic_is_dropped(spoilt_table: Path, capfd: pytest.Captur
     assert capfd.readouterr().err == ""
 
 
-def test_ctrl_c_inside_polars_is_a_ctrl_c(capfd: pytest.CaptureFixture[str]):
-    with pytest.raises(KeyboardInterrupt), without_panic_text():
-        os.write(STDERR, b"panicked at\n")
-        raise PanicException("called `Result::unwrap()` on an `Err` value: PyErr { type: <class 'KeyboardInterrupt'> }")
-    assert capfd.readouterr().err == ""
-
-
 @pytest.mark.parametrize("error", [None, ValueError("not a panic")])
 def test_other_text_comes_after_the_block(error: Exception | None, capfd: pytest.CaptureFixture[str]):
     try:

@@ -18,7 +18,6 @@ from tests.cli import vz
     [
         (SystemExit("cannot go on"), 1, "vz: cannot go on"),
         (PanicException("index out of bounds"), 1, "vz: PanicException: index out of bounds (an error inside vz"),
-        (PanicException("PyErr { type: <class 'KeyboardInterrupt'> }"), 130, "vz: interrupted; repeat the command"),
         (ValueError("two\nlines"), 1, "vz: ValueError: two lines (an error inside vz"),
         (MemoryError(), 1, "vz: standard output: the system gives no more memory or threads (MemoryError); end other"),
         (RuntimeError("can't start new thread"), 1, "vz: standard output: the system gives no more memory or threads"),

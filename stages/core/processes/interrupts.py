@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType
 
 
 @contextmanager
@@ -32,13 +33,33 @@ def never_swallow() -> None:
 
     def hook(swallowed: sys.UnraisableHookArgs) -> None:
         if issubclass(swallowed.exc_type, KeyboardInterrupt):
-            again = threading.Timer(0.05, _interrupt_main)
-            again.daemon = True
-            again.start()
+            _interrupt_soon()
         else:
             report(swallowed)
 
     sys.unraisablehook = hook
+
+
+def spare_polars() -> None:
+    """Make Ctrl-C wait while Python runs inside Polars, which may panic if Python code that it calls is interrupted."""
+
+    def handler(number: int, frame: FrameType | None) -> None:
+        inside = frame
+        while inside is not None:
+            if inside.f_globals.get("__name__", "").partition(".")[0] == "polars":
+                _interrupt_soon()
+                return
+            inside = inside.f_back
+        signal.default_int_handler(number, frame)
+
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, handler)
+
+
+def _interrupt_soon() -> None:
+    again = threading.Timer(0.05, _interrupt_main)
+    again.daemon = True
+    again.start()
 
 
 def _interrupt_main() -> None:

@@ -18,6 +18,19 @@ thing = Thing()
 del thing
 time.sleep(30)
 """
+IN_POLARS = """
+import os, signal, time
+import polars as pl
+from stages.core.processes.interrupts import spare_polars
+spare_polars()
+def interrupted(value):
+    os.kill(os.getpid(), signal.SIGINT)
+    for _ in range(1000):  # without help, the interrupt is raised here; at times, Polars panics
+        pass
+    return value
+print(pl.Series([1]).map_elements(interrupted, return_dtype=pl.Int64).to_list(), flush=True)
+time.sleep(30)
+"""
 COMPUTING = """
 import hashlib
 from stages.core.processes.interrupts import answer_at_once
@@ -31,6 +44,14 @@ def test_a_ctrl_c_that_python_swallows_comes_again():
     began = time.monotonic()
     done = subprocess.run([sys.executable, "-c", SWALLOWING], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == -signal.SIGINT and "KeyboardInterrupt" in done.stderr
+    assert time.monotonic() - began < 30
+
+
+def test_a_ctrl_c_inside_polars_waits_until_it_is_done():
+    began = time.monotonic()
+    done = subprocess.run([sys.executable, "-c", IN_POLARS], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == -signal.SIGINT and done.stdout == "[1]\n"
+    assert "KeyboardInterrupt" in done.stderr and "panicked" not in done.stderr
     assert time.monotonic() - began < 30
 
 
