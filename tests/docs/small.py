@@ -7,6 +7,8 @@ import tomllib
 from itertools import pairwise
 from pathlib import Path
 
+from stages.make_games.ready.hub import NAME as HUB
+
 ROOT = Path(__file__).resolve().parents[2]
 LARGE = {"paper", "paper-v1", "released-code", "lora", "qlora"}  # recipes whose model is not at hand
 
@@ -44,7 +46,7 @@ def small(words: list[str]) -> list[str]:
     command, recipe = words[0], _value_of(words, "--recipe", "-r")
     if command in {"doctor", "recipe"}:
         return words
-    if command in {"join", "view"}:  # one waits for a run, the other for Ctrl-C
+    if command in {"join", "view"} or any(HUB.fullmatch(word) for word in words):  # wait for others, or need the hub
         return [*words, "--help"]
     if command == "make-games" and {"--tables", "games.domain=chart"} & set(words):
         return [*words, "--pairs", "6"]

@@ -207,7 +207,8 @@ def revision_of(place: str | Path, recipe: ModelRecipe) -> str | None:
 def refuse_own_code(place: str, recipe: ModelRecipe) -> None:
     """`InputError` for a model that brings its own code, or has a file that is spoilt. vz runs no code of models.
 
-    InternVL is published in two formats; the message names the one that transformers supports.
+    OpenGVLab publishes InternVL in two formats; the message names the one that transformers supports. Others publish
+    what they trained from it with its code alone.
     """
     check_files(place)
     transformers = _transformers()
@@ -220,8 +221,8 @@ def refuse_own_code(place: str, recipe: ModelRecipe) -> None:
         return
     other = "use a model that transformers supports natively"
     if kind == "internvl_chat":
-        name = "OpenGVLab/InternVL3-8B-hf" if Path(place).exists() else f"{place}-hf"
-        other = f"the same weights in transformers' own format are in the repository that ends in -hf: {name}"
+        name = f"{place}-hf" if place.startswith("OpenGVLab/") else "OpenGVLab/InternVL3-8B-hf"
+        other = f"OpenGVLab's models are also in transformers' own format, in repositories that end in -hf: {name}"
     raise InputError(f"{place}: its model type '{kind}' is code in its own repository, which vz does not run; {other}")
 
 

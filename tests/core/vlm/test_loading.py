@@ -34,13 +34,20 @@ def test_a_repository_with_its_own_code_is_refused_with_an_alternative(own_code:
             loading(own_code, model_recipe())
 
 
-def test_the_native_variant_of_a_hub_name_is_named(own_code: Path, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize(
+    ("name", "native"),
+    [
+        ("OpenGVLab/InternVL3-2B", "OpenGVLab/InternVL3-2B-hf"),
+        ("Qinsi1/Vision-Zero-InternVL3-14B-Clevr", "OpenGVLab/InternVL3-8B-hf"),  # has no such repository of its own
+    ],
+)
+def test_a_native_model_on_the_hub_is_named(name: str, native: str, own_code: Path, monkeypatch: pytest.MonkeyPatch):
     from transformers import PreTrainedConfig
 
     config = json.loads((own_code / "config.json").read_text())
     monkeypatch.setattr(PreTrainedConfig, "get_config_dict", lambda *_, **__: (config, {}))
-    with pytest.raises(InputError, match=r"-hf: OpenGVLab/InternVL3-2B-hf$"):
-        vlm.load_processor("OpenGVLab/InternVL3-2B", model_recipe())
+    with pytest.raises(InputError, match=rf"end in -hf: {native}$"):
+        vlm.load_processor(name, model_recipe())
 
 
 def test_any_repository_with_its_own_code_is_refused(tmp_path: Path):
