@@ -6,6 +6,8 @@ import os
 import signal
 from typing import Any
 
+from vzcli import INTERRUPTED, REPEAT
+
 
 def main() -> None:
     """Run `vz`; exit codes are those of `vzcli.main`."""
@@ -20,8 +22,8 @@ def main() -> None:
 
 
 def _end(*_: Any) -> None:
-    os.write(2, b"vz: interrupted\n")
-    os._exit(130)
+    os.write(2, f"vz: {REPEAT}\n".encode())
+    os._exit(INTERRUPTED)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,8 @@ import typer
 from stages.core.printing.terminal import escape_logs, put, say, say_briefly
 from stages.core.processes.interrupts import answer_at_once, keep_ignored, never_swallow, spare_polars
 from vzcli import (
+    INTERRUPTED,
+    REPEAT,
     benchmark,
     doctor,
     evaluate,
@@ -44,8 +46,6 @@ app = typer.Typer(
 
 # Newer releases of typer carry a copy of click, older ones import it; this is the class of either.
 UsageError: type[Any] = typer.BadParameter.__bases__[0]
-
-INTERRUPTED = 130
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "make-games": make_games.command,
@@ -124,7 +124,7 @@ def main() -> None:
     if isinstance(code, str):  # a library gave up, and said why
         code = _say(code, 1)
     if code == INTERRUPTED:
-        _say("interrupted; repeat the command to continue from what is finished", INTERRUPTED)
+        _say(REPEAT, INTERRUPTED)
     if problem := streams.flushed():
         code = _say(f"standard output: {problem.strerror}; print to another place", 1)
     sys.exit(code if isinstance(code, int) else 0)

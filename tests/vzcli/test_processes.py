@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from vzcli import REPEAT
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -32,4 +34,4 @@ def test_ctrl_c_while_vz_is_imported_is_no_traceback(tmp_path: Path):
     paths = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
     command = [sys.executable, "-m", "vzcli", "recipe", "list"]
     done = subprocess.run(command, env={**os.environ, "PYTHONPATH": paths}, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (130, "vz: interrupted\n")
+    assert (done.returncode, done.stderr) == (130, f"vz: {REPEAT}\n")
