@@ -12,6 +12,7 @@ from typing import Any, Self, TypeVar
 from stages.core.errors import InputError
 from stages.core.game.prompting import Message
 from stages.core.pictures import Picture
+from stages.core.processes.interrupts import pythons_own
 from stages.core.recipe.rollout import Rollout
 
 T = TypeVar("T")
@@ -199,7 +200,8 @@ class Engine(ABC):
             finally:
                 self._working = None
 
-        return self._runner.run(known())
+        with pythons_own():
+            return self._runner.run(known())
 
     def interrupt(self) -> None:
         """Cancel what another thread runs in the event loop, if anything."""

@@ -42,18 +42,32 @@ def never_swallow() -> None:
 
 def spare_polars() -> None:
     """Make Ctrl-C wait while Python runs inside Polars, which may panic if Python code that it calls is interrupted."""
-
-    def handler(number: int, frame: FrameType | None) -> None:
-        inside = frame
-        while inside is not None:
-            if inside.f_globals.get("__name__", "").partition(".")[0] == "polars":
-                _interrupt_soon()
-                return
-            inside = inside.f_back
-        signal.default_int_handler(number, frame)
-
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, handler)
+        signal.signal(signal.SIGINT, _spare_polars)
+
+
+def _spare_polars(number: int, frame: FrameType | None) -> None:
+    inside = frame
+    while inside is not None:
+        if inside.f_globals.get("__name__", "").partition(".")[0] == "polars":
+            _interrupt_soon()
+            return
+        inside = inside.f_back
+    signal.default_int_handler(number, frame)
+
+
+@contextmanager
+def pythons_own() -> Iterator[None]:
+    """Python's own answer to Ctrl-C in the block: only with it, asyncio cancels its task instead of breaking off."""
+    ours = signal.getsignal(signal.SIGINT) is _spare_polars
+    if not ours or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, _spare_polars)
 
 
 def _interrupt_soon() -> None:

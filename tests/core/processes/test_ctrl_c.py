@@ -31,6 +31,26 @@ def interrupted(value):
 print(pl.Series([1]).map_elements(interrupted, return_dtype=pl.Int64).to_list(), flush=True)
 time.sleep(30)
 """
+IN_AN_ENGINE = """
+import asyncio, os, signal
+from stages.core.engines import open_engine
+from stages.core.processes.interrupts import spare_polars
+from tests.helpers import fake_recipe
+async def work():
+    try:
+        for _ in range(3):
+            os.kill(os.getpid(), signal.SIGINT)
+            await asyncio.sleep(10)
+    except asyncio.CancelledError:
+        print("cancelled", flush=True)
+        raise
+spare_polars()
+with open_engine(fake_recipe()) as engine:
+    try:
+        engine.run(work())
+    except KeyboardInterrupt:
+        print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)
+"""
 COMPUTING = """
 import hashlib
 from stages.core.processes.interrupts import answer_at_once
@@ -53,6 +73,11 @@ def test_a_ctrl_c_inside_polars_waits_until_it_is_done():
     assert done.returncode == -signal.SIGINT and done.stdout == "[1]\n"
     assert "KeyboardInterrupt" in done.stderr and "panicked" not in done.stderr
     assert time.monotonic() - began < 30
+
+
+def test_an_engine_cancels_its_work():
+    done = subprocess.run([sys.executable, "-c", IN_AN_ENGINE], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "cancelled\nFalse\n"
 
 
 def test_a_command_that_computes_tells_that_it_noticed_ctrl_c():
