@@ -95,7 +95,7 @@ def _after_train(checkpoint: Path) -> Steps:
         return {}
     return {
         f"{play}{_recipe_of(checkpoint.parent.parent)} --out {out}": "play it against its base, on unseen pictures",
-        _benchmark(checkpoint, _beside(checkpoint, "benchmark")): "ask it and its base published benchmarks",
+        **_benchmark(checkpoint, _beside(checkpoint, "benchmark")),
         f"vz export {here} --to model --out {_beside(checkpoint, 'model')}": "make a model that loads anywhere",
     }
 
@@ -113,14 +113,14 @@ def _after_run(run: Path) -> Steps:
     if read_json(run / "state.json").get("checkpoint"):
         play, out = f"vz evaluate {_shown(games_folder(run))} --model {here}", _beside(run, f"{run.name}-evaluation")
         steps[f"{play}{_recipe_of(run)} --out {out}"] = "play it against its base, on unseen pictures"
-        command = _benchmark(run, _beside(run, f"{run.name}-benchmark"))
-        steps[command] = "ask it and its base published benchmarks"
+        steps |= _benchmark(run, _beside(run, f"{run.name}-benchmark"))
     return steps
 
 
-def _benchmark(model: Path, out: str) -> str:
+def _benchmark(model: Path, out: str) -> Steps:
     run = model if (model / "recipe.yaml").is_file() else model.parent.parent
-    return f"vz benchmark {_shown(model)}{_recipe_of(run)} --suite quick --out {out}"
+    command = f"vz benchmark {_shown(model)}{_recipe_of(run)} --suite quick --out {out}"
+    return {command: "ask it and its base published benchmarks"}
 
 
 def _after_benchmark(benchmark: Path) -> Steps:
@@ -144,21 +144,17 @@ def _after_model(model: Path) -> Steps:
 
 
 def _after_export(export: Path) -> Steps:
-    here, out = _shown(export), _beside(export, f"{export.resolve().name}-benchmark")
-    if artifact.manifest_of(export)["settings"].get("to") != "model":
-        return {f"hf upload OWNER/NAME {here} . --repo-type dataset --exclude {artifact.MANIFEST}": "put it on the hub"}
-    return {
-        f"vz benchmark {here} --suite quick --out {out}": "ask it and its base published benchmarks",
-        f"hf upload OWNER/NAME {here} . --exclude {artifact.MANIFEST}": "put it on the hub",
-    }
+    is_model = artifact.manifest_of(export)["settings"].get("to") == "model"
+    kind = "" if is_model else " --repo-type dataset"
+    upload = {f"hf upload OWNER/NAME {_shown(export)} .{kind} --exclude {artifact.MANIFEST}": "put it on the hub"}
+    return _benchmark(export, _beside(export, f"{export.resolve().name}-benchmark")) | upload if is_model else upload
 
 
 def _of_adapter(adapter: Path) -> Steps:
     """It names its base."""
     here = _shown(adapter)
     return {
-        f"vz benchmark {here} --suite quick --out {_beside(adapter, 'benchmark')}": "ask it and its base published "
-        "benchmarks",
+        **_benchmark(adapter, _beside(adapter, "benchmark")),
         f"vz export {here} --to model --out {_beside(adapter, 'model')}": "merge it into its base",
     }
 

@@ -18,14 +18,10 @@ from stages.iterate.state import Metrics
 WINDOW = 3  # rounds in a mean, since single rounds are noisy
 MOST = 16.0  # by how much a weight changes at most, in all
 
-REMEDIES = {
+REMEDY = "raise train.kl, or lower train.learning_rate"
+REMEDIES = {  # of alarms with another one
     "na": "a wrong vote may cost more than N/A: see score.abstention",
     "truncated": "raise rollout.max_clue_tokens or rollout.max_vote_tokens",
-    "unreadable": "raise train.kl, or lower train.learning_rate",
-    "repeated": "raise train.kl, or lower train.learning_rate",
-    "length": "raise train.kl, or lower train.learning_rate",
-    "entropy": "raise train.kl, or lower train.learning_rate",
-    "kl": "raise train.kl, or lower train.learning_rate",
     "guard": "raise train.outside_rows, or lower train.learning_rate",
     "outside_kl": "raise train.outside_kl, or lower train.learning_rate",
 }
@@ -40,7 +36,7 @@ class Raised:
 
     @property
     def warning(self) -> str:
-        return f"alarm {self.name}: {self.what}: {REMEDIES[self.name]}"
+        return f"alarm {self.name}: {self.what}: {REMEDIES.get(self.name, REMEDY)}"
 
 
 def raised(rounds: Sequence[Metrics], alarms: Alarms) -> list[Raised]:

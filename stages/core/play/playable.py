@@ -48,7 +48,7 @@ def check_spy_view(pairs: pl.DataFrame, view: str) -> None:
 
 
 def foreign(games: Path, pairs: pl.DataFrame, models: Iterable[str | Path]) -> list[str]:
-    """A warning if the tiny model is to play pictures (`pairs`, with `domain`) unlike those that it was taught on."""
+    """A warning if a model of `vz init-model` is to play pictures (`pairs`, with `domain`) unlike what it learned from."""
     played = read_manifest(games)["settings"].get("games", {})
     for model in models:
         manifest = Path(model) / MANIFEST
@@ -58,8 +58,8 @@ def foreign(games: Path, pairs: pl.DataFrame, models: Iterable[str | Path]) -> l
         alike = all(played.get(key) == taught["settings"]["games"][key] for key in ("layout", "width", "height"))
         if set(pairs["domain"]) != {"clevr"} or not alike:
             return [
-                f"{model}: the tiny model knows only the small scenes of the recipe tiny. On these pictures its clues "
-                "and votes mean nothing; they show that everything works. Name a pretrained model by --model"
+                f"{model}: this model knows only small drawn scenes, because vz init-model made it. On these pictures "
+                "its clues and votes mean nothing; they show that everything works. Name a pretrained model by --model"
             ]
     return []
 
