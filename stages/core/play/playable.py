@@ -48,7 +48,7 @@ def check_spy_view(pairs: pl.DataFrame, view: str) -> None:
 
 
 def foreign(games: Path, pairs: pl.DataFrame, models: Iterable[str | Path]) -> list[str]:
-    """A warning if a model of `vz init-model` is to play pictures (`pairs`, with `domain`) unlike what it learned from."""
+    """A warning if a model of init-model is to play pictures (`pairs`, with `domain`) unlike those it learned from."""
     played = read_manifest(games)["settings"].get("games", {})
     for model in models:
         manifest = Path(model) / MANIFEST

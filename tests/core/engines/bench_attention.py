@@ -1,4 +1,4 @@
-"""Processor time of decoding by kind of attention: `python -m tests.core.engines.bench_attention MODEL`.
+"""Processor time of decoding by kind of attention and precision: `python -m tests.core.engines.bench_attention MODEL`.
 
 MODEL is a folder, such as the one that `vz init-model --recipe smollm2` makes. The kinds take turns in one process, on
 one thread.
@@ -28,14 +28,17 @@ def main() -> None:
     parser.add_argument("--length", type=int, default=200, help="tokens of a prompt")
     parser.add_argument("--tokens", type=int, default=48, help="that each row draws")
     parser.add_argument("--times", type=int, default=3)
+    parser.add_argument("--kinds", nargs="+", default=KINDS, choices=KINDS)
+    parser.add_argument("--dtypes", nargs="+", default=["bfloat16"], choices=["bfloat16", "float32"])
     given = parser.parse_args()
     torch.set_num_threads(1)
     grouped.register()
     models = {
-        kind: AutoModelForImageTextToText.from_pretrained(
-            given.model, dtype=torch.bfloat16, attn_implementation=kind
+        f"{kind} {dtype}": AutoModelForImageTextToText.from_pretrained(
+            given.model, dtype=getattr(torch, dtype), attn_implementation=kind
         ).eval()
-        for kind in KINDS
+        for kind in given.kinds
+        for dtype in given.dtypes
     }
     ids = torch.randint(100, 10_000, (given.prompts, given.length), generator=torch.Generator().manual_seed(0))
     drawn = []
