@@ -1,4 +1,4 @@
-"""CPUs that compute bfloat16 slowly: most laptops. They convert each number to float32 and back."""
+"""CPUs that compute bfloat16 slowly, as those of most laptops: they convert every number to float32 and back."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def slow_settings(recipe: Recipe) -> list[str]:
 def warn_if_slow(recipe: Recipe) -> None:
     """Say once which settings are faster on this CPU."""
     if settings := slow_settings(recipe):
-        _say(f"this CPU has no instructions for bfloat16; {' and '.join(settings)} is several times faster here")
+        _say(f"this CPU has no instructions for bfloat16; for more speed, set {' and '.join(settings)}")
 
 
 @cache
