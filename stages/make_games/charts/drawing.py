@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from contextlib import contextmanager
 from functools import cache
 from importlib.util import find_spec
@@ -60,23 +60,43 @@ def draw(chart: Chart, versions: Sequence[ChartTable]) -> list[Picture]:
         if chart.kind in ("line", "area"):
             _thin(axes, chart, canvas.get_renderer())
         _check_frame(figure, axes, chart, canvas.get_renderer())
-        return [_picture(canvas, axes, chart, version) for version in versions]
+        before = set(axes.get_children())
+        drawn = []
+        for version in versions:
+            marks, words = draw_marks(axes, chart, version)
+            _check_words(axes, chart, version, marks, words)
+            drawn.append(set(axes.get_children()) - before)
+            before |= drawn[-1]
+        return list(_pictures(canvas, axes, drawn))
 
 
-def _picture(canvas: Any, axes: Any, chart: Chart, table: ChartTable) -> Picture:
-    marks, words = draw_marks(axes, chart, table)
-    canvas.draw()
+def _check_words(axes: Any, chart: Chart, table: ChartTable, marks: Sequence[Any], words: Sequence[Any]) -> None:
+    """`NoRoom` unless the words at the marks lie in the picture, hardly above the plot, and touch nothing."""
     boxes = [word.get_window_extent().padded(1.0 if chart.kind == "scatter" else -0.5) for word in words]
-    inside = canvas.figure.bbox
+    inside = axes.figure.bbox
     outside = any(not inside.containsx(box.x0) or not inside.containsx(box.x1) or box.y0 < 0 for box in boxes)
     above = any(box.y1 > axes.bbox.y1 + 3 for box in boxes)
     touching = any(one.overlaps(other) for one, other in combinations(boxes, 2))
     if outside or above or touching or not words_are_clear(axes, chart, table, marks, boxes):
         raise NoRoom
-    picture: Picture = np.asarray(canvas.buffer_rgba())[..., :3].copy()
-    for artist in [*marks, *words]:
-        artist.remove()
-    return picture
+
+
+def _pictures(canvas: Any, axes: Any, drawn: Sequence[Set[Any]]) -> Iterator[Picture]:
+    """A picture for each set of marks and words. What lies below all of them is drawn once."""
+    own = set[Any]().union(*drawn)
+    lowest = min(artist.zorder for artist in own)
+    frame = set(axes.get_children()) - own - {axes.patch} if axes.axison else set[Any]()
+    above = {artist for artist in frame if artist.zorder >= lowest}
+    for artist in own | above:
+        artist.set_animated(True)
+    canvas.draw()
+    below = canvas.copy_from_bbox(axes.figure.bbox)
+    for artists in drawn:
+        canvas.restore_region(below)
+        for artist in sorted(axes.get_children(), key=lambda artist: artist.zorder):
+            if artist in artists | above:
+                axes.draw_artist(artist)
+        yield np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
 @contextmanager
