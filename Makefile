@@ -82,7 +82,7 @@ torture-short: $(READY) ## the first tries of each kind with a fixed seed, in 2 
 
 # Tests that share an engine or trainings are one xdist_group. xdist begins with the largest groups; the rest fills the gaps.
 test-vllm: $(VLLM_READY) ## test vLLM and the model families without a GPU, in a separate environment (10 minutes)
-	$(VLLM_CPU) pytest -n 2 --dist loadgroup -m '(vllm or families) and not slow and not gpu' tests/core/engines tests/families
+	$(VLLM_CPU) pytest -n 2 --dist loadgroup --durations 15 -m '(vllm or families) and not slow and not gpu' tests/core/engines tests/families
 
 test-benchmark: $(BENCHMARK_READY) ## test vz benchmark with lmms-eval itself, in a separate environment
 	HF_HUB_OFFLINE=1 $(BENCHMARK_VENV)/bin/pytest -m benchmark tests/benchmark

@@ -56,11 +56,11 @@ def command(
     given = {"iterate.rounds": rounds, "model.path": model}
     extra = [f"{key}={value}" for key, value in given.items() if value is not None]
     loaded = opt.load_recipe(recipe, [*(overrides or []), *extra], seed, games)
-    told: list[str] = []  # warnings of the preflight, which the end need not repeat
+    shown: list[str] = []  # warnings of the preflight, which the end need not repeat
 
     def on_preflight(found: Report) -> None:
         opt.print_preflight(found, loaded)
-        told.extend(f"preflight: {warning}" for warning in found.warnings)
+        shown.extend(f"preflight: {warning}" for warning in found.warnings)
 
     def run() -> Report:
         report = iterate.run(
@@ -72,7 +72,7 @@ def command(
             overwrite=overwrite,
             new_prompts=new_prompts,
         )
-        return replace(report, warnings=[warning for warning in report.warnings if warning not in told])
+        return replace(report, warnings=[warning for warning in report.warnings if warning not in shown])
 
     opt.run_stage(
         run,

@@ -21,7 +21,7 @@ def survey(folder: Path, limit: int) -> View:
     """Outputs and models in `folder`, newest first, up to `limit`; commands for the newest one and unfinished runs."""
     found = sorted(outputs_below(folder), key=lambda output: -output.when)
     if not found:
-        return View(f"{folder}: no output of vz lies here", next=first_steps())
+        return View(f"{folder}: holds no output of vz", next=first_steps())
     view = View(f"{folder}: {len(found)} output{'s' if len(found) > 1 else ''} of vz, or models")
     rows = [_row(output, folder) for output in found[:limit]]
     view.tables["here"] = pl.DataFrame(rows, schema=dict.fromkeys(COLUMNS, pl.String), orient="row")

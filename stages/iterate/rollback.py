@@ -1,6 +1,6 @@
 """Rolling a run back: an alarm undoes the last rounds, and training goes on from an earlier one with another weight.
 
-What is to be done lies in a file of the run until it is done, so that a kill in between changes nothing.
+A file of the run says what is left to do, so that a kill in between changes nothing.
 """
 
 from __future__ import annotations

@@ -97,7 +97,7 @@ def run(
             live = live or stack.enter_context(_engine(recipe, base))
             pictures = (games or own_games(out, recipe, full=full, overwrite=overwrite)).resolve()
             recipe, notes = check_splits(recipe, pictures)
-            warnings += _told(notes)
+            warnings += _say_now(notes)
             found = _unplayable(out, recipe, pictures) if unplayable is None else unplayable
             left_out = playable.write_list(out, recipe, found, _left_out_before(out))
             this = Round(out, recipe, pictures, live, point.last, state, left_out)
@@ -206,10 +206,10 @@ def _resume(
         delete_folder(out)
         begin(out, recipe, inputs, overwrite=True, new_prompts=False)
         point = find_resume_point(out, full=False)
-    return point, _told(go_back(out, point, full=full))
+    return point, _say_now(go_back(out, point, full=full))
 
 
-def _told(warnings: list[str]) -> list[str]:
+def _say_now(warnings: list[str]) -> list[str]:
     """The warnings, which are printed at once."""
     for warning in warnings:
         say(f"warning: {warning}")

@@ -126,7 +126,7 @@ def _place(recipe: Recipe, name: str) -> float:
 
 
 def safe_id(text: str) -> str:
-    """A name for a pair's files: `text` itself if it may name files everywhere, else mended and marked by a hash."""
+    """A name for a pair's files: `text` itself if it may name files everywhere, else made safe, with a hash."""
     plain = UNSAFE.sub("-", "".join(letter if letter.isprintable() else "-" for letter in text)).strip(" .")
     if plain == text and len(text.encode()) <= LONGEST_ID:
         return text

@@ -51,12 +51,12 @@ def work(place: str) -> None:
 
 def _as_sent(error: Exception) -> Exception:
     """The error, which remembers its traceback; one with its words if it cannot be sent itself."""
-    told = "".join(traceback.format_exception(error))
+    text = "".join(traceback.format_exception(error))
     try:
         sent: Exception = pickle.loads(pickle.dumps(error))
     except Exception:
         sent = RuntimeError(f"{type(error).__name__}: {error}")
-    sent.add_note(told)
+    sent.add_note(text)
     return sent
 
 

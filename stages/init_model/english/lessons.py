@@ -126,11 +126,11 @@ def check_lesson(view: View, dice: random.Random) -> Lesson:
     """Is each sentence true? About half are."""
     claims = [true_claim(view, dice) if dice.random() < 0.5 else false_claim(view, dice) for _ in range(_CHECKED)]
     asked = "\n".join(f"{number}: “{sentence(claim, dice)}”" for number, claim in enumerate(claims, 1))
-    told = [
+    answer = [
         f"{number}: {'Yes' if claim.is_true(view) else f'No, {refutation(claim, view)}'}."
         for number, claim in enumerate(claims, 1)
     ]
-    return _about(view, f"Is each sentence true of the picture?\n{asked}", "\n".join(told))
+    return _about(view, f"Is each sentence true of the picture?\n{asked}", "\n".join(answer))
 
 
 def ask_lesson(view: View, dice: random.Random) -> Lesson:
@@ -138,8 +138,8 @@ def ask_lesson(view: View, dice: random.Random) -> Lesson:
     if dice.random() < 0.5:
         return attribute_lesson(view, dice)
     claim = true_claim(view, dice) if dice.random() < 0.5 else false_claim(view, dice)
-    told = "True." if claim.is_true(view) else f"False, {refutation(claim, view)}."
-    return _about(view, f"True or false: {sentence(claim, dice)}", told)
+    answer = "True." if claim.is_true(view) else f"False, {refutation(claim, view)}."
+    return _about(view, f"True or false: {sentence(claim, dice)}", answer)
 
 
 def attribute_lesson(view: View, dice: random.Random) -> Lesson:
@@ -156,8 +156,8 @@ def attribute_lesson(view: View, dice: random.Random) -> Lesson:
     asked, wanted = dice.choice(found)
     (thing,) = (each for each in view.things if fits(each, wanted))
     value = getattr(thing, asked)
-    told = f"It is {a(value)}." if asked == "shape" else f"The {noun(wanted)} is {value}."
-    return _about(view, f"What {asked} is the {noun(wanted)}?", told)
+    answer = f"It is {a(value)}." if asked == "shape" else f"The {noun(wanted)} is {value}."
+    return _about(view, f"What {asked} is the {noun(wanted)}?", answer)
 
 
 def clue_lesson(pair: Pair, rules: Game, wanted: Lessons, dice: random.Random) -> Lesson:

@@ -82,7 +82,7 @@ def _check_words(axes: Any, chart: Chart, table: ChartTable, marks: Sequence[Any
 
 
 def _pictures(canvas: Any, axes: Any, drawn: Sequence[Set[Any]]) -> Iterator[Picture]:
-    """A picture for each set of marks and words. What lies below all of them is drawn once."""
+    """A picture for each set of marks and words. Everything below them is drawn once."""
     own = set[Any]().union(*drawn)
     lowest = min(artist.zorder for artist in own)
     frame = set(axes.get_children()) - own - {axes.patch} if axes.axison else set[Any]()

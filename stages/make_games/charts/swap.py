@@ -102,7 +102,7 @@ def value_range(
 ) -> tuple[float, float]:
     """Lowest and highest value that charts of these tables show; zero is one of them but for lines without it.
 
-    A line's axis begins at 0 at most if its values lie so far apart that they are told apart then.
+    A line's axis begins at 0 only if its values still look different then.
     """
     values = [value for table in tables for value in _heights(kind, table, column)]
     low, high = min(values), max(values)
