@@ -26,4 +26,4 @@ def test_the_tiny_model_is_named_where_pictures_are_not_like_its_own(
         write_json(tmp_path / name / "manifest.json", manifest_of_stage(stage, settings=body))
     found = foreign(tmp_path / "games", pl.DataFrame({"domain": [domain]}), ["hub/model", tmp_path / "model"])
     assert bool(found) is told
-    assert all("knows only the small scenes" in text and "--model" in text for text in found)
+    assert all("knows only small drawn scenes" in text and "--model" in text for text in found)
