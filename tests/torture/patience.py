@@ -12,7 +12,7 @@ IDLE = 0.02  # share of the time that processes run or wait for a processor, bel
 class Patience:
     """How long a command has taken. Time in which its processes wait for a processor counts as far as they get one.
 
-    So a command that hangs is told from one that shares its machine with much other work.
+    This tells a command that hangs from one on a busy machine.
     """
 
     def __init__(self, sid: int) -> None:

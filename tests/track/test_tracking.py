@@ -28,7 +28,7 @@ RECIPE = fake_recipe("track=[trackio]", "iterate.games=3", "iterate.rounds=3")
 
 
 class Told:
-    """What the fake tracker was told."""
+    """The calls that the fake tracker received."""
 
     def __init__(self, file: Path) -> None:
         self._file = file

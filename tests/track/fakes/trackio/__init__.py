@@ -1,4 +1,4 @@
-"""Stands for Trackio in tests: writes what it is told to a file, and fails as the variable FAKE_TRACKIO says."""
+"""A fake Trackio for tests. It writes every call to a file, and fails as the variable FAKE_TRACKIO says."""
 
 import json
 import os
