@@ -15,7 +15,8 @@ from stages.core.pictures import png
 from stages.core.recipe.charts import Kind
 from stages.core.seeds import rng
 from stages.make_games.charts.cutting import cut
-from stages.make_games.charts.drawing import LEAST_TEXT, TEXT_SIZE, NoRoom, draw, families_of, missing_letters
+from stages.make_games.charts.drawing import LEAST_TEXT, TEXT_SIZE, NoRoom, draw
+from stages.make_games.charts.fonts import families_of, missing_letters
 from stages.make_games.charts.looks import BARS, Chart, Style, draw_style
 from stages.make_games.charts.numbers import format_for
 from stages.make_games.charts.swap import ChartTable, changes, draw_swap

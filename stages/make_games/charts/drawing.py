@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence, Set
 from contextlib import contextmanager
-from functools import cache
-from importlib.util import find_spec
 from itertools import combinations, pairwise
-from pathlib import Path
 from typing import Any
 
 import matplotlib
 import matplotlib.style
 import numpy as np
-from matplotlib import font_manager
-from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from stages.core.errors import InputError
+from stages.make_games.charts.fonts import DPI, lines_of, text_width
 from stages.make_games.charts.looks import BARS, Chart
 from stages.make_games.charts.marks import draw_marks, words_are_clear
 from stages.make_games.charts.numbers import format_for
@@ -30,7 +25,6 @@ from stages.make_games.charts.swap import ChartTable, value_range
 
 Picture = NDArray[np.uint8]  # (height, width, 3) sRGB
 
-DPI = 72  # so that a point is a pixel
 TEXT_SIZE = 0.027  # of the side of a square as large as the picture: 10.6 pixels at 480 by 320
 LEAST_TEXT = 9.0  # pixels, below which digits cannot be read
 TITLE, SMALL, LINE = 1.2, 0.9, 1.25  # sizes of titles and notes, and from line to line, times the text's
@@ -132,7 +126,7 @@ def _write_around(figure: Any, chart: Chart, table: ChartTable) -> None:
         x, align = (0.02, "left") if style.title == "left" else (0.5, "center")
         weight = "bold" if style.bold_title else "normal"
         size, families = TITLE * chart.text, tuple(matplotlib.rcParams["font.family"])
-        text = "\n".join(_lines(chart.title, 0.96 * chart.width, size, families, weight))
+        text = "\n".join(lines_of(chart.title, 0.96 * chart.width, size, families, weight))
         figure.suptitle(text, x=x, ha=align, fontsize=round(size, 1), fontweight=weight)
     names = [series.name for series in table.series] if len(table.series) > 1 and chart.kind != "scatter" else []
     if chart.kind == "pie" and not style.outside:
@@ -264,57 +258,7 @@ def _check_frame(figure: Any, axes: Any, chart: Chart, renderer: Any) -> None:
 
 def _fitting(text: str, room: float, most: int, chart: Chart) -> list[str]:
     """The text on at most so many lines. `NoRoom` if it does not fit."""
-    lines = _lines(text, room, chart.text, tuple(matplotlib.rcParams["font.family"]))
+    lines = lines_of(text, room, chart.text, tuple(matplotlib.rcParams["font.family"]))
     if len(lines) > most or any(text_width(line, chart.text) > room for line in lines):
         raise NoRoom
     return lines
-
-
-@cache
-def _lines(text: str, room: float, size: float, families: tuple[str, ...], weight: str = "normal") -> list[str]:
-    """The text broken at blanks, so that each line fits into `room` pixels if its words do."""
-    lines: list[str] = []
-    for word in text.split():
-        longer = f"{lines[-1]} {word}" if lines else word
-        if lines and _width(longer, size, families, weight) <= room:
-            lines[-1] = longer
-        else:
-            lines.append(word)
-    return lines or [""]
-
-
-def text_width(text: str, size: float) -> float:
-    """How wide the text is on one line, in pixels."""
-    return _width(text, size, tuple(matplotlib.rcParams["font.family"]))
-
-
-@cache
-def _width(text: str, size: float, families: tuple[str, ...], weight: str = "normal") -> float:
-    font = font_manager.FontProperties(family=list(families), size=round(size, 1), weight=weight)
-    return float(RendererAgg(8, 8, DPI).get_text_width_height_descent(text, font, ismath=False)[0])
-
-
-@cache
-def families_of(font: str) -> tuple[str, ...]:
-    """The names under which matplotlib knows a font file, the fonts of a Python package, or an installed font."""
-    files = [Path(font)] if Path(font).is_file() else []
-    if not files and re.fullmatch(r"\w+", font) and (spec := find_spec(font)) and spec.origin:
-        files = sorted(Path(spec.origin).parent.rglob("*.[TtOo][Tt][FfCc]"))
-    for file in files:
-        font_manager.fontManager.addfont(file)
-    names = [font_manager.get_font(file).family_name for file in files] or [font]
-    if not files and font not in font_manager.get_font_names():
-        raise InputError(f"games.charts.fonts: '{font}' is no font file, no package with fonts, and no installed font")
-    return tuple(dict.fromkeys(names))
-
-
-def missing_letters(text: str, families: Sequence[str]) -> str:
-    """The signs of the text that none of the fonts can draw."""
-    known = frozenset[int]().union(*(_letters(family) for family in families))
-    return "".join(dict.fromkeys(sign for sign in text if not sign.isspace() and ord(sign) not in known))
-
-
-@cache
-def _letters(family: str) -> frozenset[int]:
-    path = font_manager.findfont(font_manager.FontProperties(family=family))
-    return frozenset(font_manager.get_font(path).get_charmap())

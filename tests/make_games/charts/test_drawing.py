@@ -19,7 +19,8 @@ import matplotlib
 from stages.core.errors import InputError
 from stages.core.recipe.charts import COLOURS, Kind
 from stages.make_games.charts import looks
-from stages.make_games.charts.drawing import NoRoom, draw, families_of, missing_letters
+from stages.make_games.charts.drawing import NoRoom, draw
+from stages.make_games.charts.fonts import families_of, missing_letters
 from stages.make_games.charts.looks import Chart, Style
 from stages.make_games.charts.numbers import Format
 from stages.make_games.charts.swap import ChartTable, Place, exchange
