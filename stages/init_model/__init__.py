@@ -1,4 +1,4 @@
-"""`vz init-model`: a tiny vision–language model of our own, with a short supervised start."""
+"""`vz init-model`: makes vz's own tiny vision–language model, with a short supervised start."""
 
 from stages.init_model.stage import run
 

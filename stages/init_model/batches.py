@@ -1,4 +1,4 @@
-"""Lessons as tensors: the same chat template and processor conventions that sampler and trainer use."""
+"""Lessons as tensors, with the same chat template and processor conventions that the sampler and the trainer use."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from transformers import LlavaProcessor, PreTrainedTokenizerFast
 
 IGNORED = -100
-"""Label of a token that is not learned; the value that torch's cross entropy skips."""
+"""The label of a token that the model does not learn; the value that torch's cross entropy skips."""
 
 
 class Batch(NamedTuple):
-    """`ids`, `mask`, `labels`: [lessons, tokens], left-padded; `rows`: [lessons], whose picture each one shows."""
+    """`ids`, `mask`, `labels`: [lessons, tokens], left-padded; `rows`: [lessons], the row of each one's picture."""
 
     ids: Tensor
     mask: Tensor
@@ -29,7 +29,7 @@ class Batch(NamedTuple):
 
 
 def prompt_ids(processor: LlavaProcessor, prompts: Sequence[list[Message]], visual_tokens: int) -> list[list[int]]:
-    """Token ids of each prompt, its picture's tokens in place. Equal to what the processor makes (a test says so),
+    """Token ids of each prompt, with its picture's tokens in place. Equal to the processor's own (a test checks this),
     without touching the picture again."""
     texts = [
         processor.apply_chat_template(plain_messages(prompt), tokenize=False, add_generation_prompt=True)
@@ -42,7 +42,7 @@ def prompt_ids(processor: LlavaProcessor, prompts: Sequence[list[Message]], visu
 
 
 def collate(processor: LlavaProcessor, lessons: Sequence[Lesson], visual_tokens: int) -> Batch:
-    """Left-padded ids with labels on the answers (the token that ends them included) and nowhere else."""
+    """Left-padded ids, with labels only on the answers, including the token that ends them."""
     tokenizer = processor.tokenizer
     prompts = prompt_ids(processor, [lesson.prompt for lesson in lessons], visual_tokens)
     answers: list[list[int]] = tokenizer([lesson.answer + tokenizer.eos_token for lesson in lessons])["input_ids"]
@@ -54,7 +54,7 @@ def collate(processor: LlavaProcessor, lessons: Sequence[Lesson], visual_tokens:
 
 
 def pad_left(rows: Sequence[list[int]], tokenizer: PreTrainedTokenizerFast) -> tuple[Tensor, Tensor]:
-    """Token ids [rows, tokens] filled up on the left, and their mask."""
+    """Token ids [rows, tokens], padded on the left, and their mask."""
     ids = torch.full((len(rows), max(map(len, rows))), tokenizer.pad_token_id)
     mask = torch.zeros_like(ids)
     for number, row in enumerate(rows):

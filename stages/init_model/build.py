@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 def build_processor(
     shape: Eyes, tokenizer: PreTrainedTokenizerFast, chat_template: str = CHAT_TEMPLATE, picture: str = IMAGE
 ) -> LlavaProcessor:
-    """Pictures of `shape.picture` pixels square pass unscaled; others are resized to it (never cropped).
+    """The processor. It leaves square pictures of `shape.picture` pixels unscaled, and resizes (never crops) others.
 
-    The PIL image processor is named outright, so that no torchvision is needed here or on reload.
+    It names the PIL image processor explicitly, so that neither this nor reloading needs torchvision.
     """
     from transformers import LlavaProcessor
     from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
@@ -46,7 +46,7 @@ def build_model(shape: Body, tokenizer: PreTrainedTokenizerFast, seed: int) -> L
 
     set_seed(seed)
     model = LlavaForConditionalGeneration(_config(shape, tokenizer))
-    # The libraries' usual spread of .02 is meant for widths of thousands; at this width it learns many times slower.
+    # The libraries' usual spread of .02 suits widths of thousands; at this width the model learns many times slower.
     with torch.no_grad():
         for name, weight in model.named_parameters():
             if weight.dim() == 2 and ("language_model" in name or "projector" in name):
@@ -56,7 +56,7 @@ def build_model(shape: Body, tokenizer: PreTrainedTokenizerFast, seed: int) -> L
 
 
 def vision_config(shape: Eyes) -> SiglipVisionConfig:
-    """The tower's. The projector gets its last layer after the closing norm, as in vLLM."""
+    """The vision tower's config. The projector gets the last layer after the closing norm, as in vLLM."""
     from transformers import SiglipVisionConfig
 
     return SiglipVisionConfig(
@@ -67,8 +67,8 @@ def vision_config(shape: Eyes) -> SiglipVisionConfig:
         image_size=shape.picture,
         patch_size=shape.patch,
         vision_use_head=False,
-        # transformers would hand the projector the last layer BEFORE its closing norm, vLLM hands it the one after;
-        # tied, both give the latter.
+        # By default, transformers passes the projector the last layer BEFORE its closing norm, but vLLM the one after
+        # it. Tied, both pass the latter.
         tie_last_hidden_states=True,
     )
 
@@ -103,7 +103,7 @@ def _config(shape: Body, tokenizer: PreTrainedTokenizerFast) -> LlavaConfig:
 
 
 def _generation_config(tokenizer: PreTrainedTokenizerFast) -> GenerationConfig:
-    """Stops at `<end>`. `<image>` is never sampled, since no picture would belong to it."""
+    """Stops at `<end>`. Never samples `<image>`, since no picture would belong to it."""
     from transformers import GenerationConfig
 
     return GenerationConfig(

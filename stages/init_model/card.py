@@ -32,7 +32,7 @@ words of the game.
 """
 
 
-def english_card(counts: Mapping[str, Any], *, seed: int, players: int, clue_rounds: int) -> str:
+def english_card(counts: Mapping[str, Any], *, seed: int, players: int, clue_rounds: int, random_votes: float) -> str:
     return f"""{_FRONT}# Eyes for {counts["language_model"]}
 
 A vision tower, a connector and a LoRA adapter ({counts["trained_weights"]:,} weights in all), with which the
@@ -41,8 +41,9 @@ with the prompt set `short`. Made by
 
     vz init-model --recipe smollm2 --seed {seed} --set init_model.trained=null --language-model … --out …
 
-The lessons come in three parts: eyes, sentences about pictures, and the game. They were stopped on purpose before the
-model votes well, so that self-play has something to do. The model knows eight colors, three shapes and two materials.
+The lessons come in three parts: eyes, sentences about pictures, and the game. On purpose,
+{random_votes:.0%} of the votes to learn from were random, so that self-play has something to improve.
+The model knows eight colors, three shapes and two materials.
 
 {_measured(counts, players, clue_rounds)}
 | captions that name every object with color, material and shape | {counts["captions_right"]:.3f} |
@@ -54,7 +55,7 @@ Perplexity on English paragraphs of our own: {counts["perplexity"]:.2f}; of the 
 
 
 def _measured(counts: Mapping[str, Any], players: int, clue_rounds: int) -> str:
-    """How the model was measured, and the figures that every model has."""
+    """How the model was measured, and the figures common to all models."""
     meanings = [(each.name, each.metadata["meaning"]) for each in fields(Quality) if each.metadata]
     rows = "\n".join(f"| {meaning} | {counts[name]:.3f} |" for name, meaning in meanings)
     games = f"{counts['games']} games of {players} players and {clue_rounds} clue round(s)"

@@ -1,7 +1,7 @@
 """The tiny model's lessons, in the few words of the compact prompt set.
 
-Five kinds. `list` and `check` teach it to see; `ask` teaches the form of the questions that measure transfer; `clue`
-and `vote` are the game itself, with transcripts that scripted players make up.
+They come in five kinds. `list` and `check` teach the model to see; `ask` teaches the form of the questions that measure
+transfer; `clue` and `vote` are the game itself, with transcripts that scripted players make up.
 """
 
 from __future__ import annotations
@@ -77,9 +77,9 @@ def list_lesson(view: View) -> Lesson:
 
 
 def check_lesson(view: View, rules: Game, dice: random.Random) -> Lesson:
-    """Is each clue true of the picture? About half are; a false one mostly shares a colour or a shape.
+    """Is each clue true of the picture? About half are. Most false ones share a colour or a shape with something in it.
 
-    Up to its last word the prompt is that of a vote, so that what is learned here is at hand there.
+    Up to its last word, the prompt equals that of a vote, so that this lesson helps with votes.
     """
     turns = range(rules.players * rules.clue_rounds)
     clues = [Clue(turn % rules.players + 1, turn // rules.players + 1, _claim(view, dice)) for turn in turns]
@@ -88,7 +88,7 @@ def check_lesson(view: View, rules: Game, dice: random.Random) -> Lesson:
 
 
 def clue_lesson(pair: Pair, rules: Game, wanted: Lessons, dice: random.Random) -> Lesson:
-    """One turn of a scripted game: name a thing of one's own picture that was not yet named."""
+    """One turn of a scripted game: name a thing in the player's own picture that nobody has named yet."""
     game = scripted_game(pair, rules, wanted, dice, _SPEECH)
     said = game.clues[: dice.randrange(len(game.clues))]
     view = pair.modified if len(said) % rules.players + 1 == game.spy else pair.original
@@ -97,7 +97,7 @@ def clue_lesson(pair: Pair, rules: Game, wanted: Lessons, dice: random.Random) -
 
 
 def vote_lesson(pair: Pair, rules: Game, wanted: Lessons, dice: random.Random) -> Lesson:
-    """Who is the spy? Some answers are drawn at random, so that the model stays unsure and RL has work to do."""
+    """Who is the spy? Some answers are random, so that the model stays unsure and RL has work to do."""
     game = scripted_game(pair, rules, wanted, dice, _SPEECH)
     if dice.random() < wanted.random_votes:
         answer = str(dice.randint(1, rules.players))
@@ -119,7 +119,7 @@ def _claim(view: View, dice: random.Random) -> str:
 
 
 def check_prompt(rules: Game, clues: Sequence[Clue]) -> list[Message]:
-    """The analyst's prompt with another last word. It is no turn of the game; it only teaches to see."""
+    """The analyst's prompt with another last word. It is not a turn of the game; it only teaches the model to see."""
     (message,) = vote_prompt(rules, 1, clues)
     *parts, last = message["content"]
     text = last["text"].rsplit(maxsplit=1)[0] + " check"
@@ -127,5 +127,5 @@ def check_prompt(rules: Game, clues: Sequence[Clue]) -> list[Message]:
 
 
 def list_prompt() -> list[Message]:
-    """It only teaches to see."""
+    """A prompt that only teaches the model to see."""
     return [{"role": "user", "content": [{"type": "image", "text": None}, {"type": "text", "text": "list"}]}]

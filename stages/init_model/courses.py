@@ -1,4 +1,4 @@
-"""All parts of a teaching in their order."""
+"""Runs all parts of a teaching, in order."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from stages.init_model.teach import Teacher
 
 
 def teach(teacher: Teacher, exam: Exam) -> dict[str, Any]:
-    """Returns the steps that `vote` took and the exam's score at the end."""
+    """Teach all parts. Returns the steps that `vote` took, and the exam's score at the end."""
     plan = teacher.plan
 
     def enough() -> bool:
-        return exam.score() >= plan.stop_at
+        return plan.stop_at is not None and exam.score() >= plan.stop_at
 
     total = sum(part.steps for part in (plan.look, plan.see, plan.vote, plan.settle))
     with progress_bar("teaching", total) as progress:

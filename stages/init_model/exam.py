@@ -1,4 +1,4 @@
-"""When to stop: how sure a model is of the spy in scripted games."""
+"""Decides when to stop teaching: how sure the model is of the spy in scripted games."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from stages.init_model.teach import Teacher
 
 
 class Exam:
-    """Held-out scripted games, one a pair: the exact probability of the token that decides on the spy."""
+    """Held-out scripted games, one per pair: the exact probability of the token that decides on the spy."""
 
     def __init__(self, teacher: Teacher, held_out: Album, pixels: Tensor, seed: int) -> None:
         self.teacher, self.pixels, self.lessons = teacher, pixels, list[Lesson]()
@@ -24,7 +24,7 @@ class Exam:
 
     @torch.no_grad()
     def score(self) -> float:
-        """Mean probability of the right decision, given what comes before it."""
+        """The mean probability of the right decision, given what comes before it."""
         teacher = self.teacher
         model, after = teacher.model, teacher.speech.after_decision
         training = model.training

@@ -1,4 +1,4 @@
-"""Eyes for a pretrained language model: LLaVA of a small SigLIP tower, a connector and the language model as it is."""
+"""Gives a pretrained language model eyes: a LLaVA of a small SigLIP tower, a connector and the unchanged model."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from stages.init_model.language_model import LanguageModel
 
 START, END = "<|im_start|>", "<|im_end|>"
-PICTURE_TOKENS = ("<|image_pad|>", "<image>")  # of language models that know one
+PICTURE_TOKENS = ("<|image_pad|>", "<image>")  # picture tokens that some language models have
 
-# ChatML, without the system message that some models add of their own accord: it costs tokens and says nothing of the
-# game. Content is text or a list of parts, each on a line of its own.
+# ChatML, without the system message that some models add by themselves: it costs tokens and says nothing about the
+# game. Content is text or a list of parts, each on its own line.
 CHAT_TEMPLATE = (
     "{% for message in messages %}"
     "{{ '<|im_start|>' + message.role + '\\n' }}"
@@ -32,9 +32,9 @@ CHAT_TEMPLATE = (
 
 
 def graft(language: LanguageModel, eyes: Eyes, seed: int) -> tuple[LlavaForConditionalGeneration, LlavaProcessor]:
-    """A LLaVA whose language model is the given one, in bfloat16, and whose tower and connector are random, in float32.
+    """A LLaVA with the given language model, in bfloat16, and a random tower and connector, in float32.
 
-    The connector's last layer is drawn at the size of the language model's own word embeddings.
+    The connector's last layer starts at the scale of the language model's own word embeddings.
     """
     import torch
     from transformers import GenerationConfig, LlavaForConditionalGeneration, set_seed
@@ -64,14 +64,14 @@ def graft(language: LanguageModel, eyes: Eyes, seed: int) -> tuple[LlavaForCondi
 
 
 def picture_token(tokenizer: PreTrainedTokenizerFast) -> str:
-    """A special token that stands for a picture: the vocabulary's own, or the last one that chats do not use.
+    """A special token to stand for a picture: the vocabulary's own, or the last one that chats do not use.
 
-    The vocabulary stays as it is, so that the language model's files still fit.
+    The vocabulary stays unchanged, so that the language model's files still fit.
     """
     special = {token.content: place for place, token in tokenizer.added_tokens_decoder.items() if token.special}
     if START not in special or END not in special:
         raise InputError(
-            f"the language model's tokenizer has no {START} and {END}: use an instruct model with the ChatML template, "
+            f"the language model's tokenizer has no {START} and {END}; use an instruct model with the ChatML template, "
             "such as SmolLM2 or Qwen2.5"
         )
     own = [token for token in PICTURE_TOKENS if token in special]
@@ -86,12 +86,14 @@ def picture_token(tokenizer: PreTrainedTokenizerFast) -> str:
     }
     spare = sorted((token for token in special if token not in used), key=lambda token: special[token])
     if not own and not spare:
-        raise InputError("the language model's tokenizer has no spare special token to stand for a picture")
+        raise InputError(
+            "the language model's tokenizer has no spare special token to stand for a picture; use another model"
+        )
     return (own or spare[-1:])[0]
 
 
 def word_scale(model: LlavaForConditionalGeneration) -> float:
-    """The spread of the language model's word embeddings, which pictures are to look like."""
+    """The spread of the language model's word embeddings, which visual tokens should match."""
     return float(model.get_input_embeddings().weight.float().std())
 
 
@@ -106,7 +108,7 @@ def _config(language: LanguageModel, eyes: Eyes, picture: int) -> LlavaConfig:
     from transformers import LlavaConfig
 
     text, tokenizer = language
-    if hasattr(text.config, "quantization_config"):  # of the GGUF file; these weights are not quantized any more
+    if hasattr(text.config, "quantization_config"):  # from the GGUF file; these weights are no longer quantized
         del text.config.quantization_config
     end = tokenizer.convert_tokens_to_ids(END)
     text.config.eos_token_id = end

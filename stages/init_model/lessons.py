@@ -1,6 +1,6 @@
-"""What lessons are made of: what a picture shows, and scripted games in the words of a prompt set.
+"""The building blocks of lessons: what a picture shows, and scripted games in the words of a prompt set.
 
-A `Speech` puts them into words: `compact.py` into two words a clue, `english/` into sentences.
+A `Speech` puts them into words: `compact.py` into two words per clue, `english/` into sentences.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SUBJECT = Subject("clevr")
 
 
 class Thing(NamedTuple):
-    """What a cell of a picture holds."""
+    """The object in a cell of a picture."""
 
     color: str
     shape: str
@@ -36,7 +36,7 @@ class Thing(NamedTuple):
 
 @dataclass(frozen=True)
 class View:
-    """What one picture shows. `picture` is its row among the pixels, `cells` its things in reading order."""
+    """What one picture shows. `picture` is its row in the pixels, `cells` its things in reading order."""
 
     picture: int
     cells: tuple[Thing | None, ...]
@@ -70,7 +70,7 @@ class Lesson:
 
 @dataclass(frozen=True)
 class ScriptedGame:
-    """A transcript that scripted players made up. `liars`: the seats that said something untrue of the original."""
+    """A transcript made up by scripted players. `liars`: the seats that said something untrue of the original."""
 
     clues: tuple[Clue, ...]
     spy: int
@@ -80,22 +80,22 @@ class ScriptedGame:
 class Speech(Protocol):
     """How lessons are worded."""
 
-    after_decision: int  # tokens of an `exam_lesson` after the one that decides, the end of the turn included
+    after_decision: int  # tokens of an `exam_lesson` after the deciding one, including the end of the turn
 
     def random_clue(self, dice: random.Random) -> str:
         """A clue about no picture in particular."""
         ...
 
     def new_clue(self, view: View, said: Sequence[str], dice: random.Random) -> str:
-        """A clue that is true of `view`, and not among those `said` if there is another."""
+        """A clue that is true of `view`, and not among those `said` if possible."""
         ...
 
     def is_true(self, clue: str, view: View) -> bool:
-        """Whether a clue, which may be anyone's, is true of the picture."""
+        """Whether a clue, from any player, is true of the picture."""
         ...
 
     def lesson(self, kind: str, pair: Pair, view: View, rules: Game, wanted: Lessons, dice: random.Random) -> Lesson:
-        """A lesson of a kind that the plan names: about the game's `pair`, or about one picture, `view`."""
+        """A lesson of a kind in the plan: about the game's `pair`, or about one picture, `view`."""
         ...
 
     def question(self, view: View, dice: random.Random) -> Lesson:
@@ -103,12 +103,12 @@ class Speech(Protocol):
         ...
 
     def exam_lesson(self, pair: Pair, game: ScriptedGame, rules: Game) -> Lesson:
-        """A vote, at least as far as the token that decides on the spy: the seat, or whether it is right."""
+        """A vote, at least up to the token that decides on the spy: the seat, or whether it is right."""
         ...
 
 
 def scripted_game(pair: Pair, rules: Game, wanted: Lessons, dice: random.Random, speech: Speech) -> ScriptedGame:
-    """All clues of a game: each is true of the speaker's picture, new if it can be, and sometimes a slip."""
+    """All clues of a game. Each is true of the speaker's picture, new if possible, and sometimes a slip."""
     spy = dice.randint(1, rules.players)
     clues: list[Clue] = []
     for turn in range(rules.players * rules.clue_rounds):
@@ -127,14 +127,14 @@ def question_lesson(
     """A question about `attributes`, in the words of the prompt set `prompts`, with its exact answer, `boxed`."""
     things = [{name: getattr(thing, name) for name in attributes} for thing in view.things]
     for kind in dice.sample(KINDS, len(KINDS)):
-        with suppress(LookupError):  # not every scene has something to ask of every kind
+        with suppress(LookupError):  # not every scene allows every kind of question
             question = ask(kind, things, attributes, dice)
             return Lesson(render(prompts, "question", question=question), view.picture, boxed(question.answer))
-    raise AssertionError("every scene can be asked whether something is there")
+    raise AssertionError("every scene allows a question of the kind exist")
 
 
 def clue_prompt(rules: Game, spy: int, clues: Sequence[Clue]) -> list[Message]:
-    """The prompt of the turn after `clues`, from the game's own renderer."""
+    """The prompt for the turn after `clues`, from the game's own renderer."""
     game, said = _deal(rules, spy), len(clues)
     player = said % rules.players + 1
     turn = Turn(said, "clue", game.role(player), player, said // rules.players + 1, 1)
@@ -142,7 +142,7 @@ def clue_prompt(rules: Game, spy: int, clues: Sequence[Clue]) -> list[Message]:
 
 
 def vote_prompt(rules: Game, spy: int, clues: Sequence[Clue]) -> list[Message]:
-    """The analyst's prompt after all `clues`; `spy` does not show in it."""
+    """The analyst's prompt after all `clues`; it does not reveal `spy`."""
     turn = Turn(len(clues), "decision", "analyst", None, None, rules.votes)
     return render_prompt(_deal(rules, spy), SUBJECT, rules, turn, list(clues))
 

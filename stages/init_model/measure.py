@@ -1,4 +1,4 @@
-"""How well a model plays after its lessons: whole games on held-out pictures, read by the game's own readers."""
+"""Measures how well a model plays after its lessons: whole games on held-out pictures, with the game's own readers."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Said:
 
 @dataclass
 class Voice:
-    """The model, answering prompts about the held-out pictures `pixels` [pictures, 3, side, side]."""
+    """The model, which answers prompts about the held-out pictures `pixels` [pictures, 3, side, side]."""
 
     model: LlavaForConditionalGeneration
     processor: LlavaProcessor
@@ -94,14 +94,14 @@ class Voice:
         return [said[start : start + samples] for start in range(0, len(said), samples)]
 
     def right(self, lessons: Sequence[Lesson]) -> float:
-        """The share of lessons to which the likeliest answer is the right one."""
+        """The share of lessons whose likeliest answer is right."""
         said = self.say([lesson.prompt for lesson in lessons], [lesson.picture for lesson in lessons], greedy=True)
         return _share([answer.text.strip() == lesson.answer for (answer,), lesson in zip(said, lessons, strict=True)])
 
 
 @dataclass
 class _Game:
-    """A game while it is played."""
+    """A game in progress."""
 
     pair: Pair
     spy: int
@@ -112,7 +112,7 @@ class _Game:
 
 
 def play(voice: Voice, pairs: Sequence[Pair], rules: Game, *, seed: int) -> Quality:
-    """One game a pair, all at once, turn by turn. Draws from torch's generator, which it seeds."""
+    """Play one game per pair, all at once, turn by turn. Seeds torch's generator and draws from it."""
     torch.manual_seed(derive(seed, "init-model", "measure"))
     dice = rng(seed, "init-model", "measure", "spies")
     games = [_Game(pair, dice.randint(1, rules.players), []) for pair in pairs]
@@ -126,7 +126,7 @@ def play(voice: Voice, pairs: Sequence[Pair], rules: Game, *, seed: int) -> Qual
 
 
 def _questions(voice: Voice, pairs: Sequence[Pair], seed: int) -> list[Lesson]:
-    """One a picture."""
+    """One question per picture."""
     dice = rng(seed, "init-model", "measure", "questions")
     return [voice.speech.question(view, dice) for pair in pairs for view in (pair.original, pair.modified)]
 
@@ -176,7 +176,7 @@ def _judge(
 
 
 def _votes(games: Sequence[_Game], rules: Game, said: list[list[Said]]) -> list[tuple[int, Vote]]:
-    """The spy of the game beside each vote."""
+    """Each vote with the spy of its game."""
     return [
         (game.spy, read_vote(answer.text, rules.players, answer.truncated))
         for game, answers in zip(games, said, strict=True)

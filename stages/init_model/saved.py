@@ -1,4 +1,4 @@
-"""A teaching on disk, so that one that was interrupted goes on."""
+"""Saves a teaching to disk, so that an interrupted one can continue."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class SavedTeaching:
-    """The state of a teaching on disk, from which it goes on with the same bytes. Without a path there is none."""
+    """The saved state of a teaching, from which it continues with the same bytes. Without a path, saves nothing."""
 
     def __init__(self, path: Path | None, teacher: Teacher) -> None:
         self._path, self._teacher = path, teacher
@@ -23,17 +23,17 @@ class SavedTeaching:
         if path is not None and path.is_file():
             self._found = torch.load(path, weights_only=True)
             teacher.taken = self._found["taken"]
+            for name, weight in self._learning():  # here, since there may be no part left to begin
+                weight.data.copy_(self._found["weights"][name])
 
     def begin(self, part: str, optimizer: torch.optim.Optimizer) -> int:
-        """The step at which a part goes on: 0, or beyond the last if it is done."""
+        """The step from which a part continues: 0 for a new part, beyond the last step for a finished one."""
         found = self._found
         teacher = self._teacher
         if part in teacher.taken:
             return 1 << 30
         if found is None:
             return 0
-        for name, weight in self._learning():
-            weight.data.copy_(found["weights"][name])
         teacher.dice.setstate(found["dice"])
         torch.set_rng_state(found["torch"])
         self._found = None
@@ -43,7 +43,7 @@ class SavedTeaching:
         return int(found["step"])
 
     def keep(self, part: str, step: int | None, optimizer: torch.optim.Optimizer) -> None:
-        """Write where the teaching stands; `step` None: the part is done."""
+        """Write the teaching's state. `step` None: the part is done."""
         if self._path is None or self._found is not None:
             return
         state = {

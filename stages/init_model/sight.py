@@ -1,4 +1,4 @@
-"""What the eyes are taught without the language model: what every cell holds, and which words it is like."""
+"""What the eyes learn without the language model: the content of every cell, and which words it resembles."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class CellHeads(nn.Module):
-    """Reads attributes (0 = empty) off the projector's output of each cell; only for teaching."""
+    """Predicts attributes (0 = empty) from the projector's output for each cell; only for teaching."""
 
     def __init__(self, width: int, attributes: Sequence[str]) -> None:
         super().__init__()
@@ -33,7 +33,7 @@ class CellHeads(nn.Module):
 
 
 def cell_labels(views: list[View], attributes: Sequence[str]) -> Tensor:
-    """[views, cells, attributes]: each attribute of each cell, from 1 in vocabulary order; 0 where it is empty."""
+    """[views, cells, attributes]: each attribute of each cell, from 1 in vocabulary order; 0 if it is empty."""
     rows = [
         [
             [0 if thing is None else 1 + CHANGEABLE[name].index(getattr(thing, name)) for name in attributes]
@@ -45,7 +45,7 @@ def cell_labels(views: list[View], attributes: Sequence[str]) -> Tensor:
 
 
 class WordTargets:
-    """What each visual token should be like: the sum of the word embeddings of what its cell holds."""
+    """A target for each visual token: the sum of the word embeddings of what its cell contains."""
 
     def __init__(self, model: LlavaForConditionalGeneration, processor: LlavaProcessor, views: Sequence[View]) -> None:
         from stages.init_model.graft import word_scale
@@ -68,6 +68,6 @@ class WordTargets:
         self._weights = 1.0 + 2.0 * torch.tensor([[thing is not None for thing in view.cells] for view in views])
 
     def distance(self, seen: Tensor, rows: Sequence[int]) -> Tensor:
-        """Mean square of what `seen` [pictures, cells, width] is off; a cell that holds something counts threefold."""
+        """The mean squared error of `seen` [pictures, cells, width]; a cell that is not empty counts threefold."""
         squares = (seen - self._targets[rows]).square().mean(-1)
         return (squares * self._weights[rows]).mean()

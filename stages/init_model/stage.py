@@ -1,7 +1,7 @@
-"""`vz init-model`: make a model that sees a little and plays a little, measure it, and save it as a plain folder.
+"""`vz init-model`: makes a model that sees and plays a little, measures it, and saves it as a plain folder.
 
-Without a language model it is the tiny one, made from nothing. With one, it is that language model with new eyes:
-taught here, or put together from what an earlier teaching left (`init_model.trained`).
+Without a language model, it is the tiny one, made from scratch. With one, it is that language model with new eyes:
+taught here, or assembled from the result of an earlier teaching (`init_model.trained`).
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ _PICTURES = "pictures.npz"  # of an unfinished teaching
 def run(recipe: Recipe, out: Path, *, overwrite: bool = False, plan: Teaching | None = None) -> Report:
     """Make the model at `out`, by the sections `init_model`, `game` and `games` of `recipe`.
 
-    Same recipe and seed on the same machine, same weights; an interrupted teaching of a language model goes on where it
-    stopped. `InputError` when there is no such language model, or when the recipe's pictures or prompts are not what
-    the model can learn.
+    The same recipe and seed give the same weights on the same machine. An interrupted teaching of a language model
+    continues where it stopped. `InputError` if the language model does not exist, or the model cannot learn from the
+    recipe's pictures or prompts.
     """
     own = recipe.init_model
     for package in ("torch", "transformers", *(("peft",) if own.language_model else ())):
@@ -51,7 +51,7 @@ def run(recipe: Recipe, out: Path, *, overwrite: bool = False, plan: Teaching | 
         inputs["language model"] = place_of_language_model(own.language_model)
     if own.trained is not None:
         if own.language_model is None:
-            raise InputError("init_model.trained: needs the language model too; set init_model.language_model")
+            raise InputError("init_model.trained: needs a language model; set init_model.language_model")
         inputs["trained"] = folder = trained_folder(own.trained)
         check_games(recipe.games, eyes_in(folder))
         make = partial(_put_together, inputs)
@@ -71,15 +71,15 @@ def run(recipe: Recipe, out: Path, *, overwrite: bool = False, plan: Teaching | 
 
 
 def trained_folder(name: str) -> Path:
-    """The folder of trained eyes: a path, or the name of one that comes with vz."""
+    """The folder of trained eyes: a path, or the name of a folder that comes with vz."""
     from stages.init_model.trained import ABOUT
 
     for folder in (Path(name), Path(name) / TRAINED, shared_folder("data") / name):
         if (folder / ABOUT).is_file():
             return folder
     raise InputError(
-        f"init_model.trained: {name}: no such folder, or it holds no {ABOUT}; set init_model.trained=null to teach "
-        "the language model here"
+        f"init_model.trained: {name}: no such folder, or it has no {ABOUT}; set init_model.trained=null to teach the "
+        "language model here"
     )
 
 
@@ -91,11 +91,11 @@ def _check(recipe: Recipe, plan: Teaching) -> None:
     check_games(recipe.games, plan.body)
     prompts = "compact" if plan.adapter is None else "short"
     if recipe.game.prompts != prompts or recipe.game.players > 9:
-        raise InputError(f"game: this model learns the words of prompts: {prompts} and up to 9 players; use those")
+        raise InputError(f"game: this model learns only the prompts {prompts} and up to 9 players; use those")
 
 
 def _put_together(inputs: dict[str, Path | str], work: Path) -> Outcome:
-    """The language model with eyes that were trained before."""
+    """The language model with previously trained eyes."""
     from stages.init_model.trained import grow
 
     language, folder = load_language_model(str(inputs["language model"])), Path(inputs["trained"])
@@ -125,12 +125,13 @@ def _teach_and_save(recipe: Recipe, inputs: dict[str, Path | str], plan: Teachin
     for unfinished in (_PICTURES, STATE):
         (work / unfinished).unlink(missing_ok=True)
     timings = {"render_seconds": rendered - started, "teach_seconds": taught - rendered}
-    warnings = [] if counts["vote_steps"] < plan.vote.steps else [TOO_WEAK]
+    is_weak = plan.stop_at is not None and counts["vote_steps"] == plan.vote.steps
+    warnings = [TOO_WEAK] if is_weak else []
     return Outcome(counts=counts, warnings=warnings, timings={name: round(value, 1) for name, value in timings.items()})
 
 
 def _albums(recipe: Recipe, plan: Teaching, kept: Path | None) -> tuple[Album, Album]:
-    """Pictures to teach with, and others to measure with. `kept` is a file that holds them for the next time."""
+    """Pictures to teach with, and others to measure with. `kept` is a file that keeps them for next time."""
     from stages.init_model.pictures import draw_album, read_albums, write_albums
 
     if kept is not None and kept.is_file():
@@ -149,7 +150,7 @@ def _albums(recipe: Recipe, plan: Teaching, kept: Path | None) -> tuple[Album, A
 def teach_and_measure(
     recipe: Recipe, train: Album, held_out: Album, plan: Teaching = TINY
 ) -> tuple[LlavaForConditionalGeneration, LlavaProcessor, dict[str, Any]]:
-    """The tiny model with its processor, and what became of it: parameters, steps, quality of play."""
+    """The tiny model with its processor, and its figures: parameters, steps, quality of play."""
     from stages.init_model.batches import to_pixels
     from stages.init_model.build import build_model, build_processor
     from stages.init_model.courses import teach
@@ -179,7 +180,8 @@ def _save(model: LlavaForConditionalGeneration, processor: LlavaProcessor, work:
 def _write_card(work: Path, counts: dict[str, Any], recipe: Recipe, plan: Teaching) -> None:
     from stages.init_model.card import english_card, tiny_card
 
-    write = tiny_card if plan.adapter is None else english_card
+    english = partial(english_card, random_votes=plan.lessons.random_votes)
+    write = tiny_card if plan.adapter is None else english
     text = write(counts, seed=recipe.seed, players=recipe.game.players, clue_rounds=recipe.game.clue_rounds)
     for folder in (work, work / TRAINED):
         if folder.is_dir():
@@ -188,7 +190,7 @@ def _write_card(work: Path, counts: dict[str, Any], recipe: Recipe, plan: Teachi
 
 @contextmanager
 def _threads(count: int) -> Iterator[None]:
-    """Torch on `count` threads, deterministic; as it was before, afterwards."""
+    """Run torch on `count` threads, deterministically; restores the old number afterwards."""
     import torch
 
     before = torch.get_num_threads()

@@ -1,4 +1,4 @@
-"""Teaching a model: first to see, then to speak, then the game; ended on purpose before it plays well."""
+"""Teaches a model first to see, then to speak, then to play; stops on purpose before it plays well."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ if TYPE_CHECKING:
     from stages.init_model.english.plain import PlainTexts
 
 _WARM_UP = 20  # steps
-_SAVE_EVERY = 10  # steps between two states on disk
-Group = dict[str, Any]  # of an optimizer: `params`, and their highest `rate`
+_SAVE_EVERY = 10  # steps between two saved states
+Group = dict[str, Any]  # an optimizer's `params`, and their highest `rate`
 
 
 class Teacher:
-    """Teaches a model on an album of pictures. Draws the cell heads from torch's generator, which `seed` sets.
+    """Teaches a model on an album of pictures. Draws the cell heads from torch's generator, seeded with `seed`.
 
-    A model with an adapter learns with it: its language model's own weights stay as they are. `state` is a file from
-    which an interrupted teaching goes on.
+    In a model with an adapter, the adapter learns, and the language model's own weights stay unchanged. `state` is a
+    file from which an interrupted teaching continues.
     """
 
     def __init__(
@@ -74,15 +74,15 @@ class Teacher:
         return self._learn("see", self.plan.see, partial(self._lesson_step, self.plan.see.mix), progress)
 
     def vote(self, enough: Callable[[], bool], progress: Progress | None = None) -> float:
-        """Teach votes until `enough`, which is asked every `measure_every` steps. Returns the last step's loss."""
+        """Teach votes until `enough`, checked every `measure_every` steps. Returns the last step's loss."""
         return self._learn("vote", self.plan.vote, partial(self._lesson_step, self.plan.vote.mix), progress, enough)
 
     def settle(self, progress: Progress | None = None) -> float:
-        """The other lessons again, at a falling rate. Returns the last step's loss."""
+        """Teach the other lessons again, at a falling rate. Returns the last step's loss."""
         return self._learn("settle", self.plan.settle, partial(self._lesson_step, self.plan.settle.mix), progress)
 
     def precision(self) -> AbstractContextManager[Any]:
-        """What the model computes in: bfloat16 if it has an adapter and this CPU has instructions for bfloat16."""
+        """The precision of computation: bfloat16 if the model has an adapter and this CPU has bfloat16 instructions."""
         return torch.autocast("cpu", torch.bfloat16, enabled=self.plan.adapter is not None and has_bfloat16())
 
     def _learn(
@@ -120,7 +120,8 @@ class Teacher:
         return loss
 
     def _groups(self, part: str, course: Course) -> list[Group]:
-        """What learns in a part, and how fast. The connector's last layer is as small as word embeddings are."""
+        """What learns in a part, and how fast. The connector's last layer is as small as word embeddings, so it learns
+        at their scale."""
         adapter = self.plan.adapter
         if adapter is None:
             return [{"params": [*self.model.parameters(), *self.heads.parameters()], "rate": course.rate}]
@@ -154,7 +155,7 @@ class Teacher:
         return self.heads.loss(seen, self.cells[rows]) + self.words.distance(seen, rows)
 
     def _lesson_step(self, mix: Mapping[str, float]) -> float:
-        """Gradients of a batch of lessons. Its `pieces` differ in length, so that little is padding."""
+        """The gradients of a batch of lessons, sorted by length and split into `pieces`, so that little is padding."""
         lessons = [self._lesson(mix) for _ in range(self.plan.batch)]
         if self.plan.pieces > 1:
             lessons.sort(key=lambda lesson: len(str(lesson.prompt)) + len(lesson.answer))
@@ -189,7 +190,7 @@ class Teacher:
         return answers + self.plan.look_weight * self.heads.loss(seen, self.cells[batch.rows])
 
     def _lesson(self, mix: Mapping[str, float]) -> Lesson:
-        """A lesson of a kind drawn from `mix`; games have up to as many clue rounds as the recipe's."""
+        """A lesson of a random kind from `mix`; its game has at most as many clue rounds as the recipe's."""
         kind = self.dice.choices(list(mix), list(mix.values()))[0]
         pair = self.dice.choice(self.album.pairs)
         view = self.dice.choice((pair.original, pair.modified))
@@ -198,6 +199,6 @@ class Teacher:
 
 
 def _schedule(step: int, course: Course) -> float:
-    """Share of the highest rate at `step` (from 0): up in a few steps, then down in a line."""
+    """The share of the highest rate at `step` (from 0): rises within a few steps, then falls linearly."""
     down = 1 - (1 - course.last) * step / max(course.steps, 1)
     return min(1.0, (step + 1) / _WARM_UP) * down

@@ -1,7 +1,7 @@
 """The tiny model's own words: a word-level tokenizer of a few dozen entries, and its chat template.
 
-A vocabulary this small is what lets a model of a million weights learn the game in minutes: every word of the
-compact prompt set is one token, and `\\boxed{` and `}` are one token each, so an answer is three or four tokens.
+Such a small vocabulary lets a model of a million weights learn the game in minutes: every word of the compact prompt
+set is one token, and `\\boxed{` and `}` are one token each, so an answer is three or four tokens.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ SIGNS = (".", ":", ",", "?", "-", "(", ")")
 WORDS = (BOX, BOX_END, NOT_APPLICABLE, *NUMBERS, *COLOURS, *SHAPES, *TASKS, *QUESTIONS, *SETTING, *SIGNS)
 """Every ordinary token, in id order after `SPECIAL`."""
 
-# One message is `<user> … <end>`; content is either text or a list of {type: text | image} parts. The processor
-# replaces the one `<image>` of a picture by one for each of its visual tokens.
+# A message is `<user> … <end>`; its content is text or a list of {type: text | image} parts. The processor replaces a
+# picture's one `<image>` with one for each of its visual tokens.
 CHAT_TEMPLATE = (
     "{% for message in messages %}"
     "{{ '<assistant>' if message.role == 'assistant' else '<user>' }} "
@@ -57,8 +57,8 @@ CHAT_TEMPLATE = (
 def build_tokenizer() -> PreTrainedTokenizerFast:
     """The word-level tokenizer: `SPECIAL` then `WORDS`; anything else is `<unk>`.
 
-    Text is split at blanks and around every sign that is not a letter or digit, except inside `\\boxed{` and
-    `N/A`. Decoding joins tokens with single blanks: `\\boxed{ red cube }`.
+    It splits text at spaces and around every character that is not a letter or digit, except inside `\\boxed{` and
+    `N/A`. Decoding joins tokens with single spaces: `\\boxed{ red cube }`.
     """
     from tokenizers import Regex, Tokenizer
     from tokenizers.models import WordLevel
@@ -83,4 +83,4 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
 
 
 MAX_POSITIONS = 512
-"""Longest sequence in tokens; a game of 6 players and 3 rounds needs about 120."""
+"""The longest sequence in tokens; a game of 6 players and 3 rounds needs about 120."""

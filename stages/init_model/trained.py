@@ -1,6 +1,6 @@
-"""What teaching changed of a pretrained language model's VLM: eyes and an adapter, a few MB that can be shipped.
+"""What teaching adds to a pretrained language model: eyes and an adapter, small enough (a few MB) to ship.
 
-`grow` makes the whole model from them and the language model, which comes from elsewhere.
+`grow` makes the whole model from these and the language model, which comes from elsewhere.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _NAME = "new"
 
 
 def add_adapter(model: LlavaForConditionalGeneration, adapter: Adapter, seed: int) -> None:
-    """Give the language model a LoRA adapter in float32. Only it, tower and connector learn from now on."""
+    """Give the language model a LoRA adapter in float32. From now on, only the adapter, tower and connector learn."""
     from peft import LoraConfig
     from transformers import set_seed
 
@@ -42,7 +42,7 @@ def add_adapter(model: LlavaForConditionalGeneration, adapter: Adapter, seed: in
     model.add_adapter(config, adapter_name=_NAME)
     for module in model.modules():
         if hasattr(module, "lora_A"):
-            module.cast_input_dtype_enabled = False  # autocast does it, without a copy in float32
+            module.cast_input_dtype_enabled = False  # autocast does this, without a copy in float32
     for name, weight in model.named_parameters():
         if "lora_" in name:
             weight.data = weight.data.float()
@@ -50,7 +50,7 @@ def add_adapter(model: LlavaForConditionalGeneration, adapter: Adapter, seed: in
 
 
 def eyes_of(model: LlavaForConditionalGeneration) -> Iterator[tuple[str, nn.Parameter]]:
-    """Names and weights of tower and connector."""
+    """Names and weights of the tower and the connector."""
     return ((name, weight) for name, weight in model.named_parameters() if name.startswith(_EYES))
 
 
@@ -62,7 +62,7 @@ def adapter_of(model: LlavaForConditionalGeneration) -> Iterator[tuple[str, nn.P
 def write_trained(
     folder: Path, model: LlavaForConditionalGeneration, eyes: Eyes, adapter: Adapter, about: Mapping[str, Any]
 ) -> None:
-    """The trained weights in bfloat16, and what they belong to."""
+    """Write the trained weights in bfloat16, and a description of what they belong to."""
     from safetensors.torch import save_file
 
     weights = {name: weight.detach().bfloat16().contiguous() for name, weight in eyes_of(model)}
@@ -100,13 +100,13 @@ def grow(language: LanguageModel, folder: Path) -> tuple[LlavaForConditionalGene
 
 
 def _part_of(folder: Path, name: str, kind: type[T]) -> T:
-    """What the folder says of its `name`. `InputError` if that is no `kind`."""
+    """The folder's description of its `name`. `InputError` if it does not describe a `kind`."""
     try:
         return kind(**read_json(folder / ABOUT)[name])
     except (TypeError, KeyError) as error:
         raise InputError(
-            f"{folder / ABOUT}: says nothing of its {name} that vz can read; get the folder again, or teach the "
-            "language model here by init_model.trained=null"
+            f"{folder / ABOUT}: has no readable entry '{name}'; get the folder again, or teach the language model "
+            "here with init_model.trained=null"
         ) from error
 
 
@@ -114,6 +114,6 @@ def _check(folder: Path, name: str, weight: Tensor, own: Mapping[str, Tensor]) -
     if name not in own or own[name].shape != weight.shape:
         raise InputError(
             f"{folder}: its weight '{name}' does not fit this language model; use the one that it was trained on "
-            f"({read_json(folder / ABOUT).get('language_model', 'see its README')}), or teach this one by "
+            f"({read_json(folder / ABOUT).get('language_model', 'see its README')}), or teach this one with "
             "init_model.trained=null"
         )

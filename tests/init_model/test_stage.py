@@ -24,7 +24,7 @@ def test_a_recipe_that_the_tiny_model_cannot_learn_is_refused(tmp_path: Path) ->
         run(Recipe(), tmp_path / "model")
     tiny = load("tiny")
     standard = tiny.model_copy(update={"game": tiny.game.model_copy(update={"prompts": "standard"})})
-    with pytest.raises(InputError, match="prompts: compact"):
+    with pytest.raises(InputError, match="only the prompts compact"):
         run(standard, tmp_path / "model")
     assert not (tmp_path / "model").exists()
 

@@ -11,33 +11,25 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import product
 
-from stages.core.clevr.vocabulary import CHANGEABLE, COLORS, SHAPES
-from stages.core.recipe.games import GRID_CELLS
+from stages.core.clevr.vocabulary import CHANGEABLE
 from stages.init_model.lessons import Thing, View
 
 Wanted = tuple[tuple[str, str], ...]  # attributes with their values, in English order
 
-NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-SIDES = {0: "on the left", GRID_CELLS - 1: "on the right"}  # by column of the grid
-_EXIST = ("There is {}.", "I see {}.", "The picture has {}.")
-_PLACED = ("The {noun} is {where}.", "There is {a_noun} {where}.")
 BRIEF, FULL = ("color", "shape"), ("color", "material", "shape")  # attributes that name a thing
-_COUNTED = ("shape", "color", "material")
+_NAMED_BY = {BRIEF: 0.8, ("color",): 0.1, ("shape",): 0.1}  # by which attributes claims name things, and how often
+_WORDINGS = ("There is {}.", "I see {}.", "The picture has {}.")
+_MIXED, _CHANGED = 0.5, 0.3  # false claims that mix two things, and that change one attribute of a thing
 
 
 @dataclass(frozen=True)
 class Claim:
-    """That something is there, `number` of it (None: at least one), perhaps in a `column` at the side."""
+    """That a thing with certain attributes is there."""
 
     wanted: Wanted
-    number: int | None = None
-    column: int | None = None
 
     def is_true(self, view: View) -> bool:
-        found = [cell for cell, thing in enumerate(view.cells) if thing is not None and fits(thing, self.wanted)]
-        if self.number is not None:
-            return len(found) == self.number
-        return any(self.column is None or cell % GRID_CELLS == self.column for cell in found)
+        return any(fits(thing, self.wanted) for thing in view.things)
 
 
 def sentence(claim: Claim, dice: random.Random) -> str:
@@ -47,53 +39,41 @@ def sentence(claim: Claim, dice: random.Random) -> str:
 
 @cache
 def claims_by_sentence() -> dict[str, Claim]:
-    """Every sentence about one or more things that scripted players may say."""
+    """Every sentence about a thing that scripted players may say."""
     return {text: claim for claim in _all_claims() for text in _wordings(claim)}
 
 
 def true_claim(view: View, dice: random.Random) -> Claim:
-    """Mostly that a thing is there; at times on which side it stands alone, or how many there are."""
-    kind = dice.choices(("exists", "side", "count"), (0.7, 0.15, 0.15))[0]
-    thing = dice.choice(view.things)
-    alone = [
-        (column, things[0])
-        for column in SIDES
-        if len(things := [each for each in view.cells[column::GRID_CELLS] if each is not None]) == 1
-    ]
-    if kind == "side" and alone:
-        column, thing = dice.choice(alone)
-        return Claim(of(thing, BRIEF), column=column)
-    if kind == "count":
-        name = dice.choice(_COUNTED)
-        wanted = ((name, getattr(thing, name)),)
-        return Claim(wanted, number=sum(fits(each, wanted) for each in view.things))
-    return Claim(of(thing, dice.choices((BRIEF, FULL), (0.65, 0.35))[0]))
+    """That one of the things is there, mostly named by color and shape."""
+    return Claim(of(dice.choice(view.things), _some_attributes(dice)))
 
 
 def random_claim(dice: random.Random) -> Claim:
     """About no picture in particular."""
-    return Claim((("color", dice.choice(tuple(COLORS))), ("shape", dice.choice(SHAPES))))
+    return Claim(tuple((name, dice.choice(CHANGEABLE[name])) for name in _some_attributes(dice)))
 
 
 def false_claim(view: View, dice: random.Random) -> Claim:
-    """That something is there which is not, but shares a colour or a shape with what is, if there is such a thing."""
+    """That something is there which is not. Most such claims are near misses.
+
+    They name the color of one thing with the shape of another, or a thing with one attribute changed.
+    """
     for _ in range(20):
-        thing = dice.choice(view.things)
-        color = dice.choice(tuple(COLORS)) if dice.random() < 0.6 else thing.color
-        shape = thing.shape if color != thing.color and dice.random() < 0.6 else dice.choice(SHAPES)
-        claim = Claim((("color", color), ("shape", shape)))
+        chance, thing, other = dice.random(), dice.choice(view.things), dice.choice(view.things)
+        if chance < _MIXED:
+            claim = Claim((("color", thing.color), ("shape", other.shape)))
+        elif chance < _MIXED + _CHANGED:
+            name = dice.choice(BRIEF)
+            claim = Claim(of(thing._replace(**{name: dice.choice(CHANGEABLE[name])}), BRIEF))
+        else:
+            claim = random_claim(dice)
         if not claim.is_true(view):
             return claim
     return next(claim for _ in iter(int, 1) if not (claim := random_claim(dice)).is_true(view))
 
 
-def refutation(claim: Claim, view: View) -> str:
+def refutation(claim: Claim) -> str:
     """Why a false claim is false, in a few words, without a full stop."""
-    if claim.number is not None:
-        found = sum(fits(thing, claim.wanted) for thing in view.things)
-        return f"I count {_counted(claim.wanted, found)}"
-    if claim.column is not None and any(fits(thing, claim.wanted) for thing in view.things):
-        return f"the {noun(claim.wanted)} is not {SIDES[claim.column]}"
     return f"I see no {noun(claim.wanted)}"
 
 
@@ -115,29 +95,17 @@ def a(phrase: str) -> str:
 
 
 def _all_claims() -> Iterator[Claim]:
-    for names in (BRIEF, FULL):
+    for names in _NAMED_BY:
         for values in product(*(CHANGEABLE[name] for name in names)):
-            wanted = tuple(zip(names, values, strict=True))
-            yield Claim(wanted)
-            if names == BRIEF:
-                yield from (Claim(wanted, column=column) for column in SIDES)
-    for name in _COUNTED:
-        for value in CHANGEABLE[name]:
-            yield from (Claim(((name, value),), number=number) for number in range(GRID_CELLS**2 + 1))
+            yield Claim(tuple(zip(names, values, strict=True)))
+
+
+def _some_attributes(dice: random.Random) -> tuple[str, ...]:
+    return dice.choices(list(_NAMED_BY), list(_NAMED_BY.values()))[0]
 
 
 def _wordings(claim: Claim) -> Iterator[str]:
-    if claim.number is not None:
-        yield f"There {'is' if claim.number == 1 else 'are'} {_counted(claim.wanted, claim.number)}."
-    elif claim.column is not None:
-        phrase, where = noun(claim.wanted), SIDES[claim.column]
-        yield from (wording.format(noun=phrase, a_noun=a(phrase), where=where) for wording in _PLACED)
-    else:
-        yield from (wording.format(a(noun(claim.wanted))) for wording in _EXIST)
-
-
-def _counted(wanted: Wanted, number: int) -> str:
-    return f"{NUMBERS[number]} {noun(wanted)}{'' if number == 1 else 's'}"
+    return (wording.format(a(noun(claim.wanted))) for wording in _WORDINGS)
 
 
 def of(thing: Thing, attributes: Sequence[str]) -> Wanted:

@@ -44,9 +44,11 @@ from stages.init_model.plan import Lessons
 PROMPT_SET = "short"
 _TRIES = 20
 _ROWS, _COLUMNS = ("At the back", "In the middle row", "In front"), ("on the left", "in the middle", "on the right")
-_CHECKED = 4  # sentences of a `check`
+_CHECKED = 6  # sentences of a `check`
 _DESCRIBE = ("Describe the picture.", "What do you see?", "List the objects.", "What is in this picture?")
 _ASIDES = ("Nobody has named {}.", "Nobody has mentioned {} yet.", "I can name {}.")
+_ECHOES = ("I can name {} again.", "I see {} too.")  # of what was said already
+THERE, MISSING = "there", "missing"
 _SPY_ASIDES = ("I am the spy, so I name {}.", "They may see {} too.", "I hope that they see {} too.")
 
 
@@ -89,10 +91,10 @@ class English:
         return question_lesson(PROMPT_SET, view, FULL, boxed, dice)
 
     def exam_lesson(self, pair: Pair, game: ScriptedGame, rules: Game) -> Lesson:
-        view, seats = pair.original, range(1, game.spy)
-        verdict = "wrong" if game.spy in game.liars else "right"
-        said = [listing(view.things, BRIEF), *(_verdict(seat, game, view) for seat in seats)]
-        answer = " ".join([*said, f"Player {game.spy} is {verdict}"])
+        view = pair.original
+        said = [listing(view.things, BRIEF), *(_checked(seat, game, view) for seat in range(1, game.spy))]
+        until, missing, _ = _checked(game.spy, game, view).partition(MISSING)  # the first clue that gives the spy away
+        answer = " ".join([*said, until + missing]).removesuffix(".")
         return Lesson(vote_prompt(rules, game.spy, game.clues), view.picture, answer)
 
 
@@ -123,14 +125,12 @@ def where_lesson(view: View, dice: random.Random) -> Lesson:
 
 
 def check_lesson(view: View, dice: random.Random) -> Lesson:
-    """Is each sentence true? About half are."""
+    """List what is there, then look each sentence up in the list. About half are true."""
     claims = [true_claim(view, dice) if dice.random() < 0.5 else false_claim(view, dice) for _ in range(_CHECKED)]
     asked = "\n".join(f"{number}: “{sentence(claim, dice)}”" for number, claim in enumerate(claims, 1))
-    answer = [
-        f"{number}: {'Yes' if claim.is_true(view) else f'No, {refutation(claim, view)}'}."
-        for number, claim in enumerate(claims, 1)
-    ]
-    return _about(view, f"Is each sentence true of the picture?\n{asked}", "\n".join(answer))
+    found = [f"{number}: {_looked_up(claim, view)}." for number, claim in enumerate(claims, 1)]
+    answer = "\n".join([listing(view.things, BRIEF), *found])
+    return _about(view, f"Is each sentence true of the picture?\n{asked}", answer)
 
 
 def ask_lesson(view: View, dice: random.Random) -> Lesson:
@@ -138,7 +138,7 @@ def ask_lesson(view: View, dice: random.Random) -> Lesson:
     if dice.random() < 0.5:
         return attribute_lesson(view, dice)
     claim = true_claim(view, dice) if dice.random() < 0.5 else false_claim(view, dice)
-    answer = "True." if claim.is_true(view) else f"False, {refutation(claim, view)}."
+    answer = "True." if claim.is_true(view) else f"False, {refutation(claim)}."
     return _about(view, f"True or false: {sentence(claim, dice)}", answer)
 
 
@@ -161,30 +161,48 @@ def attribute_lesson(view: View, dice: random.Random) -> Lesson:
 
 
 def clue_lesson(pair: Pair, rules: Game, wanted: Lessons, dice: random.Random) -> Lesson:
-    """One turn of a scripted game: say something true of one's own picture that was not yet said."""
+    """One turn of a scripted game: list what is there, then say something true that was not yet said."""
     game = scripted_game(pair, rules, wanted, dice, _SPEECH)
     said = game.clues[: dice.randrange(len(game.clues))]
     spy = len(said) % rules.players + 1 == game.spy
     view = pair.modified if spy else pair.original
-    claim = _new_claim(view, [clue.text for clue in said], dice)
-    thought = dice.choice(_SPY_ASIDES if spy else _ASIDES).format(_topic(claim))
+    texts = [clue.text for clue in said]
+    claim, known = _new_claim(view, texts, dice), _claims_in(texts)
+    asides = _SPY_ASIDES if spy else _ECHOES if claim in known else _ASIDES
+    thought = f"{listing(view.things, BRIEF)} {dice.choice(asides).format(f'the {noun(claim.wanted)}')}"
     return Lesson(clue_prompt(rules, game.spy, said), view.picture, f"{thought} {boxed(sentence(claim, dice))}")
 
 
 def vote_lesson(pair: Pair, rules: Game, wanted: Lessons, dice: random.Random) -> Lesson:
-    """Say what is there, then of each player whether the clues fit it, then vote. Some votes are drawn at random."""
+    """List what is there, look each clue up in the list, say who is wrong, then vote. Some votes are drawn at random.
+
+    Only the vote itself is random: what stands before it is always right, so that it can be learned without noise.
+    """
     game = scripted_game(pair, rules, wanted, dice, _SPEECH)
     view, suspect = pair.original, _suspect(game, rules, wanted, dice)
-    said = [listing(view.things, BRIEF), *(_verdict(seat, game, view) for seat in range(1, rules.players + 1))]
-    answer = " ".join([*said, boxed("N/A" if suspect is None else str(suspect))])
+    said = [listing(view.things, BRIEF), *(_checked(seat, game, view) for seat in range(1, rules.players + 1))]
+    answer = " ".join([*said, _concluded(sorted(game.liars)), boxed("N/A" if suspect is None else str(suspect))])
     return Lesson(vote_prompt(rules, game.spy, game.clues), view.picture, answer)
 
 
-def _verdict(seat: int, game: ScriptedGame, view: View) -> str:
-    """Whether all that a player said is true, and if not, why."""
+def _checked(seat: int, game: ScriptedGame, view: View) -> str:
+    """`Player 2: the red cube is there, the blue sphere is missing, so player 2 is wrong.`"""
     said = [claims_by_sentence()[clue.text] for clue in game.clues if clue.player == seat]
-    wrong = [claim for claim in said if not claim.is_true(view)]
-    return f"Player {seat} is wrong: {refutation(wrong[0], view)}." if wrong else f"Player {seat} is right."
+    found = ", ".join(_looked_up(claim, view) for claim in said)
+    verdict = "wrong" if seat in game.liars else "right"
+    return f"Player {seat}: {found}, so player {seat} is {verdict}."
+
+
+def _looked_up(claim: Claim, view: View) -> str:
+    """`the red cube is there`: the claim comes before the verdict, so the model has just read what it looks up."""
+    return f"the {noun(claim.wanted)} is {THERE if claim.is_true(view) else MISSING}"
+
+
+def _concluded(liars: Sequence[int]) -> str:
+    """`So player 2 is wrong.`: the vote then only has to repeat a number."""
+    if len(liars) > 1:
+        return f"So players {', '.join(map(str, liars[:-1]))} and {liars[-1]} are wrong."
+    return f"So player {liars[0]} is wrong." if liars else "So nobody is wrong."
 
 
 def _suspect(game: ScriptedGame, rules: Game, wanted: Lessons, dice: random.Random) -> int | None:
@@ -197,7 +215,7 @@ def _suspect(game: ScriptedGame, rules: Game, wanted: Lessons, dice: random.Rand
 
 
 def _new_claim(view: View, said: Sequence[str], dice: random.Random) -> Claim:
-    known = {claims_by_sentence()[text] for text in said if text in claims_by_sentence()}
+    known = _claims_in(said)
     for _ in range(_TRIES):
         claim = true_claim(view, dice)
         if claim not in known:
@@ -205,9 +223,8 @@ def _new_claim(view: View, said: Sequence[str], dice: random.Random) -> Claim:
     return claim
 
 
-def _topic(claim: Claim) -> str:
-    """What a claim is about, for a thought: `the red cube`, `the cubes`."""
-    return f"the {noun(claim.wanted)}{'' if claim.number is None else 's'}"
+def _claims_in(said: Sequence[str]) -> set[Claim]:
+    return {claims_by_sentence()[text] for text in said if text in claims_by_sentence()}
 
 
 def _about(view: View, text: str, answer: str) -> Lesson:
