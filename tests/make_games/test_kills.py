@@ -22,7 +22,7 @@ import pytest
 
 from vzcli import REPEAT
 
-VZ = (sys.executable, "-m", "vzcli.main", "make-games")
+VZ = (sys.executable, "-m", "vzcli", "make-games")
 
 
 def start(

@@ -21,7 +21,7 @@ ENOUGH = "512m"
 class Disks:
     """Full disks."""
 
-    share, batch, few = 0.1, 1, 4
+    share, batch, few = 0.05, 1, 4
 
     def missing(self) -> str:
         return "" if can_mount() else "this machine does not let us mount small disks, which needs root"

@@ -17,7 +17,7 @@ IMPORTS = 60.0  # seconds that these may take more
 class Fuzz:
     """Inputs for the readers."""
 
-    share, batch, few = 0.25, 60, 300
+    share, batch, few = 0.35, 60, 300
 
     def missing(self) -> str:
         return ""

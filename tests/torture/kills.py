@@ -88,5 +88,5 @@ def _judge(one: Try, end: End, how: signal.Signals) -> None:
     if "<frozen site>" in end.err and "vzcli" not in end.err:
         return  # Python itself was starting; nothing of vz runs then
     one.found.judge(end, codes=codes)
-    if end.code == 130 and "interrupted; repeat the command" not in end.err:
+    if end.code == 130 and "interrupted; finished work is kept" not in end.err:
         one.found.add("unclear", f"Ctrl-C ends without a word: {end.err[-300:]!r}")

@@ -12,7 +12,7 @@ from tests.torture.kinds import Try
 class Power:
     """Power cuts at the writes of a run."""
 
-    share, batch, few = 0.1, 1, 2
+    share, batch, few = 0.08, 1, 2
 
     def __init__(self) -> None:
         self._runs: Trials | None = None  # of this lane

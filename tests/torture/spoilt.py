@@ -29,7 +29,7 @@ FOLDERS = {
 class Spoilt:
     """Spoilt files."""
 
-    share, batch, few = 0.2, 1, 50
+    share, batch, few = 0.18, 1, 50
 
     def missing(self) -> str:
         return ""

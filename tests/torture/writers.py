@@ -14,7 +14,7 @@ from tests.torture.world import LIMIT
 class Writers:
     """Two writers."""
 
-    share, batch, few = 0.05, 1, 4
+    share, batch, few = 0.04, 1, 4
 
     def missing(self) -> str:
         return ""

@@ -1,1 +1,1 @@
-"""Processes that vz starts: how they end, which signals reach them, and pools of them."""
+"""Processes that vz starts: how they end, which signals reach them, and process pools."""

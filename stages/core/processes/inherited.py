@@ -1,4 +1,4 @@
-"""What processes inherit: their end, when the parent ends, and the variables of other launchers."""
+"""What processes inherit from their parent: they end with it, and get other launchers' variables."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 PR_SET_PDEATHSIG = 1  # from linux/prctl.h
 
-# torchrun, PyTorchJob, mpirun and accelerate leave these to every program that runs under them.
+# torchrun, PyTorchJob, mpirun and accelerate set these for every program that runs under them.
 _LAUNCHER = {
     "RANK", "LOCAL_RANK", "GROUP_RANK", "ROLE_RANK", "NODE_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "GROUP_WORLD_SIZE",
     "ROLE_WORLD_SIZE", "ROLE_NAME", "MASTER_ADDR", "MASTER_PORT", "PMI_RANK", "PMI_SIZE",
@@ -22,9 +22,9 @@ _LAUNCHER_PREFIXES = (
 
 
 def end_with_parent(parent: int | None = None) -> None:
-    """Have the kernel kill this process when its parent ends, however that ends (Linux only).
+    """Have the kernel kill this process when its parent ends for any reason (Linux only).
 
-    If the parent has ended already, this process ends at once. Pass the `parent` if you know it.
+    If the parent has already ended, this process ends at once. Pass the `parent` if you know it.
     """
     if sys.platform != "linux":
         return
@@ -35,9 +35,9 @@ def end_with_parent(parent: int | None = None) -> None:
 
 
 def forget_launcher(environment: MutableMapping[str, str]) -> dict[str, str]:
-    """Remove another launcher's variables, and return them.
+    """Remove and return another launcher's variables.
 
-    vz starts its processes itself. With these variables torch and accelerate would wait for ranks that never start.
+    vz starts its own processes. With these variables, torch and accelerate would wait for ranks that never start.
     """
     names = [name for name in environment if name in _LAUNCHER or name.startswith(_LAUNCHER_PREFIXES)]
     return {name: environment.pop(name) for name in names}

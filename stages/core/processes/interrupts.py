@@ -1,7 +1,7 @@
-"""Ctrl-C reaches only the process that the user started, and no handler of a library.
+"""Ctrl-C reaches only the process that the user started, and no library's handler.
 
 A terminal sends Ctrl-C to every process of a command. Libraries install handlers, even for signals that a process
-ignores: Mitsuba's cancels the picture and returns half of it, vLLM's ends the engine. A blocked signal reaches no
+ignores: Mitsuba's cancels rendering and returns half a picture, and vLLM's ends the engine. A blocked signal reaches no
 handler, and threads and child processes inherit the block.
 """
 
@@ -28,7 +28,7 @@ def without_interrupts() -> Iterator[None]:
 
 
 def never_swallow() -> None:
-    """Repeat a Ctrl-C that Python has swallowed, as it does while a finalizer or a callback of `gc` runs."""
+    """Repeat a Ctrl-C that Python swallows, as it does while a finalizer or a `gc` callback runs."""
     report = sys.unraisablehook
 
     def hook(swallowed: sys.UnraisableHookArgs) -> None:
@@ -41,7 +41,7 @@ def never_swallow() -> None:
 
 
 def spare_polars() -> None:
-    """Make Ctrl-C wait while Python runs inside Polars, which may panic if Python code that it calls is interrupted."""
+    """Delay Ctrl-C while Python runs inside Polars, which may panic if an interrupt hits Python code that it calls."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _spare_polars)
 
@@ -58,7 +58,7 @@ def _spare_polars(number: int, frame: FrameType | None) -> None:
 
 @contextmanager
 def pythons_own() -> Iterator[None]:
-    """Python's own answer to Ctrl-C in the block: only with it, asyncio cancels its task instead of breaking off."""
+    """Use Python's own Ctrl-C handler in the block: only then does asyncio cancel its task instead of breaking off."""
     ours = signal.getsignal(signal.SIGINT) is _spare_polars
     if not ours or threading.current_thread() is not threading.main_thread():
         yield
@@ -77,33 +77,34 @@ def _interrupt_soon() -> None:
 
 
 def _interrupt_main() -> None:
-    """By a real signal, which ends a wait as well."""
+    """Send a real signal, which also ends a wait."""
     signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
 
 def answer_at_once(say: Callable[[str], None], after: float = 1.0) -> None:
-    """Have `say` tell that Ctrl-C was noticed, if the command has not ended `after` seconds later.
+    """Have `say` report a Ctrl-C if the command has not ended `after` seconds later.
 
     The main thread may compute for minutes before it can act on it.
     """
     if threading.current_thread() is not threading.main_thread() or signal.set_wakeup_fd(-1) != -1:
-        return  # only the main thread gets signals; somebody else wants to know of them
+        return  # only the main thread gets signals, and another handler may already listen for them
     reading, writing = socket.socketpair()
     writing.setblocking(False)
 
     def wait() -> None:
-        while received := reading.recv(64):
-            if signal.SIGINT in received:
-                time.sleep(after)
-                say("stopping: what runs now ends first, so that nothing is lost")
-                return
+        while signal.SIGINT not in reading.recv(64):
+            pass
+        time.sleep(after)
+        say("stopping: current work ends first, so that nothing is lost")
+        while reading.recv(64):  # later signals write here too, and Python complains if nothing reads them
+            pass
 
     threading.Thread(target=wait, name="interrupts", daemon=True).start()
     signal.set_wakeup_fd(writing.detach(), warn_on_full_buffer=False)
 
 
 def keep_ignored() -> None:
-    """Block the signals that this process ignores from its start, as after `nohup` or a script's `&`.
+    """Block the signals that this process has ignored from the start, as after `nohup` or a script's `&`.
 
     Call it before importing anything that installs handlers.
     """

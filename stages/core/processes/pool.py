@@ -18,7 +18,7 @@ from stages.core.processes.interrupts import without_interrupts
 T = TypeVar("T")
 R = TypeVar("R")
 
-_stop: Any = None  # in a worker: a shared number, not 0 once no more results are wanted
+_stop: Any = None  # in a worker: a shared number, nonzero once no more results are wanted
 
 
 def work_through(
@@ -27,10 +27,10 @@ def work_through(
     processes: int,
     on_done: Callable[[Sequence[T], Sequence[R]], None],
 ) -> None:
-    """Apply `task` to every item, in batches spread over `processes`; with one, in this process and item by item.
+    """Apply `task` to every item, in batches spread over `processes`. With one process: here, item by item.
 
-    `on_done` gets the items and results of each finished batch, in any order. The first error ends the work, as does
-    Ctrl-C: workers finish the items that they have begun.
+    `on_done` gets the items and results of each finished batch, in any order. The first error, or Ctrl-C, ends the
+    work: workers finish the items that they have begun.
     """
     if processes <= 1:
         for batch in batches:
@@ -58,7 +58,7 @@ def work_through(
 
 
 def available_cores(quota: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
-    """Cores that this process may use, within a container's `quota` if there is one."""
+    """Number of cores that this process may use, within a container's `quota` if there is one."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     try:
         most, period = quota.read_text().split()
@@ -80,6 +80,6 @@ def _work_on(task: Callable[[T], R], items: Sequence[T]) -> list[R]:
 def _start_worker(stop: Any, parent: int) -> None:
     global _stop
     _stop = stop
-    # The denoiser's package imports torch if it finds it, which costs each worker seconds and memory for nothing.
+    # The denoiser's package imports torch if it is installed, which costs each worker seconds and memory for nothing.
     sys.modules.setdefault("torch", None)  # type: ignore[arg-type]
     end_with_parent(parent)

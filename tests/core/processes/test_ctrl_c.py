@@ -58,6 +58,15 @@ answer_at_once(lambda message: print(message, flush=True), after=0.1)
 print("computing", flush=True)
 hashlib.pbkdf2_hmac("sha256", b"a", b"b", 10**9)  # no Python runs meanwhile in this thread
 """
+AGAIN = """
+import os, signal, time
+from stages.core.processes.interrupts import answer_at_once
+signal.signal(signal.SIGINT, lambda *_: None)
+answer_at_once(lambda message: print(message, flush=True), after=0.1)
+for _ in range(2):
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(0.5)
+"""
 
 
 def test_a_ctrl_c_that_python_swallows_comes_again():
@@ -89,3 +98,8 @@ def test_a_command_that_computes_tells_that_it_noticed_ctrl_c():
         busy.send_signal(signal.SIGINT)
         assert busy.stdout.readline().startswith("stopping")
         busy.kill()
+
+
+def test_a_command_that_goes_on_tells_it_once():
+    done = subprocess.run([sys.executable, "-c", AGAIN], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.count("stopping") == 1 and done.stderr == ""
