@@ -113,7 +113,7 @@ def test_killed_workers_lose_nothing_and_a_cluster_that_is_not_ours_stays(
     assert report.timings["restarts"] == 2 and report.timings["retries"] >= 2
     out, err = capfd.readouterr()
     said = [line for line in err.splitlines() if not line.startswith("playing: ")]  # once a minute
-    assert out == "" and len(said) == 2 and all("died; Ray started it again" in line for line in said)
+    assert out == "" and len(said) == 2 and all("died; Ray restarted it" in line for line in said)
     assert cluster.stdin is not None and cluster.stdout is not None
     print("still there?", file=cluster.stdin, flush=True)
     assert cluster.stdout.readline() == "1\n"

@@ -83,4 +83,4 @@ def test_a_warning_tells_of_lanes_without_games(
     recipe = fake_recipe(f"rollout.concurrent_games={block}")
     rollout.run(recipe, games, tmp_path / "out", split=None, engine=Blocks())  # 10 games
     warning = capsys.readouterr().err
-    assert ("only 1 of 2 workers have games" in warning and "5 or less would give" in warning) == idle
+    assert ("only 1 of 2 workers have games" in warning and "set it to 5 or less" in warning) == idle

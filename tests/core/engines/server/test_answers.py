@@ -178,7 +178,9 @@ def test_unwanted_ids_are_not_requested():
 def test_missing_ids_end_the_stage_if_they_are_required():
     with (
         ChatServer() as server,
-        pytest.raises(InputError, match="gives no log-probs and no prompt token ids and no token ids.*token_ids=auto"),
+        pytest.raises(
+            InputError, match="returns no log-probs and no prompt token ids and no token ids.*token_ids=auto"
+        ),
     ):
         ask(server, "rollout.server.token_ids=require")
 
@@ -254,7 +256,7 @@ def test_options_of_the_chat_template_are_sent_and_can_be_left_out():
         )
         sent = [call.body.get("chat_template_kwargs") for call in server.calls if call.path.endswith("/completions")]
     assert sent == [None, {"enable_thinking": False}, None]
-    with pytest.raises(InputError, match="'chat_template_kwargs' is decided by the recipe"):
+    with pytest.raises(InputError, match="the recipe sets 'chat_template_kwargs'"):
         fake_recipe("rollout.server.extra_body={chat_template_kwargs: {enable_thinking: false}}")
 
 

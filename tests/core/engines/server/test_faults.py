@@ -84,7 +84,7 @@ def test_the_error_after_the_last_try_says_why():
     with ChatServer(always(error(500, "CUDA out of memory"))) as server:
         with pytest.raises(
             VzError,
-            match="game number 3, turn 1, picture blank:4x3: no answer in 4 tries; the last: 500: CUDA out of memory",
+            match="game number 3, turn 1, picture blank:4x3: no answer in 4 tries; the last error: 500: CUDA out of memory",
         ) as failed:
             ask(server, "rollout.server.attempts=4")
         assert server.url in str(failed.value)
@@ -171,7 +171,7 @@ def test_a_missing_key_is_named_and_the_remedy_works(monkeypatch: pytest.MonkeyP
             ask(server)
         assert not any("authorization" in call.headers for call in server.calls)
         monkeypatch.setenv("VZ_KEYS", str(failed.value).rpartition("VZ_KEYS=")[2])
-        with pytest.raises(InputError, match="put it into the environment variable MY_KEY"):
+        with pytest.raises(InputError, match="put it in the environment variable MY_KEY"):
             ask(server)
         monkeypatch.setenv("MY_KEY", KEY)
         ask(server)
@@ -221,7 +221,7 @@ def test_a_redirect_carries_no_key_away(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_a_key_with_invalid_characters_is_refused_without_showing_it(monkeypatch: pytest.MonkeyPatch):
-    with ChatServer() as server, pytest.raises(InputError, match="MY_KEY holds characters that no key has"):
+    with ChatServer() as server, pytest.raises(InputError, match="MY_KEY contains characters that no key has"):
         allow(monkeypatch, server, "sk-…")
         ask(server)
 
@@ -245,7 +245,7 @@ def test_a_servers_message_is_extracted_and_shortened():
     assert words('{"message": "c"}') == "c"
     assert words('{"detail": "Not Found"}') == "Not Found"
     assert words("<html>" + "x" * 2000) == "<html>" + "x" * 494
-    assert words("") == "without a word"
+    assert words("") == "no message"
 
 
 def test_the_number_of_requests_at_once_is_limited():

@@ -167,7 +167,7 @@ def test_the_tally_counts_local_and_served_policies(tmp_path: Path):
         places = {"current": games, "base": f"{server.url}#played"}
         rollout.run(recipe, games, tmp_path / "out", split=None, models=places, engine=engine)
         assert engine.tally.completions == 4 * 5
-        with pytest.raises(InputError, match="wants the policy 'nobody'"):
+        with pytest.raises(InputError, match="needs the policy 'nobody'"):
             engine.version("nobody")
         engine.load("base", games, "v2")  # weights take the place of a server
         assert engine.version("base") == "v2"
@@ -181,7 +181,7 @@ def test_an_address_is_not_loaded_as_weights(tmp_path: Path):
         place = f"{server.url}#played"
         out = rollout.run(recipe, games, tmp_path / "out", split=None, models={"current": place}).out
         assert len(tables.read_parts(out, tables.ROLLOUTS)) == 10
-        with pytest.raises(InputError, match="is the address of a server, but weights are needed"):
+        with pytest.raises(InputError, match="is a server's address, but weights are needed"):
             from stages.core.vlm import load_model
 
             load_model(place, recipe.model)

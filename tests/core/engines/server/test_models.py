@@ -85,9 +85,7 @@ def test_one_model_cannot_play_two_policies():
     with ChatServer() as server, engine_for(server) as engine:
         engine.run(engine.generate(request()))
         engine.load("current", "runs/demo/round-0001/checkpoint", "v2")
-        with pytest.raises(
-            InputError, match="a server keeps the weights that it has.*rollout.engine vllm or transformers"
-        ):
+        with pytest.raises(InputError, match="a server keeps its weights.*rollout.engine vllm or transformers"):
             engine.run(engine.generate(request()))
         engine.load("current", f"{server.url}#played", "v3")  # the user named it
         engine.run(engine.generate(request()))
@@ -104,5 +102,5 @@ def test_the_list_is_asked_for_once():
 def test_a_policy_that_was_not_loaded_is_named():
     with ChatServer() as server, engine_for(server) as engine:
         engine.unload("current")
-        with pytest.raises(InputError, match="wants the policy 'current'"):
+        with pytest.raises(InputError, match="needs the policy 'current'"):
             engine.run(engine.generate(request()))

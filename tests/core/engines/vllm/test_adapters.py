@@ -11,7 +11,7 @@ import torch
 from stages.core.errors import InputError
 from stages.core.folder.files import read_json, write_json
 from stages.core.recipe import Recipe, load
-from tests.core.engines.vllm.world import VLLM, Asker, recomputed
+from tests.core.engines.vllm.world import VLLM, Asker, assert_same_answer, recomputed
 
 pytestmark = pytest.mark.vllm
 
@@ -56,8 +56,8 @@ def test_base_and_adapters_answer_together(lora_recipe: Recipe, model: Path, ada
             expected = recomputed(places[request.policy], lora_recipe, request, completion)
             assert torch.tensor(completion.logprobs) == pytest.approx(expected, abs=1e-3)
         engine.load("current", adapters[1], "moved")
-        again = asker.ask([asker.request(1), asker.request(1, policy="opponent")])
-        assert again[0] == again[1]
+        (moved,), (opponent,) = asker.ask([asker.request(1), asker.request(1, policy="opponent")])
+        assert_same_answer(moved, opponent)
 
 
 @pytest.mark.parametrize(
@@ -83,5 +83,5 @@ def test_an_engine_is_not_started_for_adapters_of_experts_on_a_cpu(model: Path, 
 
     lora = lora_recipe.model.lora.model_copy(update={"target_parameters": ["mlp.experts.down_proj"]})
     recipe = lora_recipe.model_copy(update={"model": lora_recipe.model.model_copy(update={"lora": lora})})
-    with pytest.raises(InputError, match="fused experts .* on GPUs only; set rollout.engine=transformers"):
+    with pytest.raises(InputError, match="fused experts .* only on GPUs; set rollout.engine=transformers"):
         argument_values(recipe, Weights(str(model), "v"), gpus=0)

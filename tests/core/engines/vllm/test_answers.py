@@ -12,7 +12,7 @@ import torch
 from stages.core import vlm
 from stages.core.errors import InputError
 from stages.core.recipe import Recipe
-from tests.core.engines.vllm.world import ONE_ENGINE, Asker, build_model, recomputed
+from tests.core.engines.vllm.world import ONE_ENGINE, Asker, assert_same_answer, build_model, recomputed
 
 pytestmark = [pytest.mark.vllm, ONE_ENGINE]
 
@@ -113,7 +113,7 @@ def test_a_prompt_beyond_the_limit_is_an_error(asker: Asker):
 
 def test_new_weights_replace_the_old_in_place_with_all_caches(asker: Asker, model: Path, other_model: Path):
     request = asker.request(0)
-    before = asker.ask([request])
+    ((before,),) = asker.ask([request])
     asker.engine.load("current", other_model, "v2")
     try:
         ((completion,),) = asker.ask([request])
@@ -123,7 +123,8 @@ def test_new_weights_replace_the_old_in_place_with_all_caches(asker: Asker, mode
         assert (old - expected).abs().max() > 1e-2
     finally:
         asker.engine.load("current", model, "v1")
-    assert asker.ask([request]) == before
+    ((after,),) = asker.ask([request])
+    assert_same_answer(after, before)
 
 
 def test_tied_embeddings_are_reloaded(vllm_recipe: Recipe, pictures: Path, tmp_path: Path):
@@ -142,7 +143,8 @@ def test_tied_embeddings_are_reloaded(vllm_recipe: Recipe, pictures: Path, tmp_p
 
 def test_two_policies_with_different_weights_need_weights_at_once(asker: Asker, model: Path, other_model: Path):
     asker.engine.load("base", model, "v1")
-    assert asker.ask([asker.request(0, policy="base")]) == asker.ask([asker.request(0)])  # shared: equal weights
+    ((base,),), ((current,),) = asker.ask([asker.request(0, policy="base")]), asker.ask([asker.request(0)])
+    assert_same_answer(base, current)  # shared: equal weights
     asker.engine.load("opponent", other_model, "v2")
     with pytest.raises(InputError, match="weights_at_once"):
         asker.ask([asker.request(0)])

@@ -57,7 +57,7 @@ def what_was_said(folder: Path) -> pl.DataFrame:
 def command(games: Path, out: Path, settings: list[str]) -> list[str]:
     options = [part for setting in settings for part in ("--set", setting)]
     arguments = ["rollout", str(games), "--out", str(out), "--split", "all", "--recipe", "tiny", *options]
-    return [sys.executable, "-m", "vzcli.main", *arguments]
+    return [sys.executable, "-m", "vzcli", *arguments]
 
 
 def engines_of(pid: int) -> list[int]:
@@ -112,7 +112,7 @@ def test_a_killed_engine_is_started_again_and_a_second_death_keeps_the_finished_
     with pytest.raises((VzError, ExceptionGroup)) as failed, Killing(recipe) as engine:
         rollout.run(recipe, games, tmp_path / "out", split=None, engine=engine)
     assert "died a second time" in str(failed.getrepr())
-    assert restarts == [0, 1] and "started again" in capfd.readouterr().err
+    assert restarts == [0, 1] and "is restarting" in capfd.readouterr().err
     report = rollout.run(recipe, games, tmp_path / "out", split=None, engine=asker.engine)
     # Eight games are in play at once, so most of these were finished after the first death.
     assert report.counts["finished_before"] >= 50 - 8
@@ -132,7 +132,7 @@ def test_an_engine_that_died_while_idle_still_takes_new_weights(
         recomputed(other_model, vllm_recipe, request, completion), abs=1e-4
     )
     assert [[completion]] != before and asker.engine.tally.restarts == 1
-    assert "died and is started again" in capfd.readouterr().err
+    assert "died and is restarting" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
