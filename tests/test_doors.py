@@ -93,9 +93,15 @@ def test_the_page_on_rewards_lists_the_columns(tmp_path: Path):
     [
         ("return seats", "returned no column 'reward'"),
         ("return None", "returned a NoneType, not a Polars DataFrame"),
-        ("return seats.head(3).with_columns(reward=0.0)", "returned 3 rows for 8"),
-        ("return seats.reverse().with_columns(reward=0.0)", r"returned the rows in another order \(game_id, seat\)"),
-        ("return seats.select(reward=pl.lit(1.0).repeat_by(1).explode())", "returned no column 'game_id'|rows for 8"),
+        ("return seats.head(3).with_columns(reward=0.0)", "returned 3 rows instead of 8"),
+        (
+            "return seats.reverse().with_columns(reward=0.0)",
+            r"returned the rows in a different order \(game_id, seat\)",
+        ),
+        (
+            "return seats.select(reward=pl.lit(1.0).repeat_by(1).explode())",
+            "returned no column 'game_id'|rows instead of 8",
+        ),
         ("return seats.with_columns(reward=pl.lit('high'))", "returned a column 'reward' of type String, not numbers"),
         (
             "return seats.with_columns(reward=pl.when(pl.col('seat') > 1).then(1.0))",
@@ -207,7 +213,7 @@ def test_a_fault_of_an_engine_while_it_plays_names_its_file(tmp_path: Path, body
 
 
 def test_a_missing_engine_is_named_with_its_whole_key(tmp_path: Path):
-    with pytest.raises(InputError, match=r"rollout\.engine: there is no file .*mine\.py"):
+    with pytest.raises(InputError, match=r"rollout\.engine: no such file: .*mine\.py"):
         fake_recipe(f"rollout.engine={tmp_path}/mine.py").settings("rollout")
 
 
@@ -235,7 +241,7 @@ def test_the_page_on_prompts(games: Path, tmp_path: Path):
             "{{ image }} {{ ''.__class__.__mro__ }}",
             r"clue.j2: access to attribute '__class__' of 'str' object is unsafe",
         ),
-        ("no picture", "each template must hold {{ image }} exactly once"),
+        ("no picture", "each template must contain {{ image }} exactly once"),
     ],
 )
 def test_a_wrong_template_is_one_clear_error(games: Path, tmp_path: Path, template: str, message: str):

@@ -1,4 +1,4 @@
-"""The `vz` command: one file a subcommand; each parses, calls one stage and prints."""
+"""The `vz` command. Each subcommand has one file: it parses the options, calls one stage and prints the result."""
 
 INTERRUPTED = 130  # exit code
-REPEAT = "interrupted; repeat the command to continue from what is finished"
+REPEAT = "interrupted; finished work is kept: repeat the command to continue"

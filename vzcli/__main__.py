@@ -1,4 +1,4 @@
-"""What runs first. While vz is being imported, Ctrl-C ends it at once, without a traceback."""
+"""The entry point. Ctrl-C ends vz without a traceback, even while vz is still being imported."""
 
 from __future__ import annotations
 
@@ -10,15 +10,18 @@ from vzcli import INTERRUPTED, REPEAT
 
 
 def main() -> None:
-    """Run `vz`; exit codes are those of `vzcli.main`."""
-    answers = signal.getsignal(signal.SIGINT) is signal.default_int_handler  # not under nohup
-    if answers:
+    """Run `vz`. See `vzcli.main` for the exit codes."""
+    handles = signal.getsignal(signal.SIGINT) is signal.default_int_handler  # not under nohup
+    if handles:
         signal.signal(signal.SIGINT, _end)
     from vzcli.main import main as run
 
-    if answers:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-    run()
+    try:
+        if handles:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        run()
+    except KeyboardInterrupt:  # before `run` handles it, or after
+        _end()
 
 
 def _end(*_: Any) -> None:

@@ -17,29 +17,33 @@ if TYPE_CHECKING:
 
 def command(
     model: Annotated[
-        str, typer.Argument(help="A checkpoint, a run, a name on the hub, or the address of a server.", metavar="MODEL")
+        str, typer.Argument(help="A checkpoint, a run, a hub name, or the address of a server.", metavar="MODEL")
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="The folder to write.")] = Path("benchmark"),
     base: Annotated[
-        str | None, typer.Option("--base", help="The model to compare with. By default the one it was trained from.")
+        str | None,
+        typer.Option("--base", help="The model to compare with (default: the one that MODEL was trained from)."),
     ] = None,
     suite: Annotated[
         list[str] | None,
         typer.Option(
             "--suite",
-            help="paper, reasoning, charts, vision, quick, or a task of lmms-eval (benchmark.suite). May be repeated.",
+            help="A suite (paper, reasoning, charts, vision, quick) or an lmms-eval task (recipe: benchmark.suite). "
+            "May be repeated.",
             show_default=False,
         ),
     ] = None,
     tasks_folder: Annotated[
         Path | None,
-        typer.Option("--tasks-folder", help="Your own tasks in lmms-eval's format (benchmark.tasks_folder)."),
+        typer.Option(
+            "--tasks-folder", help="A folder of your own tasks in lmms-eval's format (recipe: benchmark.tasks_folder)."
+        ),
     ] = None,
     number: Annotated[
-        int | None, typer.Option("--number", "-n", help="Questions of each task, from its first on; default: all.")
+        int | None, typer.Option("--number", "-n", help="Ask only the first N questions of each task (default: all).")
     ] = None,
     cache: Annotated[
-        Path | None, typer.Option("--cache", help="Where answers are kept; default: ~/.cache/vz/benchmark.")
+        Path | None, typer.Option("--cache", help="The folder that keeps answers (default: ~/.cache/vz/benchmark).")
     ] = None,
     recipe: opt.RecipeName = "tiny",
     overrides: opt.Overrides = None,
@@ -48,7 +52,7 @@ def command(
     as_json: opt.AsJson = False,
     dry_run: opt.DryRun = False,
 ) -> None:
-    """Run published benchmarks with lmms-eval: a model and its base on the same questions, with the difference."""
+    """Run published benchmarks with lmms-eval. Compares a model with its base on the same questions."""
     from stages import benchmark
 
     given = list(overrides or [])
@@ -69,7 +73,7 @@ def command(
 
 
 def _show(report: Report, screen: Console) -> None:
-    """A line for each task. Scores are × 100."""
+    """Print a line for each task. Scores are × 100."""
     from rich.table import Table
 
     from stages.core.pages.results import BENCHMARK_COLUMNS, benchmark_rows, benchmark_verdict

@@ -1,4 +1,4 @@
-"""What the shell offers for the values of options (`vz --install-completion`)."""
+"""Shell completion for the values of options (`vz --install-completion`)."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 
 def recipes(incomplete: str) -> list[str]:
-    """Recipes that come with vz. Where none fits, the shell offers files."""
+    """Recipes that come with vz. If none matches, the shell offers files."""
     from stages.core.recipe import known_recipes
 
     return [name for name in known_recipes() if name.startswith(incomplete)]
 
 
 def settings(incomplete: str) -> Iterator[tuple[str, str]]:
-    """The recipe's fields, with what they mean."""
+    """The recipe's fields and their meanings."""
     from stages.core.recipe import Recipe
 
     for field in Recipe().described():

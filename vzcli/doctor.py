@@ -30,14 +30,15 @@ def command(
         str | None, typer.Option("--gpu", help="Estimate the recipe for this card: H100, A100 80GB, RTX 4090, …")
     ] = None,
     gpu_memory: Annotated[
-        float | None, typer.Option("--gpu-memory", help="Estimate the recipe for GPUs with so many GB.", min=1)
+        float | None, typer.Option("--gpu-memory", help="Estimate the recipe for GPUs with this many GB.", min=1)
     ] = None,
-    gpus: Annotated[int | None, typer.Option("--gpus", help="Estimate the recipe for so many GPUs.", min=1)] = None,
+    gpus: Annotated[int | None, typer.Option("--gpus", help="Estimate the recipe for this many GPUs.", min=1)] = None,
 ) -> None:
-    """Check versions, GPUs, memory and extras, with a remedy for each failure. Exit code 1 if a check fails.
+    """Check versions, GPUs, memory and extras, and name a remedy for each failure. Exit code 1 if a check fails.
 
-    With --recipe, also check what its model needs, and estimate memory and time. This reads configuration and processor
-    files, not weights. With --gpu, --gpu-memory or --gpus, estimate both for another machine, and check nothing here.
+    With --recipe, also check what its model needs, and estimate memory and time.
+    This reads configuration and processor files, not weights.
+    With --gpu, --gpu-memory or --gpus, estimate both for another machine without checking this one.
     """
     from stages.doctor import examine
 
@@ -62,7 +63,7 @@ def command(
 def _estimate(
     recipe: Recipe, elsewhere: bool, gpu: str | None, gpu_memory: float | None, gpus: int | None
 ) -> tuple[Forecast | None, list[Finding]]:
-    """The recipe's estimate, and whether it fits."""
+    """The recipe's estimate, and a finding unless it fits with room to spare."""
     from stages import train
     from stages.core.errors import InputError
     from stages.core.estimate.machine import described
@@ -98,7 +99,7 @@ def _of_recipe(recipe: Recipe) -> list[Finding]:
 
 
 def _print(findings: list[Finding], found: Forecast | None) -> None:
-    """The findings, and the estimate."""
+    """Print the findings and the estimate."""
     from rich.table import Table
     from rich.text import Text
 

@@ -1,4 +1,4 @@
-"""How an estimate of memory and time is printed."""
+"""Prints estimates of memory and time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CAVEAT = "an estimate; docs/stages/doctor.md says what it counts"
 
 
 def shown_estimate(estimate: Callable[[], Forecast]) -> tuple[Forecast | None, dict[str, Any]]:
-    """The estimate as plain data. A plan is shown all the same if there is none, with the reason."""
+    """The estimate, and its form as plain data. Without an estimate, the plain data has the reason."""
     from stages.core.errors import InputError
 
     try:
@@ -26,7 +26,7 @@ def shown_estimate(estimate: Callable[[], Forecast]) -> tuple[Forecast | None, d
 
 
 def print_estimate(found: Forecast) -> None:
-    """Gigabytes of each part at the peak, while playing and while training, and the time of a round and of the run."""
+    """Print the peak memory of each part, when playing and when training, and the time of a round and of the run."""
     from rich.table import Table
 
     body, playing = found.as_dict(), found.playing.memory.terms if found.playing else {}

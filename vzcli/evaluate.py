@@ -20,19 +20,25 @@ if TYPE_CHECKING:
 def command(
     games: Annotated[Path, typer.Argument(help="The games folder, made by vz make-games.")] = Path("games"),
     out: Annotated[Path, typer.Option("--out", "-o", help="The folder to write.")] = Path("evaluation"),
-    model: Annotated[str | None, typer.Option("--model", "-m", help="The policy to evaluate (model.path).")] = None,
-    opponent: Annotated[
-        str | None, typer.Option("--opponent", help="The policy it plays against (evaluate.opponent).")
+    model: Annotated[
+        str | None, typer.Option("--model", "-m", help="The policy to evaluate (recipe: model.path).")
     ] = None,
-    judge: Annotated[str | None, typer.Option("--judge", help="A model that judges clues (evaluate.judge).")] = None,
+    opponent: Annotated[
+        str | None, typer.Option("--opponent", help="The policy it plays against (recipe: evaluate.opponent).")
+    ] = None,
+    judge: Annotated[
+        str | None, typer.Option("--judge", help="A model that judges clues (recipe: evaluate.judge).")
+    ] = None,
     transcripts: Annotated[
         Path | None,
         typer.Option(
-            "--transcripts", help="Rollouts on which both policies vote, instead of new games of the opponent."
+            "--transcripts", help="Let both policies vote on these rollouts, instead of on new games of the opponent."
         ),
     ] = None,
-    split: Annotated[str | None, typer.Option("--split", help="Pairs to play: test, dev or train.")] = None,
-    number: Annotated[int | None, typer.Option("--number", "-n", help="Games in all (evaluate.games).")] = None,
+    split: Annotated[str | None, typer.Option("--split", help="The pairs to play: test, dev or train.")] = None,
+    number: Annotated[
+        int | None, typer.Option("--number", "-n", help="Total number of games (recipe: evaluate.games).")
+    ] = None,
     cross_play: Annotated[
         Path | None,
         typer.Option(
@@ -46,7 +52,7 @@ def command(
     as_json: opt.AsJson = False,
     dry_run: opt.DryRun = False,
 ) -> None:
-    """Evaluate a policy on held-out pictures: win rate against another, vote accuracy, truth of clues, questions."""
+    """Evaluate a policy on held-out pictures: win rate, vote accuracy, truth of clues, and answers to questions."""
     from stages import evaluate
     from stages.core.errors import InputError
 
@@ -89,7 +95,7 @@ def _policies(recipe: Recipe, model: str | None, opponent: str | None) -> dict[s
 
 
 def _show(report: Report, screen: Console) -> None:
-    """A line for each figure, with its interval."""
+    """Print a line for each figure, with its interval."""
     from stages.core.pages.results import evaluation_verdict
 
     if "civilians_win" in report.counts:

@@ -19,32 +19,33 @@ Format = Literal["hf-dataset", "model"]
 
 def command(
     source: Annotated[
-        str, typer.Argument(help="A games folder; or, with --to model, a checkpoint, a run, or a name on the hub.")
+        str, typer.Argument(help="A games folder. With --to model: a checkpoint, a run, or a hub name.")
     ] = "games",
     out: Annotated[Path, typer.Option("--out", "-o", help="The folder to write.")] = Path("export"),
     to: Annotated[
         Format,
         typer.Option(
             "--to",
-            help="The format. hf-dataset: Parquet with embedded pictures. model: a model folder, adapter merged. "
-            "Both with a card.",
+            help="The format. hf-dataset: Parquet files with the pictures inside. model: a model folder, with an "
+            "adapter merged into its base. Both come with a card.",
         ),
     ] = "hf-dataset",
     license: Annotated[
         str | None,
         typer.Option(
             "--license",
-            help="The license for the card, by its identifier on the hub: cc-by-4.0, mit, … (of a model: the base's).",
+            help="The license for the card, by its identifier on the hub: cc-by-4.0, mit, … (default for a model: the "
+            "base's).",
         ),
     ] = None,
     base: Annotated[
-        str | None, typer.Option("--base", help="The base of an adapter, if it is not where the adapter says.")
+        str | None, typer.Option("--base", help="The adapter's base, if it is not where the adapter says.")
     ] = None,
     results: Annotated[
         list[Path] | None,
         typer.Option(
             "--results",
-            help="Output of vz evaluate or vz benchmark to show in the model's card. May be repeated.",
+            help="Output of vz evaluate or vz benchmark to show on the model's card. May be repeated.",
             show_default=False,
         ),
     ] = None,
@@ -65,9 +66,9 @@ def command(
     from stages.export.hub import push as upload
 
     if to == "hf-dataset" and (base or results):
-        raise InputError("--base and --results belong to a model; add --to model")
+        raise InputError("--base and --results need --to model: a data set has neither")
     if public and push is None:
-        raise InputError("--public belongs to --push; name the repository with --push OWNER/NAME")
+        raise InputError("--public needs --push: name the repository with --push OWNER/NAME")
     if dry_run:
         _plan(source, out, to, license, base, results or [], push, as_json)
         return
@@ -98,7 +99,7 @@ def _plan(
     push: str | None,
     as_json: bool,
 ) -> None:
-    """What would be read, written and uploaded; of a model every file with its size in bytes."""
+    """Print what would be read, written and uploaded. For a model, list every file with its size in bytes."""
     from stages.export.model import CARD, find_source
 
     settings = {"to": to, "license": license, "push": push}

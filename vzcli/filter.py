@@ -21,7 +21,7 @@ def command(
     as_json: opt.AsJson = False,
     dry_run: opt.DryRun = False,
 ) -> None:
-    """Choose the rows that train, and list the others with the reason."""
+    """Choose the rows to train on, and list the others with the reason."""
     from stages import filter as stage
 
     loaded = opt.load_recipe(recipe, overrides, None)

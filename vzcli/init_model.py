@@ -26,7 +26,7 @@ def command(
             "--language-model",
             "-l",
             help="Give this language model eyes: a folder, a hub name, a GGUF file, or a wheel or installed package "
-            "that holds one (init_model.language_model).",
+            "that contains one (recipe: init_model.language_model).",
         ),
     ] = None,
     recipe: Annotated[

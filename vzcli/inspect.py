@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 ROWS = 20  # of a table, by default
 
-Folder = Annotated[Path, typer.Argument(help="Any folder: an output of vz, a round, or one that holds outputs.")]
+Folder = Annotated[Path, typer.Argument(help="An output of vz, a round, or a folder that contains outputs.")]
 Game = Annotated[
     str | None, typer.Option("--game", "-g", help="Show the transcript of one game, by its id or its number (from 1).")
 ]
@@ -57,7 +57,7 @@ def command(
 
 
 def print_here() -> None:
-    """The outputs in the current folder, and what to run next."""
+    """Print the outputs in the current folder, and what to run next."""
     from stages.inspect.overview import overview
 
     print_view(overview(Path(), ROWS), as_json=False)
@@ -110,7 +110,7 @@ def _view(folder: Path, game: str | None, turn: int | None, sample: int, limit: 
 
 
 def print_view(view: View, as_json: bool) -> None:
-    """As JSON, or as text."""
+    """Print the view as JSON or as text."""
     from rich.table import Table
     from rich.text import Text
 
@@ -132,5 +132,5 @@ def print_view(view: View, as_json: bool) -> None:
             screen.print(f" … and {view.more[name]} more (--limit)", style="dim")
     if view.next:
         screen.print("\nnext", style="bold")
-        for command, purpose in view.next.items():  # each on one line of its own, ready to be copied
+        for command, purpose in view.next.items():  # each on its own line, ready to copy
             screen.print(Text(f"  {command}  ").append(f"# {purpose}", style="dim"), soft_wrap=True)

@@ -16,7 +16,7 @@ from vzcli import options as opt
 if TYPE_CHECKING:
     from stages.core.folder.artifact import Report
 
-# The columns of the printed table, and the figure of a round in each. "spy found" is a share of games.
+# The columns of the printed table, and the figure that each one shows. "spy found" is a share of games.
 COLUMNS = {
     "round": "iteration", "phase": "phase", "spy found": "acc", "N/A": "na", "vote accuracy": "vote_accuracy",
     "spy reward": "reward_spy", "civilian reward": "reward_civilian", "vote reward": "reward_decision",
@@ -26,7 +26,7 @@ COLUMNS = {
 
 def command(
     rounds: Annotated[
-        int | None, typer.Option("--rounds", "-n", help="Number of rounds in all (recipe: iterate.rounds).")
+        int | None, typer.Option("--rounds", "-n", help="Total number of rounds (recipe: iterate.rounds).")
     ] = None,
     out: Annotated[
         Path | None,
@@ -34,7 +34,7 @@ def command(
     ] = None,
     games: Annotated[
         Path | None,
-        typer.Option("--games", help="A games folder made by vz make-games. By default the run makes its own."),
+        typer.Option("--games", help="A games folder, made by vz make-games. By default, the run makes its own games."),
     ] = None,
     model: Annotated[
         str | None, typer.Option("--model", "-m", help="The policy to start from (recipe: model.path).")
@@ -44,7 +44,7 @@ def command(
     seed: opt.Seed = None,
     overwrite: opt.Overwrite = False,
     new_prompts: Annotated[
-        bool, typer.Option("--new-prompts", help="Continue although the prompts were edited since the run began.")
+        bool, typer.Option("--new-prompts", help="Continue even though the prompts have changed since the run began.")
     ] = False,
     as_json: opt.AsJson = False,
     dry_run: opt.DryRun = False,
@@ -56,7 +56,7 @@ def command(
     given = {"iterate.rounds": rounds, "model.path": model}
     extra = [f"{key}={value}" for key, value in given.items() if value is not None]
     loaded = opt.load_recipe(recipe, [*(overrides or []), *extra], seed, games)
-    shown: list[str] = []  # warnings of the preflight, which the end need not repeat
+    shown: list[str] = []  # warnings of the preflight, which the final report need not repeat
 
     def on_preflight(found: Report) -> None:
         opt.print_preflight(found, loaded)
@@ -90,7 +90,7 @@ def command(
 
 
 class _RoundTable:
-    """Prints a header, a line for each round, and after the first round how long the others will take."""
+    """Prints a header, a line for each round and, after the first round, how long the others will take."""
 
     def __init__(self, rounds: int, folder: Path) -> None:
         self._rounds, self._folder, self._printed = rounds, folder, 0
@@ -105,13 +105,13 @@ class _RoundTable:
         self._printed += 1
 
     def _print_forecast(self, number: int, steps: dict[str, float]) -> None:
-        """On stderr, because it is not a row of the table."""
+        """Print it on stderr, because it is not a row of the table."""
         took, left = sum(steps.values()), self._rounds - number
         if left:
             slowest = ", ".join(f"{step} {seconds:.0f} s" for step, seconds in steps.items() if seconds >= took / 10)
             total = timedelta(seconds=round(left * took))
             say(f"round {number} took {took:.0f} s ({slowest}); the other {left} should take {total}, plus evaluations")
-            say(f"vz view {self._folder} shows the run in your browser while it goes on")
+            say(f"vz view {self._folder} shows the run in your browser while it runs")
 
 
 def _print_row(cells: Iterable[str]) -> None:

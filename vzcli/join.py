@@ -10,7 +10,7 @@ import typer
 def command(
     address: Annotated[str, typer.Argument(help="The run's train.address, such as node0:29500.")],
 ) -> None:
-    """Train on this machine, too, for a run whose vz train or vz iterate runs on another one. Ends with that run."""
+    """Join a run of vz train or vz iterate on another machine, and train for it on this one. Ends with that run."""
     from stages.train.join import join
 
     join(address)

@@ -1,4 +1,4 @@
-"""The `vz` command itself: its subcommands, and how failures end."""
+"""The `vz` command: its subcommands and exit codes."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from vzcli import (
     train,
     view,
 )
-from vzcli.failures import explained
+from vzcli.failures import explained, is_interrupt
 from vzcli.pipes import outlive_readers
 
 app = typer.Typer(
@@ -44,7 +44,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-# Newer releases of typer carry a copy of click, older ones import it; this is the class of either.
+# Newer releases of typer bundle a copy of click, older ones import it. This finds the class in both.
 UsageError: type[Any] = typer.BadParameter.__bases__[0]
 
 COMMANDS: dict[str, Callable[..., None]] = {
@@ -86,7 +86,7 @@ def _options(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """Without a subcommand: the outputs in the current folder, and what to run next."""
+    """Without a subcommand, show the outputs in the current folder and what to run next."""
     if context.invoked_subcommand is None:
         inspect.print_here()
 
@@ -95,7 +95,7 @@ def main() -> None:
     """Run `vz`. Exit codes: 0 done, 1 failed, 2 bad input or usage, 130 interrupted."""
     from stages.core.processes.inherited import forget_launcher
 
-    forget_launcher(os.environ)  # vz starts its processes itself, those that train and those that play
+    forget_launcher(os.environ)  # vz itself starts the processes that train and play
     os.environ["PYTHONSAFEPATH"] = "1"  # and none of them imports modules from the current folder
     keep_ignored()
     streams.make_usable()
@@ -115,25 +115,21 @@ def main() -> None:
         code = error.exit_code
     except (typer.Abort, KeyboardInterrupt):
         code = INTERRUPTED
-    except SystemExit as end:  # newer releases of typer end so by themselves when interrupted
+    except SystemExit as end:  # how newer releases of typer end when interrupted
         code = end.code
-    except BaseException as error:  # a panic of Polars is no Exception
+    except BaseException as error:  # a panic in Polars is not an Exception
         if debug:
             raise
-        code = _say(*explained(error, sys.argv[1:]))
+        code = INTERRUPTED if is_interrupt(error) else _say(*explained(error, sys.argv[1:]))
     if isinstance(code, str):  # a library gave up, and said why
         code = _say(code, 1)
     if code == INTERRUPTED:
         _say(REPEAT, INTERRUPTED)
     if problem := streams.flushed():
-        code = _say(f"standard output: {problem.strerror}; print to another place", 1)
+        code = _say(f"standard output: {problem.strerror}; redirect it elsewhere", 1)
     sys.exit(code if isinstance(code, int) else 0)
 
 
 def _say(message: str, code: int) -> int:
     say_briefly(f"vz: {message}")
     return code
-
-
-if __name__ == "__main__":
-    main()

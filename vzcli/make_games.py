@@ -23,7 +23,7 @@ def command(
         str | None,
         typer.Option(
             "--from",
-            help="Ready pictures: a folder, a table (CSV, JSON, Parquet), a saved data set, or hf:OWNER/NAME.",
+            help="Ready-made pictures: a folder, a table (CSV, JSON, Parquet), a saved data set, or hf:OWNER/NAME.",
         ),
     ] = None,
     pairs: Annotated[int | None, typer.Option("--pairs", "-n", help="Number of pairs (recipe: games.pairs).")] = None,

@@ -1,4 +1,4 @@
-"""Options that the subcommands share, and how a report or a plan is printed."""
+"""Options that the subcommands share, and functions that print reports and plans."""
 
 from __future__ import annotations
 
@@ -36,22 +36,22 @@ Overrides = Annotated[
     list[str] | None,
     typer.Option(
         "--set",
-        help="Set a value: section.key=value. May be repeated.",
+        help="Set a recipe field: section.key=value. May be repeated.",
         show_default=False,
         autocompletion=completion.settings,
     ),
 ]
 Seed = Annotated[
-    int | None, typer.Option("--seed", help="Seed of all random draws (recipe: seed).", show_default=False)
+    int | None, typer.Option("--seed", help="Seed for all random draws (recipe: seed).", show_default=False)
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace output made from different inputs or settings.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the report as one JSON object on stdout.")]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Show the resolved recipe and what would be read and written, then exit.")
 ]
-Phase = Annotated[Literal["clue", "decision", "both"], typer.Option("--phase", help="What trains in this round.")]
+Phase = Annotated[Literal["clue", "decision", "both"], typer.Option("--phase", help="The phase that trains.")]
 
-# Usual terms for figures whose keys are less clear. `--json` prints the keys.
+# Clearer names for some figures. `--json` prints the keys.
 LABELS = {
     "acc": "spy found", "na": "N/A", "na_votes": "N/A votes", "votes_right": "vote accuracy",
     "reward_spy": "spy reward", "reward_civilian": "civilian reward", "reward_decision": "vote reward",
@@ -62,7 +62,7 @@ Show = Callable[["Report", "Console"], None]
 
 
 def load_recipe(name: str, overrides: list[str] | None, seed: int | None, games: Path | None = None) -> Recipe:
-    """The recipe with `--set` and `--seed` applied. Rules that it leaves open are those of the folder `games`."""
+    """The recipe with `--set` and `--seed` applied. Rules that it leaves open come from the folder `games`."""
     from stages.core.recipe.load import load, rules_of_games
 
     extra = [] if seed is None else [f"seed={seed}"]
@@ -104,7 +104,7 @@ def print_plan(
     finds: dict[str, Any] | None = None,
     estimate: dict[str, Any] | None = None,
 ) -> None:
-    """What would be read and written, what the input contains (`finds`), and the `estimate`, if known."""
+    """Print what would be read and written, what the input contains (`finds`), and the `estimate`, if known."""
     import yaml
 
     plan = {
@@ -124,12 +124,12 @@ def print_plan(
 
 
 def print_json(value: Any) -> None:
-    """One JSON object in a line."""
+    """Print one JSON object on one line."""
     put(json.dumps(value, ensure_ascii=not streams.is_unicode(), default=str))
 
 
 def print_report(report: Report, as_json: bool, show: Show | None = None) -> None:
-    """As JSON, or as text: status, counts, and warnings on stderr."""
+    """Print a report as JSON, or as text: status and counts, with warnings on stderr."""
     if as_json:
         print_json(report.as_dict())
         return
@@ -143,7 +143,7 @@ def print_report(report: Report, as_json: bool, show: Show | None = None) -> Non
 
 
 def print_preflight(report: Report, recipe: Recipe, as_json: bool = False) -> None:
-    """What the games of a preflight show."""
+    """Print what a preflight found."""
     from stages.rollout.preflight import facts
 
     if as_json:
@@ -161,7 +161,7 @@ def _print_warnings(report: Report) -> None:
 
 
 def console() -> Console:
-    """stdout, as wide as the terminal; without one, wide enough for our tables."""
+    """Standard output, as wide as the terminal. Without a terminal, wide enough for our tables."""
     from stages.core.printing.screen import Screen
 
     return Screen(width=None if sys.stdout.isatty() else WIDTH_WITHOUT_TERMINAL)
@@ -183,7 +183,7 @@ def label(name: str) -> str:
 
 
 def shown(value: Any) -> str:
-    """A figure in few characters."""
+    """A figure in a few characters."""
     if isinstance(value, float):
         return f"{value + 0.0:.3g}"  # no negative zero
     if isinstance(value, dict):

@@ -21,7 +21,7 @@ def command(
     as_json: opt.AsJson = False,
     dry_run: opt.DryRun = False,
 ) -> None:
-    """Ask the start model prompts outside the game. Training can hold the policy to its answers."""
+    """Collect the start model's answers to prompts outside the game. Training can keep the policy close to them."""
     from stages import outside
     from stages.outside.prompts import texts_of
 

@@ -1,4 +1,4 @@
-"""Output into a pipe that nobody reads any more, as after `vz … | head`."""
+"""Output to a pipe that nobody reads any more, as in `vz … | head`."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
 
 
 def outlive_readers() -> None:
-    """From now on the command does its work to the end, even when the reader of its output has gone.
+    """Let the command finish its work even if the reader of its output goes away.
 
-    What is printed after that goes nowhere. Without this, `vz iterate | head` would end the run at its tenth line.
+    Later output is discarded. Without this, `vz iterate | head` would end the run at its tenth line.
     """
     sys.stdout, sys.stderr = _patient(sys.stdout), _patient(sys.stderr)
 
 
 class _Pipe(io.FileIO):
-    """The writing end of a pipe, which becomes the null device when there is no reader."""
+    """The writing end of a pipe. It becomes the null device when the reader has gone."""
 
     def write(self, data: ReadableBuffer, /) -> int:
         try:
@@ -34,7 +34,7 @@ class _Pipe(io.FileIO):
 
 
 def _patient(stream: TextIO) -> TextIO:
-    """The same stream if it is a terminal, a file, closed, or an object of a test."""
+    """A stream that survives the end of its reader. Terminals, files, closed streams and test objects stay as is."""
     try:
         handle = stream.fileno()
         kind = os.fstat(handle).st_mode

@@ -16,7 +16,7 @@ app = typer.Typer(help="List, show and check recipes.", no_args_is_help=True)
 
 @app.command("list")
 def list_recipes() -> None:
-    """List the recipes that come with vz, with their purpose."""
+    """List the recipes that come with vz, and what each is for."""
     from stages.core.recipe import known_recipes
 
     for name, path in known_recipes().items():
@@ -45,14 +45,14 @@ def check(
     ],
     overrides: opt.Overrides = None,
 ) -> None:
-    """Check recipes. Stops at the first fault with exit code 2."""
+    """Check recipes. Stops at the first error with exit code 2."""
     for name in names:
         opt.load_recipe(name, overrides, None)
         put(f"{name}: valid")
 
 
 def _purpose(path: Path) -> str:
-    """The first comment line of a recipe that is no command."""
+    """The first comment line of a recipe that is not a command."""
     for line in path.read_text(encoding="utf-8").splitlines():
         text = line.lstrip("# ").strip()
         if line.startswith("#") and text and not text.startswith("vz "):

@@ -11,7 +11,9 @@ from vzcli import options as opt
 
 
 def command(
-    run: Annotated[Path, typer.Argument(help="The run's folder, made by vz iterate. The run may still be going on.")],
+    run: Annotated[
+        Path, typer.Argument(help="The run's folder, made by vz iterate. The run may still be in progress.")
+    ],
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="The page to write (default: report.html in the run's folder).")
     ] = None,

@@ -20,7 +20,8 @@ def command(
         Literal["train", "dev", "test", "all"], typer.Option("--split", help="The pairs to play.")
     ] = "train",
     model: Annotated[
-        str | None, typer.Option("--model", "-m", help="The policy: a folder, hub name or server address (model.path).")
+        str | None,
+        typer.Option("--model", "-m", help="The policy: a folder, hub name or server address (recipe: model.path)."),
     ] = None,
     preflight: Annotated[
         bool,

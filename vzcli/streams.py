@@ -1,4 +1,4 @@
-"""Standard streams that anything can be printed to, whatever the command was started with."""
+"""Makes the standard streams safe to print to, however the command was started."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ NARROWEST = 20  # columns; tables cannot be laid out in less
 
 
 def make_usable() -> None:
-    """Open closed streams onto nothing, print what an encoding lacks as `\\u…`, ignore an unusable COLUMNS.
+    """Open closed streams as the null device, print what an encoding lacks as `\\u…`, ignore an unusable COLUMNS.
 
-    A closed stream would give its number to the next file that is opened, and what libraries print would go there.
+    Otherwise the next file to be opened would take the number of a closed stream, and libraries would print into it.
     """
     for handle in (0, 1, 2):
         try:
@@ -30,11 +30,11 @@ def make_usable() -> None:
 
 
 def flushed() -> OSError | None:
-    """Why what was printed did not arrive, such as a full disk; None if it did."""
+    """Why the output could not be written, such as a full disk; None if it was."""
     try:
         sys.stdout.flush()
     except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # else Python tries again at its end, and complains
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # else Python tries again at exit, and complains
         return error
     return None
 

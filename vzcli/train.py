@@ -18,7 +18,7 @@ def command(
     model: Annotated[
         str | None,
         typer.Option(
-            "--model", "-m", help="The policy to train (recipe: model.path; with --state, the state's checkpoint)."
+            "--model", "-m", help="The policy to train (recipe: model.path; with --state: the state's checkpoint)."
         ),
     ] = None,
     base: Annotated[

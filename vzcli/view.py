@@ -11,7 +11,9 @@ from stages.core.printing.terminal import put
 
 
 def command(
-    run: Annotated[Path, typer.Argument(help="The run's folder, made by vz iterate. The run may still be going on.")],
+    run: Annotated[
+        Path, typer.Argument(help="The run's folder, made by vz iterate. The run may still be in progress.")
+    ],
     other: Annotated[
         Path | None, typer.Argument(help="Another run, to see both side by side.", show_default=False)
     ] = None,
@@ -22,10 +24,10 @@ def command(
         ),
     ] = None,
     port: Annotated[
-        int, typer.Option("--port", min=0, max=65535, help="The port on this machine; with 0, any free one.")
+        int, typer.Option("--port", min=0, max=65535, help="The port on this machine; 0 takes any free one.")
     ] = 0,
 ) -> None:
-    """Show a run in your browser, live: curves, and every game. Only this machine can open it. Ctrl-C ends it."""
+    """Show a run live in your browser: its curves and every game. Only this machine can open it. Ctrl-C ends it."""
     from stages import view
 
     runs = [run] if other is None else [run, other]

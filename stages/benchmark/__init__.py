@@ -1,4 +1,4 @@
-"""benchmark: published benchmarks through lmms-eval, the model and its base on the same questions."""
+"""benchmark: asks a model and its base the same questions of published benchmarks, with lmms-eval."""
 
 from stages.benchmark.stage import check_ready, run, with_room
 

@@ -1,4 +1,4 @@
-"""A policy as lmms-eval sees a model: its engine of vz answers the questions of a task, block by block."""
+"""Presents a policy to lmms-eval as a model: vz's engine answers the questions of a task, block by block."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from stages.core.recipe import Recipe
 from stages.core.seeds import derive
 
 DEFAULT_TOKENS = 4096  # lmms-eval's, for tasks that set no limit
-ENGINE_NAMES = {"base": "opponent", "model": "current"}  # of policies, as in an evaluation, which loads the same
-PLACEHOLDER = "<image>"  # in the text of some tasks, for models that need it; chat templates write the model's own
+ENGINE_NAMES = {"base": "opponent", "model": "current"}  # of policies in the engine: the same as in an evaluation
+PLACEHOLDER = "<image>"  # some tasks' texts have it, for models that need it; chat templates write the model's own
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Shown(Picture):
 
 
 class Given(NamedTuple):
-    """An answer: its text, its length, and whether it was cut off at the longest length."""
+    """An answer: its text, its length, and whether it was cut off at the maximum length."""
 
     text: str
     tokens: int
@@ -56,12 +56,12 @@ class Given(NamedTuple):
 
 
 class Unsupported(VzError):
-    """A task that asks for something else than answers to texts with pictures."""
+    """A task asks for something other than answers to text and pictures."""
 
 
 class Asked(lmms):  # type: ignore[misc]
-    """Answers through `policy`, with which `engine_with` gives an engine. Finished blocks of questions are in the file
-    `journal`, and not asked again."""
+    """Answers with `policy`, for which `engine_with` returns an engine. The file `journal` has the answers of finished
+    blocks, which are not asked again."""
 
     is_simple = False
 
@@ -114,12 +114,12 @@ class Asked(lmms):  # type: ignore[misc]
         raise Unsupported("it asks in several rounds; vz benchmark runs only tasks that ask once")
 
     def clean(self) -> None:
-        """lmms-eval frees its models so; the engine lives on."""
+        """lmms-eval calls this to free a model. The engine stays open."""
 
 
 def sampling(options: Mapping[str, Any], most: int) -> Sampling:
-    """A task's `generation_kwargs`, as lmms-eval's chat models read them, with at most `most` tokens: no stop strings
-    other than the model's own."""
+    """A task's `generation_kwargs` as lmms-eval's chat models read them, with at most `most` tokens. Only the model's
+    own stop strings apply."""
     warm = float(options.get("temperature") or 0.0) if options.get("do_sample", True) else 0.0
     return Sampling(
         temperature=warm,
@@ -131,7 +131,7 @@ def sampling(options: Mapping[str, Any], most: int) -> Sampling:
 
 
 def plain(messages: Sequence[Mapping[str, Any]], where: str) -> tuple[list[Message], list[Picture]]:
-    """lmms-eval's messages as vz's, and their pictures in order."""
+    """lmms-eval's messages in vz's form, and their pictures in order."""
     pictures: list[Picture] = []
     made: list[Message] = []
     for message in messages:
@@ -151,7 +151,7 @@ def plain(messages: Sequence[Mapping[str, Any]], where: str) -> tuple[list[Messa
 
 
 def without_placeholder(text: str) -> str:
-    """A question's text without marks for pictures, of which the model would see too many."""
+    """A question's text without picture placeholders. With them, the model would see too many."""
     return text.replace(PLACEHOLDER, "").strip() if PLACEHOLDER in text else text
 
 

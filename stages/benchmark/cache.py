@@ -1,4 +1,4 @@
-"""Answers that were given before: by the content of the model, the task, and what else decides them."""
+"""A cache of answers, keyed by the content of the model, the task, and everything else that decides them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ANSWERS, FACTS = "answers.parquet", "facts.json"
 
 @dataclass(frozen=True)
 class Measured:
-    """The answers of a model to the questions of a task, and what lmms-eval says of them."""
+    """A model's answers to the questions of a task, and how lmms-eval scores them."""
 
     answers: pl.DataFrame  # tables.BENCHMARK_ANSWERS
     metric: str
@@ -27,7 +27,7 @@ class Measured:
 
 
 def default_cache() -> Path:
-    """`vz/benchmark` in the user's cache."""
+    """`vz/benchmark` in the user's cache folder."""
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(home, "vz", "benchmark")
 
@@ -39,7 +39,7 @@ class Cache:
         self._folder = folder
 
     def key(self, decisive: dict[str, Any]) -> str:
-        """The name of the entry that all of `decisive` decides."""
+        """The name of an entry: a hash of `decisive`."""
         return sha256_text(to_json(decisive))[:32]
 
     def read(self, key: str) -> Measured | None:
@@ -51,7 +51,7 @@ class Cache:
         return Measured(tables.read(entry / ANSWERS, tables.BENCHMARK_ANSWERS), **facts)
 
     def write(self, key: str, measured: Measured, decisive: dict[str, Any]) -> None:
-        """Keep an entry, and drop the journal of its answers."""
+        """Write an entry, and delete the journal of its answers."""
         work = self._folder / f".{key}.partial"
         work.mkdir(parents=True, exist_ok=True)
         tables.write(measured.answers, work / ANSWERS, tables.BENCHMARK_ANSWERS)
@@ -63,6 +63,6 @@ class Cache:
         self.journal(key).unlink(missing_ok=True)
 
     def journal(self, key: str) -> Path:
-        """The file in which the answers of an unfinished task are kept."""
+        """The file that keeps the answers of an unfinished task."""
         self._folder.mkdir(parents=True, exist_ok=True)
         return self._folder / f"{key}.jsonl"

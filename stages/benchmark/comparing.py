@@ -1,4 +1,4 @@
-"""A model beside its base on the same questions: the difference, its interval, wins and losses."""
+"""Compares a model with its base on the same questions: the difference, its interval, wins and losses."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _AT_ONCE = 2_000_000  # numbers in memory
 
 @dataclass(frozen=True)
 class Comparison:
-    """Scores in [0, 1], and the model's less the base's, question by question."""
+    """Scores in [0, 1], and their difference (model − base), paired by question."""
 
     questions: int
     base: float
@@ -31,7 +31,7 @@ class Comparison:
     p_value: float | None  # McNemar's exact test; None where questions are not simply right or wrong
 
     def row(self) -> dict[str, Any]:
-        """As `benchmark.json` has it."""
+        """The comparison as `benchmark.json` stores it."""
         body = asdict(self)
         return {"samples": body.pop("questions"), **body, "difference_interval": list(self.difference_interval)}
 

@@ -1,7 +1,7 @@
-"""lmms-eval, called as a library: which tasks there are, and one task with one policy.
+"""Calls lmms-eval as a library: finds its tasks, and runs one task with one policy.
 
-Its command ends with exit code 0 on failures, and prints where `--json` prints. So vz calls its functions, and reads
-from their results the score of every question.
+Its command exits with 0 on failures, and prints to the same stream as `--json`. So vz calls its functions instead, and
+reads the score of every question from their results.
 """
 
 from __future__ import annotations
@@ -47,11 +47,11 @@ disable_progress_bars()
 
 
 class CannotMeasure(VzError):
-    """A task that cannot be measured here. The others can."""
+    """A task cannot be measured here. Other tasks may be."""
 
 
 class Harness:
-    """lmms-eval with its tasks, and those in `folder`. It looks through its own only if `names` needs them: they are
+    """lmms-eval with its own tasks and those in `folder`. It reads its own only if `names` needs them, because they are
     thousands of files."""
 
     def __init__(self, folder: Path | None, names: Collection[str]) -> None:
@@ -63,14 +63,14 @@ class Harness:
             self._manager = known or TaskManager(include_path=None if folder is None else str(folder))
 
     def leaves(self, name: str) -> list[str]:
-        """The single tasks that a task, group or tag stands for. `InputError` if there is none of that name."""
+        """The single tasks that a task, group or tag stands for. `InputError` if the name is unknown."""
         index = self._manager.task_index
         if name not in index:
             known = get_close_matches(name, [*SUITES, *index], n=1)
             hint = f" (did you mean '{known[0]}'?)" if known else ""
             raise InputError(
-                f"no suite and no task of lmms-eval {self.version} is called '{name}'{hint}; suites are "
-                f"{', '.join(SUITES)}, and tasks of your own need --tasks-folder"
+                f"'{name}' is neither a suite nor a task of lmms-eval {self.version}{hint}; suites are "
+                f"{', '.join(SUITES)}, and your own tasks need --tasks-folder"
             )
         kind = index[name]["type"]
         if kind in ("task", "python_task"):
@@ -121,7 +121,7 @@ def tasks_of(recipe: Recipe) -> tuple[Harness, dict[Task, list[str]]]:
 
 
 def reason(error: BaseException) -> str:
-    """Why something failed, in a line: lmms-eval repeats what fails, and wraps the last error."""
+    """Why something failed, in one line. lmms-eval retries what fails, and wraps the last error."""
     attempt = getattr(error, "last_attempt", None)
     inner = attempt.exception() if attempt is not None else None
     return reason(inner) if inner is not None else f"{type(error).__name__}: {first_line(error)}"
@@ -175,7 +175,7 @@ def _measured(
 
 
 def _scores(task: Task, leaf: str, loaded: Any, samples: Sequence[Mapping[str, Any]]) -> tuple[str, list[float]]:
-    """The metric of the task that is compared, and each question's score by it."""
+    """The task's metric that is compared, and the score of each question."""
     known: dict[str, Any] = loaded.aggregation()
     for metric in known if task.metric is None else [task.metric]:
         scores = [_score(sample.get(metric), known.get(metric)) for sample in samples]
@@ -219,5 +219,5 @@ def _text(value: Any) -> str:
 
 
 def _without_functions(text: str) -> str:
-    """A task's YAML without the Python functions that it names, which its parts do not depend on."""
+    """A task's YAML without the lines that name Python functions. The task's parts do not depend on them."""
     return "\n".join(line for line in text.splitlines() if "!function" not in line)

@@ -1,4 +1,4 @@
-"""The tasks of a benchmark, for one policy after the other: from the cache, or asked of an engine."""
+"""Runs the tasks of a benchmark, one policy after the other. Answers come from the cache or from an engine."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ Answers = dict[tuple[str, str], Measured]  # by policy and single task
 
 
 class Session:
-    """Measures one task after the other. The engine opens when something must be asked, with one policy at a time.
+    """Measures one task after the other. The engine opens when there is a question to ask, with one policy at a time.
 
-    An engine that was lent has both, and keeps them.
+    A lent engine has both policies, and keeps them.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class Session:
         return measured
 
     def _engine_with(self, policy: str) -> Engine:
-        """The engine with the weights of this policy, and of no other unless it was lent."""
+        """The engine with the weights of this policy. Only a lent engine keeps the other policy's as well."""
         if self._engine is None:
             self._engine = self._stack.enter_context(open_engine(with_room(self._recipe)))
         if self._loaded != policy:
@@ -100,6 +100,6 @@ def _lacks_judge(task: Task) -> str | None:
     if not task.judged or any(os.environ.get(name) for name in JUDGE_KEYS):
         return None
     return (
-        f"a judge reads its answers: set {' or '.join(JUDGE_KEYS)}, and OPENAI_API_URL for a server of your own "
+        f"a judge reads its answers: set {' or '.join(JUDGE_KEYS)}, and OPENAI_API_URL for your own server "
         "(docs/benchmarks.md)"
     )

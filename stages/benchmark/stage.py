@@ -1,4 +1,4 @@
-"""From a model and its base to `benchmark.json`, and the answers of both."""
+"""The stage: benchmarks a model and its base, and writes `benchmark.json` and the answers of both."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def check_ready(recipe: Recipe) -> None:
 
 
 def with_room(recipe: Recipe) -> Recipe:
-    """The recipe with room for the answers, and the pictures, of a benchmark."""
+    """The recipe with room for the answers and pictures of a benchmark."""
     rollout = recipe.rollout
     options = {"limit_mm_per_prompt": {"image": MOST_PICTURES, "video": 0}, **rollout.vllm.options}
     longest = max(rollout.max_vote_tokens, recipe.benchmark.max_new_tokens)
@@ -108,7 +108,7 @@ def _places(recipe: Recipe, model: Place, base: Place | None) -> dict[str, Place
 
 
 def _unmeasured(manifest: Mapping[str, Any]) -> str | None:
-    """What a finished benchmark lacks. The same command does not pass over it."""
+    """What a finished benchmark lacks. If it lacks something, the same command runs again."""
     failed = manifest["counts"].get("failed")
     return f"{failed[0]['task']} could not be measured: {failed[0]['reason']}" if failed else None
 
@@ -116,7 +116,7 @@ def _unmeasured(manifest: Mapping[str, Any]) -> str | None:
 def compared(
     tasks: Mapping[Any, Sequence[str]], measured: Answers, failed: Mapping[str, str], recipe: Recipe
 ) -> tuple[dict[str, Any], list[str]]:
-    """The figures of `benchmark.json`, and warnings. `tasks` has the single tasks of each task."""
+    """The figures of `benchmark.json`, and warnings. `tasks` maps each task to its single tasks."""
     rows: list[dict[str, Any]] = []
     warnings: list[str] = []
     for task, leaves in tasks.items():
@@ -137,7 +137,7 @@ def compared(
 
 
 def _row(name: str, leaves: Sequence[str], measured: Answers, seed: int) -> tuple[dict[str, Any], list[str]]:
-    """The comparison of one task, over the questions of all its parts, and what is to be said about it."""
+    """The comparison of one task over the questions of all its parts, and notes about it."""
     parts = {policy: [measured[policy, leaf] for leaf in leaves] for policy in ("base", "model")}
     base, model = (pl.concat([part.answers for part in parts[policy]]) for policy in ("base", "model"))
     both, first = paired(base, model, name), parts["model"][0]
@@ -148,8 +148,8 @@ def _row(name: str, leaves: Sequence[str], measured: Answers, seed: int) -> tupl
         mean = float(part.answers["score"].mean() or 0.0)  # type: ignore[arg-type]
         if part.own_score is not None and not _same(part.own_score, mean):
             notes.append(
-                f"{name}: compared is the mean of {part.metric} over its questions, which is {mean:.4g}; "
-                f"lmms-eval's own figure weights questions, and is {part.own_score:.4g}"
+                f"{name}: vz compares the mean of {part.metric} over its questions, {mean:.4g}; "
+                f"lmms-eval's own figure, {part.own_score:.4g}, weights questions"
             )
     return {"task": name, "metric": first.metric, **found.row(), "cut": cut}, list(dict.fromkeys(notes))
 
@@ -159,14 +159,14 @@ def _same(own: float, mean: float) -> bool:
 
 
 def _note(questions: int | None, failed: Mapping[str, str]) -> str:
-    """What a reader of the table must know besides."""
+    """What else a reader of the table must know."""
     parts = [] if questions is None else [f"Only the first {questions} questions of each task."]
     return " ".join(parts + ([f"Not measured: {', '.join(failed)}."] if failed else []))
 
 
 def _write(work: Path, measured: Answers, figures: Mapping[str, Any]) -> None:
     """The figures, and `base.parquet` and `model.parquet` with the answers."""
-    whole = [leaf for who, leaf in measured if who == "model"]  # a part of a task that failed may have its base alone
+    whole = [leaf for who, leaf in measured if who == "model"]  # a failed task may have answers of the base alone
     for policy in ("base", "model"):
         answers = pl.concat([measured[policy, leaf].answers for leaf in whole])
         tables.write(answers, work / f"{policy}.parquet", tables.BENCHMARK_ANSWERS)

@@ -1,22 +1,22 @@
-"""Suites: the benchmarks of the paper's tables, by the names that lmms-eval has for them."""
+"""Suites: the benchmarks of the paper's tables, by their names in lmms-eval."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-# Environment variables by which lmms-eval finds a judge: one of the keys must be set where a judge decides.
+# Environment variables that tell lmms-eval where to find a judge. A judged task needs one of the keys.
 JUDGE_KEYS = ("OPENAI_API_KEY", "AZURE_API_KEY")
 JUDGE_SETTINGS = ("API_TYPE", "OPENAI_API_URL", "AZURE_ENDPOINT", "MODEL_VERSION")
 
 
 @dataclass(frozen=True)
 class Task:
-    """A task, group or tag of lmms-eval, and the figure of it that is compared."""
+    """A task, group or tag of lmms-eval, and the metric to compare."""
 
     name: str
     metric: str | None = None  # None: the first of the task's metrics that every question has
-    judged: bool = False  # a model that a server answers for reads or scores the answers
+    judged: bool = False  # a model behind a server reads or scores the answers
 
 
 # The benchmarks of the paper's tables, which used VLMEvalKit. Where lmms-eval has several versions, the one nearest to
@@ -46,7 +46,7 @@ VISION = {
     "MuirBench": Task("muirbench", "muirbench_score_overall"),
     "CRPE": Task("crpe_relation", "exact_match"),
 }
-# Short answers, no judge; ..._lite are lmms-eval's own extracts.
+# Short answers, no judge. lmms-eval made the subsets ..._lite.
 QUICK = {
     "ChartQA": Task("chartqa_lite", "relaxed_overall"),
     "AI2D": Task("ai2d_lite", "exact_match"),

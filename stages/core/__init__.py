@@ -1,1 +1,1 @@
-"""The ground every stage stands on: the game, the engines that answer, the tables, the output folders, the recipes."""
+"""What all stages build on: the game, the engines that answer, the tables, the output folders and the recipes."""

@@ -35,7 +35,7 @@ class Line:
 
 
 def change_lines(changes: Sequence[Mapping[str, Any]] | None, scene: Mapping[str, Any]) -> list[Line]:
-    """A pair's change log, with one line for each object that changed, in the order of their numbers."""
+    """A pair's change log: one line for each changed object, ordered by number."""
     by_object: dict[int, list[str]] = {}
     for change in changes or ():
         by_object.setdefault(change["object"], []).append(_in_words(change))
@@ -58,13 +58,13 @@ def item_of(values: Any, number: int) -> Any:
 
 
 def _in_words(change: Mapping[str, Any]) -> str:
-    if not change["before"]:  # `after` is the instruction that the editor of the picture got
+    if not change["before"]:  # `after` is the instruction given to the picture's editor
         return f"{change['attribute']}: {change['after']}"
     return f"{change['attribute']} {change['before']} → {change['after']}"
 
 
 def _description(scene: Mapping[str, Any], number: int) -> str:
-    """An object as a scene or table describes it: "large red metal cube", or the label of a row."""
+    """An object as its scene describes it, such as "large red metal cube", or the label of a table's row."""
     table = scene.get("table")
     if isinstance(table, dict):
         return str(item_of(table.get("labels"), number) or "")

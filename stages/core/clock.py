@@ -1,8 +1,8 @@
-"""Where the time of a run goes: when the engine answers, when the optimizer steps, and what the rest is.
+"""Where a run spends its time: in the engine, in the optimizer, or elsewhere.
 
-Code says what it does with `part` and `busy`, which cost next to nothing while nobody records. Parts are named
-stretches of the thread that records; inside another part, the inner one counts. Engine and optimizer may work in any
-thread, and at once.
+Code marks what it does with `part` and `busy`, which cost almost nothing while nothing is recorded. Parts are named
+stretches of the recorded thread; when parts are nested, the innermost counts. Engine and optimizer may work in any
+thread, and at the same time.
 """
 
 from __future__ import annotations
@@ -16,36 +16,36 @@ from dataclasses import dataclass, field
 
 ENGINE, OPTIMIZER = "engine", "optimizer"
 
-Span = tuple[float, float]  # beginning and end, in seconds of one clock
+Span = tuple[float, float]  # start and end, in seconds of the same clock
 
 
 @dataclass(frozen=True)
 class Breakdown:
-    """The seconds of a stretch of time. `overhead` is all but engine and optimizer; `parts` are its parts by name."""
+    """The seconds of a stretch of time. `overhead` excludes engine and optimizer; `parts` are its parts by name."""
 
     total: float
     engine: float  # in which the engine computed answers
     optimizer: float  # in which training computed updates: forward, backward and step
-    overhead: float  # neither; engine and optimizer may overlap, so the three may add up to more than the total
+    overhead: float  # the rest; engine and optimizer may overlap, so the three can add up to more than the total
     parts: dict[str, float] = field(default_factory=dict)  # the largest first
 
 
 class Clock:
-    """Records what the thread that starts it does, and when engine and optimizer work."""
+    """Records what the thread that starts it does, and when the engine and the optimizer work."""
 
     def __init__(self, now: Callable[[], float] = time.perf_counter) -> None:
         self._now = now
         self._lock = threading.Lock()
-        self._recorded: int | None = None  # the thread whose parts count; None: nothing is recorded
+        self._recorded: int | None = None  # the recorded thread; None: nothing is recorded
         self._began = 0.0
         self._inside: list[str] = []  # the parts that are open, the innermost last
-        self._since = 0.0  # when the innermost began, or went on
+        self._since = 0.0  # when the innermost part began or resumed
         self._parts: list[tuple[str, Span]] = []
         self._busy: dict[str, list[Span]] = {}
         self._open: dict[str, list[float]] = {}  # when each open stretch of `busy` began
 
     def start(self) -> None:
-        """Record from now on; forget what was recorded before."""
+        """Start recording, and discard earlier records."""
         with self._lock:
             self._recorded, self._began = threading.get_ident(), self._now()
             self._since, self._parts, self._busy = self._began, [], {}
@@ -67,7 +67,7 @@ class Clock:
 
     @contextmanager
     def part(self, name: str) -> Iterator[None]:
-        """What the recorded thread does in the block is `name`, unless an inner part says otherwise."""
+        """Count the block's time in the recorded thread as `name`, except for inner parts."""
         if threading.get_ident() != self._recorded:
             yield
             return
@@ -81,7 +81,7 @@ class Clock:
 
     @contextmanager
     def busy(self, what: str) -> Iterator[None]:
-        """The engine or the optimizer (`what`) works in the block."""
+        """Record that the engine or the optimizer (`what`) works in the block."""
         began = self._now()
         with self._lock:
             self._open.setdefault(what, []).append(began)
@@ -94,7 +94,7 @@ class Clock:
                     self._busy.setdefault(what, []).append((began, self._now()))
 
     def add(self, what: str, seconds: float) -> None:
-        """The engine or the optimizer (`what`) has worked so long until now, in another process."""
+        """Record that the engine or the optimizer (`what`) has just worked for `seconds` in another process."""
         if self._recorded is not None:
             now = self._now()
             with self._lock:
@@ -115,7 +115,7 @@ def _breakdown(stretch: Span, parts: Sequence[tuple[str, Span]], busy: dict[str,
     working = joined(span for spans in busy.values() for span in spans)
     seconds: dict[str, float] = {}
     for name, span in parts:
-        first = max(0, bisect_left(working, span) - 1)  # the span before may reach into this one
+        first = max(0, bisect_left(working, span) - 1)  # the previous span may reach into this one
         last = bisect_left(working, (span[1],), first)
         seconds[name] = seconds.get(name, 0.0) + length([span]) - length(_within(working[first:last], span))
     total = length([stretch])

@@ -37,7 +37,7 @@ def first_line(error: BaseException) -> str:
 
 
 def shortened(text: str, most: int = 120) -> str:
-    """The text in one line of at most `most` characters, as a message shows what a file or a user gave."""
+    """The text in one line of at most `most` characters, for messages that quote a file or a user."""
     line = " ".join(text[: 4 * most].split())
     return line if len(line) <= most and len(text) <= 4 * most else f"{line[: most - 1]}…"
 

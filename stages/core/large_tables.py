@@ -1,6 +1,6 @@
 """Tables that are larger than memory: read in ranges of games, and written piece by piece.
 
-In a table that is sorted by `game_id` the rows of a game stand together, so a stage takes some thousand games at once.
+In a table sorted by `game_id`, the rows of a game are adjacent, so a stage can take a few thousand games at a time.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from stages.core.clock import clock
 from stages.core.folder.files import replace_file
 from stages.core.folder.temporary import TemporaryFolder
 
-GAMES_AT_ONCE = 16384  # some 300,000 rows with 18 rows a game
+GAMES_AT_ONCE = 16384  # about 300,000 rows, at 18 rows per game
 GAME = pl.col("game_id")
 
 
 def scan(path: Path, schema: tables.Schema, columns: list[str] | None = None) -> pl.LazyFrame:
-    """A table, checked as `tables.read` does, whose rows are read when they are asked for.
+    """A table, checked as in `tables.read`, whose rows are read when needed.
 
     A file whose columns have other types, as pandas may write them, is read at once.
     """
@@ -42,7 +42,7 @@ class Parts:
         self._empty = scans[0].head(0).collect()
 
     def between(self, first: str | None, end: str | None) -> pl.DataFrame:
-        """The rows of the games from `first` to before `end`, in stored order; with None from the start, to the end."""
+        """The rows of the games from `first` up to but not including `end`, in stored order. None means no bound."""
         above = pl.lit(True) if first is None else pl.lit(first) <= GAME
         below = pl.lit(True) if end is None else pl.lit(end) > GAME
         found = [
@@ -53,7 +53,7 @@ class Parts:
         return _in_turn(self._empty, found)
 
     def of_games(self, games: pl.Series) -> pl.DataFrame:
-        """The rows of these games, and of games whose ids are between theirs."""
+        """The rows of these games, and of all games with ids between them."""
         first, last = str(games.min()), str(games.max())
         found = [
             part.filter(GAME.is_between(pl.lit(first), pl.lit(last)))
@@ -71,7 +71,7 @@ def _in_turn(empty: pl.DataFrame, parts: list[pl.LazyFrame]) -> pl.DataFrame:
 def blocks_of(games: pl.DataFrame, size: int) -> Iterator[tuple[pl.DataFrame, str | None, str | None]]:
     """The sorted `games`, `size` at a time, each with the range of `game_id` that `Parts.between` takes.
 
-    The first range is open below and the last one above, so that rows of unknown games are in one of them.
+    The first range is open below and the last one above, so that one of them includes rows of unknown games.
     """
     for start in range(0, max(1, len(games)), size):
         first = games["game_id"][start] if start else None
@@ -80,7 +80,7 @@ def blocks_of(games: pl.DataFrame, size: int) -> Iterator[tuple[pl.DataFrame, st
 
 
 def whole_games(path: Path, schema: tables.Schema, size: int) -> Iterator[pl.DataFrame]:
-    """The rows of a table in stored order, some `size` rows at a time, with all rows of a game in one piece.
+    """The rows of a table in stored order, about `size` rows at a time, with all rows of a game in one piece.
 
     A table that is not sorted by game comes in one piece.
     """
@@ -105,14 +105,14 @@ def _start_of_last(games: pl.Series) -> int:
 
 
 class Pieces:
-    """Writes a table piece by piece, in one step: the pieces wait in files, and only one is in memory.
+    """Writes a table piece by piece, but publishes it in one step: the pieces wait in files, and only one is in memory.
 
-    The bytes are those that `tables.write` writes of the whole table. An error leaves nothing behind.
+    The bytes are the same as when `tables.write` writes the whole table. An error leaves nothing behind.
     """
 
     def __init__(self, path: Path, schema: tables.Schema) -> None:
         self._path, self._schema = path, schema
-        self._only: pl.DataFrame | None = None  # as long as there is one piece, it waits in memory
+        self._only: pl.DataFrame | None = None  # a single piece waits in memory
         self._files: list[Path] = []
 
     def __enter__(self) -> Self:
@@ -120,7 +120,7 @@ class Pieces:
         return self
 
     def add(self, rows: pl.DataFrame) -> None:
-        """The next rows."""
+        """Add the next rows."""
         tables.check(rows, self._schema, self._path)
         if self._only is None and not self._files:
             self._only = rows
@@ -131,7 +131,7 @@ class Pieces:
         self._keep(rows)
 
     def replace(self, column: str, values: pl.Series) -> None:
-        """Give a column of all rows added so far other values."""
+        """Replace a column's values in all rows added so far."""
         if self._only is not None:
             self._only = self._only.with_columns(values.alias(column))
         start = 0

@@ -1,13 +1,13 @@
-"""Settings as earlier versions wrote them, in recipes and in the manifests of output folders."""
+"""Settings written by earlier versions, in recipes and in the manifests of output folders."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-# Fields that recipes had once, with the value that holds now. A recipe or a folder with this value is as good as one
-# without the field. Any other value would have no effect, so it is an error. A tuple lists the values that are read.
-ANY: Any = object()  # of a field that never decided a result: any value is read
+# Fields that recipes once had, with the value that applies now. A recipe or folder with this value is equivalent to one
+# without the field. Any other value would have no effect, so it is an error. A tuple lists the accepted values.
+ANY: Any = object()  # for a field that never affected a result: any value is accepted
 _COURSE = ("steps", "rate", "last")
 REMOVED: dict[str, Any] = {
     "games": {
@@ -46,15 +46,15 @@ REMOVED: dict[str, Any] = {
         "settle": dict(zip(_COURSE, (80, 5e-4, 0.0), strict=True)),
     },
 }  # fmt: skip
-# Parts that earlier versions stored even for games without charts, or without ready pictures.
+# Parts that earlier versions stored even for games without charts or ready pictures.
 ONCE_STORED = ("games.charts.", "games.ready.")
-# Values that have other names now, and a field that has another name.
+# Values that have new names, and a renamed field.
 REWARDS = {"paper": "paper", "code": "released-code"}
 NO_VARIANCE = {True: "renormalise", False: "keep"}
 
 
 def modernised(body: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings as this version writes them. Removed fields with another value than the one that holds stay."""
+    """The settings as this version writes them. Removed fields stay if their value is not the one that applies now."""
     body = dict(body)
     score, rows = body.get("score"), body.get("filter")
     if isinstance(score, Mapping) and "rewards" not in score and str(score.get("decision_reward")) in REWARDS:
@@ -66,12 +66,12 @@ def modernised(body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def held_values(held: Any) -> tuple[Any, ...]:
-    """The values that a removed field may have: one, or a tuple of those that are all the same now."""
+    """The values that a removed field may have: one, or a tuple of values that now mean the same."""
     return held if isinstance(held, tuple) else (held,)
 
 
 def _without(body: Mapping[str, Any], removed: Mapping[str, Any]) -> dict[str, Any]:
-    """`body` without what `removed` has, too, and without sections of it that are left empty."""
+    """`body` without the entries that are also in `removed`, and without sections that become empty."""
     kept = {}
     for key, value in body.items():
         held = removed.get(key, ...)

@@ -11,14 +11,14 @@ from typing import BinaryIO
 from polars.exceptions import PanicException
 
 STDERR = 2
-_inside = False  # a block of the main thread
+_inside = False  # whether the main thread is inside a block
 
 
 @contextmanager
 def without_panic_text() -> Iterator[None]:
-    """Drop the text that a panic of Polars prints in the block. Other text to standard error comes after the block.
+    """Drop the text that a Polars panic prints in the block. Other standard error output appears after the block.
 
-    Holds back standard error only in the main thread and on Linux: elsewhere the text stays.
+    Holds back standard error only in the main thread and on Linux. Elsewhere, the text stays.
     """
     global _inside
     if _inside or threading.current_thread() is not threading.main_thread() or not hasattr(os, "memfd_create"):

@@ -1,4 +1,4 @@
-"""Pictures as a game refers to them: a path relative to the games folder, or an empty picture of a given size."""
+"""Pictures that games refer to: a path relative to the games folder, or a blank picture of a given size."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from stages.core.folder.files import read_file
 
 _BLANK = re.compile(r"blank:([1-9][0-9]{0,4})x([1-9][0-9]{0,4})")
 BLANK_COLOUR = (255, 255, 255)
-MOST_PIXELS = 170_000_000  # of an empty picture: the most that `games.ready.max_pixels` allows
-FORMATS = ("PNG", "JPEG", "WEBP")  # vz writes PNG; no reader of these calls another program
+MOST_PIXELS = 170_000_000  # in a blank picture: the most that `games.ready.max_pixels` allows
+FORMATS = ("PNG", "JPEG", "WEBP")  # vz writes PNG; reading these formats calls no other program
 UNREADABLE = (UnidentifiedImageError, Image.DecompressionBombError, OSError)
 
 
 @dataclass(frozen=True)
 class Picture:
-    """`ref` as the tables name it; `sha256` of the file, None only for a blank picture.
+    """`ref` is its name in the tables; `sha256` is the file's hash, None only for a blank picture.
 
-    A file is used only if it has that hash, so it may be a link to a store outside the folder, such as those of DVC,
-    git-annex and the hub's cache.
+    A file is used only if it has that hash, so it may link to a store outside the folder, such as DVC's, git-annex's or
+    the hub's cache.
     """
 
     folder: Path
@@ -57,7 +57,7 @@ class Picture:
         path = _below(self.folder, self.ref)
         if self.sha256 is None:
             known = self.folder / "pairs.parquet"
-            raise InputError(f"{known}: names no picture {self.ref!r}; use the games folder that was played")
+            raise InputError(f"{known}: lists no picture {self.ref!r}; use the games folder that was played")
         try:
             data = read_file(path)
         except OSError as error:
@@ -85,21 +85,21 @@ class Picture:
 
 
 def picture_of(games: Path, row: Mapping[str, Any], kind: str) -> Picture | None:
-    """The `original` or `modified` picture of a row of `pairs.parquet`; None where the spy sees an empty one.
+    """The `original` or `modified` picture of a row of `pairs.parquet`; None if the spy sees a blank one.
 
-    `InputError` when the row lacks the original, or the hash by which a picture is known.
+    `InputError` if the row lacks the original or a picture's hash.
     """
     ref, sha256 = row[kind], row[f"{kind}_sha256"]
     if ref is None and kind == "modified":
         return None
     if ref is None or sha256 is None:
         lacks = f"no {kind}" if ref is None else f"no sha256 of {ref!r}"
-        raise InputError(f"{games / 'pairs.parquet'}: pair '{row['pair_id']}' names {lacks}; make the games again")
+        raise InputError(f"{games / 'pairs.parquet'}: pair '{row['pair_id']}' has {lacks}; make the games again")
     return Picture(games, ref, sha256)
 
 
 def picture_hashes(games: Path) -> dict[str, str]:
-    """sha256 of every picture of a games folder, by its path in the tables. `InputError` if one has none."""
+    """The sha256 of every picture in a games folder, by its path in the tables. `InputError` if one is missing."""
     columns = ["pair_id", "original", "original_sha256", "modified", "modified_sha256"]
     rows = tables.read(games / "pairs.parquet", tables.PAIRS, columns).iter_rows(named=True)
     pictures = [picture_of(games, row, kind) for row in rows for kind in ("original", "modified")]
@@ -107,7 +107,7 @@ def picture_hashes(games: Path) -> dict[str, str]:
 
 
 def blank_ref(width: int, height: int) -> str:
-    """The name of an empty picture of that size in tables."""
+    """The name that tables give a blank picture of this size."""
     return f"blank:{width}x{height}"
 
 
@@ -122,7 +122,7 @@ def _below(folder: Path, ref: str) -> Path:
     """The path of a file in `folder`. `InputError` if it leads out of the folder: tables may come from anyone."""
     path = Path(ref)
     if path.is_absolute() or ".." in path.parts or "\0" in ref:
-        raise InputError(f"{folder}: {ref!r} is the path of a picture outside the folder; do not use these games")
+        raise InputError(f"{folder}: the picture path {ref!r} leads outside the folder; do not use these games")
     return folder / path
 
 
@@ -134,7 +134,7 @@ def _unreadable(path: Path, error: OSError) -> str:
 
 
 def side_by_side(left: Image.Image, right: Image.Image, gap: int) -> Image.Image:
-    """Both pictures on one, in white, `gap` pixels apart."""
+    """Both pictures side by side on white, `gap` pixels apart."""
     both = Image.new("RGB", (left.width + gap + right.width, max(left.height, right.height)), "white")
     both.paste(left, (0, 0))
     both.paste(right, (left.width + gap, 0))

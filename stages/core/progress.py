@@ -15,7 +15,7 @@ LINE_EVERY = 60.0  # seconds
 
 
 class Progress(Protocol):
-    """What long work reports its progress to."""
+    """Receives the progress of long work."""
 
     def advance(self, steps: int = 1, note: str = "") -> None: ...
 
@@ -46,7 +46,7 @@ class Lines:
 
 @contextmanager
 def progress_bar(title: str, total: int, done: int = 0) -> Iterator[Progress]:
-    """Progress over `total` steps, of which `done` are finished already."""
+    """Progress over `total` steps, of which `done` are already finished."""
     if total <= 0:
         yield Silent()
         return

@@ -1,11 +1,11 @@
-"""Seeds that depend only on what they are for, not on order, process or machine."""
+"""Seeds that depend only on their purpose, not on order, process or machine."""
 
 from __future__ import annotations
 
 import hashlib
 import random
 
-SEED_BITS = 48  # `seed + sample` fits an engine's signed 64 bits, and JSON and Parquet hold it exactly
+SEED_BITS = 48  # `seed + sample` fits an engine's signed 64 bits, and JSON and Parquet store it exactly
 
 
 def derive(*parts: object) -> int:

@@ -1,6 +1,6 @@
-"""The tables between the stages: names, types and order of every column, checked at each reading and writing.
+"""The tables that stages exchange: name, type and order of every column, checked on every read and write.
 
-Key of a completion everywhere: (`game_id`, `turn`, `sample`). All tables are Parquet with zstd.
+A completion's key is always (`game_id`, `turn`, `sample`). All tables are Parquet with zstd.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ GAMES: Schema = {
     "seed": pl.Int64(),
 }
 
-# The policies of the games of a deal, where they differ from the recipe's.
+# The policies of the games in a deal, if they differ from the recipe's.
 SEATS: Schema = {
     "game_id": pl.String(),
     "civilian": pl.String(),
@@ -88,12 +88,12 @@ ROLLOUTS: Schema = {
     "prompt": pl.List(MESSAGE),
     "images": pl.List(pl.String()),  # paths relative to the games folder, in the prompt's order
     "prompt_tokens": pl.Int32(),
-    "prompt_sha256": pl.String(),  # of the prompt's token ids; null if a server did not return them
+    "prompt_sha256": pl.String(),  # of the prompt's token ids; null if the server did not return them
     "completion": pl.String(),
-    "completion_ids": pl.List(pl.Int32()),  # including the stop token; empty, like the log-probs, if not known
+    "completion_ids": pl.List(pl.Int32()),  # including the stop token; empty if unknown, like the log-probs
     "completion_logprobs": pl.List(pl.Float32()),  # of the sampled tokens, at the sampling temperature
     "finish_reason": pl.String(),  # stop, length
-    "thought": pl.String(),  # private thought in the completion: closed, or open at its end; null without any
+    "thought": pl.String(),  # private thought in the completion, closed or cut off; null if there is none
     "clue": pl.String(),  # as the others see it; null for votes
     "vote": pl.Int32(),  # the seat voted for; null unless vote_kind is seat
     "vote_kind": pl.String(),  # seat, na, unreadable; null for clues
@@ -101,8 +101,8 @@ ROLLOUTS: Schema = {
     "sampler": pl.String(),  # what computed it, e.g. "vllm bfloat16"
 }
 
-PANDAS_INDEX = "__index_level_0__"  # what pandas adds when it writes rows that it chose
-# Columns that folders of earlier versions lack; they are read as null.
+PANDAS_INDEX = "__index_level_0__"  # which pandas adds when it writes selected rows
+# Columns that folders from earlier versions lack; they are read as null.
 LATER = {"thought", "sampler", "judge_own", "judge_civilians", "judge_reply"}
 
 # The start model's answers to prompts outside the game.
@@ -152,11 +152,11 @@ SCORED_GAMES: Schema = {
 
 KEPT: Schema = dict(SCORED)
 REJECTED: Schema = {**SCORED, "reason": pl.String()}
-# Rows left out because they move the policy by (next to) nothing. They still count in the mean of the policy term.
+# Rows left out because they barely move the policy, or not at all. They still count in the mean of the policy term.
 NO_VARIANCE, SMALL_ADVANTAGE = "no variance in the group", "small advantage"
 
-# Of an evaluation: games of two policies, their votes on the same transcripts, the clues of the evaluated policy, and
-# both policies' answers to transfer questions.
+# Tables of an evaluation: games between two policies, their votes on the same transcripts, the evaluated policy's
+# clues, and both policies' answers to transfer questions.
 ARENA: Schema = {
     "game_id": pl.String(),
     "pair_id": pl.String(),
@@ -173,7 +173,7 @@ VOTES: Schema = {
     "turn": pl.Int32(),  # the voter's
     "pair_id": pl.String(),
     "policy": pl.String(),  # current, opponent
-    "greedy": pl.Boolean(),  # the likeliest vote, or one of those sampled
+    "greedy": pl.Boolean(),  # true: the likeliest vote; false: a sampled one
     "sample": pl.Int32(),
     "completion": pl.String(),
     "tokens": pl.Int32(),
@@ -189,13 +189,13 @@ CLUES: Schema = {
     "role": pl.String(),  # civilian, spy
     "clue": pl.String(),
     "tokens": pl.Int32(),
-    "own": pl.Boolean(),  # by the checker: true of the speaker's own picture; null: not judged
-    "civilians": pl.Boolean(),  # by the checker: true of the civilians' picture; null: not judged
-    "why": pl.String(),  # why the checker does not judge it of the civilians' picture; empty if it does
-    "judge_own": pl.Boolean(),  # the same by the judge model; null: it cannot tell, or there is none
+    "own": pl.Boolean(),  # the checker finds it true of the speaker's own picture; null: not judged
+    "civilians": pl.Boolean(),  # the checker finds it true of the civilians' picture; null: not judged
+    "why": pl.String(),  # why the checker cannot judge it against the civilians' picture; empty if it can
+    "judge_own": pl.Boolean(),  # the same from the judge model; null: it cannot tell, or there is no judge
     "judge_civilians": pl.Boolean(),
     "judge_reply": pl.String(),  # about the civilians' picture: true, false, cannot tell, unreadable; null: not asked
-    "copied": pl.Boolean(),  # somebody said the same earlier in the game
+    "copied": pl.Boolean(),  # someone gave the same clue earlier in the game
     "readable": pl.Boolean(),
 }
 
@@ -206,29 +206,29 @@ ANSWERS: Schema = {
     "kind": pl.String(),  # exist, count, query, compare
     "question": pl.String(),
     "answer": pl.String(),  # the right one
-    "chance": pl.Float64(),  # 1 / number of answers the question may have
+    "chance": pl.Float64(),  # 1 / number of possible answers
     "policy": pl.String(),  # current, opponent
-    "given": pl.String(),  # null: nothing readable was boxed
+    "given": pl.String(),  # null: no readable boxed answer
     "correct": pl.Boolean(),
 }
 
-# Of a benchmark: a policy's answers to the questions of lmms-eval's tasks.
+# Table of a benchmark: a policy's answers to questions of lmms-eval tasks.
 BENCHMARK_ANSWERS: Schema = {
     "task": pl.String(),
     "question_id": pl.Int64(),  # its number in the task
-    "question_sha256": pl.String(),  # of its text and its right answer
+    "question_sha256": pl.String(),  # of its text and right answer
     "prompt": pl.String(),
     "target": pl.String(),  # the right answer
     "answer": pl.String(),
-    "tokens": pl.Int32(),  # of the answer; 0 where a server does not tell
-    "cut": pl.Boolean(),  # the answer ended at the longest length
+    "tokens": pl.Int32(),  # of the answer; 0 if the server does not report them
+    "cut": pl.Boolean(),  # the answer reached the length limit
     "metric": pl.String(),
-    "score": pl.Float64(),  # as lmms-eval gives it: in [0, 1] or [0, 100]
+    "score": pl.Float64(),  # as reported by lmms-eval: in [0, 1] or [0, 100]
 }
 
 
 def check(frame: pl.DataFrame, schema: Schema, where: object) -> pl.DataFrame:
-    """`frame` with its columns in the schema's order. `InputError` names the first column that is wrong."""
+    """`frame` with its columns in the schema's order. `InputError` names the first wrong column."""
     for name, wanted in schema.items():
         if name not in frame.columns:
             raise InputError(f"{where}: column '{name}' is missing; was the file written by another version of vz?")
@@ -242,7 +242,7 @@ def check(frame: pl.DataFrame, schema: Schema, where: object) -> pl.DataFrame:
 
 def from_rows(rows: list[dict[str, object]], schema: Schema) -> pl.DataFrame:
     """A table from dictionaries, with the types of the schema."""
-    chats = [name for name, kind in schema.items() if kind == pl.List(MESSAGE)]  # JSON is five times as fast for these
+    chats = [name for name, kind in schema.items() if kind == pl.List(MESSAGE)]  # JSON is five times faster for these
     others = {name: kind for name, kind in schema.items() if name not in chats}
     texts = [pl.Series(name, [json.dumps(row.get(name)) for row in rows], pl.String()) for name in chats]
     decoded = [text.str.json_decode(schema[text.name]) for text in texts]
@@ -251,7 +251,7 @@ def from_rows(rows: list[dict[str, object]], schema: Schema) -> pl.DataFrame:
 
 @clock.part("writing tables")
 def write(frame: pl.DataFrame, path: Path, schema: Schema) -> None:
-    """Check the table and write it in one step that outlasts a power cut."""
+    """Check the table, and write it in one step that survives a power cut."""
     temporary = path.with_name(f".{path.name}.tmp")
     check(frame, schema, path).write_parquet(temporary, compression="zstd")
     replace_file(temporary, path)
@@ -270,7 +270,7 @@ def read(path: Path, schema: Schema, columns: list[str] | None = None) -> pl.Dat
 
 
 def stored_columns(path: Path, schema: Schema) -> Schema:
-    """The columns of a file, checked; those that are `LATER` may lack, and numbers have other types."""
+    """The columns of a file, checked. Columns in `LATER` may be missing, and numbers may have other types."""
     with readable(path):
         with path.open("rb") as file:
             present = dict(pl.read_parquet_schema(file))
@@ -286,7 +286,7 @@ def stored_columns(path: Path, schema: Schema) -> Schema:
 
 @contextmanager
 def readable(path: Path) -> Iterator[None]:
-    """Turn errors of reading a table into one `InputError` that names it."""
+    """Turn errors from reading a table into one `InputError` that names it."""
     try:
         with without_panic_text():
             yield
@@ -297,7 +297,7 @@ def readable(path: Path) -> Iterator[None]:
 
 
 def _holds_the_same(kind: pl.DataType, wanted: pl.DataType) -> bool:
-    """Whether a column may hold what is wanted in another type, as pandas writes numbers and columns of nulls."""
+    """Whether a column of another type may have the wanted values: pandas changes types of numbers and null columns."""
     if isinstance(kind, pl.List) and isinstance(wanted, pl.List):
         return _holds_the_same(kind.inner, wanted.inner)  # type: ignore[arg-type]
     if isinstance(kind, pl.Struct) and isinstance(wanted, pl.Struct):
@@ -307,13 +307,13 @@ def _holds_the_same(kind: pl.DataType, wanted: pl.DataType) -> bool:
 
 
 def _as_in_schema(frame: pl.DataFrame, schema: Schema, where: object) -> pl.DataFrame:
-    """The columns in the schema's types. `InputError` if a number would not survive that."""
+    """The columns, cast to the schema's types. `InputError` if a number would change."""
     rounded = [name for name, kind in frame.schema.items() if kind.is_float() and schema[name].is_integer()]
-    frame = frame.with_columns(pl.col(rounded).fill_nan(None))  # as pandas writes nulls among whole numbers
+    frame = frame.with_columns(pl.col(rounded).fill_nan(None))  # pandas writes nulls among whole numbers as NaN
     cast = frame.cast({name: schema[name] for name in frame.columns}, strict=True)
     for name in rounded:
         if not cast[name].cast(frame.schema[name]).equals(frame[name]):
-            raise InputError(f"{where}: column '{name}' holds fractions, but must be {schema[name]}")
+            raise InputError(f"{where}: column '{name}' contains fractions, but must be {schema[name]}")
     return cast
 
 
@@ -326,12 +326,12 @@ def parts_of(folder: Path) -> list[Path]:
     """The `part-*.parquet` of a table, sorted by name. `InputError` if there are none."""
     parts = sorted(folder.glob("part-*.parquet"))
     if not parts:
-        raise InputError(f"{folder}: holds no part-*.parquet; is it a folder of rollouts?")
+        raise InputError(f"{folder}: contains no part-*.parquet; is it a folder of rollouts?")
     return parts
 
 
 def unique_key(frame: pl.DataFrame, key: list[str], where: object) -> pl.DataFrame:
-    """`frame`, unless two rows share `key`: then an `InputError` names it."""
+    """Returns `frame`. If two rows share a key, an `InputError` names it."""
     twice = frame.filter(frame.select(key).is_duplicated())
     if len(twice):
         raise InputError(f"{where}: two rows with the key {dict(zip(key, twice.select(key).row(0), strict=True))}")

@@ -1,6 +1,6 @@
-"""Python files of your own that a recipe names: rewards, callbacks, engines.
+"""Your own Python files that a recipe names: rewards, callbacks, engines.
 
-A recipe that names such a file runs its code, with your rights. If you did not write the file, read it first.
+vz runs these files with your permissions. If you did not write a file, read it before you use the recipe.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ def is_user_file(value: object) -> bool:
 
 
 def hash_of_user_file(file: str | Path, key: str) -> str:
-    """The hash of a file's content. It is part of what identifies a result that the file decides."""
+    """The hash of a file's content, which is part of the identity of results that depend on the file."""
     return sha256(_read(Path(file), key)).hexdigest()
 
 
 def load_user_object(file: str | Path, name: str, key: str) -> Any:
     """The function or class `name` of a Python file. `key` is the recipe field that names the file.
 
-    `InputError` if the file is missing, fails when it is loaded, or has no such function or class.
+    `InputError` if the file is missing, fails to load, or has no such function or class.
     """
     path = Path(file)
     code = _read(path, key)
-    module = ModuleType(f"vz_user_code_{path.stem}_{sha256(code).hexdigest()[:12]}")  # an edited file is another one
+    module = ModuleType(f"vz_user_code_{path.stem}_{sha256(code).hexdigest()[:12]}")  # an edited file is a new module
     module.__file__ = str(path)
-    sys.modules[module.__name__] = module  # dataclasses and pickle look it up
+    sys.modules[module.__name__] = module  # dataclasses and pickle look it up here
     with user_errors(path):
         exec(compile(code, str(path), "exec"), module.__dict__)
     found = getattr(module, name, None)
@@ -47,7 +47,7 @@ def load_user_object(file: str | Path, name: str, key: str) -> Any:
 
 @contextmanager
 def user_errors(file: str | Path) -> Iterator[None]:
-    """Turn an exception in a user's file into one `InputError` that names the line; `--debug` shows all of it."""
+    """Turn an exception in a user's file into one `InputError` that names the line. `--debug` shows the traceback."""
     try:
         yield
     except VzError:
@@ -63,6 +63,7 @@ def user_errors(file: str | Path) -> Iterator[None]:
 def _read(path: Path, key: str) -> bytes:
     if not path.is_file():
         raise InputError(
-            f"{key}: there is no file {path}; paths in a recipe count from its folder, and those of --set from here"
+            f"{key}: no such file: {path}; paths in a recipe are relative to its folder, and those in --set to the "
+            "current folder"
         )
     return path.read_bytes()

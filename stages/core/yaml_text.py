@@ -1,8 +1,8 @@
-"""YAML files of settings, read strictly: plain data, each key once, in little time and memory.
+"""Strict reading of YAML settings: plain data, each key once, in little time and memory.
 
-YAML can say more than a recipe needs. A repeated key silently replaces the first one, a few hundred bytes of aliases
-stand for gigabytes, and an unquoted date becomes an object. Dates are read as text here. The rest is refused, with the
-line and a remedy.
+YAML allows more than a recipe needs. A repeated key silently replaces the first one, a few hundred bytes of aliases
+expand to gigabytes, and an unquoted date becomes an object. Here, dates are read as text. Errors refuse the rest, and
+name the line and a remedy.
 """
 
 from __future__ import annotations
@@ -18,21 +18,23 @@ from yaml.nodes import Node, ScalarNode, SequenceNode
 
 from stages.core.errors import InputError, shortened
 
-MOST_BYTES = 64 * 2**10  # fifteen times the longest recipe; PyYAML reads so many in a second or two
-DEEPEST = 50  # lists and mappings in each other
-LONGEST_NUMBER = 80  # characters; Python refuses to read thousands
+MOST_BYTES = 64 * 2**10  # fifteen times the longest recipe; PyYAML reads this much in a second or two
+DEEPEST = 50  # levels of nested lists and mappings
+LONGEST_NUMBER = 80  # characters; Python refuses to parse thousands of digits
 PLAIN = ("null", "bool", "int", "float")  # what text without quotation marks can be, besides text
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """The keys and values of a YAML file; none of an empty one. `InputError` names the file, the line and a remedy."""
+    """The keys and values of a YAML file; none if it is empty. `InputError` names the file, the line and a remedy."""
     try:
         with path.open("rb") as file:
             body = parse_yaml(file.read(MOST_BYTES + 1), str(path))
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); is it the right file, and yours?") from error
     if body is not None and not isinstance(body, dict):
-        raise InputError(f"{path}: must hold keys with values, such as 'seed: 1', but holds a {type(body).__name__}")
+        raise InputError(
+            f"{path}: must contain keys with values, such as 'seed: 1', but contains a {type(body).__name__}"
+        )
     return body or {}
 
 
@@ -58,14 +60,14 @@ def _value(text: str) -> Any:
     except MarkedYAMLError as error:
         problem = " ".join(filter(None, (error.problem, error.context)))
         line = getattr(error.problem_mark or error.context_mark, "line", 0)
-    except (YAMLError, ValueError, OverflowError) as error:  # of characters that YAML or Python does not know
+    except (YAMLError, ValueError, OverflowError) as error:  # for characters that YAML or Python does not accept
         problem = str(error)
         line = text.count("\n", 0, getattr(error, "position", 0)) if reader is None else reader.line
     raise _Fault(f"not YAML ({shortened(problem)}); correct it", line)
 
 
 class _Fault(Exception):
-    """What a settings file may not hold, with its remedy, and in which line, counted from 0."""
+    """A fault in a settings file, with its remedy and its line, counted from 0."""
 
     def __init__(self, problem: str, line: int) -> None:
         super().__init__(problem)
@@ -77,7 +79,7 @@ def _fault(problem: str, at: Node | NodeEvent) -> _Fault:
 
 
 class _Reader(yaml.SafeLoader):
-    """PyYAML's reader, which refuses what has no place in settings as soon as it meets it."""
+    """PyYAML's loader, except that it refuses what does not belong in settings as soon as it finds it."""
 
     depth = 0
     yaml_implicit_resolvers = {  # noqa: RUF012
@@ -88,11 +90,13 @@ class _Reader(yaml.SafeLoader):
     def compose_node(self, parent: Node | None, index: int) -> Node | None:
         event = self.peek_event()  # type: ignore[no-untyped-call]
         if isinstance(event, AliasEvent) or event.anchor is not None:
-            raise _fault("anchors (&name) and aliases (*name) are not read; write the value out, or quote it", event)
+            raise _fault(
+                "anchors (&name) and aliases (*name) are not supported; write the value out, or quote it", event
+            )
         if isinstance(event, ScalarEvent | CollectionStartEvent) and event.tag is not None:
-            raise _fault("tags (!name) are not read; write a plain value, or quote it", event)
+            raise _fault("tags (!name) are not supported; write a plain value, or quote it", event)
         if self.depth == DEEPEST:
-            raise _fault(f"more than {DEEPEST} lists or mappings in each other; write it flatter", event)
+            raise _fault(f"lists or mappings are nested more than {DEEPEST} deep; flatten them", event)
         self.depth += 1
         node = super().compose_node(parent, index)
         self.depth -= 1
@@ -110,18 +114,18 @@ class _Reader(yaml.SafeLoader):
             if not isinstance(name, str):
                 raise _fault("a key must be text; put it in quotation marks", key)
             if name in found:
-                raise _fault(f"'{shortened(name)}' is given a second time; make one of the two, or remove one", key)
+                raise _fault(f"'{shortened(name)}' is given twice; merge the two, or remove one", key)
             found[name] = self.value(inner)
         return found
 
     def scalar(self, node: ScalarNode) -> Any:
         if any(unicodedata.category(letter) in ("Cc", "Cs") and letter not in "\t\n" for letter in node.value):
-            raise _fault("the text holds a control character or half a character; remove it", node)
+            raise _fault("the text contains a control character or half a character; remove it", node)
         is_number = node.tag.endswith(":int")
         try:
             value = self.construct_object(node) if not is_number or len(node.value) <= LONGEST_NUMBER else 2**63
         except ValueError as error:
             raise _fault(f"not a number ({shortened(str(error))}); correct it, or quote it", node) from error
         if is_number and abs(value) >= 2**63:
-            raise _fault("a number that needs more than 64 bits; write a smaller one, or quote it", node)
+            raise _fault("the number needs more than 64 bits; write a smaller one, or quote it", node)
         return value

@@ -1,4 +1,4 @@
-"""Check a set-up: versions, GPU, memory, extras, and what a recipe's model needs."""
+"""doctor: checks a set-up: versions, GPU, memory, extras, and what a recipe's model needs."""
 
 from stages.doctor.environment import Finding, examine, examine_model
 

@@ -1,4 +1,4 @@
-"""Checks of a set-up: versions against the tested ranges, GPU, memory, extras. Each fault comes with a remedy."""
+"""Checks a set-up: versions against the tested ranges, GPU, memory, extras. Each fault comes with a remedy."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Verdict = Literal["ok", "warn", "fail", "absent"]
 
 @dataclass(frozen=True)
 class Finding:
-    """What was checked, what was found, and the remedy if something is wrong."""
+    """What was checked, the result, and the remedy if something is wrong."""
 
     verdict: Verdict
     what: str
@@ -100,7 +100,7 @@ def _package(name: str, tested: SpecifierSet, extra: str, needed: bool) -> Findi
 
 
 def _loaded(name: str, remedy: str) -> tuple[Any, list[Finding]]:
-    """The module `name`, None if it is not installed or does not load, and the failure in that case."""
+    """The module `name`, or None if it is not installed or does not load; and the failure in the latter case."""
     try:
         return importlib.import_module(name), []
     except ModuleNotFoundError:
@@ -116,7 +116,7 @@ def _torch() -> list[Finding]:
     if torch.version.cuda is None:
         return [Finding("warn", "GPU", "torch is a CPU build", "if you have a GPU, install PyTorch's CUDA build")]
     if not torch.cuda.is_available():
-        remedy = "check nvidia-smi and that the driver is new enough for this CUDA version"
+        remedy = "run nvidia-smi, and check that the driver is new enough for this CUDA version"
         return [Finding("warn", "GPU", f"torch for CUDA {torch.version.cuda} finds no GPU", remedy)]
     found = []
     for index in range(torch.cuda.device_count()):
@@ -127,8 +127,8 @@ def _torch() -> list[Finding]:
 
 
 def _torchvision() -> list[Finding]:
-    """A torchvision for CUDA beside a torch for CPU breaks even transformers' AutoProcessor."""
-    remedy = "pip uninstall torchvision, or install the build that belongs to this torch (extra 'vision')"
+    """A torchvision for CUDA with a torch for CPU breaks even transformers' AutoProcessor."""
+    remedy = "pip uninstall torchvision, or install the build that matches this torch (extra 'vision')"
     torchvision, faults = _loaded("torchvision", remedy)
     return faults if torchvision is None else [Finding("ok", "torchvision", "loads")]
 
@@ -149,7 +149,7 @@ def _renderer() -> list[Finding]:
 
 
 def examine_model(recipe: Recipe) -> list[Finding]:
-    """A finding for each need of playing and training the recipe's model."""
+    """A finding for each thing that playing and training the recipe's model needs."""
     try:
         place = place_of(recipe.model.path)
     except InputError as error:

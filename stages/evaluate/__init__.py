@@ -1,4 +1,4 @@
-"""evaluate: how good a policy is on held-out pictures, beside another; and a run's checkpoints against each other."""
+"""evaluate: compares a policy with another on held-out pictures, or plays a run's checkpoints against each other."""
 
 from stages.evaluate.stage import run
 from stages.evaluate.tournament import run as cross_play

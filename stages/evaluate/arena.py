@@ -1,4 +1,4 @@
-"""Games of two policies on the same deals, each deal with the roles both ways round (the paper's Figure 6)."""
+"""Games between two policies, each deal played twice with the roles swapped (the paper's Figure 6)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from stages.core.recipe.rollout import Seats
 from stages.core.seeds import derive
 from stages.evaluate.intervals import figure
 
-# Who has which seat, by the role of the evaluated policy. The analyst plays on the civilians' side.
+# Which policy has which seat, by the role of the evaluated policy. The analyst plays on the civilians' side.
 SIDES = {
     "civilians": Seats(civilian="current", analyst="current", spy="opponent"),
     "spy": Seats(civilian="opponent", analyst="opponent", spy="current"),
@@ -29,9 +29,9 @@ SIDES = {
 def play_both_sides(
     work: Path, recipe: Recipe, deals: Sequence[Deal], pairs: pl.DataFrame, games: Path, engine: Engine
 ) -> pl.DataFrame:
-    """Play every deal twice with the policies exchanged, into `work/civilians` and `work/spy`.
+    """Play every deal twice with the policies swapped, into `work/civilians` and `work/spy`.
 
-    Returns a row for each game (`tables.ARENA`). Each side samples with its own seeds: a policy against itself wins
+    Returns a row for each game (`tables.ARENA`). Each side samples with its own seeds, so a policy against itself wins
     half of the games on average, not by construction.
     """
     for side, seats in SIDES.items():
@@ -60,7 +60,7 @@ def _results(folder: Path, side: str, recipe: Recipe) -> pl.DataFrame:
 
 
 def arena_figures(arena: pl.DataFrame) -> dict[str, Any]:
-    """The evaluated policy's wins, in all and by side. Games on the same pair are one cluster."""
+    """The evaluated policy's wins, in total and by side. Games on the same pair are one cluster."""
     found = _wins(arena)
     for side in SIDES:
         own = arena.filter(pl.col("side") == side)

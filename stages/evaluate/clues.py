@@ -1,4 +1,4 @@
-"""How true, new and long the clues of the evaluated policy are, so that good lies and good sight can be told apart."""
+"""How true, original and long the evaluated policy's clues are, so that you can tell good lies from good sight."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _WORDS = pl.col("clue").str.to_lowercase().str.replace_all(r"[^\p{L}\p{N}]+", " 
 
 
 def read_clues(work: Path, games: Path) -> pl.DataFrame:
-    """The clues that the evaluated policy gave in the arena's games in `work`, each with its pictures' scenes."""
+    """The evaluated policy's clues from the arena's games in `work`, each with its pictures' scenes."""
     pairs = tables.read(games / "pairs.parquet", tables.PAIRS, ["pair_id", "domain", "scene", "modified_scene"])
     said = []
     for role, side in ROLES.items():
@@ -37,7 +37,7 @@ def read_clues(work: Path, games: Path) -> pl.DataFrame:
         pl.concat(said)
         .join(pairs, on="pair_id", maintain_order="left")
         .with_columns(
-            tokens=pl.col("completion_ids").list.len().cast(pl.Int32).replace(0, None),  # a server may not tell
+            tokens=pl.col("completion_ids").list.len().cast(pl.Int32).replace(0, None),  # a server may not report them
             readable=pl.col("clue") != UNREADABLE_CLUE,
             civilians=pl.col("scene"),
             own=pl.when(~is_spy).then("scene").when(sees_modified).then("modified_scene"),
@@ -46,12 +46,12 @@ def read_clues(work: Path, games: Path) -> pl.DataFrame:
 
 
 def questions(clues: pl.DataFrame) -> list[Question]:
-    """What can be asked about the clues: each about the civilians' and the speaker's own picture."""
+    """The questions about the clues: each about the civilians' picture and the speaker's own."""
     return [one for row in clues.iter_rows(named=True) for name in PICTURES.values() if (one := _question(row, name))]
 
 
 def with_verdicts(clues: pl.DataFrame, replies: Mapping[Question, str]) -> pl.DataFrame:
-    """The table of clues (`tables.CLUES`) with the checker's verdicts and, if there is a judge, its replies."""
+    """The table of clues (`tables.CLUES`) with the checker's verdicts and, with a judge, its replies."""
     rows: list[dict[str, object]] = []
     for row in clues.iter_rows(named=True):
         kept: dict[str, object] = {name: value for name, value in row.items() if name in tables.CLUES}
@@ -75,7 +75,7 @@ def _question(row: Mapping[str, Any], picture: str) -> Question | None:
 
 def _checked(readable: bool, question: Question | None) -> Verdict:
     if question is None:
-        return Verdict(None, "the scene is not known" if readable else "not readable")
+        return Verdict(None, "the scene is unknown" if readable else "unreadable")
     domain, scene, clue = question
     return check(clue, _scene(scene)) if domain == "clevr" else Verdict(None, "not a CLEVR scene")
 
@@ -87,8 +87,8 @@ def _scene(text: str) -> dict[str, Any]:
 
 
 def clue_figures(clues: pl.DataFrame) -> dict[str, Any]:
-    """Figures by role: how many of the judged clues are true of the speaker's picture and of the civilians'; the shares
-    that the checker cannot judge, that are copied and that are unreadable; the mean length in tokens."""
+    """Figures by role: the shares of judged clues that are true of the speaker's picture and of the civilians'; the
+    shares that the checker cannot judge, that are copied and that are unreadable; the mean length in tokens."""
     found: dict[str, Any] = {}
     for role in ROLES:
         given = clues.filter(pl.col("role") == role)
@@ -103,8 +103,8 @@ def clue_figures(clues: pl.DataFrame) -> dict[str, Any]:
 
 
 def judge_figures(clues: pl.DataFrame) -> dict[str, Any]:
-    """By role: the same shares by the judge's replies. Then on how many clues judge and checker both decide, and how
-    often they agree there."""
+    """By role: the same shares from the judge's replies. Then how many clues both judge and checker decide, and how
+    often they agree on these."""
     found: dict[str, Any] = {}
     for role in ROLES:
         given = clues.filter(pl.col("role") == role, pl.col("judge_reply").is_not_null())

@@ -27,12 +27,12 @@ def unplayable_pairs(work: Path, recipe: Recipe, games: Path, places: Places) ->
 
 
 def held_out_pairs(recipe: Recipe, games: Path, left_out: Collection[str] = ()) -> pl.DataFrame:
-    """The pairs of `evaluate.split` without `left_out`. `InputError` if there are none, or no pictures for the spy."""
+    """The pairs of `evaluate.split` without `left_out`. `InputError` if there are none, or none has a spy's picture."""
     pairs = pairs_of(games, recipe.evaluate.split, left_out)
     if pairs.is_empty():
         raise InputError(
-            f"{games}: has no pairs of the split '{recipe.evaluate.split}'; make more, choose another with --set "
-            "evaluate.split=train, or leave the evaluations of a run out with --set evaluate.every=0"
+            f"{games}: has no pairs in the split '{recipe.evaluate.split}'; make more, choose another with --set "
+            "evaluate.split=train, or leave out a run's evaluations with --set evaluate.every=0"
         )
     check_spy_view(pairs, recipe.game.spy_view)
     return pairs
@@ -44,5 +44,5 @@ def deals(recipe: Recipe, pairs: pl.DataFrame, purpose: str, count: int) -> list
 
 
 def load(engine: Engine, policy: str, place: str | Path) -> None:
-    """Give a policy of the engine its weights; a hash of them is its version."""
+    """Load a policy's weights into the engine; their hash is the policy's version."""
     engine.load(policy, place, version_of(place))

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import polars as pl
 
 CONFIDENCE = 0.95  # of every interval
-_ROUNDING = 1e-12  # a variance below it is only rounding
+_ROUNDING = 1e-12  # a smaller variance is only rounding
 
 
 class Estimate(NamedTuple):
@@ -29,7 +29,7 @@ def figure(name: str, values: pl.Series, clusters: pl.Series, *, least: float = 
 
 
 def wilson(share: float, size: float) -> tuple[float, float]:
-    """Wilson's score interval of a share in `size` independent draws; (0, 1) without any."""
+    """Wilson's score interval for a share in `size` independent draws; (0, 1) without draws."""
     if size <= 0:
         return 0.0, 1.0
     z = NormalDist().inv_cdf(0.5 + CONFIDENCE / 2)
@@ -40,13 +40,13 @@ def wilson(share: float, size: float) -> tuple[float, float]:
 
 
 def estimate(values: Sequence[float], clusters: Sequence[str], *, least: float = 0.0) -> Estimate:
-    """The mean of `values` in [least, 1]; values of one cluster may depend on each other.
+    """The mean of `values` in [least, 1]; values in one cluster may depend on each other.
 
-    Wilson's interval on [least, 1] with the effective sample size: as many independent draws as have the variance that
-    the clusters show (linearised: Σ_c (Σ_{i in c} (x_i − x̄))² · C / (C − 1) / n², with n values in C clusters). If the
-    clusters show none, C draws: that nothing else was seen proves no certainty. Only values that are all equal and
-    inside the range, such as the differences of a policy to itself, count as certain.
-    Paired comparisons give differences as values: least is −1.
+    Wilson's interval on [least, 1] with the effective sample size: the number of independent draws with the variance
+    that the clusters show (linearised: Σ_c (Σ_{i in c} (x_i − x̄))² · C / (C − 1) / n², with n values in C clusters). If
+    the clusters show no variance, C draws: equal values do not prove certainty. Only values that are all equal and
+    inside the range, such as the differences between a policy and itself, count as certain.
+    In paired comparisons the values are differences: least is −1.
     """
     if not values:
         return Estimate(math.nan, least, 1.0)

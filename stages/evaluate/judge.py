@@ -1,4 +1,4 @@
-"""A model that judges clues: it reads what the picture shows as text, and answers true, false or cannot tell."""
+"""A model that judges clues: it reads a text description of the picture, and answers true, false or cannot tell."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from stages.core.recipe.load import place_of, prompt_folder
 from stages.evaluate.held_out import load
 
 JUDGE = "judge"  # the policy's name in the engine
-READS = ("clevr", "chart")  # domains whose scenes say all that a picture shows
+READS = ("clevr", "chart")  # domains whose scenes describe everything in a picture
 ANSWERS = ("true", "false", "cannot tell")
 UNREADABLE = "unreadable"
 
@@ -27,13 +27,13 @@ Question = tuple[str, str, str]  # domain, scene (JSON), clue
 
 
 def judge_place(recipe: Recipe) -> str | Path | None:
-    """Where the model of `evaluate.judge` is; None if the recipe names none."""
+    """The place of the model in `evaluate.judge`; None if the recipe names none."""
     name = recipe.evaluate.judge
     return None if name is None else place_of(recipe.model.path if name == "base" else name)
 
 
 def judge_prompt(recipe: Recipe) -> Path:
-    """The template: `judge.j2` of the recipe's prompt set if it has one, otherwise the one that comes with vz."""
+    """The template: the recipe's prompt set's `judge.j2` if it has one, otherwise vz's own."""
     own = prompt_folder(recipe.game.prompts) / "judge.j2"
     return own if own.is_file() else Path(__file__).with_name("judge.j2")
 
@@ -41,7 +41,7 @@ def judge_prompt(recipe: Recipe) -> Path:
 def judge(
     questions: Iterable[Question], recipe: Recipe, engine: Engine, place: str | Path
 ) -> tuple[dict[Question, str], dict[str, int]]:
-    """The judge's likeliest reply to each different question, one of `ANSWERS` or `UNREADABLE`; and what it cost."""
+    """The judge's likeliest reply to each distinct question, one of `ANSWERS` or `UNREADABLE`; and the cost."""
     asked = sorted(set(questions))
     asks = [Ask(f"judge {number}", [_message(ask_for(recipe, one))], []) for number, one in enumerate(asked)]
     sampling = Sampling(0.0, 1.0, recipe.evaluate.judge_tokens, 0, 1.0)
@@ -66,7 +66,7 @@ def ask_for(recipe: Recipe, question: Question) -> str:
 
 
 def read_reply(text: str, truncated: bool = False) -> str:
-    """The answer in the last box; whatever is not exactly one of `ANSWERS` is unreadable."""
+    """The answer in the last box; anything but exactly one of `ANSWERS` is unreadable."""
     box = (read_clue(text, 40, truncated) or "").casefold().replace("can't", "cannot")
     return box if box in ANSWERS else UNREADABLE
 
@@ -76,7 +76,7 @@ def _message(text: str) -> dict[str, Any]:
 
 
 def _facts(domain: str, scene: str, clue: str) -> dict[str, Any]:
-    """What the template may use."""
+    """The template's variables."""
     facts = {"domain": domain, "scene": json.loads(scene), "clue": quoted(clue)}
     if domain != "clevr":
         return facts

@@ -1,4 +1,4 @@
-"""From a policy, an opponent and held-out pairs to `evaluation.json` and the tables behind it."""
+"""Evaluates a policy against an opponent on held-out pairs; writes `evaluation.json` and the tables behind it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from stages.evaluate.transcripts import decision_figures, vote_on
 from stages.evaluate.transfer import answer, draw_questions, transfer_figures
 
 FIGURES = "evaluation.json"
-FEW_PAIRS = 10  # fewer say little, since the intervals are by pairs
+FEW_PAIRS = 10  # fewer say little, since intervals cluster by pair
 _OPPONENT_EVERYWHERE = Seats(civilian="opponent", analyst="opponent", spy="opponent")
 
 
@@ -45,12 +45,12 @@ def run(
     left_out: Collection[str] = (),
     overwrite: bool = False,
 ) -> Report:
-    """Evaluate `model` beside `opponent` on the pairs of `evaluate.split` in `games`.
+    """Evaluate `model` against `opponent` on the pairs of `evaluate.split` in `games`.
 
     arena: games against each other, with the roles both ways round. decision: votes of both on the same transcripts,
     which the opponent plays with itself unless `transcripts` is a folder of rollouts. clues: how true the model's clues
     in the arena are, by the checker. judge: the same by the model of `evaluate.judge`. transfer: questions that are not
-    part of the game. `left_out`: pairs that nobody can play, if you lend an `engine`.
+    part of the game. `left_out`: unplayable pairs, if you lend an `engine`.
     """
     artifact.manifest_of(games, "make-games")
     against = opponent or (recipe.model.path if recipe.evaluate.opponent == "base" else recipe.evaluate.opponent)
@@ -99,10 +99,10 @@ def _warnings(recipe: Recipe, figures: dict[str, Any], pairs: int, *, with_itsel
             "larger share of them (games.test_fraction)"
         )
     if with_itself:
-        found.append("the policy plays against itself: name another one with --model or --opponent")
+        found.append("the policy plays against itself; name another one with --model or --opponent")
     asked = figures.get("transfer", {}).get("questions", 0)
     if 0 < asked < recipe.evaluate.questions:
-        found.append(f"the scenes have only {asked} of {recipe.evaluate.questions} transfer questions")
+        found.append(f"the scenes allow only {asked} of {recipe.evaluate.questions} transfer questions")
     return found
 
 

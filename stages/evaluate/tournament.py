@@ -1,4 +1,4 @@
-"""Cross-play: all checkpoints of a run against each other, a table of wins, and Elo ratings."""
+"""Cross-play: plays all checkpoints of a run against each other, for a table of wins and Elo ratings."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ def run(
     engine: Engine | None = None,
     overwrite: bool = False,
 ) -> Report:
-    """Play the run's base and the checkpoints that it has kept against each other.
+    """Play the run's base and its kept checkpoints against each other.
 
-    Each two play `evaluate.games` games on the pairs of `evaluate.split`, half of them with the roles exchanged. All
-    play the same deals.
+    Every two of them play `evaluate.games` games on the pairs of `evaluate.split`, half of them with the roles swapped.
+    All play the same deals.
     """
     artifact.manifest_of(games, "make-games")
     places = players(recipe, run_folder)
@@ -71,18 +71,19 @@ def run(
 
 
 def players(recipe: Recipe, run_folder: Path) -> dict[str, str | Path]:
-    """The players: `base`, then the checkpoints as `round-0006`, …; `InputError` if there is no checkpoint."""
+    """The players: `base`, then the checkpoints as `round-0006`, …; `InputError` if the run has no checkpoint."""
     found = {folder.parent.name: folder for folder in sorted(run_folder.glob("round-*/checkpoint"))}
     if not found:
         raise InputError(
-            f"{run_folder}: holds no round-*/checkpoint to play; give the folder of a run, and keep more of its "
-            "checkpoints with iterate.keep_every"
+            f"{run_folder}: has no round-*/checkpoint to play; give the folder of a run, and keep more checkpoints "
+            "with iterate.keep_every"
         )
     return {BASE: place_of(recipe.model.path), **found}
 
 
 def table(names: Sequence[str], met: Mapping[tuple[str, str], Mapping[str, Any]]) -> dict[str, Any]:
-    """`civilians_win[i][j]`: the share that i wins as the civilians against j as the spy; `elo`: ratings, base at 0."""
+    """`civilians_win[i][j]`: the share of games that i, as the civilians, wins against j, as the spy; `elo`: ratings,
+    with base at 0."""
     shares: dict[str, dict[str, float]] = {name: {} for name in names}
     wins: dict[tuple[str, str], float] = {}
     for (one, other), figures in met.items():

@@ -46,7 +46,7 @@ def vote_on(transcripts: Path, games: Path, recipe: Recipe, engine: Engine) -> p
 
 
 def _voters(transcripts: Path) -> list[dict[str, Any]]:
-    """A row for each voter: its prompt, and what is known of the game."""
+    """A row for each voter: its prompt, and the game's data."""
     columns = ["game_id", "turn", "sample", "phase", "prompt", "images"]
     rows = tables.read_parts(transcripts, tables.ROLLOUTS, columns)
     dealt = tables.read(transcripts / "games.parquet", tables.GAMES, ["game_id", "pair_id", "spy", "players"])
@@ -59,7 +59,7 @@ def _vote(voter: dict[str, Any], completion: Completion, tags: Sequence[Tags]) -
     return {
         **{name: voter[name] for name in ("game_id", "turn", "pair_id")},
         "completion": completion.text,
-        "tokens": len(completion.token_ids) or None,  # a server may not tell
+        "tokens": len(completion.token_ids) or None,  # a server may not report them
         "vote": vote.seat,
         "vote_kind": vote.kind,
         "correct": vote.seat == voter["spy"],

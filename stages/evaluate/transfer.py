@@ -27,7 +27,7 @@ _LONGEST_ANSWER = 60  # characters
 
 
 def draw_questions(pairs: pl.DataFrame, recipe: Recipe) -> list[Drawn]:
-    """`evaluate.questions` questions about CLEVR pictures; none without such pictures."""
+    """`evaluate.questions` questions about CLEVR pictures; none if there are no such pictures."""
     settings = recipe.evaluate
     return questions.draw_questions(pairs, settings.questions, settings.question_attributes, recipe.seed, "questions")
 
@@ -70,13 +70,13 @@ def answer(
 
 
 def plain(answer: str) -> str:
-    """An answer as it is compared: lower case, without punctuation around it, small numbers as digits."""
+    """An answer in the form for comparing: lower case, without punctuation around it, small numbers as digits."""
     words = unicodedata.normalize("NFKC", answer).casefold().strip(" .!*_'\"`$()[]{}<>")
     return str(_NUMBERS.index(words)) if words in _NUMBERS else words
 
 
 def transfer_figures(answers: pl.DataFrame) -> dict[str, Any]:
-    """Each policy's share of right answers, in all and by kind, and the change from opponent to current."""
+    """Each policy's share of right answers, in total and by kind, and the change from opponent to current."""
     wide = answers.pivot(on="policy", index=["question_id", "pair_id", "kind"], values="correct").sort("question_id")
     change = wide["current"].cast(pl.Int32) - wide["opponent"].cast(pl.Int32)
     figures: dict[str, Any] = {"questions": len(wide), "chance": answers["chance"].mean()}

@@ -106,7 +106,7 @@ def _dataset_info(written: Mapping[str, Written]) -> Any:
 
 
 def _example(row: Row) -> str:
-    """A row as JSON, with pictures by name and long texts cut."""
+    """A row as JSON, with the pictures' names and with long texts cut."""
     shown = {name: row[name] for name in FIELDS}
     for name in ("original", "modified"):
         shown[name] = None if row[name] is None else f"<picture {Path(row[name]).name}>"

@@ -1,4 +1,4 @@
-"""What is known about how a checkpoint came about: its run's recipe, data and curves, and how it was evaluated."""
+"""What is known about a checkpoint's history: the recipe, data and curves of its run, and its evaluations."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MOST_BARS = 40
 
 @dataclass(frozen=True)
 class Curve:
-    """A figure by round: how it went, in blocks, and its first and last value."""
+    """A figure over the rounds: its course as block characters, and its first and last value."""
 
     meaning: str
     bars: str
@@ -44,7 +44,7 @@ class History:
     evaluations: list[Values] = field(default_factory=list)
     updates: int | None = None
     data: Values | None = None  # the counts and settings of the games
-    benchmark: Results | None = None  # that the run measured of this checkpoint
+    benchmark: Results | None = None  # that the run measured for this checkpoint
 
     @property
     def curves(self) -> list[Curve]:

@@ -1,4 +1,4 @@
-"""An exported folder onto the Hugging Face hub."""
+"""Uploads an exported folder to the Hugging Face hub."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ EXTRA = "hub"
 
 
 def check_push(name: str) -> None:
-    """`InputError` if nothing could be put on the hub under `name` from here."""
+    """`InputError` if this machine cannot upload to the hub as `name`."""
     if not NAME.fullmatch(name):
         raise InputError(f"--push {name}: write it as OWNER/NAME, with your name or your organisation's on the hub")
     hub = require("huggingface_hub", EXTRA)
@@ -26,9 +26,9 @@ def check_push(name: str) -> None:
 
 
 def push(folder: Path, name: str, kind: Kind, *, public: bool = False) -> str:
-    """Upload everything in `folder` but the manifest, which names local folders. Returns the page's address.
+    """Upload everything in `folder` except the manifest, which names local folders. Returns the page's address.
 
-    A new repository is private unless `public`; one that exists stays as it is.
+    A new repository is private unless `public`. An existing one stays as it is.
     """
     check_push(name)
     hub = require("huggingface_hub", EXTRA)
@@ -43,6 +43,6 @@ def push(folder: Path, name: str, kind: Kind, *, public: bool = False) -> str:
         )
     except (OSError, ValueError, require("huggingface_hub.errors", EXTRA).HTTPError) as error:
         raise VzError(
-            f"--push {name}: the upload failed: {first_line(error)}; repeat the command, which exports nothing again"
+            f"--push {name}: the upload failed: {first_line(error)}; repeat the command, which only uploads again"
         ) from error
     return str(page)

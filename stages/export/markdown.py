@@ -1,7 +1,7 @@
-"""Cards as Markdown.
+"""Writes cards as Markdown.
 
-Names and texts from outside may hold anything, so the templates put all of them into code spans or fences, which are
-made long enough that nothing inside can end them.
+Names and texts from outside may contain anything. So the templates put all of them into code spans or fences, which are
+long enough that nothing inside can end them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from jinja2 import ChainableUndefined, Environment, FileSystemLoader, Template
 
 
 def code(value: object) -> str:
-    """Anything as a code span of one line, which may also stand in a table."""
+    """Any value as a code span on one line, which also works in a table."""
     line = _visible(" ".join(str(value).split())).replace("|", "¦")
     ticks = "`" * (1 + _longest_ticks(line))
     return f"{ticks} {line} {ticks}" if "`" in line else f"`{line}`"
@@ -28,7 +28,7 @@ def fenced(text: str, language: str) -> str:
 
 
 def _visible(line: str) -> str:
-    """With a replacement character for each one that is invisible or reverses the text."""
+    """The line, with a replacement character for each character that is invisible or reverses the text."""
     return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in line)
 
 
@@ -38,7 +38,7 @@ def _longest_ticks(text: str) -> int:
 
 @cache
 def template(name: str) -> Template:
-    """Markdown, so nothing is escaped as HTML. A manifest of another version may lack anything that it names."""
+    """A Markdown template, so nothing is escaped as HTML. A manifest of another version may lack what it names."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         undefined=ChainableUndefined,

@@ -39,12 +39,12 @@ class Source:
 
     @property
     def like(self) -> Path:
-        """The folder whose files, other than weights, the export has."""
+        """The folder from which the export takes all files but the weights."""
         return self.base or self.checkpoint
 
     @cached_property
     def files(self) -> dict[str, int]:
-        """The files that the export has beside its card, with their sizes in bytes."""
+        """The export's files, without its card, with their sizes in bytes."""
         weights = {file: (self.like / file).stat().st_size for file in set(weight_map(self.like).values())}
         if (self.like / INDEX).is_file():
             weights[INDEX] = (self.like / INDEX).stat().st_size
@@ -80,7 +80,7 @@ def export_model(
     """Write the checkpoint to `out` as a plain model folder with a card, an adapter merged into its base.
 
     `results` are folders of `vz evaluate` and `vz benchmark`, whose figures the card shows. Whatever loads the base
-    loads the result, which does not need vz. `license` is the hub's identifier; by default it is the base's.
+    also loads the result, without vz. `license` is the hub's identifier; by default it is the base's.
     """
     if license is not None and not LICENSE.fullmatch(license):
         raise InputError(f"--license {license}: give the hub's identifier, like apache-2.0, mit or other")
@@ -137,7 +137,7 @@ def _outcome(source: Source, work: Path, history: History | None, license: str |
 
 
 def _base_of_full(folder: Path) -> str:
-    """The base of full weights that vz trained, as their training named it; of others unknown."""
+    """The base of full weights that vz trained, as the training named it. Empty for other weights."""
     made: Mapping[str, Any] = read_json(folder / MANIFEST) if (folder / MANIFEST).is_file() else {}
     recorded = made.get("inputs", {}).get("base", {}) if made.get("stage") == "train" else {}
     named = str(recorded.get("path", "")) if isinstance(recorded, dict) else ""

@@ -22,9 +22,9 @@ SHOWN = {
     "arena.win_rate": "win rate against the base",
     "arena.as_civilians.win_rate": "… as the civilians",
     "arena.as_spy.win_rate": "… as the spy",
-    "decision.change.sampled": "change of the share of right votes, on the same games",
+    "decision.change.sampled": "change in the share of right votes, on the same games",
     "clues.civilian.true": "clues of civilians that are true of their picture",
-    "transfer.change": "change of the share of right answers outside the game",
+    "transfer.change": "change in the share of right answers outside the game",
 }
 
 
@@ -41,7 +41,7 @@ class About:
 
     @property
     def hub_base(self) -> str | None:
-        """The base's name on the hub, also where only its folder in the hub's cache is known."""
+        """The base's name on the hub, even if only its folder in the hub's cache is known."""
         if cached := CACHED.search(self.base):
             return f"{cached['owner']}/{cached['name']}"
         return self.base if HUB_NAME.fullmatch(self.base) and not Path(self.base).exists() else None

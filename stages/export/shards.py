@@ -27,7 +27,7 @@ class Written:
 
 
 def features() -> Any:
-    """The columns, which are those of `pairs.parquet`, in the terms of `datasets`."""
+    """The columns of `pairs.parquet`, as `datasets` describes them."""
     datasets = require("datasets", "train")
     text, picture = datasets.Value("string"), datasets.Image()
     change = {"object": datasets.Value("int32"), "attribute": text, "before": text, "after": text}
@@ -74,7 +74,7 @@ def write_split(
 
 
 def _batches(rows: Sequence[Row], games: Path, max_rows: int, max_bytes: int) -> Iterator[Sequence[Row]]:
-    """The rows in batches of at most so many rows and bytes, but of at least one row."""
+    """The rows in batches of at most `max_rows` rows and `max_bytes` bytes, and at least one row."""
     first = total = 0
     for place, row in enumerate(rows):
         files = [games / row[kind] for kind in ("original", "modified") if row[kind] is not None]
@@ -89,7 +89,7 @@ def _batches(rows: Sequence[Row], games: Path, max_rows: int, max_bytes: int) ->
 
 
 def _with_pictures(row: Row, games: Path) -> dict[str, Any]:
-    """The row with each picture as the feature `Image` holds it: the file's own bytes, and its name."""
+    """The row with each picture as the feature `Image` stores it: the file's own bytes, and its name."""
     pictures: dict[str, Any] = {}
     for kind in ("original", "modified"):
         picture = picture_of(games, row, kind)

@@ -1,4 +1,4 @@
-"""From a games folder to a data set in the form that the Hugging Face hub and `datasets` read as it is."""
+"""From a games folder to a data set in a form that the Hugging Face hub and `datasets` read directly."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LICENSE = re.compile(r"[a-z0-9][a-z0-9.-]{0,63}")
 def run(
     games: Path, out: Path, *, license: str | None = None, shard_bytes: int = SHARD_BYTES, overwrite: bool = False
 ) -> Report:
-    """Write the pairs of `games` as Parquet with the pictures inside, each split a set of files, and a card.
+    """Write the pairs of `games` as Parquet files with the pictures inside, some for each split, and a card.
 
     `license` is the hub's identifier. `InputError` names a picture that is missing or not the one in the table. At most
     one row group of pictures is held in memory.
@@ -56,7 +56,7 @@ def run(
 
 
 def _write(pairs: pl.DataFrame, games: Path, out: Path, shard_bytes: int) -> dict[str, Written]:
-    """Write every split that has pairs. What was written is by the hub's names."""
+    """Write every split that has pairs. The result is keyed by the hub's names."""
     unknown = pairs.filter(~pl.col("split").is_in(list(SPLITS)))
     if len(unknown):
         pair_id, split = unknown.select("pair_id", "split").row(0)

@@ -1,4 +1,4 @@
-"""filter: which scored rows train; every reject is kept with its reason."""
+"""filter: decides which scored rows train, and records every rejected row with its reason."""
 
 from stages.filter.stage import run
 

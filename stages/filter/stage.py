@@ -1,4 +1,4 @@
-"""From scored rows to kept and rejected ones, which together are exactly the scored ones."""
+"""Splits scored rows into kept and rejected ones, without losing any."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def run(
     rollouts: Path | None = None,
     overwrite: bool = False,
 ) -> Report:
-    """Keep the rows that train in a round of `phase`. `rollouts` is where the rollouts are, if they were moved."""
+    """Keep the rows that train in a round of `phase`. `rollouts` is the folder of the rollouts, if it was moved."""
 
     def make(work: Path) -> Outcome:
         artifact.manifest_of(scored, "score")
@@ -76,10 +76,10 @@ def run(
 
 
 def judge(rows: pl.DataFrame, played: Parts, recipe: Filter, phase: str) -> pl.DataFrame:
-    """The scored rows of some games with the columns `policy`, `is_unreadable` and `reason`."""
+    """The scored rows of some games, with the columns `policy`, `is_unreadable` and `reason`."""
     unreadable = (pl.col("clue") == UNREADABLE_CLUE) | (pl.col("vote_kind") == "unreadable")
     said = played.of_games(rows["game_id"]).select(*tables.KEY, "policy", is_unreadable=unreadable.fill_null(False))
-    if said.select(tables.KEY).equals(rows.select(tables.KEY)):  # as vz writes them; joining takes longer
+    if said.select(tables.KEY).equals(rows.select(tables.KEY)):  # the order in which vz writes them; a join is slower
         joined = rows.hstack(said.drop(tables.KEY))
     else:
         joined = rows.join(said, on=tables.KEY, how="left", validate="1:1", maintain_order="left")
@@ -87,9 +87,9 @@ def judge(rows: pl.DataFrame, played: Parts, recipe: Filter, phase: str) -> pl.D
 
 
 def reason_to_reject(recipe: Filter, phase: str) -> pl.Expr:
-    """The first reason that applies to a row; null for a row that is kept.
+    """The first reason that applies to a row; null for a kept row.
 
-    What another policy than the current one said never trains: its log-probs are not this policy's.
+    Rows of a policy other than the current one never train: their log-probs are not this policy's.
     """
     spread = pl.col("reward").max().over("group_id", "phase") - pl.col("reward").min().over("group_id", "phase")
     without_variance = (pl.col("phase") == "decision") & (spread == 0)
@@ -108,14 +108,14 @@ def reason_to_reject(recipe: Filter, phase: str) -> pl.Expr:
 
 
 def _anchors(recipe: Filter, judged: Iterator[pl.DataFrame]) -> int:
-    """How many rows of the inactive phase each game keeps. Where no row trains there is nothing to hold on to."""
+    """How many rows of the inactive phase each game keeps: none if no row trains."""
     if recipe.inactive_phase != "anchor":
         return 0
     return recipe.anchor_rows if any(rows["reason"].null_count() for rows in judged) else 0
 
 
 def with_anchors(judged: pl.DataFrame, count: int) -> pl.DataFrame:
-    """`judged` with `count` rows of the inactive phase kept in each game after all, drawn by the game's id."""
+    """`judged`, but keeping `count` random rows of the inactive phase in each game, seeded by the game's id."""
     if not count:
         return judged
     inactive = judged.with_row_index("row").filter(pl.col("reason") == INACTIVE)

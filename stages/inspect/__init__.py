@@ -1,1 +1,1 @@
-"""inspect: look into any output folder."""
+"""inspect: looks into any output folder."""

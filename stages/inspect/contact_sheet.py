@@ -14,18 +14,19 @@ from stages.core.folder.artifact import Report
 from stages.core.pictures import png
 from stages.inspect.pairs import Chosen, Seen, look_at, warnings
 
-MOST = 120  # pairs on a sheet, which then has some 30 MB
-MARK = "vz inspect --contact-sheet"  # in the file, so that it may be replaced
+MOST = 120  # pairs on a sheet, which is then about 30 MB
+MARK = "vz inspect --contact-sheet"  # stored in the file, so that vz knows it may replace it
 COLUMNS, TILE, GAP, MARGIN = 3, 220, 8, 20
-LINE, LETTERS, MOST_LINES = 19, 66, 5  # pixels of a line, letters in it, lines below a pair
+LINE, LETTERS, MOST_LINES = 19, 66, 5  # pixels per line, letters per line, lines below a pair
 PAPER, INK, EDGE, OUTLINE = "#ffffff", "#1f2328", "#8c959f", "#e6007a"
 SPELLED = str.maketrans({"→": "->", "€": "EUR ", "£": "GBP ", "¥": "JPY ", "₹": "INR ", "–": "-", "×": "x", "ß": "ss"})
 
 
 def make(chosen: Chosen, out: Path) -> Report:
-    """Write the sheet of at most `MOST` pairs. Equal folders give equal bytes.
+    """Write the sheet, with at most `MOST` pairs. Equal folders give equal bytes.
 
-    `InputError` names a picture that is missing or not the one in the table, or a file at `out` that is not a sheet.
+    `InputError` names a picture that is missing or differs from the one in the table, or a file at `out` that is not a
+    sheet.
     """
     pages.refuse_foreign(out, MARK, "--contact-sheet", ".png")
     cells, equal = [], []
@@ -56,7 +57,7 @@ def _cell(seen: Seen) -> Image.Image:
 
 
 def _tile(picture: Image.Image, seen: Seen) -> Image.Image:
-    """The picture in a frame as large as a tile, with its outlines; small pictures keep their square pixels."""
+    """The picture, framed and scaled to a tile, with its outlines; enlarged pictures keep their square pixels."""
     scale = TILE / max(picture.size)
     method = Image.Resampling.NEAREST if scale > 1 else Image.Resampling.LANCZOS
     tile = picture.resize((max(1, round(picture.width * scale)), max(1, round(picture.height * scale))), method)
@@ -86,12 +87,12 @@ def _grid(heading: str, cells: list[Image.Image]) -> Image.Image:
 
 
 def _write(picture: Image.Image, place: tuple[int, int], text: str) -> None:
-    """In the font that comes with Pillow, so that a sheet looks the same everywhere."""
+    """Write text in Pillow's own font, so that a sheet looks the same everywhere."""
     ImageDraw.Draw(picture).text(place, text, INK, ImageFont.load_default(14), spacing=4)
 
 
 def plain(text: str) -> str:
-    """In the letters of that font, which has little beside ASCII: ä becomes a, € becomes EUR, others become `?`."""
+    """The text in the letters of that font, which has little beyond ASCII: ä becomes a, € EUR, and others `?`."""
     letters = unicodedata.normalize("NFKD", text.translate(SPELLED))
     decomposed = [letter for letter in letters if not unicodedata.combining(letter)]
     return "".join(letter if letter.isascii() or letter in "·°©" else "?" for letter in decomposed)

@@ -20,14 +20,14 @@ from stages.core.pictures import picture_of
 from stages.inspect.pairs import Chosen, Seen, look_at, warnings
 
 TEMPLATES, COMMAND = Path(__file__).parent / "template", "vz inspect --gallery"
-EXACT_BYTES = 160_000  # of a picture's file; larger ones are shown as WebP copies …
-QUALITY, LONGEST_SIDE = 90, 1600  # … of this quality and at most so many pixels a side
-SKIPPED, COUNTED = 200, 5  # skipped pairs that the page lists; values that its head counts
+EXACT_BYTES = 160_000  # largest picture file to embed as it is; larger ones become WebP copies …
+QUALITY, LONGEST_SIDE = 90, 1600  # … of this quality, with at most this many pixels per side
+SKIPPED, COUNTED = 200, 5  # most skipped pairs that the page lists; most values that its head counts
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A picture on the page, with the size of its file's picture."""
+    """A picture on the page, with the size of the picture in its file."""
 
     url: str
     width: int
@@ -38,9 +38,10 @@ Card = dict[str, Any]  # a pair, as the template shows it
 
 
 def make(chosen: Chosen, out: Path) -> Report:
-    """Write the page of the chosen pairs. Equal folders give equal bytes.
+    """Write the page with the chosen pairs. Equal folders give equal bytes.
 
-    `InputError` names a picture that is missing or not the one in the table, or a file at `out` that is no such page.
+    `InputError` names a picture that is missing or differs from the one in the table, or a file at `out` that is not a
+    gallery.
     """
     pages.refuse_foreign(out, pages.mark_of(COMMAND), "--gallery")
     cards, equal = [], []
@@ -72,7 +73,7 @@ def _templates() -> Environment:
 
 
 def _card(seen: Seen, folder: Path) -> Card:
-    """`kind` says how the pictures compare, `notes` what cannot be seen."""
+    """`kind` says how the pictures compare; `notes` say what the pictures do not show."""
     return {
         "pair": seen.row,
         "original": _shown(folder, seen.row, "original", seen.original),
@@ -108,14 +109,14 @@ def _notes(seen: Seen) -> list[str]:
         return ["The two pictures look the same."]
     notes = [] if seen.lines else ["The change log does not say what was changed."]
     if seen.difference is None:
-        notes.append("The pictures have different sizes, so changes cannot be outlined.")
+        notes.append("The pictures have different sizes, so the page cannot outline changes.")
     elif count := seen.difference.left_out:
         notes.append(f"Not outlined: {count} more small changed region{'s' if count > 1 else ''}.")
     return notes
 
 
 def _facts(chosen: Chosen, skipped: int) -> dict[str, str]:
-    """What the head of the page says about the folder."""
+    """What the page's head says about the folder."""
     manifest = artifact.manifest_of(chosen.folder)
     pairs = tables.read(chosen.folder / "pairs.parquet", tables.PAIRS, ["domain", "split", "source", "modified"])
     facts = {"pairs": f"{chosen.total:,}"}
@@ -132,7 +133,7 @@ def _facts(chosen: Chosen, skipped: int) -> dict[str, str]:
 
 
 def _choices(cards: Sequence[Card]) -> dict[str, list[str]]:
-    """What each filter offers: the values that occur."""
+    """The options of each filter: the values that occur."""
     found = {name: sorted({card["pair"][name] for card in cards}) for name in ("domain", "split", "source")}
     found["attribute"] = sorted({name for card in cards for name in card["attributes"]})
     found["kind"] = sorted({card["kind"] for card in cards})

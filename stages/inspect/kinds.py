@@ -1,4 +1,4 @@
-"""What a folder is, by what vz wrote into it, in a few words."""
+"""Describes a folder in a few words, from what vz wrote into it."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ Counts = Mapping[str, Any]
 State = Literal["finished", "being written", "unfinished"]
 
 SIDES = ("civilians", "spy")  # of an evaluation
-ROUND = "round.json"  # in the folder of a finished round
+ROUND = "round.json"  # in a finished round's folder
 
-# What each stage makes, and what there is of it.
+# What each stage makes, and how much of it.
 MADE: dict[str, tuple[str, Callable[[Counts], str]]] = {
     "make-games": ("games", lambda counts: f"{counts['pairs']:,} pairs"),
     "deal": ("dealt games", lambda counts: f"{counts['games']:,} games"),
@@ -40,7 +40,7 @@ MADE: dict[str, tuple[str, Callable[[Counts], str]]] = {
 
 @dataclass(frozen=True)
 class Output:
-    """An output folder of vz: what it is, what it holds, and whether it is finished."""
+    """An output folder of vz: what it is, what it contains, and whether it is finished."""
 
     folder: Path
     stage: str
@@ -51,7 +51,7 @@ class Output:
 
 
 def output_at(folder: Path) -> Output | None:
-    """The output in `folder`, or None. What cannot be read is described by its stage alone."""
+    """The output in `folder`, or None. If its counts are unreadable, only the stage describes it."""
     try:
         body = read_json(folder / MANIFEST)
     except InputError:
@@ -71,7 +71,7 @@ def output_at(folder: Path) -> Output | None:
 
 
 def model_at(folder: Path) -> Output | None:
-    """A model's folder that vz did not make, or None."""
+    """A model in `folder` that vz did not make, or None."""
     for name, kind, key in (("adapter_config.json", "adapter", "peft_type"), ("config.json", "model", "model_type")):
         file = folder / name
         if file.is_file() and not (folder / MANIFEST).exists() and any(folder.glob("*.safetensors")):
@@ -81,7 +81,7 @@ def model_at(folder: Path) -> Output | None:
 
 
 def unfinished_in(folder: Path) -> Iterator[Output]:
-    """Outputs that a stage has begun beside others in `folder`, and not finished."""
+    """Outputs in `folder` that a stage has begun but not finished."""
     for claim in sorted(folder.glob(f".*.partial/{CLAIM}")):
         out = folder / claim.parent.name.removeprefix(".").removesuffix(".partial")
         try:
@@ -93,19 +93,19 @@ def unfinished_in(folder: Path) -> Iterator[Output]:
 
 
 def rounds_of(run: Path) -> tuple[int, int]:
-    """The rounds that a run has finished, and those that its recipe asks for."""
+    """How many rounds a run has finished, and how many its recipe asks for."""
     state = read_json(run / "state.json") if (run / "state.json").is_file() else {}
     recipe = flat(read_yaml(run / "recipe.yaml")) if (run / "recipe.yaml").is_file() else {}
     return int(state.get("iteration", 0)), int(recipe.get("iterate.rounds", 0))
 
 
 def is_round(folder: Path) -> bool:
-    """Whether the folder is that of a round of a run, finished or not."""
+    """Whether the folder belongs to a round of a run, finished or not."""
     return folder.name.startswith("round-") and output_stage(folder.parent) == "iterate"
 
 
 def output_stage(folder: Path) -> str | None:
-    """The stage that made the folder, if one did."""
+    """The stage that made the folder, or None."""
     found = output_at(folder)
     return None if found is None else found.stage
 
@@ -114,5 +114,5 @@ def _described(stage: str, counts: Any) -> tuple[str, str]:
     kind, holds = MADE.get(stage, (stage, lambda counts: ""))
     try:
         return kind, holds(counts)
-    except (KeyError, TypeError, ValueError):  # of an earlier version, or without an arena
+    except (KeyError, TypeError, ValueError):  # from an earlier version, or without an arena
         return kind, ""

@@ -1,4 +1,4 @@
-"""One game, or one row of it, out of any folder that knows it."""
+"""Shows one game, or one of its rows, from any folder that leads to it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ REWARDS = ["votes_received", "reward", "baseline", "advantage"]
 
 
 def transcript(folder: Path, which: str) -> View:
-    """One game from deal to rewards: `which` is a game_id, or a number from 1 in the order of game_id."""
+    """One game, from deal to rewards. `which` is a game_id, or a number from 1 in game_id order."""
     rollouts, scored = _folders(folder.resolve())
     game, rows = _game(rollouts, scored, which)
     facts = {name: game[name] for name in ("pair_id", "iteration", "players", "clue_rounds", "spy", "spy_view")}
@@ -34,7 +34,7 @@ def transcript(folder: Path, which: str) -> View:
 
 
 def one_row(folder: Path, which: str, turn: int, sample: int) -> View:
-    """One completion with everything that the tables know of it."""
+    """One completion with everything that the tables know about it."""
     rollouts, scored = _folders(folder.resolve())
     game, rows = _game(rollouts, scored, which)
     rows = rows.filter(turn=turn, sample=sample)
@@ -50,17 +50,17 @@ def one_row(folder: Path, which: str, turn: int, sample: int) -> View:
 
 
 def _folders(folder: Path) -> tuple[Path, Path | None]:
-    """The rollouts folder behind any output, and the scored one if there is one."""
+    """The rollouts folder behind any output, and the scored folder, if any."""
     if folder.name in SIDES and (folder.parent / artifact.MANIFEST).is_file():
         return folder, None
     if is_round(folder):
         made = [folder / name for name in ("scored", "rollouts") if (folder / name / artifact.MANIFEST).is_file()]
         if not made:
-            raise InputError(f"{folder}: this round has played no game yet")
+            raise InputError(f"{folder}: this round has not finished playing; wait, or give an earlier round")
         return _folders(made[0])
     stage = artifact.manifest_of(folder)["stage"]
     if stage == "evaluate":
-        raise InputError(f"{folder}: an evaluation plays two sides; give {folder}/civilians or {folder}/spy")
+        raise InputError(f"{folder}: an evaluation has two sides; give {folder}/civilians or {folder}/spy")
     if stage == "rollout":
         sibling = folder.with_name("scored")
         belongs = (sibling / artifact.MANIFEST).is_file() and artifact.input_of(sibling, "rollouts") == folder
@@ -70,12 +70,12 @@ def _folders(folder: Path) -> tuple[Path, Path | None]:
     if stage in {"filter", "train"}:
         return _folders(artifact.input_of(folder, "scored" if stage == "filter" else "kept"))
     if stage == "iterate":
-        raise InputError(f"{folder}: a run holds the games of many rounds; give one of its rounds, such as round-0001")
-    raise InputError(f"{folder}: an output of '{stage}' holds no played games; give one of vz rollout or vz score")
+        raise InputError(f"{folder}: a run has games from many rounds; give one of its rounds, such as round-0001")
+    raise InputError(f"{folder}: an output of '{stage}' has no played games; give one of vz rollout or vz score")
 
 
 def _game(rollouts: Path, scored: Path | None, which: str) -> tuple[dict[str, Any], pl.DataFrame]:
-    """The game as dealt, and its completions, with their rewards where they are scored."""
+    """The game as dealt, and its completions, with their rewards if scored."""
     games = tables.read(rollouts / "games.parquet", tables.GAMES).sort("game_id")
     if which.isdigit() and 1 <= int(which) <= len(games):
         which = games["game_id"][int(which) - 1]

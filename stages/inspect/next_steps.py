@@ -1,4 +1,4 @@
-"""What to run next, for each kind of output folder. Every command works unchanged in the current folder, or names the
+"""What to run next, for each kind of output folder. Every command works as it is in the current folder, or names the
 extra that it needs."""
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from stages.core.yaml_text import read_yaml
 from stages.inspect.kinds import SIDES, Output, rounds_of
 from stages.inspect.pairs import games_folder
 
-Steps = dict[str, str]  # what it does, by command
+Steps = dict[str, str]  # what each command does, by command
 
 
 def first_steps() -> Steps:
-    """Where nothing is yet."""
+    """Steps for a place without any output."""
     return {
-        "vz doctor": "check that everything vz needs is there",
+        "vz doctor": "check that everything vz needs is installed",
         "vz make-games --out games --pairs 60": "draw pairs of pictures, and deal a game on each",
         f"vz iterate --rounds 24 --out {_free(Path('runs/demo'))}": "play and train round after round, with a tiny "
         "model on a CPU",
@@ -32,7 +32,7 @@ def first_steps() -> Steps:
 
 
 def steps_for(output: Output) -> Steps:
-    """What to do with a finished output, or with one that is being written. Nothing if its manifest says too little."""
+    """What to do with an output that is finished or being written. Nothing if its manifest says too little."""
     try:
         return STEPS[output.stage](output.folder) if output.stage in STEPS else {}
     except (VzError, OSError, KeyError, TypeError):
@@ -40,7 +40,7 @@ def steps_for(output: Output) -> Steps:
 
 
 def to_continue(run: Path) -> Steps:
-    """The command that continues a run. Nothing if it must be given elsewhere."""
+    """The command that continues a run. Nothing if the run cannot continue from this folder."""
     try:
         recipe = flat(read_yaml(run / "recipe.yaml"))
         place_of(str(recipe["model.path"]))
@@ -83,7 +83,7 @@ def _after_score(scored: Path) -> Steps:
 def _after_filter(kept: Path) -> Steps:
     rollouts = artifact.input_of(artifact.input_of(kept, "scored"), "rollouts")
     played_by = Path(artifact.manifest_of(rollouts)["inputs"]["policy current"]["path"]).name
-    recipe, which = ("", "") if played_by == "tiny-model" else (" --recipe RECIPE", ", by the RECIPE that played")
+    recipe, which = ("", "") if played_by == "tiny-model" else (" --recipe RECIPE", ", with the RECIPE that played")
     train = f"vz train {_shown(kept)}{recipe} --out {_beside(kept, 'checkpoint')}"
     return {f"vz inspect {_shown(kept)}": "see what trains, and why the rest does not", train: f"train{which}"}
 
@@ -101,13 +101,13 @@ def _after_train(checkpoint: Path) -> Steps:
 
 
 def _after_run(run: Path) -> Steps:
-    """What can be seen of a run so far, and what its last checkpoint is good for."""
+    """How to look at a run so far, and what to do with its last checkpoint."""
     here, done = _shown(run), rounds_of(run)[0]
     if not done:
         return {f"vz view {here}": "watch its first round in your browser"}
     steps = {
         f"vz view {here}": "watch curves and every game in your browser",
-        f"vz report {here}": "write curves and a few games as one page",
+        f"vz report {here}": "write one page with curves and a few games",
         f"vz inspect {_shown(round_folder(run, done))} --game 1": f"read a game of round {done}",
     }
     if read_json(run / "state.json").get("checkpoint"):
@@ -120,11 +120,11 @@ def _after_run(run: Path) -> Steps:
 def _benchmark(model: Path, out: str) -> Steps:
     run = model if (model / "recipe.yaml").is_file() else model.parent.parent
     command = f"vz benchmark {_shown(model)}{_recipe_of(run)} --suite quick --out {out}"
-    return {command: "ask it and its base published benchmarks"}
+    return {command: "compare it with its base on published benchmarks"}
 
 
 def _after_benchmark(benchmark: Path) -> Steps:
-    """The model's card shows the table, if it is the run's own."""
+    """Exporting the model puts the table into its card, if the benchmark is of the run's own model."""
     model = artifact.input_of(benchmark, "model")
     out = _beside(benchmark, "model")
     command = f"vz export {_shown(model)} --to model --results {_shown(benchmark)} --out {out}"
@@ -133,7 +133,7 @@ def _after_benchmark(benchmark: Path) -> Steps:
 
 def _after_evaluation(evaluation: Path) -> Steps:
     steps, side = {f"vz inspect {_shown(evaluation)}": "see all figures"}, evaluation / SIDES[0]
-    return steps | ({f"vz inspect {_shown(side)} --game 1": "read a game of it"} if side.is_dir() else {})
+    return steps | ({f"vz inspect {_shown(side)} --game 1": "read one of its games"} if side.is_dir() else {})
 
 
 def _after_model(model: Path) -> Steps:
@@ -151,7 +151,7 @@ def _after_export(export: Path) -> Steps:
 
 
 def _of_adapter(adapter: Path) -> Steps:
-    """It names its base."""
+    """Steps for an adapter, which names its own base."""
     here = _shown(adapter)
     return {
         **_benchmark(adapter, _beside(adapter, "benchmark")),
@@ -163,8 +163,8 @@ def _of_model(model: Path) -> Steps:
     here, run = _shown(model), _free(Path("runs", model.resolve().name))
     out = _beside(model, "benchmark")
     return {
-        f"vz benchmark {here} --base BASE --suite quick --out {out}": "ask it and BASE, from which it was trained, "
-        "published benchmarks",
+        f"vz benchmark {here} --base BASE --suite quick --out {out}": "compare it with BASE, which it was trained "
+        "from, on published benchmarks",
         f"vz iterate --recipe lora --model {here} --out {run}": "train it by self-play, on one GPU",
     }
 
@@ -186,18 +186,18 @@ STEPS: dict[str, Callable[[Path], Any]] = {
 
 
 def _recipe_of(run: Path) -> str:
-    """The option that names the recipe of a run, if it is one."""
+    """The option that names a run's recipe, if the folder is a run."""
     recipe = run / "recipe.yaml"
     return f" --recipe {_shown(recipe)}" if recipe.is_file() else ""
 
 
 def _beside(folder: Path, name: str) -> str:
-    """The shown path of a new folder or file beside `folder`."""
+    """The path, as shown, of a new folder or file next to `folder`."""
     return _free(folder.resolve().parent / name)
 
 
 def _free(place: Path) -> str:
-    """The path, with a number if it is taken, as a command takes it."""
+    """The path in a form for commands, with a number added if it is taken."""
     number, free = 2, place
     while free.exists():
         free, number = place.with_name(f"{place.stem}-{number}{place.suffix}"), number + 1
@@ -205,6 +205,6 @@ def _free(place: Path) -> str:
 
 
 def _shown(place: Path) -> str:
-    """A path as a command takes it: relative if it is in the current folder or beside it."""
+    """A path in a form for commands: relative if it is in the current folder or next to it."""
     relative = os.path.relpath(place)
     return shlex.quote(str(place.resolve()) if relative.startswith("../../") else relative)

@@ -1,6 +1,6 @@
 """Where two pictures differ: boxes around connected regions of changed pixels.
 
-Changed pixels are counted in the cells of a coarse grid, so that a few specks make no region, and the pieces of one
+Counts changed pixels in the cells of a coarse grid. That way a few specks do not make a region, and the pieces of one
 object, such as its edges, fall into neighbouring cells.
 """
 
@@ -17,9 +17,9 @@ from PIL import Image, ImageFilter
 SMOOTH = ImageFilter.BoxBlur(1)  # a mean over 3 x 3 pixels removes a renderer's noise
 THRESHOLD = 24  # of 255, in the channel that differs most; soft shadows and JPEG artefacts stay below
 CELLS = 80  # along the longer side
-CHANGED_SHARE = 0.15  # of a cell's pixels, from which the cell belongs to a region
-LEAST_SHARE = 0.0005  # of the picture's pixels; smaller regions are left out where there are larger ones
-MOST = 12  # outlines; with more, the pictures differ everywhere and outlines say nothing
+CHANGED_SHARE = 0.15  # the share of changed pixels that puts a cell into a region
+LEAST_SHARE = 0.0005  # of the picture's pixels; smaller regions are left out if larger ones exist
+MOST = 12  # outlines; with more, the pictures differ everywhere, and outlines say nothing
 
 Cell = tuple[int, int]  # row, column
 
@@ -47,7 +47,7 @@ class Box(NamedTuple):
 
 @dataclass(frozen=True)
 class Difference:
-    """Boxes around what differs, the largest first; `left_out` counts the regions that are too small or too many."""
+    """Boxes around the differences, the largest first; `left_out` counts the regions that are too small or too many."""
 
     boxes: list[Box]
     left_out: int = 0
@@ -69,7 +69,7 @@ def difference(original: Image.Image, modified: Image.Image) -> Difference | Non
 
 
 def _count(changed: NDArray[np.bool_], side: int) -> NDArray[Any]:
-    """Changed pixels in each cell."""
+    """The number of changed pixels in each cell."""
     height, width = changed.shape
     padded = np.pad(changed, ((0, -height % side), (0, -width % side)))
     shape = padded.shape[0] // side, side, padded.shape[1] // side, side
@@ -78,7 +78,7 @@ def _count(changed: NDArray[np.bool_], side: int) -> NDArray[Any]:
 
 
 def _connected(waiting: set[Cell]) -> Iterator[list[Cell]]:
-    """Groups of neighbouring cells. A single cell between two does not separate them."""
+    """Groups of neighbouring cells. A gap of one cell does not separate them."""
     while waiting:
         edge = [min(waiting)]
         waiting -= set(edge)
@@ -93,7 +93,7 @@ def _connected(waiting: set[Cell]) -> Iterator[list[Cell]]:
 
 
 def _box(cells: list[Cell], side: int, size: tuple[int, int]) -> Box:
-    """Around the cells, with some room, within the picture."""
+    """The box around the cells, with a margin, within the picture."""
     (top, left), (bottom, right) = np.min(cells, axis=0) * side, (np.max(cells, axis=0) + 1) * side
     room = max(2, side // 2)
     corner = max(0, int(left) - room), max(0, int(top) - room)
@@ -101,7 +101,7 @@ def _box(cells: list[Cell], side: int, size: tuple[int, int]) -> Box:
 
 
 def _merged(boxes: list[Box]) -> list[Box]:
-    """Boxes that touch become one, until none do."""
+    """Merges boxes that touch, until none do."""
     done: list[Box] = []
     for box in boxes:
         while near := next((other for other in done if box.touches(other)), None):

@@ -1,4 +1,4 @@
-"""What any folder holds: an output, a run, one of its rounds, a part of these, or several outputs."""
+"""Describes any folder: an output, a run, one of its rounds, a part of these, or several outputs."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from stages.inspect.view import View
 
 ROUND_COLUMNS = ["iteration", "phase", "acc", "na", "acc_ema", "na_ema", "vote_accuracy", "reward_spy", "kept"]
 TRAIN_COLUMNS = ["loss", "kl", "grad_norm"]
-LARGEST = 3  # parts of the overhead that are shown
+LARGEST = 3  # parts of the overhead to show
 TABLES = "*.parquet"
 LONG_TEXTS = {"scene", "modified_scene"}
-STEPS = COLUMNS[:-1]  # of a round: all are of about the same time
+STEPS = COLUMNS[:-1]  # of a round; without the times, which are all about the same
 ORDER = ["deal", "rollout", "score", "filter", "train", "evaluate", "benchmark"]
 
 
@@ -73,7 +73,7 @@ def _output(folder: Path, limit: int) -> View:
 
 
 def _with_tables(view: View, folder: Path, files: Iterable[Path], limit: int) -> View:
-    """The view with the first rows of these tables, but for the parts of rollouts, whose rows are long."""
+    """The view with the first rows of these tables, except the parts of rollouts, whose rows are long."""
     for file in sorted(file for file in files if not file.name.startswith("part-")):
         name = str(file.relative_to(folder))
         with tables.readable(file):
@@ -91,7 +91,7 @@ def _run(run: Path, limit: int) -> View:
     with _as_written(run / "state.json"):
         view = View(f"{run}: a run of 'iterate'", {**state.pop("schedule"), **state})
         last = int(state["iteration"])
-        if best := state.get("best"):  # the votes of a policy are counted in the round after the one that made it
+        if best := state.get("best"):  # a policy's votes count in the round after the one that made it
             made = int(best["iteration"])
             right = f"vote accuracy {best['vote_accuracy']:.3f} in round {made + 1}"
             view.facts["best"] = f"the policy of round {made}: {right}"
@@ -106,18 +106,18 @@ def _run(run: Path, limit: int) -> View:
 
 @contextmanager
 def _as_written(file: Path) -> Iterator[None]:
-    """Turn what odd values in a file lead to into one error that names the file."""
+    """Turn any error that odd values in a file cause into one that names the file."""
     try:
         yield
     except (KeyError, TypeError, ValueError, AttributeError, PolarsError) as error:
-        raise InputError(f"{file}: vz does not write such values ({first_line(error)}); restore the file") from error
+        raise InputError(f"{file}: has values that vz does not write ({first_line(error)}); restore it") from error
 
 
 def _read_state(folder: Path, *needed: str) -> dict[str, Any]:
-    """The state of a run or of a training, with what is `needed`."""
+    """The state of a run or a training, which must contain everything in `needed`."""
     state = read_json(folder / "state.json")
     if not isinstance(state, dict) or any(name not in state for name in needed):
-        raise InputError(f"{folder / 'state.json'}: not a state as vz writes it; restore the file")
+        raise InputError(f"{folder / 'state.json'}: is not a state that vz wrote; restore the file")
     return state
 
 
@@ -133,7 +133,7 @@ def _rounds(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _round(folder: Path) -> View:
-    """The figures of a round, if it is finished, and its steps so far."""
+    """A round's figures, if it is finished, and its steps so far."""
     number, run = int(folder.name.removeprefix("round-")), folder.parent
     view = View(f"{folder}: round {number} of a run" if number else f"{folder}: what a run does before round 1")
     if (folder / ROUND).is_file():
@@ -167,7 +167,7 @@ def _unfinished(folder: Path) -> View:
 
 
 def _part(folder: Path, output: Path, limit: int) -> View:
-    """A folder that is no output itself, inside the one that is."""
+    """A folder inside an output that is not an output itself."""
     files = [file for file in folder.rglob("*") if file.is_file()]
     view = survey(folder, limit)
     view.title = f"{folder}: a part of {output}, which is an output of '{output_stage(output)}'"
@@ -177,7 +177,7 @@ def _part(folder: Path, output: Path, limit: int) -> View:
 
 
 def _times(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The seconds of each round, and its largest overheads in words; earlier versions wrote none."""
+    """The seconds of each round, and its largest overheads as text; earlier versions wrote none."""
     return [
         {
             "iteration": row["iteration"],

@@ -1,4 +1,4 @@
-"""The pairs of a games folder, chosen and read: their pictures, what was changed in words, and where it shows."""
+"""Chooses and reads the pairs of a games folder: their pictures, the changes in words, and where they show."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ class Chosen:
 
 @dataclass(frozen=True)
 class Seen:
-    """A pair with its pictures. `modified` is None where the spy sees an empty picture.
+    """A pair with its pictures. `modified` is None if the spy sees an empty picture.
 
-    `difference` is None where there is nothing to compare: no second picture, an empty one, or one of another size.
-    `places` are the pixels of the changed objects that the scene locates, by their numbers.
+    `difference` is None if there is nothing to compare: no second picture, an empty one, or one of another size.
+    `places` are the pixel positions of changed objects that the scene locates, by object number.
     """
 
     row: Mapping[str, Any]
@@ -63,7 +63,7 @@ class Seen:
 
 
 def games_folder(folder: Path) -> Path:
-    """The folder of make-games behind any output folder: itself, or the one that a run or a stage played."""
+    """The make-games folder behind any output folder: itself, or the one that a run or a stage played."""
     folder = folder.resolve()
     manifest = artifact.manifest_of(folder)
     if manifest["stage"] == "make-games":
@@ -77,17 +77,17 @@ def games_folder(folder: Path) -> Path:
 
 
 def _games_of_run(run: Path) -> Path:
-    """Those that the run made itself, or those that its first round played."""
+    """The games that the run made itself, or those that its first round played."""
     if (run / "games" / artifact.MANIFEST).is_file():
         return run / "games"
     played = sorted(run.glob(f"round-*/rollouts/{artifact.MANIFEST}"))
     if not played:
-        raise InputError(f"{run}: this run has played no round yet; give its folder of vz make-games")
+        raise InputError(f"{run}: this run has not played a round yet; give its folder of vz make-games")
     return artifact.input_of(played[0].parent, "games")
 
 
 def choose(folder: Path, limit: int, ids: str | None = None) -> Chosen:
-    """The pairs named in `ids`, with commas between them; or up to `limit`, spread evenly over the folder."""
+    """The pairs in `ids`, separated by commas; or up to `limit` pairs, spread evenly over the folder."""
     pairs = tables.read(folder / "pairs.parquet", tables.PAIRS)
     if pairs.is_empty():
         raise InputError(f"{folder / 'pairs.parquet'}: holds no pair; make the games again")
@@ -100,7 +100,7 @@ def choose(folder: Path, limit: int, ids: str | None = None) -> Chosen:
 
 
 def _named(folder: Path, pairs: pl.DataFrame, text: str) -> Chosen:
-    """An id may hold a comma, so the whole text is tried first."""
+    """The pairs in `text`. An id may contain a comma, so the whole text is tried first."""
     known = pairs["pair_id"]
     ids = [text] if text in known else list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
     unknown = [name for name in ids if name not in known]
@@ -112,7 +112,7 @@ def _named(folder: Path, pairs: pl.DataFrame, text: str) -> Chosen:
 
 
 def look_at(chosen: Chosen) -> Iterator[Seen]:
-    """Each pair with its pictures, one after the other. `InputError` names a picture that is missing or another one."""
+    """Each pair with its pictures, one by one. `InputError` names a picture that is missing or not the recorded one."""
     with progress_bar("reading pairs", len(chosen.rows)) as progress:
         for row in chosen.rows:
             files = [picture_of(chosen.folder, row, kind) for kind in ("original", "modified")]
@@ -128,7 +128,7 @@ def look_at(chosen: Chosen) -> Iterator[Seen]:
 
 
 def warnings(equal: Sequence[str]) -> list[str]:
-    """A warning about the pairs in which nobody could find the spy by looking."""
+    """A warning about pairs whose pictures do not reveal the spy."""
     some = ", ".join([*equal[:SOME], "…"] if len(equal) > SOME else equal)
     return [f"pairs whose two pictures look the same: {len(equal)} ({some})"] if equal else []
 

@@ -1,4 +1,4 @@
-"""Show the pairs of a folder, on a page or on a picture."""
+"""Shows the pairs of a folder, as a page or a picture."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from stages.core.folder.artifact import Report
 from stages.inspect import contact_sheet, gallery
 from stages.inspect.pairs import choose, games_folder
 
-IN_GALLERY, ON_SHEET = 200, 40  # pairs by default
+IN_GALLERY, ON_SHEET = 200, 40  # default number of pairs
 
 
 def show(folder: Path, out: Path, *, sheet: bool = False, limit: int | None = None, pairs: str | None = None) -> Report:
-    """Write the pairs behind any output folder to `out`: as an HTML page, or as one picture (`sheet`).
+    """Write the pairs behind any output folder to `out`, as an HTML page, or as one picture (`sheet`).
 
-    `pairs` are ids with commas between them; without them up to `limit` pairs, spread evenly over the folder.
+    `pairs` are ids separated by commas; without them, shows up to `limit` pairs, spread evenly over the folder.
     """
     games, out = games_folder(folder), out.resolve()
-    if games in out.parents:  # another file there would make it another input to all that has read it
-        raise InputError(f"{out}: is inside the games folder, which must stay as it is; choose another place")
+    if games in out.parents:  # a new file there would change the input of everything that has read it
+        raise InputError(f"{out}: is inside the games folder, which must not change; choose another place")
     if not sheet:
         return gallery.make(choose(games, limit or IN_GALLERY, pairs), out)
     chosen = choose(games, limit or ON_SHEET, pairs)

@@ -1,4 +1,4 @@
-"""The outputs of vz in a folder and below it, and what to run next."""
+"""Lists the outputs of vz in a folder and below it, and what to run next."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from stages.inspect.kinds import Output, model_at, output_at, unfinished_in
 from stages.inspect.next_steps import first_steps, steps_for, to_continue
 from stages.inspect.view import View
 
-DEEPEST = 3  # folders below the one that is looked at
+DEEPEST = 3  # levels of folders to search
 COLUMNS = ["what", "where", "holds", "state", "written"]
 
 
 def survey(folder: Path, limit: int) -> View:
-    """Outputs and models in `folder`, newest first, up to `limit`; commands for the newest one and unfinished runs."""
+    """Up to `limit` outputs and models in `folder`, newest first; commands for the newest one and unfinished runs."""
     found = sorted(outputs_below(folder), key=lambda output: -output.when)
     if not found:
-        return View(f"{folder}: holds no output of vz", next=first_steps())
+        return View(f"{folder}: contains no output of vz", next=first_steps())
     view = View(f"{folder}: {len(found)} output{'s' if len(found) > 1 else ''} of vz, or models")
     rows = [_row(output, folder) for output in found[:limit]]
     view.tables["here"] = pl.DataFrame(rows, schema=dict.fromkeys(COLUMNS, pl.String), orient="row")
@@ -34,7 +34,7 @@ def survey(folder: Path, limit: int) -> View:
 
 
 def outputs_below(folder: Path, depth: int = DEEPEST) -> Iterator[Output]:
-    """The outputs and models in `folder` and below, but not in hidden folders, nor inside an output."""
+    """The outputs and models in `folder` and below, except in hidden folders and inside outputs."""
     yield from unfinished_in(folder)
     try:
         inner = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir(follow_symlinks=False))

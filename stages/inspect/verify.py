@@ -1,4 +1,4 @@
-"""Verify an output: are its files still those that manifests and training states record?"""
+"""Verifies an output: whether its files still match its manifests and training states."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from stages.core.folder.content import Files, damaged_files
 from stages.core.folder.files import read_json
 from stages.core.progress import progress_bar
 
-RECORDS = {MANIFEST: "outputs", "state.json": "files"}  # the files of a stage's output, and of a training state
+RECORDS = {MANIFEST: "outputs", "state.json": "files"}  # the records of a stage's output, and of a training state
 
 
 def verify(folder: Path) -> Report:
-    """Compare each recorded file in and below `folder` with its hash. `counts["damaged"]` names those that differ.
+    """Compare each recorded file in `folder` and below with its hash. `counts["damaged"]` names those that differ.
 
-    `InputError` if there is no such folder, or nothing in it records any file.
+    `InputError` if the folder does not exist, or has no recorded files.
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder")
@@ -25,7 +25,7 @@ def verify(folder: Path) -> Report:
     recorded = list(_recorded(folder))
     files = [described for _, known in recorded for described in known.values()]
     if not files:
-        raise InputError(f"{folder}: no hashes are on record here; give an output folder of vz")
+        raise InputError(f"{folder}: has no recorded hashes; give an output folder of vz")
     with progress_bar("verifying files", len(files)) as progress:
         lost = [damaged_files(place, known, full=True, progress=progress) for place, known in recorded]
     damaged = [str(path) for paths in lost for path in paths]
@@ -36,7 +36,7 @@ def verify(folder: Path) -> Report:
 
 
 def _recorded(folder: Path) -> Iterator[tuple[Path, Files]]:
-    """Each place that records files, with what it records; records of other programs are skipped."""
+    """Each folder with a record, and its recorded files. Skips records of other programs."""
     for name, key in RECORDS.items():
         for record in sorted(folder.rglob(name)):
             if any(part.startswith(".") for part in record.relative_to(folder).parts):

@@ -10,9 +10,9 @@ import polars as pl
 
 @dataclass
 class View:
-    """A title, facts by name, tables by name, texts, and commands by what they do.
+    """A title, facts by name, tables by name, texts, and next commands with what they do.
 
-    `more` counts the rows of a table that are not shown.
+    `more` counts the rows of each table that are not shown.
     """
 
     title: str

@@ -1,4 +1,4 @@
-"""iterate: play, score, filter, train; round after round (Iterative-SPO, algorithm 1). Alone composes the stages."""
+"""iterate: plays, scores, filters and trains, round after round (Iterative-SPO, algorithm 1), with the other stages."""
 
 from stages.iterate.stage import run
 

@@ -1,7 +1,7 @@
 """Playing ahead (`iterate.play_ahead`): the games of the next round are played while this one trains.
 
 They are played with the weights from before that training, so the rows of round n come from the policy after round
-n − 2: one step off-policy. Training divides by their stored log-probs (`train.ratio`). Everything else is as without:
+n − 2: one step off-policy. Training divides by their stored log-probs (`train.ratio`). Everything else stays the same:
 folders, seeds, and what a kill costs. A round is finished when it has trained and the next one's games are played.
 """
 
@@ -41,9 +41,9 @@ def meanwhile(engine: Engine, play: Callable[[], Played]) -> Iterator[Future[Pla
 
 
 def player(this: Round, training: Training) -> int:
-    """The round after which the policy that plays this one was the current one.
+    """The round that made the policy that plays this one.
 
-    When a run that plays ahead finds neither the games nor the weights for that, as after an edit of the prompts, the
+    A run that plays ahead may find neither games nor weights of that policy, as after an edit of the prompts. Then the
     current policy plays.
     """
     if not this.recipe.iterate.play_ahead:
@@ -53,7 +53,7 @@ def player(this: Round, training: Training) -> int:
 
 
 def _has_played(this: Round, policy: str | Path) -> bool:
-    """Whether the round's games are played, by this policy and with the prompts as they are."""
+    """Whether this policy has played the round's games with the current prompts."""
     rollouts = this.folder / "rollouts"
     if not (rollouts / MANIFEST).is_file():
         return False
@@ -72,7 +72,7 @@ def check_apart(recipe: Recipe) -> None:
     if shared := sorted(playing & training):
         named = ", ".join(map(str, shared))
         raise InputError(
-            f"iterate.play_ahead: engine and trainer would both use GPU {named}, at the same time; give the trainer "
+            f"iterate.play_ahead: engine and trainer would both use GPU {named} at the same time; give the trainer "
             f"others, with gpu_ids in the file that train.accelerate_config names (the engine uses the first "
             f"{len(playing)}: rollout.vllm.data_parallel), or set iterate.play_ahead=false"
         )
@@ -89,7 +89,7 @@ def _gpus_of_engine(recipe: Recipe) -> set[int]:
 
 
 def _gpus_of_trainer(recipe: Recipe) -> set[int]:
-    """Those that the accelerate file names, or the first ones."""
+    """The GPUs that the accelerate file names, or the first ones."""
     named = spread_of(recipe).gpu_ids
     if named == "all":
         return set(range(recipe.train.processes))

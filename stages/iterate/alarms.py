@@ -1,6 +1,6 @@
 """The alarms of a run: what the metrics of all rounds show, and what the run does about it (`iterate.alarms`).
 
-All of it is a function of stored metrics, so a run that was killed and continued decides the same.
+All decisions depend only on stored metrics, so a run that was killed and continued decides the same.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from stages.core.recipe.alarms import Alarms
 from stages.iterate.state import Metrics
 
 WINDOW = 3  # rounds in a mean, since single rounds are noisy
-MOST = 16.0  # by how much a weight changes at most, in all
+MOST = 16.0  # the factor by which a weight changes at most, in total
 
 REMEDY = "raise train.kl, or lower train.learning_rate"
-REMEDIES = {  # of alarms with another one
+REMEDIES = {  # of alarms that need another one
     "na": "a wrong vote may cost more than N/A: see score.abstention",
     "truncated": "raise rollout.max_clue_tokens or rollout.max_vote_tokens",
     "guard": "raise train.outside_rows, or lower train.learning_rate",
@@ -46,9 +46,9 @@ def raised(rounds: Sequence[Metrics], alarms: Alarms) -> list[Raised]:
 
 
 def adapting(found: Sequence[Raised], before: Sequence[Metrics], alarms: Alarms) -> list[str]:
-    """Those of the alarms `found` after a round that change a weight now; `before` are the metrics of earlier rounds.
+    """Which of the alarms `found` after a round change a weight now. `before` are the metrics of earlier rounds.
 
-    An alarm adapts once in `WINDOW` rounds, so that it sees what the change did.
+    An alarm adapts once in `WINDOW` rounds, so that it sees the effect of the change.
     """
     recent = {name for row in before[-(WINDOW - 1) :] for name in row.get("adapted", ())}
     names = dict.fromkeys(alarm.name for alarm in found)
@@ -61,14 +61,14 @@ def reach(recipe: Recipe) -> int:
 
 
 def rounds_back(name: str, recipe: Recipe) -> int:
-    """By how many rounds an alarm rolls the run back: to before those that it looked at."""
+    """By how many rounds an alarm rolls the run back: to before the rounds that it looked at."""
     if name == "guard":  # answered by the policy that plays a round, every few rounds
         return recipe.iterate.guard.every + 1
     return WINDOW
 
 
 def factors_after(factors: Mapping[str, float], names: Sequence[str], alarms: Alarms) -> dict[str, float]:
-    """What weights of training are multiplied by, by name, after the alarms `names` have adapted."""
+    """The factors of training's weights, by name, after the alarms `names` have adapted."""
     found = dict(factors)
     for name in names:
         alarm = getattr(alarms, name)
@@ -78,7 +78,7 @@ def factors_after(factors: Mapping[str, float], names: Sequence[str], alarms: Al
 
 
 def with_factors(recipe: Recipe, factors: Mapping[str, float]) -> Recipe:
-    """The recipe whose weights of training are multiplied by `factors`."""
+    """The recipe with training's weights multiplied by `factors`."""
     if not factors:
         return recipe
     train = recipe.train
@@ -91,8 +91,8 @@ def stop_if_alarmed(rounds: Sequence[Metrics], alarms: Alarms, run: Path) -> Non
     for alarm in raised(rounds, alarms):
         if getattr(alarms, alarm.name).action == "stop":
             raise VzError(
-                f"{run}: stopped after round {rounds[-1]['iteration']}: {alarm.warning}. Its rounds are kept; to go on "
-                f"all the same, repeat the command with --set iterate.alarms.{alarm.name}.action=warn"
+                f"{run}: stopped after round {rounds[-1]['iteration']}: {alarm.warning}. Its rounds are kept; to "
+                f"continue anyway, repeat the command with --set iterate.alarms.{alarm.name}.action=warn"
             )
 
 
@@ -120,7 +120,7 @@ def _shares(rounds: Sequence[Metrics], alarms: Alarms) -> Iterator[Raised]:
 
 
 def _changes(rounds: Sequence[Metrics], alarms: Alarms) -> Iterator[Raised]:
-    """Alarms whose mean over the last rounds is far from that over the first."""
+    """Alarms whose mean over the last rounds is far from the mean over the first ones."""
     lengths = _known([_share(row, "completion_tokens", "rows") for row in rounds])
     if len(lengths) > WINDOW:
         last, first, limit = fmean(lengths[-WINDOW:]), fmean(lengths[:WINDOW]), alarms.limit("length")
@@ -140,7 +140,7 @@ def _changes(rounds: Sequence[Metrics], alarms: Alarms) -> Iterator[Raised]:
 
 
 def _guard(newest: Sequence[Metrics], alarms: Alarms) -> Iterator[Raised]:
-    """An alarm if the policy of the last round is surely worse at the guard set than the start model."""
+    """An alarm if the policy of the last round is clearly worse on the guard set than the start model."""
     for guard in (row["guard"] for row in newest if "guard" in row):
         (low, high), limit = guard["change_interval"], alarms.limit("guard")
         if high < -limit:

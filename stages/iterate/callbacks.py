@@ -1,4 +1,4 @@
-"""Callbacks: functions of yours that get the metrics and some games of every finished round (`iterate.callbacks`)."""
+"""Callbacks: your own functions, which get the metrics and a few games of each finished round (`iterate.callbacks`)."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def load_callbacks(recipe: Recipe) -> dict[str, Callback]:
 
 
 def call_back(callbacks: dict[str, Callback], finished: FinishedRound) -> list[str]:
-    """Call all callbacks. A failure is a warning, since a round does not depend on who watches it."""
+    """Call all callbacks. A failure is only a warning, since no round depends on its callbacks."""
     warnings = []
     for file, callback in callbacks.items():
         try:

@@ -1,4 +1,4 @@
-"""Dealing the games of a round, of its held-out signal, or of the transcripts on which a run is judged."""
+"""Deals the games of a round, of its held-out signal, or of the transcripts that evaluate a run."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def deal_games(
 ) -> Report:
     """Deal `count` games, each `plays` times, on the pairs of `split` in `games`, by seed, purpose and iteration.
 
-    No game is dealt on the pairs in `left_out`. With `opponents`, they take one side of some games
-    (`iterate.opponents`); pairs and spies are the same as without.
+    No game is dealt on the pairs in `left_out`. `opponents` take one side of some games (`iterate.opponents`), on the
+    same pairs and with the same spies as without them.
     """
 
     def make(work: Path) -> Outcome:
@@ -42,7 +42,7 @@ def deal_games(
         ids = pairs.filter(pl.col("split") == split, ~pl.col("pair_id").is_in(list(left_out)))["pair_id"].to_list()
         if not ids:
             raise InputError(
-                f"{games}: has no pairs of the split '{split}'; make more, choose another with --set "
+                f"{games}: has no pairs in the split '{split}'; make more, choose another with --set "
                 "evaluate.split=train, or leave evaluations out with --set evaluate.every=0"
             )
         seed = derive(recipe.seed, purpose)

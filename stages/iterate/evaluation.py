@@ -15,26 +15,26 @@ from stages.iterate.state import EVALUATIONS, record
 
 
 def check_splits(recipe: Recipe, games: Path) -> tuple[Recipe, list[str]]:
-    """The recipe, without evaluations where `games` hold no pairs for them, and a warning that says so.
+    """The recipe, without evaluations if `games` has no pairs for them, and a warning that says so.
 
-    `InputError` if the games hold no pairs to train on, or none for a signal on held-out pairs.
+    `InputError` if the games have no pairs to train on, or none for a signal on held-out pairs.
     """
     held = set(tables.read(games / "pairs.parquet", tables.PAIRS, ["split"])["split"])
     needed = {"train", "dev"} if recipe.iterate.signal == "heldout" else {"train"}
     if missing := sorted(needed - held):
-        raise InputError(f"{games}: has no pairs of the split '{missing[0]}', which the run needs; make more")
+        raise InputError(f"{games}: has no pairs in the split '{missing[0]}', which the run needs; make more")
     split = recipe.evaluate.split
     if recipe.evaluate.every == 0 or split in held:
         return recipe, []
     off = recipe.evaluate.model_copy(update={"every": 0, "benchmarks": ()})
     warning = (
-        f"{games}: has no pairs of the split '{split}', so the run is not evaluated; make more, or evaluate it on "
+        f"{games}: has no pairs in the split '{split}', so the run is not evaluated; make more, or evaluate it on "
     )
     return recipe.model_copy(update={"evaluate": off}), [f"{warning}others with --set evaluate.split=train"]
 
 
 def check_benchmarks(recipe: Recipe) -> None:
-    """`InputError` if what `evaluate.benchmarks` needs is not there."""
+    """`InputError` if something that `evaluate.benchmarks` needs is missing."""
     if recipe.evaluate.benchmarks:
         try:
             benchmark.check_ready(_with_suite(recipe))
@@ -43,13 +43,13 @@ def check_benchmarks(recipe: Recipe) -> None:
 
 
 def room_for_benchmarks(recipe: Recipe) -> Recipe:
-    """The recipe that the run's engine opens with."""
+    """The recipe for opening the run's engine."""
     return benchmark.with_room(recipe) if recipe.evaluate.benchmarks else recipe
 
 
 def evaluate_if_due(this: Round, model: str | Path) -> None:
-    """Evaluate and benchmark `model`, the policy after a round, if it is its turn. The figures of the evaluation are
-    appended to `evaluations.jsonl`.
+    """Evaluate and benchmark `model`, the policy after a round, if that is due. Appends the figures of the evaluation
+    to `evaluations.jsonl`.
 
     All evaluations of a run vote on the same transcripts, which its base model plays with itself once.
     """
@@ -71,8 +71,8 @@ def evaluate_if_due(this: Round, model: str | Path) -> None:
 
 
 def _benchmark(this: Round, model: str | Path) -> None:
-    """Ask `model` and the run's base the questions of `evaluate.benchmarks`. The base is asked once: its answers are in
-    the cache of vz benchmark."""
+    """Ask `model` and the run's base the questions of `evaluate.benchmarks`. The base is asked only once: vz benchmark
+    caches its answers."""
     report = benchmark.run(
         _with_suite(this.recipe),
         this.folder / "benchmark",
@@ -86,7 +86,7 @@ def _benchmark(this: Round, model: str | Path) -> None:
 
 
 def _with_suite(recipe: Recipe) -> Recipe:
-    """The recipe whose benchmark is `evaluate.benchmarks`."""
+    """The recipe with `evaluate.benchmarks` as its benchmark."""
     asked = {"suite": recipe.evaluate.benchmarks, "questions": recipe.evaluate.benchmark_questions}
     return recipe.model_copy(update={"benchmark": recipe.benchmark.model_copy(update=asked)})
 

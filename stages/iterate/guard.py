@@ -1,6 +1,6 @@
 """The guard set: questions about held-out pictures, outside the game, that the policy answers every few rounds.
 
-The questions and the start model's answers are the same for all of the run, so changes are compared question by
+The questions and the start model's answers stay the same for the whole run, so changes are compared question by
 question (`iterate.guard`). The policy that plays a round answers before that round trains.
 """
 
@@ -39,7 +39,7 @@ def is_due(recipe: Recipe, number: int) -> bool:
 def answer_at_start(
     run: Path, recipe: Recipe, games: Path, left_out: Collection[str], *, full: bool, engine: Engine
 ) -> None:
-    """The start model's answers, unless they are there."""
+    """Collect the start model's answers, unless the run has them."""
     folder = run / GUARD
     if recipe.iterate.guard.every and damaged(folder, full=full):
         answer_guard(folder, recipe, games, place_of(recipe.model.path), left_out, engine)
@@ -56,7 +56,7 @@ def answer_guard(
         drawn = draw_questions(pairs, settings.questions, recipe.outside.attributes, recipe.seed, "guard")
         if not drawn:
             raise InputError(
-                f"{games}: has no CLEVR scenes of the split 'dev' to ask about, so there is no guard set; raise "
+                f"{games}: has no CLEVR scenes in the split 'dev' to ask about, so there is no guard set; raise "
                 "games.dev_fraction, or set iterate.guard.every=0"
             )
         load(engine, CURRENT, policy)

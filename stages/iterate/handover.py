@@ -1,6 +1,6 @@
-"""The folder through which full weights go from the trainer to the engine: in memory (/dev/shm) if that has room.
+"""The folder that passes full weights from the trainer to the engine: in memory (/dev/shm) if that has room.
 
-Nobody needs it after the run. A killed run cannot delete its folder, so the next run of this user does.
+Nobody needs it after the run. A killed run cannot delete its folder, so this user's next run does.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import IO
 
 MEMORY = Path("/dev/shm")
-COPIES = 2  # that are there at once: one plays, the next is written
+COPIES = 2  # at the same time: one plays, the next is being written
 LOCK = "lock"
 
 
 @contextmanager
 def handover_folder(run: Path, size: int) -> Iterator[Path]:
-    """Where the weights of a policy of `size` bytes are handed over. It is deleted at the end."""
+    """A folder that hands over a policy's weights of `size` bytes. It is deleted at the end."""
     prefix = f"vz-{os.getuid()}-"
     for left in MEMORY.glob(f"{prefix}*"):
         _delete_if_left(left)
@@ -53,7 +53,7 @@ def _delete_if_left(folder: Path) -> None:
         with (folder / LOCK).open("w") as file:
             if _can_lock(file):
                 shutil.rmtree(folder, ignore_errors=True)
-    except OSError:  # another user's, or it goes at this moment
+    except OSError:  # another user's, or just being deleted
         return
 
 

@@ -1,4 +1,4 @@
-"""What of a run's policies and training states is on disk: which rounds are saved, and which of them stay."""
+"""Which of a run's policies and training states go to disk, and which of those stay."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ NEWEST = 2  # training states that stay: one may still be being written, or turn
 def is_saved(number: int, before: State, after: State, recipe: Recipe) -> bool:
     """Whether the training state and the full weights after a round go to disk.
 
-    Besides every `iterate.save_every` rounds, these are the rounds whose policy is needed later: as the run's result,
-    by an evaluation, to anchor a phase, or as an opponent.
+    They do every `iterate.save_every` rounds, and after rounds whose policy is needed later: as the run's result, by an
+    evaluation, to anchor a phase, or as an opponent.
     """
     settings, last = recipe.iterate, recipe.iterate.rounds
     every = [settings.save_every, settings.keep_every, recipe.evaluate.every]
@@ -38,7 +38,7 @@ def checkpoint_of(run: Path, number: int) -> Path:
 
 
 def has_weights(checkpoint: Path) -> bool:
-    """Whether a finished round's checkpoint has weights, or only says what the training measured."""
+    """Whether a finished round's checkpoint has weights, or only the measures of its training."""
     try:
         return bool(read_json(checkpoint / MANIFEST)["outputs"].keys() - {UPDATES})
     except (InputError, KeyError, TypeError, AttributeError):
@@ -61,7 +61,7 @@ def prune(run: Path, recipe: Recipe, state: State, oldest: int) -> None:
     last, every = state.iteration, recipe.iterate.keep_every
     if recipe.iterate.play_ahead:  # the policy before the last plays the next round, or has played it
         oldest = min(oldest, last - 1)
-    oldest = min(oldest, last - reach(recipe))  # to which an alarm may roll the run back
+    oldest = min(oldest, last - reach(recipe))  # an alarm may roll the run back this far
     there = {number_of(folder.parent.name): folder for folder in run.glob("round-*/checkpoint")}
     with_weights = sorted(number for number, folder in there.items() if number <= last and has_weights(folder))
     keep = {number for number in there if number >= oldest or (every and number % every == 0)}
@@ -82,8 +82,8 @@ def states_of(run: Path) -> list[Path]:
 
 
 def kept_states(states: Sequence[tuple[int, Path]], back: int) -> list[tuple[int, Path]]:
-    """Of the training states on disk by their rounds, those that stay: the newest, and as many before them as the run
-    needs to be rolled back by `back` rounds."""
+    """The training states that stay, of those on disk by round: the newest, and as many earlier ones as a rollback by
+    `back` rounds needs."""
     newest = states[-1][0]
     reached = [place for place, (number, _) in enumerate(states) if number <= newest - back]
     return list(states[min(max(reached, default=0), max(0, len(states) - NEWEST)) :])

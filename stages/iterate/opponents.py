@@ -1,4 +1,4 @@
-"""Earlier checkpoints as opponents: the pool, who is drawn for a round, who sits where, and who wins how often."""
+"""Earlier checkpoints as opponents: the pool, the draw for a round, the seats, and the win rates."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from stages.core.seeds import rng
 
 CURRENT, BASE = "current", "base"
 SEATS = "seats.parquet"
-POWER = 2.0  # of weighting: prioritised; more prefers the hardest (f_hard of AlphaStar)
-MEMORY = 0.9  # what a round leaves of the games and wins counted before it
+POWER = 2.0  # of weighting: prioritised; a higher power prefers harder opponents (f_hard of AlphaStar)
+MEMORY = 0.9  # the share of earlier games and wins that still counts after a round
 
 
 @dataclass(frozen=True)
 class Record:
-    """The current policy's games against a member of the pool and its wins; older ones count less."""
+    """The current policy's games against a member of the pool, and its wins. Older ones count less."""
 
     games: float = 0.0
     wins: float = 0.0
@@ -39,7 +39,7 @@ Records = Mapping[str, Record]  # by the opponent's name; a pool has all members
 
 
 def name_of(number: int) -> str:
-    """How folders, seats and rows name a round and the policy after it; `base` before the first."""
+    """The name of a round and of the policy after it, in folders, seats and rows; `base` before the first round."""
     return f"round-{number:04d}" if number else BASE
 
 
@@ -67,11 +67,11 @@ def draw(pool: Records, recipe: Recipe, iteration: int) -> list[str]:
 
 
 def assign_seats(deals: Sequence[Deal], drawn: Sequence[str], recipe: Recipe, iteration: int) -> dict[str, Seats]:
-    """Who plays what, by game; nothing if the round has no opponents.
+    """Who plays which role, by game; empty if the round has no opponents.
 
     The plays of one deal (`iterate.plays_per_game`) have the same seats. Opponents play in `share` of the deals,
-    rounded up or down by chance so that the share is right on average. They take turns, and the side that they play
-    alternates, so that sides differ by one deal at most. The analyst plays on the civilians' side.
+    rounded up or down at random so that the share is right on average. They take turns and alternate sides, so the
+    numbers of deals on each side differ by at most one. The analyst plays on the civilians' side.
     """
     plays = recipe.iterate.plays_per_game
     count = math.ceil(len(deals) / plays)
@@ -105,7 +105,7 @@ def results(deal: Path, scored: Path) -> dict[str, Record]:
 
 
 def with_results(pool: Records, played: Records) -> dict[str, Record]:
-    """The pool after the results of a round. What was counted before fades for all, whether they played or not."""
+    """The pool after the results of a round. Earlier counts fade for all members, whether they played or not."""
     new = {name: played.get(name, Record()) for name in pool}
     return {
         name: Record(MEMORY * old.games + new[name].games, MEMORY * old.wins + new[name].wins)
@@ -114,7 +114,7 @@ def with_results(pool: Records, played: Records) -> dict[str, Record]:
 
 
 def next_pool(pool: Records, recipe: Opponents, played: int) -> dict[str, Record]:
-    """The pool after a round that the policy after round `played` has played: it joins if it is its turn.
+    """The pool after a round that the policy after round `played` has played. That policy joins if it is due.
 
     The base model never leaves. If there are too many checkpoints, the oldest leave with their records.
     """

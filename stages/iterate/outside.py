@@ -19,7 +19,7 @@ def outside_folder(run: Path, recipe: Recipe) -> Path | None:
 def answer_outside(
     run: Path, recipe: Recipe, games: Path, left_out: Collection[str], *, full: bool, engine: Engine | None = None
 ) -> None:
-    """Collect the answers, unless they are there. They stay as they are when the run's prompts are edited."""
+    """Collect the answers, unless the run has them. They stay the same if the run's prompts are edited."""
     folder = outside_folder(run, recipe)
     if folder is not None and damaged(folder, full=full):
         outside.run(recipe, games, folder, engine=engine, left_out=left_out, overwrite=True)

@@ -1,9 +1,9 @@
-"""Which round a run resumes after, and which trainings it has to repeat first. What was lost is named.
+"""Finds the round after which a run resumes, and the trainings that it must repeat first. Names what was lost.
 
 A finished round leaves its rows on disk, but not always its training state and its weights (`iterate.save_every`), and
-a kill may come before a state is written. So a run resumes after the last round of which everything that cannot be
-computed again is as it was written. The training that is missing is repeated on the stored rows, from the newest
-training state on disk. Each round keeps its state and metrics in a file of its own, so that the run can also go back.
+a kill may come before a state is written. So a run resumes after the last round for which everything that cannot be
+computed again is still as it was written. It repeats the missing trainings on the stored rows, from the newest training
+state on disk. Each round keeps its state and metrics in its own file, so that the run can also go back.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ AGAIN = {"games": "drawn again when a round needs it", OUTSIDE: "answered again"
 
 @dataclass(frozen=True)
 class ResumePoint:
-    """Where a run goes on."""
+    """Where a run resumes."""
 
     state: State | None  # after the last round that is whole; None: no round is
     reached: int  # the last round that was finished
     lost: list[Path]  # files and folders without which later rounds are not whole
-    trained: int = 0  # the round after which the newest training state on disk is; 0: training begins anew
-    training_states: tuple[tuple[int, Path], ...] = ()  # it and those before it, by their rounds, the newest last
+    trained: int = 0  # the round of the newest training state on disk; 0: training starts from scratch
+    training_states: tuple[tuple[int, Path], ...] = ()  # that state and earlier ones, by round, the newest last
 
     @property
     def last(self) -> int:
@@ -60,8 +60,8 @@ class ResumePoint:
 
 
 def find_resume_point(run: Path, *, full: bool, until: int | None = None) -> ResumePoint:
-    """Check the rounds of `run`, or those up to `until`, newest first: sizes, beginnings and ends of files or, with
-    `full`, every byte."""
+    """Check the rounds of `run` (up to `until`, if given), the newest first. Checks sizes, beginnings and ends of files
+    or, with `full`, every byte."""
     search, lost = _Search(run, full), dict[Path, None]()
     reached = max(search.states, default=0)
     for number in sorted((each for each in search.states if until is None or each <= until), reverse=True):
@@ -77,7 +77,7 @@ def find_resume_point(run: Path, *, full: bool, until: int | None = None) -> Res
 
 
 class _Search:
-    """What of a run is whole."""
+    """Finds out what is whole in a run."""
 
     def __init__(self, run: Path, full: bool) -> None:
         self._run, self._full = run, full
@@ -86,10 +86,10 @@ class _Search:
         self._damaged = lru_cache(maxsize=None)(lambda folder: damaged(folder, full=full))
 
     def missing(self, number: int, trained: int) -> Iterator[Path]:
-        """What is lost of what the run needs after round `number`, if training goes on from round `trained`."""
+        """Lost files that the run needs after round `number`, if training resumes from round `trained`."""
         state, again = self.states[number], range(trained + 1, number + 1)
         yield from self._lost(number, "scored")
-        if state.played > number:  # by a policy that may be gone
+        if state.played > number:  # games of a policy that may be gone
             yield from self._lost(state.played, "rollouts")
             if (self._run / name_of(state.played) / "signal").is_dir():
                 yield from self._lost(state.played, "signal/rollouts")
@@ -118,7 +118,7 @@ class _Search:
 
 
 def go_back(run: Path, point: ResumePoint, *, full: bool) -> list[str]:
-    """Put `run` back to `point` and delete what later rounds made, as far as it was damaged. Returns the warnings."""
+    """Put `run` back to `point`, and delete damaged outputs of later rounds. Returns warnings."""
     last = point.last
     warnings = [f"{path}: {LOST}" for path in point.lost]
     if point.state and point.state != read_state(run):
@@ -129,12 +129,12 @@ def go_back(run: Path, point: ResumePoint, *, full: bool) -> list[str]:
         warnings.append(f"{run}: resumes after round {last}; finished rounds that run again: {point.reached - last}")
     if point.lost and point.to_repeat:
         rounds = ", ".join(map(str, point.to_repeat))
-        warnings.append(f"{run}: repeats the training of round {rounds} on the rows that were kept")
+        warnings.append(f"{run}: repeats the training of round {rounds} on its kept rows")
     for path in point.lost:  # what is damaged must not pass for whole
         folder = path.parent if path.name == MANIFEST else path
         if folder.is_dir() and (last < point.reached or folder.parent.name == STATES):
             shutil.rmtree(folder)
-    for left in run.glob(f"{STATES}/.*"):  # half a state, from before a kill
+    for left in run.glob(f"{STATES}/.*"):  # half a state, left by a kill
         shutil.rmtree(left)
     warnings += _restore_metrics(run, last)
     for manifest in sorted(run.glob(f"*/**/{MANIFEST}")):
@@ -165,7 +165,7 @@ def _known_states(run: Path) -> dict[int, State]:
 
 
 def _training_states(run: Path, rounds: Iterable[int]) -> dict[int, Path]:
-    """The training states on disk, by the last round that led to them. What cannot be read counts by its name."""
+    """The training states on disk, by the last round that led to them. An unreadable state counts by its name."""
     found, places = {}, {id: place for place in states_of(run) if (id := _id_of(place))}
     for number in rounds:
         named, id = run / STATES / name_of(number), state_id_of(checkpoint_of(run, number))
@@ -184,7 +184,7 @@ def _id_of(place: Path) -> str | None:
 
 
 def _restore_metrics(run: Path, last: int) -> list[str]:
-    """Restore rows that `metrics.jsonl` has lost from the rounds' own files."""
+    """Restore lost rows of `metrics.jsonl` from the rounds' own files."""
     rows = {row["iteration"]: row for row in read_lines(run / METRICS)}
     lost = [number for number in range(1, last + 1) if number not in rows]
     restored = {number: end.metrics for number in lost if (end := read_round(run / name_of(number)))}

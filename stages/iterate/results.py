@@ -22,7 +22,7 @@ FROM_PLAYING = (
 
 
 def before_training(this: Round, judged: Judged) -> State:
-    """The state after the round, as far as its games decide it: all but what training adds (`after_training`)."""
+    """The state after the round as its games decide it, without what training adds (`after_training`)."""
     scored, signal, policy = judged.scored.counts, judged.signal.counts, judged.played.policy
     schedule, best = advance(this.state.schedule, signal["acc"], signal["na"], this.recipe.iterate), this.state.best
     if best is None or scored["vote_accuracy"] > best.vote_accuracy:
@@ -50,7 +50,7 @@ def after_training(this: Round, state: State, trained: Report, played: int) -> S
 
 
 def metrics_of(this: Round, judged: Judged, trained: Report, after: State) -> Metrics:
-    """The round's row of metrics: comparable between runs."""
+    """The round's row of metrics, which can be compared between runs."""
     before, scored, signal = this.state.schedule, judged.scored.counts, judged.signal.counts
     played = judged.played.rollouts.counts
     metrics = {

@@ -1,6 +1,6 @@
-"""Rolling a run back: an alarm undoes the last rounds, and training goes on from an earlier one with another weight.
+"""Rolls a run back: an alarm undoes the last rounds, and training continues from an earlier one with another weight.
 
-A file of the run says what is left to do, so that a kill in between changes nothing.
+A file in the run's folder says what is left to do, so that a kill in between changes nothing.
 """
 
 from __future__ import annotations
@@ -37,18 +37,18 @@ PLANNED = "rollback.json"
 
 @dataclass(frozen=True)
 class Planned:
-    """To where an alarm rolls a run back."""
+    """A rollback that an alarm asks for."""
 
     since: int  # the round after which it was raised
     to: int  # the round whose policy trains on
     alarms: list[str]
-    factors: dict[str, float]  # of weights of training, from then on
+    factors: dict[str, float]  # of training's weights, from then on
 
 
 def plan_if_due(run: Path, recipe: Recipe, rounds: Sequence[Metrics], state: State) -> bool:
-    """Whether an alarm of the last of `rounds` rolls the run back. If so, the run's folder says to where.
+    """Plan a rollback in the run's folder, if an alarm of the last of `rounds` asks for it. Returns whether one does.
 
-    `state` is that after the round. `VzError` if the weights of training cannot change any further.
+    `state` is the state after that round. `VzError` if training's weights cannot change any further.
     """
     adapted = rounds[-1].get("adapted", ()) if rounds else ()
     names = [name for name in adapted if name in recipe.iterate.alarms.rolling_back()]
@@ -57,8 +57,8 @@ def plan_if_due(run: Path, recipe: Recipe, rounds: Sequence[Metrics], state: Sta
     now = state.iteration
     if state.factors == rounds[-1]["factors"]:
         raise VzError(
-            f"{run}: stopped after round {now}: alarm {names[0]} is raised again, and its weight has changed by "
-            f"{MOST:g} times, which is the most it may. Its rounds are kept; begin a new run with other settings"
+            f"{run}: stopped after round {now}: alarm {names[0]} is raised again, and its weight has already changed "
+            f"by a factor of {MOST:g}, the most it may. Its rounds are kept; begin a new run with other settings"
         )
     last = max(1, now - max(rounds_back(name, recipe) for name in names))
     write_json(run / PLANNED, asdict(Planned(now, last, names, state.factors)))
@@ -66,9 +66,9 @@ def plan_if_due(run: Path, recipe: Recipe, rounds: Sequence[Metrics], state: Sta
 
 
 def roll_back(run: Path) -> bool:
-    """Do what the run's folder says is to be done. Returns whether there was anything.
+    """Carry out the rollback that the run's folder plans. Returns whether one was planned.
 
-    If that file cannot be read, the run plans it again, since its last round is still there.
+    If the plan cannot be read, the run plans again, since its last round still exists.
     """
     planned = read_as(run / PLANNED, Planned)
     if planned is None:

@@ -1,6 +1,6 @@
-"""One round: deal, play, score, filter, train. Each step is an output folder that is whole or not there.
+"""One round: deal, play, score, filter, train. Each step writes an output folder, which is whole or does not exist.
 
-The folders of an unfinished round belong to the run: what does not fit the present settings is made again.
+The folders of an unfinished round belong to the run: those that do not fit the current settings are made again.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ class Played:
     rollouts: Report
     signal: Report | None
     guard: Report | None  # the policy's answers to the guard set, if they were due
-    policy: int  # the round after which the policy that played was the current one
+    policy: int  # the round that made the policy that played
 
 
 @dataclass(frozen=True)
 class Judged:
-    """What a round's games were worth, and what of them trains."""
+    """The scores of a round's games, and the rows that train."""
 
     played: Played
     scored: Report
@@ -50,9 +50,9 @@ class Judged:
 
 @dataclass(frozen=True)
 class Round:
-    """A round with what it needs: the run's folder, its recipe and games, a live engine, the state before it.
+    """A round and what it needs: the run's folder, recipe and games, a live engine, and the state before the round.
 
-    Round 0 is what comes before the first: nothing is trained in it.
+    Round 0 stands for what comes before the first round. It trains nothing.
     """
 
     run: Path
@@ -79,10 +79,10 @@ class Round:
         return every > 0 and self.number % every == 0
 
     def play(self, policy: int, weights: str | Path) -> Played:
-        """Deal and play the round's games by the policy after round `policy`, which is at `weights`."""
+        """Deal the round's games, and play them with the policy after round `policy`, which is at `weights`."""
         dealt = self.timed("deal", lambda: self._deal("games", "train"))
         heldout = self.recipe.iterate.signal == "heldout"
-        dev = self.timed("deal", lambda: self._deal("signal/games", "dev")) if heldout else None  # noticed at once
+        dev = self.timed("deal", lambda: self._deal("signal/games", "dev")) if heldout else None  # fails early
         rollouts = self.timed("rollout", lambda: self._rollout(dealt, "rollouts", "train", weights))
         signal = self.timed("signal", lambda: self._rollout(dev, "signal/rollouts", "dev", weights)) if dev else None
         guard = self.timed("guard", lambda: self._guard(weights)) if is_due(self.recipe, self.number) else None
@@ -102,7 +102,7 @@ class Round:
         return Judged(played, scored, kept, signal)
 
     def timed(self, step: str, work: Callable[[], Report]) -> Report:
-        """The result of a step, whose seconds are added up."""
+        """Run a step, and add up its seconds."""
         began = time.monotonic()
         with clock.part(step):
             report = work()

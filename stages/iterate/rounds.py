@@ -1,4 +1,4 @@
-"""The rounds of a run, one after another, or each with the games of the next one (`iterate.play_ahead`)."""
+"""Runs rounds one after another, or each together with the games of the next one (`iterate.play_ahead`)."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Finished:
 
 
 class Rounds:
-    """Plays and trains rounds. Engine and trainer take turns, or work at once if the recipe plays ahead."""
+    """Plays and trains rounds. Engine and trainer take turns, or work at the same time if the recipe plays ahead."""
 
     def __init__(self, training: Training) -> None:
         self._training = training
@@ -54,7 +54,7 @@ class Rounds:
         if this.is_evaluated:
             self._training.sleep()
             evaluate_if_due(this, checkpoint_of(this.run, this.number))
-            clock.lap()  # an evaluation is no part of a round; what follows counts to the next one
+            clock.lap()  # an evaluation is not part of a round; what follows counts towards the next one
         return Finished(this, after, metrics, timings)
 
     def _play(self, this: Round) -> Played:
@@ -63,7 +63,7 @@ class Rounds:
         return this.play(policy, self._training.policy(policy))
 
     def _train(self, this: Round, state: State) -> Report:
-        """Train the round, and play the next one meanwhile if the recipe says so. `state` is that after the round."""
+        """Train the round, and play the next one meanwhile if the recipe says so. `state` is from after the round."""
         ahead, self._ahead = this.recipe.iterate.play_ahead and this.number < this.recipe.iterate.rounds, None
         saved, planned = is_saved(this.number, this.state, state, this.recipe), planned_updates(this.recipe)
 
@@ -86,7 +86,7 @@ class Rounds:
 def finish_rounds(
     this: Round, point: ResumePoint, inputs: dict[str, str], end: Callable[[Finished, Training], State]
 ) -> State:
-    """All rounds that are left, and those that an alarm rolls back again. Returns the state after the last."""
+    """Finish all remaining rounds, and again those that an alarm rolls back. Returns the state after the last."""
     run, recipe = this.run, this.recipe
     while True:
         with open_training(run, recipe, this.games, point) as training, unchanging(this.games):

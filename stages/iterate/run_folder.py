@@ -20,7 +20,7 @@ from stages.outside.prompts import texts_of
 
 RECIPE, STAGE = "recipe.yaml", "iterate"
 MADE = "made_games"  # in the manifest: the content of the games that the run made for itself
-PROMPTS = {"prompts", "chat template"}  # inputs that may be edited while a run is going on
+PROMPTS = {"prompts", "chat template"}  # inputs that may be edited during a run
 
 
 def inputs_of(recipe: Recipe, base: str | Path, games: Path | None) -> dict[str, str]:
@@ -33,14 +33,14 @@ def inputs_of(recipe: Recipe, base: str | Path, games: Path | None) -> dict[str,
 
 
 def prompts_version(recipe: Recipe) -> str:
-    """A short hash of the prompts as they are now."""
+    """A short hash of the current prompts."""
     return sha256_text(to_json({name: content_hash(place) for name, place in prompt_files(recipe).items()}))[:12]
 
 
 def begin(out: Path, recipe: Recipe, inputs: dict[str, str], *, overwrite: bool, new_prompts: bool) -> None:
-    """Write what the run is made from. A run that is there already must be made from the same.
+    """Write what the run is made from. An existing run must be made from the same.
 
-    Otherwise `overwrite` discards it, and `new_prompts` lets it continue if only its prompts differ.
+    If it is not, `overwrite` discards it, and `new_prompts` lets it continue if only its prompts differ.
     """
     made = {}
     if has_begun(out):
@@ -61,7 +61,7 @@ def begin(out: Path, recipe: Recipe, inputs: dict[str, str], *, overwrite: bool,
 
 
 def refuse_edited_files(out: Path, recipe: Recipe, inputs: dict[str, str]) -> None:
-    """A run uses the prompts and user files that it read at its start, so other ones need another start."""
+    """`InputError` for an edited prompt or user file. A run uses the files that it read at its start."""
     for name, place in {**prompt_files(recipe), **recipe.user_files()}.items():
         if content_hash(place) != inputs[name]:
             remedy = ", or continue with the new ones with --new-prompts" if name in PROMPTS else ""
@@ -75,9 +75,9 @@ def has_begun(out: Path) -> bool:
 
 
 def own_games(out: Path, recipe: Recipe, *, full: bool, overwrite: bool) -> Path:
-    """The games that the run makes for itself, once. Later their content counts, not how they would be made today.
+    """The games that the run makes for itself, once. Later only their content counts, not how vz would make them today.
 
-    Pictures that were lost are drawn again. `InputError` if they come out otherwise than they were.
+    Lost pictures are drawn again. `InputError` if they come out different.
     """
     folder, manifest = out / "games", read_manifest(out)
     known = manifest.get(MADE)
@@ -88,8 +88,8 @@ def own_games(out: Path, recipe: Recipe, *, full: bool, overwrite: bool) -> Path
     found = content_hash(folder)
     if known not in (None, found):
         raise InputError(
-            f"{folder}: no longer holds the games that the run began with, and they cannot be drawn again as they "
-            "were; restore them from a copy, or discard the run with --overwrite"
+            f"{folder}: no longer has the games that the run began with, and drawing them again gives other ones; "
+            "restore them from a copy, or discard the run with --overwrite"
         )
     write_json(out / MANIFEST, {**manifest, MADE: found})
     return folder
@@ -100,9 +100,9 @@ def has_rounds(out: Path) -> bool:
 
 
 def _difference(out: Path, recipe: Recipe, inputs: dict[str, str]) -> tuple[str, bool]:
-    """In what the run at `out` differs, in words ("" if in nothing), and whether it is only in its prompts."""
+    """How the run at `out` differs, in words ("" if it does not), and whether only its prompts differ."""
     if not (out / MANIFEST).is_file() or read_manifest(out).get("stage") != STAGE:
-        raise InputError(f"{out}: exists and is no run of vz iterate; choose another --out")
+        raise InputError(f"{out}: exists and is not a run of vz iterate; choose another --out")
     if not (out / RECIPE).is_file() or not has_rounds(out):
         return "", False  # killed before round 1: the run may begin with other settings
     body = read_yaml(out / RECIPE)

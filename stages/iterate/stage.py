@@ -67,10 +67,10 @@ def run(
 ) -> Report:
     """Play rounds until `recipe.iterate.rounds` are done.
 
-    `games` is a folder of make-games; without it the run makes its own. `on_preflight(report)` is called before the
-    first round, `on_round(metrics, timings)` after each. The same call continues a run where it was killed, or after
-    the last round that a power cut left whole. It may ask for more rounds. Other settings, games or another base model
-    are refused, or with `overwrite` begin a new run; `new_prompts` accepts prompts that were edited since.
+    `games` is a folder from make-games; without it, the run makes its own games. `on_preflight(report)` is called
+    before the first round, `on_round(metrics, timings)` after each. The same call continues a run where it was killed,
+    or after the last round that a power cut left whole. It may ask for more rounds. Other settings, games or base
+    models are refused; with `overwrite`, they begin a new run. `new_prompts` accepts prompts that were edited since.
     """
     out = out.resolve()
     callbacks = _check(recipe, games)
@@ -81,7 +81,7 @@ def run(
         artifact.refuse_to_replace_an_input(out, {"base": base} | ({"games": games} if games else {}))
     with disk_full_is_an_error(out), artifact.locked(out) as power_was_cut, ExitStack() as stack:
         live, unplayable = engine, None
-        if not has_begun(out):  # what cannot be played, loaded or held is named before anything is written
+        if not has_begun(out):  # report what cannot be played, loaded or held, before anything is written
             live = live or stack.enter_context(_engine(recipe, base))
             unplayable = _unplayable(out, recipe, games) if games else None
             live.load("current", base, inputs["base"][:12])
@@ -125,7 +125,7 @@ def run(
 
 
 def _make_start_model(recipe: Recipe) -> None:
-    """A model that the recipe makes itself, if its folder is not there; never in place of one from the hub."""
+    """Make the recipe's own start model if its folder is missing. Never replaces a model from the hub."""
     place = recipe.model.path
     if recipe.init_model.language_model is not None and place.count("/") != 1 and not Path(place).exists():
         init_model.run(recipe, Path(place))
@@ -140,7 +140,7 @@ def _whole_model(recipe: Recipe) -> str | Path:
 
 
 def _check(recipe: Recipe, games: Path | None) -> dict[str, Callback]:
-    """`InputError` for a run that could not train, or that reads what it cannot. Returns its callbacks."""
+    """`InputError` for a run that cannot train, or whose inputs it cannot use. Returns its callbacks."""
     if recipe.rollout.temperature == 0:
         raise InputError("rollout.temperature is 0, so all votes of a game are equal and nothing is learned: raise it")
     rollout = recipe.rollout
@@ -167,7 +167,7 @@ def _check(recipe: Recipe, games: Path | None) -> dict[str, Callback]:
 
 
 def _engine(recipe: Recipe, base: str | Path) -> Engine:
-    """The run's engine. What playing or training lacks is named before games are made or weights are loaded."""
+    """The run's engine. Errors name what playing or training lacks before games are made or weights are loaded."""
     check_models(recipe, [base], trains=_trains_here(recipe))
     train.check_ready(recipe)
     check_apart(recipe)
@@ -187,21 +187,21 @@ def _unplayable(out: Path, recipe: Recipe, games: Path) -> pl.DataFrame:
 
 
 def _left_out_before(out: Path) -> frozenset[str] | None:
-    """The pairs that a run leaves out since its first round; None before it."""
+    """The pairs that a run has left out since its first round; None before that round."""
     return playable.read_list(out) or frozenset() if has_rounds(out) else None
 
 
 def _resume(
     out: Path, recipe: Recipe, inputs: dict[str, str], *, full: bool, overwrite: bool
 ) -> tuple[ResumePoint, list[str]]:
-    """Where the run goes on, and warnings about what was lost, which it prints."""
-    roll_back(out)  # a kill may have come before it was done
+    """Where the run resumes, and warnings about what was lost. Prints the warnings."""
+    roll_back(out)  # a kill may have interrupted it
     point = find_resume_point(out, full=full)
-    if point.state is None and point.reached > 1:  # several rounds would run again, which nobody wants unasked
+    if point.state is None and point.reached > 1:  # several rounds would run again; the user decides
         if not overwrite:
             raise InputError(
-                f"{point.lost[0]}: {LOST}, and no earlier round has all that the run needs to go on; bring the file "
-                "back from a copy, choose another --out, or discard the run with --overwrite"
+                f"{point.lost[0]}: {LOST}, and no earlier round has all that the run needs to continue; restore the "
+                "file from a copy, choose another --out, or discard the run with --overwrite"
             )
         delete_folder(out)
         begin(out, recipe, inputs, overwrite=True, new_prompts=False)
@@ -210,14 +210,14 @@ def _resume(
 
 
 def _say_now(warnings: list[str]) -> list[str]:
-    """The warnings, which are printed at once."""
+    """Print the warnings at once, and return them."""
     for warning in warnings:
         say(f"warning: {warning}")
     return warnings
 
 
 def _before_round_1(this: Round, on_preflight: Callable[[Report], None] | None) -> None:
-    """A few games of the base model (`InputError` when no answer can be read), and its evaluation."""
+    """Play a few games with the base model (`InputError` if no answer can be read), and evaluate it."""
     if this.recipe.iterate.preflight:
         report = preflight.run(
             this.recipe,
@@ -226,7 +226,7 @@ def _before_round_1(this: Round, on_preflight: Callable[[Report], None] | None) 
             number=this.recipe.iterate.preflight,
             engine=this.engine,
             left_out=this.left_out,
-            overwrite=True,  # what did not pass may be tried again with other settings
+            overwrite=True,  # a preflight that did not pass may be repeated with other settings
         )
         report.timings.update(_estimated(this, report))
         if on_preflight:
@@ -250,7 +250,7 @@ def _end(
     on_round: OnRound | None,
     warnings: list[str],
 ) -> State:
-    """Record a round, delete what is no longer needed, and tell those who watch."""
+    """Record a round, delete what is no longer needed, and call `on_round` and the callbacks."""
     this, after, metrics, timings = finished.round, finished.state, finished.metrics, finished.timings
     record(this.run / METRICS, metrics)
     record(this.run / TIMINGS, timings)
@@ -268,7 +268,7 @@ def _end(
 
 def _report(out: Path, state: State, status: str, warnings: list[str]) -> Report:
     rounds, best = read_lines(out / METRICS), None
-    if state.best is not None:  # its votes were right most often, which is seen in the round after the one that made it
+    if state.best is not None:  # its votes were right most often, which shows in the round after the one that made it
         made = state.best.iteration
         best = {"made in round": made, "played in round": made + 1, "vote accuracy": state.best.vote_accuracy}
     counts = {
@@ -288,7 +288,7 @@ def _report(out: Path, state: State, status: str, warnings: list[str]) -> Report
 def _changes_of_prompts(rounds: Sequence[Metrics]) -> list[str]:
     known = [(row["iteration"], row["prompts"]) for row in rounds if "prompts" in row]
     return [
-        f"from round {number} on other prompts were used ({before} before, {now} since)"
+        f"from round {number} on, other prompts were used ({before} before, {now} since)"
         for (_, before), (number, now) in pairwise(known)
         if before != now
     ]

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from stages.core.errors import InputError
-from stages.core.folder.files import read_json, write_json, write_text
+from stages.core.folder.files import parse_json, read_json, write_json, write_text
 from stages.iterate.opponents import Record
 from stages.iterate.schedule import Schedule
 
@@ -26,7 +26,7 @@ TIMINGS = "timings.jsonl"  # the same, but not comparable between runs
 EVALUATIONS = "evaluations.jsonl"  # a row for each evaluation
 ROUND = "round.json"  # in a finished round's folder: the state after it, and its metrics
 
-# What a row has at least. A row of metrics that lacks it counts as lost, and is restored from its round.
+# Fields that every row has. A row of metrics without them counts as lost, and is restored from its round.
 ROWS: dict[str, dict[str, type]] = {METRICS: {"iteration": int, "phase": str, "warnings": list}}
 
 T = TypeVar("T")
@@ -46,13 +46,13 @@ class State:
 
     iteration: int  # last finished round; 0 before the first
     schedule: Schedule
-    checkpoint: str | None = None  # the newest with weights, relative to the run; None: there is none yet
+    checkpoint: str | None = None  # the newest with weights, relative to the run; None: none yet
     updates: int = 0  # optimizer steps so far
     baselines: dict[str, float] = field(default_factory=lambda: {"spy": 0.0, "civilian": 0.0})
     switched: str | None = None  # the checkpoint at the last change of phase; None: the base model
     best: Best | None = None  # of the policies that have played
     played: int = 0  # the round whose games were played ahead; 0 if none were
-    factors: dict[str, float] = field(default_factory=dict)  # of weights of training, as alarms have adapted them
+    factors: dict[str, float] = field(default_factory=dict)  # of training's weights, as alarms have adapted them
     opponents: dict[str, Record] = field(default_factory=dict)  # the pool, and how often its members were beaten
 
 
@@ -65,7 +65,7 @@ class RoundEnd:
 
 
 def read_state(run: Path) -> State | None:
-    """The state of a run; None if there is none, or none that can be read: a power cut may have emptied the file."""
+    """The state of a run; None if it is missing or cannot be read: a power cut may have emptied the file."""
     return read_as(run / STATE, State)
 
 
@@ -84,7 +84,7 @@ def write_round(folder: Path, state: State, metrics: Metrics) -> None:
 
 
 def read_as(path: Path, kind: type[T]) -> T | None:
-    """What a file of the run holds. None if there is no file or it is no JSON.
+    """The content of a file of the run. None if it is missing or not JSON.
 
     `InputError` if it is JSON that this version of vz does not know.
     """
@@ -102,18 +102,18 @@ def read_as(path: Path, kind: type[T]) -> T | None:
 
 
 def read_lines(path: Path) -> list[Metrics]:
-    """The rows of a JSONL file, none if there is no file. Lines that a power cut spoilt are left out."""
+    """The rows of a JSONL file; none if it is missing. Leaves out lines that a power cut damaged."""
     rows = []
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else ():
-        with suppress(ValueError):
-            row = json.loads(line)
+        with suppress(InputError):
+            row = parse_json(line, path.name, "it is left out")
             if _is_row(row, path.name):
                 rows.append(row)
     return rows
 
 
 def _is_row(row: object, name: str) -> bool:
-    """Whether it has what a row of the file `name` has at least."""
+    """Whether it has the fields that every row of the file `name` has."""
     wanted = ROWS.get(name, {"iteration": int})
     return isinstance(row, dict) and all(isinstance(row.get(key), kind) for key, kind in wanted.items())
 

@@ -1,4 +1,4 @@
-"""The trainer of a run, which lives as long as the run, and the policies and training states that it leaves."""
+"""The trainer of a run, which lives as long as the run, and the policies and training states that it writes."""
 
 from __future__ import annotations
 
@@ -61,11 +61,11 @@ class Training:
 
     @property
     def oldest(self) -> int:
-        """The first round whose training may have to be repeated after a kill is the one after this."""
+        """The last round whose training never needs to be repeated after a kill."""
         return self._states[0][0] if len(self._states) >= NEWEST else 0
 
     def policy(self, number: int) -> str | Path:
-        """Where the policy after round `number` is. Only its checkpoint's name tells if its weights are nowhere."""
+        """Where the policy after round `number` is. If its weights are nowhere, this is only its checkpoint's name."""
         if number == 0:
             return place_of(self._recipe.model.path)
         folder = checkpoint_of(self._run, number)
@@ -76,7 +76,7 @@ class Training:
         return number == 0 or has_weights(checkpoint_of(self._run, number)) or self._is_handed_over(number)
 
     def train(self, number: int, before: State, *, saved: bool, planned_updates: int | None) -> Report:
-        """Train round `number` on the rows that it has kept.
+        """Train round `number` on its kept rows.
 
         With `saved`, its training state and weights go to disk, the state in the background. Otherwise the weights are
         handed over to the engine, and the state stays in the trainer.
@@ -111,13 +111,13 @@ class Training:
         return report
 
     def repeat(self, rounds: range) -> None:
-        """Train finished rounds again, on the rows that they have kept, and save what was saved."""
+        """Train finished rounds again on their kept rows, and save what was saved before."""
         for number in rounds:
             folder = checkpoint_of(self._run, number)
             say(f"repeats the training of round {number}, whose state was not saved")
             before, after = self._state(number - 1), self._state(number)
             saved = is_saved(number, before, after, self._recipe)
-            if self._recipe.model.lora is None:  # an adapter is there in any case
+            if self._recipe.model.lora is None:  # an adapter is saved in any case
                 saved = saved or after.checkpoint == str(folder.relative_to(self._run))
             planned = read_json(folder / MANIFEST)["settings"]["planned_updates"]  # as it was then
             self.train(number, before, saved=saved, planned_updates=planned)
@@ -136,7 +136,7 @@ class Training:
 
     @property
     def _newest_state(self) -> Path:
-        """Where training goes on from, if the trainer does not hold the state already."""
+        """Where training continues from, if the trainer does not already hold the state."""
         return self._states[-1][1] if self._states else self._run / STATES / "none"
 
     def _handed_over(self, number: int) -> Path:
@@ -149,7 +149,7 @@ class Training:
 
 
 def planned_updates(recipe: Recipe) -> int | None:
-    """Optimizer steps that the schedule spans: of all rounds, each one step or as many as its largest phase fills.
+    """Optimizer steps that the schedule spans. Each round counts one step, or as many as its largest phase fills.
 
     None if the recipe fixes the number.
     """

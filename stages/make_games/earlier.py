@@ -1,4 +1,4 @@
-"""More pairs, or other games on the same pairs: takes over what a finished folder holds instead of making it again."""
+"""Reuses the pairs of a finished folder when you ask for more pairs, or for other games on the same pairs."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from stages.make_games import noise
 from stages.make_games.making import finished, note_path
 from stages.make_games.pair import Pair
 
-# What decides which pairs there are, or the games on them, but nothing in a pair.
+# Settings that decide which pairs exist, or the games on them, but nothing inside a pair.
 OTHER = {"games.pairs", "game.players", "game.clue_rounds", "names"}
 
 
 def take_over(out: Path, work: Path, pairs: Sequence[Pair]) -> int:
-    """Link the pictures that `work` shares with `out`, which is about to be replaced, and write the pairs' notes.
+    """Link into `work` the pictures that it shares with `out`, which it will replace, and write the pairs' notes.
 
-    Returns the number of pairs.
+    Returns the number of pairs taken over.
     """
     if not (out / MANIFEST).is_file() or not _same(read_json(out / MANIFEST), read_json(work / CLAIM)):
         return 0
@@ -45,7 +45,7 @@ def take_over(out: Path, work: Path, pairs: Sequence[Pair]) -> int:
 
 
 def _same(made: Mapping[str, Any], claim: Mapping[str, Any]) -> bool:
-    """Whether both are of the same inputs and settings but for `OTHER`."""
+    """Whether both have the same inputs, and the same settings except for `OTHER`."""
     same_inputs = made["format"] == claim["format"] and input_hashes(made) == claim["inputs"]
     return same_inputs and set(changed_settings(made["settings"], claim["settings"])) <= OTHER
 
@@ -58,7 +58,7 @@ def _are_whole(row: Mapping[str, Any], roles: Sequence[str], out: Path) -> bool:
 
 
 def _linked(source: Path, target: Path) -> int:
-    """Give the file a second name, and return its size. What a link leads to is copied, never linked."""
+    """Give the file a second name, and return its size. Copies the target of a symbolic link."""
     target.unlink(missing_ok=True)
     if os.path.realpath(source) == str(source):
         with suppress(OSError):  # file systems without hard links

@@ -1,4 +1,4 @@
-"""Making pairs, in as many processes as you like: the pictures of a pair, then a small note that it is done."""
+"""Makes pairs, in as many processes as you like: a pair's pictures first, then a small note that it is done."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from stages.core.processes.pool import available_cores, work_through
 from stages.make_games import noise
 from stages.make_games.pair import Made, Pair, Skipped, printable
 
-Note = Mapping[str, Any]  # what is kept of a pair that was made
-IMAGES, NOTES = "images", ".pairs"  # the notes only serve to resume; they go once everything is in place
+Note = Mapping[str, Any]  # the record of a finished pair
+IMAGES, NOTES = "images", ".pairs"  # notes only serve to resume; they are deleted once the folder is published
 
 
 def make_all(pairs: Sequence[Pair], work: Path, processes: int, on_made: Callable[[Pair], None]) -> None:
-    """Make every pair in `processes` processes (0: one a core; 1: in this one), which changes no byte.
+    """Make every pair in `processes` processes (0: one per core; 1: in this one). Their number changes no byte.
 
-    The first error ends it.
+    Stops at the first error.
     """
     count = min(processes or available_cores(), len(pairs))
     work_through(partial(make_pair, work=work), ([pair] for pair in pairs), count, lambda made, _: on_made(made[0]))
 
 
 def make_pair(pair: Pair, work: Path) -> None:
-    """Write the pictures of a pair under `work`, then a note: its row of `pairs.parquet`, or why it is skipped.
+    """Write a pair's pictures under `work`, then a note: its row of `pairs.parquet`, or why it is skipped.
 
-    The note comes last, so that a pair with a note is whole.
+    The note comes last, so that a pair with a note is complete.
     """
     made = pair.make()
     if isinstance(made, Skipped):
@@ -47,17 +47,17 @@ def make_pair(pair: Pair, work: Path) -> None:
 
 
 def skipped_row(pair_id: str, source: str, why: Skipped, *, strict: bool) -> dict[str, str]:
-    """The row of `skipped.parquet`. With `strict`, `InputError` instead."""
+    """The row of `skipped.parquet`. With `strict`, raises `InputError` instead."""
     detail = printable(why.detail)
     if strict:
-        raise InputError(f"{detail}; mend or remove it, or skip such pairs by leaving --strict out")
+        raise InputError(f"{detail}; fix or remove it, or leave out --strict to skip such pairs")
     return {"pair_id": pair_id, "source": source, "reason": why.reason, "detail": detail}
 
 
 def finished(work: Path, pair: Pair) -> bool:
-    """Whether the pair was made, or skipped, before the run was interrupted.
+    """Whether the pair was made or skipped before the run was interrupted.
 
-    The sizes of its pictures must agree: a power cut may keep the note and lose the picture.
+    The sizes of its pictures must match the note: a power cut may keep the note and lose the picture.
     """
     if not note_path(work, pair).is_file():
         return False

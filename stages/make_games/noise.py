@@ -1,4 +1,4 @@
-"""Noise on purpose, for pairs from any source: the paper trained on photos with a tenth of either kind."""
+"""Deliberate noise, for pairs from any source: the paper trained on photos with a tenth of each kind."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ BLANK, IDENTICAL = KINDS = ("blank", "identical")
 
 
 def check(recipe: Recipe) -> None:
-    """`InputError` if the recipe asks for noise that no game would show."""
+    """`InputError` if the recipe asks for noise that no game can show."""
     if asked(recipe) and recipe.game.spy_view == "blank":
         raise InputError(
-            "games.noise spoils modified pictures, but with game.spy_view=blank there are none; set it to 0"
+            "games.noise spoils modified pictures, but game.spy_view=blank makes none; set its shares to 0"
         )
 
 
 def asked(recipe: Recipe) -> bool:
-    """Whether any pair is to be spoilt."""
+    """Whether the recipe asks for any spoilt pair."""
     return recipe.games.noise.blank + recipe.games.noise.identical > 0
 
 
@@ -39,7 +39,7 @@ def kind_of(pair: Pair) -> str | None:
 
 
 def spoilt(made: Made, kind: str | None) -> Made:
-    """The pair with an empty picture, or the original, in place of its modified one, and without changes."""
+    """The pair without changes, with an empty picture or the original in place of its modified one."""
     if kind is None or made.modified is None:
         return made
     if kind == IDENTICAL:

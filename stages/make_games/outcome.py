@@ -1,4 +1,4 @@
-"""What a run of make-games reports: counts that add up, and warnings that name what to do."""
+"""The report of a make-games run: counts that add up, and warnings that say what to do."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SHOWN = 3  # ignored pictures that a warning names
 
 @dataclass(frozen=True)
 class Spent:
-    """Pairs that were not made now: taken over from a finished folder, or made before an interruption. And the seconds
+    """Pairs not made in this run: taken over from a finished folder, or made before an interruption. And the seconds
     that the others took."""
 
     taken_over: int
@@ -26,7 +26,7 @@ class Spent:
 
 
 def outcome(notes: Sequence[Note], recipe: Recipe, planned: Plan, spent: Spent, tools: Mapping[str, str]) -> Outcome:
-    """The report on all pairs that were planned, from their `notes`. `tools`: what draws, by version."""
+    """The report on all planned pairs, from their `notes`. `tools`: the versions of what draws the pictures."""
     rows = [note["row"] for note in notes if "row" in note]
     skipped = [note["skipped"] for note in notes if "skipped" in note]
     splits = Counter(row["split"] for row in rows)
@@ -51,7 +51,7 @@ def outcome(notes: Sequence[Note], recipe: Recipe, planned: Plan, spent: Spent, 
     warnings = [*planned.warnings, *_left_out(planned, recipe, skipped), *_of_splits(splits, recipe, planned, rows)]
     if more[LOOKS_THE_SAME]:
         warnings.append(
-            f"pairs whose pictures look the same to the eye: {more[LOOKS_THE_SAME]}; skip such pairs with --set "
+            f"pairs whose pictures look the same to the eye: {more[LOOKS_THE_SAME]}; to skip such pairs, add --set "
             "games.ready.identical_levels=12"
         )
     made = len(planned.pairs) - spent.before - spent.taken_over
@@ -59,13 +59,13 @@ def outcome(notes: Sequence[Note], recipe: Recipe, planned: Plan, spent: Spent, 
 
 
 def asked_and_found(planned: Plan, recipe: Recipe) -> dict[str, int]:
-    """How many pairs the recipe asks for, and how many pairs, or tables, the input holds."""
+    """How many pairs the recipe asks for, and how many pairs or tables the input holds."""
     found = {"tables": planned.tables} if planned.tables else {"found": len(planned.pairs) + len(planned.skipped)}
     return {"asked": recipe.games.pairs, **found}
 
 
 def examples(skipped: Sequence[Mapping[str, str]]) -> str:
-    """Each reason once: how often it came, and its first example."""
+    """Each reason once: how often it occurred, and its first example."""
     reasons = Counter(skip["reason"] for skip in skipped)
     first = {skip["reason"]: skip["detail"] for skip in reversed(skipped)}
     return "; ".join(f"{reason} ({count}): {first[reason]}" for reason, count in reasons.items())
@@ -86,7 +86,7 @@ def _left_out(planned: Plan, recipe: Recipe, skipped: Sequence[Mapping[str, str]
             warnings.append(f"{kind} skipped: {len(rows)} of {count} (see skipped.parquet): {examples(rows)}")
     if planned.ignored:
         some = ", ".join([*planned.ignored[:SHOWN], "…"] if len(planned.ignored) > SHOWN else planned.ignored)
-        warnings.append(f"pictures that belong to no pair were ignored: {len(planned.ignored)} ({some})")
+        warnings.append(f"ignored pictures that belong to no pair: {len(planned.ignored)} ({some})")
     return warnings
 
 
@@ -96,7 +96,7 @@ def _of_splits(splits: Mapping[str, int], recipe: Recipe, planned: Plan, rows: S
     warnings = []
     if missing:
         which = f"splits {' and '.join(missing)} have" if len(missing) > 1 else f"split {missing[0]} has"
-        why = "those of one table, picture or group share a split; give some of others"
+        why = "pairs of one table, picture or group share a split; give pairs of other ones"
         zero = " ".join(f"--set games.{name}_fraction=0" for name in missing if name != "train")
         warnings.append(
             f"{which} no pairs: {why if planned.inputs else 'make more (--pairs)'}"
@@ -106,17 +106,17 @@ def _of_splits(splits: Mapping[str, int], recipe: Recipe, planned: Plan, rows: S
     if shared:
         first = " and ".join(f"'{pair_id}' ({split})" for split, pair_id in shared[0].items())
         warnings.append(
-            f"pictures in more than one split: {len(shared)}, as in the pairs {first}; keep such pairs together with "
+            f"pictures in more than one split: {len(shared)}, e.g. in the pairs {first}; keep such pairs together with "
             "a column 'group' or 'split', or remove the copies"
         )
     return warnings
 
 
 def _shared_pictures(rows: Sequence[Note]) -> list[dict[str, str]]:
-    """Originals that several splits show: a pair of each split."""
+    """The originals that several splits show, each with one pair per split."""
     seen: dict[str, dict[str, str]] = {row["original_sha256"]: {} for row in rows}
     for row in rows:
         for picture in (row["original_sha256"], row["modified_sha256"]):
-            if picture in seen:  # a modified picture that is no original, such as an empty one, may be that of many
+            if picture in seen:  # many pairs may share a modified picture that is no original, such as an empty one
                 seen[picture].setdefault(row["split"], row["pair_id"])
     return [by_split for by_split in seen.values() if len(by_split) > 1]

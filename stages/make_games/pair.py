@@ -1,4 +1,4 @@
-"""One pair to make: what is known before any picture exists, and what comes of it."""
+"""One pair to make: what is known before any picture exists, and the result."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from stages.core.seeds import SEED_BITS, derive
 
 LONGEST_ID = 200  # bytes; with "_original.png" it fits into the 255 that file systems allow
 LOOKS_THE_SAME = "look_the_same"  # in the counts: pairs whose pictures differ by less than the eye sees
-UNSAFE = re.compile(r'[/\\:*?"<>|]')  # what no file name may hold on some systems
+UNSAFE = re.compile(r'[/\\:*?"<>|]')  # characters that some systems forbid in file names
 
 
 @dataclass(frozen=True)
 class Made:
-    """The pictures of a pair as PNG bytes, and what is known of them.
+    """The pictures of a pair as PNG bytes, and what is known about them.
 
-    `modified` is None for a blank spy. `scene`, `modified_scene`: what was drawn, as JSON values. `counts` are added
-    up over all pairs and reported, e.g. draws that were thrown away.
+    `modified` is None for a blank spy. `scene`, `modified_scene`: what was drawn, as JSON values. `counts`, e.g.
+    discarded attempts, are added up over all pairs and reported.
     """
 
     original: bytes
@@ -38,7 +38,7 @@ class Made:
 
 @dataclass(frozen=True)
 class Skipped:
-    """Why a pair cannot be played: `reason` in a few words, and `detail`, which names what was found."""
+    """Why a pair is unusable: `reason` in a few words, and `detail`, which names the file or row and the problem."""
 
     reason: str
     detail: str
@@ -46,31 +46,31 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Pair(ABC):
-    """A pair to make in some process. Everything that decides its bytes is in it, or in files that it names."""
+    """A pair to make, in any process. It contains, or names the files of, everything that decides its bytes."""
 
     pair_id: str
     seed: int
     split: str
     source: str
     domain: Domain
-    blank: bool  # the spy sees an empty picture: no modified one is needed
+    blank: bool  # the spy sees an empty picture, so the pair needs no modified one
     games: Games
 
     @abstractmethod
     def make(self) -> Made | Skipped:
-        """The pictures, or why there are none."""
+        """The pictures, or why the pair is skipped."""
 
     def check_installed(self) -> None:  # noqa: B027 - most pairs need nothing
-        """`MissingExtra` unless the packages that `make` needs are there. Quick, since it imports none."""
+        """`MissingExtra` if a package that `make` needs is missing. Quick, since it imports none."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The pairs to make, in order; the inputs they are read from; and what else decides their bytes.
+    """The pairs to make, in order; the inputs they come from; and what else decides their bytes.
 
     `packages` and `drawn_by` say what draws the pictures. Newer tools may draw other bytes, but finished pictures stay.
-    `skipped`: what the input holds but nobody can play, by name. `ignored`: pictures that belong to no pair. `more`:
-    the input holds more pairs than the recipe asks for. `tables`: how many it holds, where charts are drawn.
+    `skipped`: unusable parts of the input, by name. `ignored`: pictures that belong to no pair. `more`: the input holds
+    more pairs than the recipe asks for. `tables`: how many tables it holds, for charts.
     """
 
     pairs: Sequence[Pair]
@@ -86,7 +86,7 @@ class Plan:
 
 
 def common(recipe: Recipe, pair_id: str, source: str, domain: Domain, split: str | None = None) -> dict[str, Any]:
-    """The fields of `Pair`. Its seed depends on the recipe's seed and its id alone; so does a split not given."""
+    """The fields of `Pair`. Its seed, and its split unless given, depend only on the recipe's seed and the id."""
     return {
         "pair_id": pair_id,
         "seed": derive(recipe.seed, "pair", pair_id),
@@ -99,7 +99,7 @@ def common(recipe: Recipe, pair_id: str, source: str, domain: Domain, split: str
 
 
 def split_of(recipe: Recipe, name: str) -> str:
-    """train, dev or test by the recipe's shares. A name keeps its split when others are added or left out."""
+    """train, dev or test, by the recipe's shares. A name keeps its split when you add or remove others."""
     place = _place(recipe, name)
     if place < recipe.games.test_fraction:
         return "test"
@@ -107,9 +107,10 @@ def split_of(recipe: Recipe, name: str) -> str:
 
 
 def splits_of(recipe: Recipe, names: Collection[str]) -> dict[str, str]:
-    """The split of each name, as `split_of` draws it, but no split that is asked for stays empty if that can be helped.
+    """The split of each name, as by `split_of`, but no requested split stays empty if that can be helped.
 
-    Each name is of what must share a split, such as the pairs of one photo. Train comes first, then test, then dev.
+    Each name stands for what must share a split, such as the pairs of one photo. Train comes first, then test, then
+    dev.
     """
     shares = recipe.games.test_fraction, recipe.games.dev_fraction
     drawn = [split_of(recipe, name) for name in names]
@@ -126,7 +127,7 @@ def _place(recipe: Recipe, name: str) -> float:
 
 
 def safe_id(text: str) -> str:
-    """A name for a pair's files: `text` itself if it may name files everywhere, else made safe, with a hash."""
+    """A name for a pair's files: `text` itself if it is a valid file name everywhere, else a safe form with a hash."""
     plain = UNSAFE.sub("-", "".join(letter if letter.isprintable() else "-" for letter in text)).strip(" .")
     if plain == text and len(text.encode()) <= LONGEST_ID:
         return text
@@ -136,5 +137,6 @@ def safe_id(text: str) -> str:
 
 
 def printable(text: str) -> str:
-    """The text with a replacement character for what no table or terminal can hold: file names may be anything."""
+    """The text with a replacement character for unprintable ones, which break tables and terminals: file names may
+    contain anything."""
     return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)

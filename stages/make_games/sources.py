@@ -1,4 +1,4 @@
-"""Where pairs come from: drawn scenes, given scenes, tables, or ready pictures."""
+"""Where pairs come from: generated scenes, given scenes, tables, or ready-made pictures."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ OPTIONS = {"scenes": "--scenes", "tables": "--tables", "ready": "--from"}
 
 @dataclass(frozen=True)
 class Sources:
-    """What the user gives. If it is nothing, scenes are drawn; or charts of vz's own tables for `games.domain: chart`.
+    """What the user gives. By default, vz generates scenes; or with `games.domain: chart`, charts of its own tables.
 
     `scenes`: CLEVR scenes. `tables`: CSV files to draw as charts. `ready`: pictures, as a folder, a table, or a data
-    set of the hub, `hf:owner/name`.
+    set on the hub, `hf:owner/name`.
     """
 
     scenes: Path | None = None
@@ -26,7 +26,7 @@ class Sources:
 
 
 def plan(recipe: Recipe, sources: Sources) -> Plan:
-    """The pairs to make, in order. `InputError` names what is wrong with the recipe or the input."""
+    """The pairs to make, in order. `InputError` says what is wrong with the recipe or the input."""
     given = [name for name, value in vars(sources).items() if value is not None]
     if len(given) > 1:
         raise InputError(f"give only one of {' and '.join(OPTIONS[name] for name in given)}")

@@ -1,4 +1,4 @@
-"""From a recipe, scenes, tables or ready pictures to a folder of pairs with a game dealt on each."""
+"""Turns a recipe, scenes, tables or ready-made pictures into a folder of pairs, and deals a game on each."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def run(
 ) -> Report:
     """Make the pairs of `recipe.games` and deal a first game on each.
 
-    `sources` says what the pairs are made from; by default they are drawn. `processes` overrides the recipe's.
+    `sources` says where the pairs come from; by default vz generates them. `processes` overrides the recipe's.
     """
     noise.check(recipe)
     planned = plan(recipe, sources)
@@ -63,12 +63,12 @@ def run(
         overwrite=overwrite,
         resumable=True,
     )
-    shutil.rmtree(report.out / NOTES, ignore_errors=True)  # only now: until it is published, a kill may need them
+    shutil.rmtree(report.out / NOTES, ignore_errors=True)  # only now: a run killed before it is published needs them
     return report
 
 
 def preview(recipe: Recipe, sources: Sources) -> dict[str, Any]:
-    """What `run` would begin with. It reads the input and makes no picture, so it cannot know which ones do not fit."""
+    """What `run` would start with. Reads the input but makes no picture, so it cannot know which pairs will fail."""
     planned = plan(recipe, sources)
     splits = Counter(pair.split for pair in planned.pairs)
     return {
@@ -81,9 +81,9 @@ def preview(recipe: Recipe, sources: Sources) -> dict[str, Any]:
 
 
 def _settings(recipe: Recipe, sources: Sources, planned: Plan) -> dict[str, Any]:
-    """What decides the games. `names` stands for the names and sources of all pairs, which may come from file names.
+    """What decides the games. `names` is a hash of the names and sources of all pairs, which may come from file names.
 
-    Versions of what draws do not count: the pictures are files, so finished ones need not be drawn again.
+    The versions of drawing tools do not count: pictures are files, so vz need not draw finished ones again.
     """
     games = recipe.settings("games")["games"]
     used = {"charts": sources.tables, "ready": sources.ready}
@@ -100,7 +100,7 @@ def _settings(recipe: Recipe, sources: Sources, planned: Plan) -> dict[str, Any]
 
 
 def _make_pairs(pairs: Sequence[Pair], work: Path, processes: int) -> tuple[int, float]:
-    """Make what is missing. Returns how many pairs were there already, and the seconds that the others took."""
+    """Make the missing pairs. Returns how many existed already, and the seconds that the others took."""
     missing = [pair for pair in pairs if not finished(work, pair)]
     if missing:
         missing[0].check_installed()
@@ -116,8 +116,8 @@ def _write_tables(notes: Sequence[Note], recipe: Recipe, work: Path) -> None:
     rows = [note["row"] for note in notes if "row" in note]
     skipped = [note["skipped"] for note in notes if "skipped" in note]
     if not rows:
-        shutil.rmtree(work / NOTES)  # so that nothing is left, and the next command starts afresh
-        raise InputError(f"no pair can be made: {examples(skipped)}")
+        shutil.rmtree(work / NOTES)  # so that the next command starts afresh
+        raise InputError(f"no usable pairs: {examples(skipped)}")
     pairs = tables.unique_key(tables.from_rows(rows, tables.PAIRS), ["pair_id"], "the pairs")
     tables.write(pairs, work / "pairs.parquet", tables.PAIRS)
     dealt = deal([row["pair_id"] for row in rows], len(rows), recipe.game, seed=recipe.seed, iteration=0)

@@ -1,4 +1,4 @@
-"""outside: the start model's answers to prompts outside the game, which hold the policy to it."""
+"""outside: collects the start model's answers to prompts outside the game, which keep the policy close to it."""
 
 from stages.outside.stage import run
 

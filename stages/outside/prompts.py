@@ -15,14 +15,14 @@ from stages.core.game.prompting import Message, render
 from stages.core.recipe import Recipe
 from stages.core.seeds import rng
 
-TEXTS = Path(__file__).with_name("texts.txt")  # those that come with vz
-IMAGE = "<image>"  # a picture's place in a text
-QUESTIONS = "outside questions"  # tells their draws from those of other questions
+TEXTS = Path(__file__).with_name("texts.txt")  # the texts that come with vz
+IMAGE = "<image>"  # marks a picture's place in a text
+QUESTIONS = "outside questions"  # separates their random draws from those of other questions
 
 
 @dataclass(frozen=True)
 class OutsidePrompt:
-    """One prompt, and the picture that it shows: its path in the games folder, or None."""
+    """A prompt, and the picture that it shows: a path in the games folder, or None."""
 
     id: str
     kind: str  # question, text
@@ -31,15 +31,15 @@ class OutsidePrompt:
 
 
 def texts_of(recipe: Recipe) -> Path:
-    """The file with the texts. `InputError` if there is none."""
+    """The file with the texts. `InputError` if it does not exist."""
     place = Path(recipe.outside.texts) if recipe.outside.texts else TEXTS
     if not place.is_file():
-        raise InputError(f"outside.texts: {place} is no file; name a text file with a prompt on each line")
+        raise InputError(f"outside.texts: {place} is not a file; name a text file with one prompt per line")
     return place
 
 
 def draw_prompts(recipe: Recipe, pairs: pl.DataFrame) -> list[OutsidePrompt]:
-    """`outside.prompts` prompts about the pictures of `pairs`. The recipe's seed decides them."""
+    """`outside.prompts` prompts about the pictures of `pairs`, chosen by the recipe's seed."""
     settings = recipe.outside
     wanted = round(settings.prompts * settings.questions)
     drawn = draw_questions(pairs, wanted, settings.attributes, recipe.seed, QUESTIONS)
@@ -51,7 +51,7 @@ def draw_prompts(recipe: Recipe, pairs: pl.DataFrame) -> list[OutsidePrompt]:
 
 
 def _texts(recipe: Recipe, pairs: pl.DataFrame) -> Iterator[OutsidePrompt]:
-    """The texts by turns, in an order of the seed, each time with another picture."""
+    """The texts in turn, shuffled by the seed, each time with another picture."""
     draw = rng(recipe.seed, "outside texts")
     lines = _read(texts_of(recipe))
     pictures = [ref for name in ("original", "modified") for ref in pairs[name].drop_nulls()]
@@ -61,7 +61,7 @@ def _texts(recipe: Recipe, pairs: pl.DataFrame) -> Iterator[OutsidePrompt]:
 
 
 def _read(file: Path) -> Sequence[str]:
-    """The lines. `InputError` names one with two pictures."""
+    """The lines. `InputError` names a line with two pictures."""
     try:
         lines = file.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -70,7 +70,7 @@ def _read(file: Path) -> Sequence[str]:
         if line.count(IMAGE) > 1:
             raise InputError(f"{file}, line {number}: a prompt shows at most one picture, so write {IMAGE} once")
     if not (found := [line.strip() for line in lines if line.strip()]):
-        raise InputError(f"{file}: holds no prompt; write one on each line")
+        raise InputError(f"{file}: holds no prompt; write one per line")
     return found
 
 

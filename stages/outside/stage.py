@@ -1,4 +1,4 @@
-"""From games and a start model to its answers to prompts outside the game (`tables.OUTSIDE`)."""
+"""Collects a start model's answers to prompts outside the game (`tables.OUTSIDE`)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from stages.core.seeds import derive
 from stages.core.vlm.needs import check_models
 from stages.outside.prompts import OutsidePrompt, draw_prompts, texts_of
 
-POLICY = "current"  # as the engine knows the start model: the policy that plays first
+POLICY = "current"  # the engine's name for the start model, which is the policy that plays first
 TABLE = "outside.parquet"
 _SEEDS = "outside"
 
@@ -39,20 +39,20 @@ def run(
 ) -> Report:
     """Ask `model` (default: the recipe's) `outside.prompts` prompts, once each, about training pictures of `games`.
 
-    Answers are sampled at `rollout.temperature`, from the whole distribution: training compares log-probs at this
-    temperature. `left_out` are pairs that nobody can play. Raises `InputError` for prompts that the model cannot take,
-    or answers that cannot train.
+    Samples answers at `rollout.temperature`, from the whole distribution: training compares log-probs at this
+    temperature. `left_out`: unplayable pairs. Raises `InputError` for prompts that the model cannot take, or answers
+    that cannot train.
     """
     artifact.manifest_of(games, "make-games")
     if recipe.rollout.temperature == 0:
-        raise InputError("rollout.temperature is 0, so answers would be no samples of what the model says: raise it")
+        raise InputError("rollout.temperature is 0, so answers would not be samples from the model; raise it")
     place = place_of(model or recipe.model.path)
     inputs: dict[str, str | Path] = {"games": games, "model": place, **prompt_files(recipe), "texts": texts_of(recipe)}
 
     def make(work: Path) -> Outcome:
         pairs = pairs_of(games, "train", left_out)
         if pairs.is_empty():
-            raise InputError(f"{games}: has no pairs of the split 'train'; make more")
+            raise InputError(f"{games}: has no pairs in the split 'train'; make more")
         prompts, version = draw_prompts(recipe, pairs), version_of(place)
         with ExitStack() as stack:
             if engine is None:
@@ -89,8 +89,8 @@ def _ask(prompts: Sequence[OutsidePrompt], recipe: Recipe, games: Path, engine: 
     answers = [answer for (answer,) in found]
     if any(answer.prompt_sha256 is None or not answer.token_ids for answer in answers):
         raise InputError(
-            "the server gave no token ids, so these answers cannot train: use rollout.engine vllm or transformers, or "
-            "a server that gives them (rollout.server.token_ids=require)"
+            "the server returned no token ids, so these answers cannot train; use rollout.engine vllm or transformers, "
+            "or a server that returns them (rollout.server.token_ids=require)"
         )
     return answers
 
@@ -130,4 +130,4 @@ def _warnings(recipe: Recipe, prompts: Sequence[OutsidePrompt]) -> list[str]:
     found = sum(prompt.kind == "question" for prompt in prompts)
     if found == wanted:
         return []
-    return [f"the training pictures have only {found} of {wanted} questions; the other prompts are texts"]
+    return [f"the training pictures allow only {found} of {wanted} questions; the other prompts are texts"]

@@ -1,4 +1,4 @@
-"""report: a run as one page, with its curves and a few games played again."""
+"""report: shows a run on one page, with its curves and replays of a few games."""
 
 from stages.report.stage import run
 

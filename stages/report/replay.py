@@ -1,4 +1,4 @@
-"""Which games of a run its page replays, with their pictures as part of the page."""
+"""Chooses the games of a run that its page replays, and embeds their pictures in the page."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from stages.core.pictures import Picture
 
 
 def choose(run: RunFiles, count: int) -> list[tuple[int, int]]:
-    """(round, number within the round) of `count` games, over rounds evenly from the first to the last.
+    """(round, number within the round) of `count` games, spread evenly from the first round to the last.
 
-    Rounds whose rollouts or scores are gone are left out. Where there are fewer rounds than `count`, a round gives
-    several games.
+    Leaves out rounds whose rollouts or scores are gone. If there are fewer rounds than `count`, a round gives several
+    games.
     """
     numbers = [row["iteration"] for row in run.rounds]
     complete = [number for number in numbers if all(file.is_file() for file in tables_of(run.round_folder(number)))]
@@ -23,7 +23,7 @@ def choose(run: RunFiles, count: int) -> list[tuple[int, int]]:
 
 
 def read_replays(run: RunFiles, count: int) -> list[Game]:
-    """The chosen games. `InputError` names a picture or table that is missing."""
+    """The chosen games. `InputError` names a missing picture or table."""
     replays = []
     for number, place in choose(run, count):
         folder = run.round_folder(number)
@@ -37,5 +37,5 @@ def read_replays(run: RunFiles, count: int) -> list[Game]:
 
 
 def _embedded(picture: Picture) -> Row:
-    """`InputError` if the file is missing, unreadable or another picture."""
+    """The picture as a data URL. `InputError` if the file is missing, unreadable or another picture."""
     return {"size": picture.load().size, "url": pages.picture_url(picture.file()) if picture.sha256 else None}

@@ -1,4 +1,4 @@
-"""From a run's folder to its page."""
+"""Turns a run's folder into a page."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ TEMPLATES = Path(__file__).parent / "template"
 
 
 def run(run: Path, out: Path | None = None, *, games: int = 3, results: Sequence[Path] = ()) -> Report:
-    """Write the page of the run `run` to `out` (default: `report.html` in it), with a replay of `games` games.
+    """Write the page of the run `run` to `out` (default: `report.html` in it), with replays of `games` games.
 
     `results` are folders of `vz benchmark`, whose tables the page shows. An unchanged run gives the same bytes. Raises
-    `InputError` when `run` is not a run, has no finished round or has lost a picture that the page shows, or when
-    another program wrote the file at `out`.
+    `InputError` if `run` is not a run, has no finished round or has lost a picture that the page shows, or if another
+    program wrote the file at `out`.
     """
     require("vl_convert", "report")
     with shapes_are_checked(run):
@@ -41,7 +41,7 @@ def _page(files: RunFiles, out: Path | None, games: int, benchmarks: list[Table]
     charts, evaluations = [*round_charts(files), *time_charts(files)], evaluation_charts(files)
     warnings = files.warnings()
     if len(replays) < games:
-        reason = "the rollouts or scores of other rounds are gone, or no more were played"
+        reason = "the rollouts or scores of other rounds are gone, or the run played no more"
         warnings.append(f"{files.folder}: the page shows {len(replays)} of {games} games; {reason}")
     values = {
         "name": files.folder.name,

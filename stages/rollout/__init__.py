@@ -1,4 +1,4 @@
-"""rollout: play the dealt games and write every completion."""
+"""rollout: plays the dealt games and writes every completion."""
 
 from stages.rollout import preflight
 from stages.rollout.stage import run

@@ -15,7 +15,7 @@ from stages.core.recipe.rollout import Seats
 
 
 def read_deals(path: Path, rules: Game) -> pl.DataFrame:
-    """The games of a `games.parquet` in `game_id` order, checked against the recipe's rules.
+    """The games in a `games.parquet`, in `game_id` order, checked against the recipe's rules.
 
     The recipe decides what the spy sees, whatever the deal says.
     """
@@ -26,19 +26,20 @@ def read_deals(path: Path, rules: Game) -> pl.DataFrame:
         dealt = " ".join(f"--set game.{name}={game[name]}" for name in wanted)
         here = " and ".join(f"{name}={value}" for name, value in wanted.items())
         raise InputError(
-            f"{path}: game '{game['game_id']}' was dealt for other rules than {here}; add {dealt}, or name the "
-            "recipe of the games by --recipe"
+            f"{path}: game '{game['game_id']}' was dealt for other rules than {here}; add {dealt}, or give the "
+            "games' recipe with --recipe"
         )
     no_seat = ~pl.col("spy").is_between(1, rules.players).fill_null(False)
     for game in frame.filter(no_seat).head(1).iter_rows(named=True):
         raise InputError(
-            f"{path}: game '{game['game_id']}': the spy is {game['spy']}, which is not a seat from 1 to {rules.players}"
+            f"{path}: game '{game['game_id']}': the spy is {game['spy']}, which is not a seat from 1 to "
+            f"{rules.players}; deal again"
         )
     return frame.with_columns(spy_view=pl.lit(rules.spy_view))
 
 
 def read_seats(deal: Path) -> dict[str, Seats]:
-    """Who plays what, by `game_id`. Empty if the folder says nothing and the recipe's seats apply to all games."""
+    """Which policy plays which role, by `game_id`. Empty without a `seats.parquet`: the recipe's seats then apply."""
     path = deal / "seats.parquet"
     if not path.is_file():
         return {}
@@ -54,7 +55,7 @@ def read_seats(deal: Path) -> dict[str, Seats]:
 
 
 def choose_split(deals: pl.DataFrame, pairs: pl.DataFrame, split: str | None) -> pl.DataFrame:
-    """The games on pairs of `split`, or all for None. `InputError` if a game's pair or its picture is missing."""
+    """The games on pairs of `split`; None chooses all. `InputError` if a game's pair or its picture is missing."""
     known = pairs.select("pair_id", "split", "modified", there=True)
     games = deals.join(known, on="pair_id", how="left", maintain_order="left")
     for game in games.filter(pl.col("there").is_null()).head(1).iter_rows(named=True):
@@ -63,6 +64,6 @@ def choose_split(deals: pl.DataFrame, pairs: pl.DataFrame, split: str | None) ->
     chosen = games if split is None else games.filter(pl.col("split") == split)
     if chosen.is_empty():
         raise InputError(
-            f"none of the {len(deals)} games is on a pair of the split '{split}'; choose another with --split"
+            f"none of the {len(deals)} games is on a pair in the split '{split}'; choose another with --split"
         )
     return chosen.select(list(tables.GAMES))

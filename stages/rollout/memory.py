@@ -1,4 +1,4 @@
-"""Memory in use, from the operating system and the GPU driver."""
+"""The memory in use, from the operating system and the GPU driver."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def peak_gib() -> float:
 
 
 def gpu_gib() -> tuple[float, float] | None:
-    """(used, total) of the fullest GPU that vz may use, by all its users, in GiB; None if nvidia-smi lists none."""
+    """(used, total) in GiB of the fullest GPU that vz may use, by all its processes; None if nvidia-smi lists none."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible == "":
         return None
@@ -32,7 +32,7 @@ def gpu_gib() -> tuple[float, float] | None:
 
 
 def _fullest(listed: str) -> tuple[float, float] | None:
-    """From lines such as "1024, 81920" in MiB; some GPUs say "[N/A]"."""
+    """Reads lines such as "1024, 81920", in MiB; some GPUs say "[N/A]"."""
     pairs = [[part.strip() for part in line.split(",")] for line in listed.splitlines()]
     gpus = [(int(used), int(total)) for used, total in pairs if used.isdigit() and total.isdigit()]
     if not gpus:
@@ -42,7 +42,7 @@ def _fullest(listed: str) -> tuple[float, float] | None:
 
 
 def _family(process: int) -> Iterator[int]:
-    """The process and its descendants, without those that end meanwhile."""
+    """The process and its descendants, except those that end in the meantime."""
     yield process
     for thread in Path(f"/proc/{process}/task").glob("*/children"):
         with suppress(OSError):

@@ -1,4 +1,4 @@
-"""A few games before the many: whether answers can be read and fit their limits, and what playing will cost."""
+"""Plays a few games first, to see whether answers are readable and fit their limits, and what a run will cost."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from stages.rollout.memory import gpu_gib, peak_gib
 from stages.rollout.stage import produce
 from stages.rollout.summary import CUT, THINK_LESS, THINKING, summarise
 
-GAMES = 8  # of `vz rollout --preflight`
+GAMES = 8  # the default of `vz rollout --preflight`
 FAULTS = ("truncated", "truncated_thought", "unreadable")
 
 
@@ -46,9 +46,9 @@ def run(
 ) -> Report:
     """Play `number` games into `out`, an ordinary folder of rollouts, and report what they show.
 
-    The games are spread evenly over those of `deal`. Without it they are dealt anew on the pairs of `split`, as iterate
-    deals them. A caller that lends an `engine` names the pairs that cannot be played (`left_out`). `InputError` if
-    nothing can be read; `out` stays, for a look at the answers.
+    The games are spread evenly over those of `deal`. Without a deal, they are dealt anew on the pairs of `split`, as
+    iterate does. A caller that lends an `engine` names the unplayable pairs (`left_out`). `InputError` if no answer is
+    readable; `out` stays, so that you can look at the answers.
     """
     artifact.manifest_of(games, "make-games")
     seats = read_seats(deal) if deal else {}
@@ -89,7 +89,7 @@ def run(
 
 
 def run_temporarily(recipe: Recipe, games: Path, **options: Any) -> Report:
-    """`run` in a temporary folder, which stays only if nothing can be read."""
+    """Like `run`, in a temporary folder, which stays only if no answer is readable."""
     temporary = TemporaryFolder("vz-preflight-")
     with temporary as folder:
         try:
@@ -101,7 +101,7 @@ def run_temporarily(recipe: Recipe, games: Path, **options: Any) -> Report:
 
 
 def facts(report: Report, recipe: Recipe) -> dict[str, str]:
-    """What a preflight showed, in words."""
+    """What a preflight showed, as text."""
     counts, timings, shares = report.counts, report.timings, report.counts["shares"]
     entropy, phases = {name: counts[f"{name}_entropy"] for name in ("clue", "vote")}, ("clues", "votes")
     return {
@@ -128,7 +128,7 @@ def _dealt(recipe: Recipe, pairs: pl.DataFrame, number: int) -> pl.DataFrame:
 
 
 def _lengths_and_shares(folder: Path, recipe: Recipe) -> dict[str, Any]:
-    """Lengths in tokens with their limits, and the shares of clues and votes that are cut off or unreadable."""
+    """Lengths in tokens, with their limits, and the shares of clues and votes that are cut off or unreadable."""
     columns = ["phase", "prompt_tokens", "completion_ids", "finish_reason", "thought", "clue", "vote_kind"]
     rows = tables.read_parts(folder, tables.ROLLOUTS, columns).with_columns(
         tokens=pl.col("completion_ids").list.len(),
@@ -160,7 +160,7 @@ def _memory() -> dict[str, float]:
 
 
 def _costs(recipe: Recipe, seconds: float, dealt: int | None) -> dict[str, float]:
-    """Upper bounds of the seconds to play a round, the run and a deal of `dealt` games, at `seconds` a game."""
+    """Upper bounds on the seconds to play a round, the run and a deal of `dealt` games, at `seconds` per game."""
     rounds, rules = recipe.iterate, recipe.game
     longest = rules.model_copy(update={"votes": max(rules.votes, rounds.clue_votes or 0)})
     signal = rounds.signal_games if rounds.signal == "heldout" else 0
@@ -176,20 +176,20 @@ def _refuse_unreadable(report: Report) -> None:
     unreadable = counts["unreadable_clues"] == counts["clues"] and counts["unreadable_votes"] == counts["votes"]
     if not unreadable and counts["truncated"] < counts["rows"]:
         return
-    fault = "no clue and no vote can be read" if unreadable else "every answer is cut off at its token limit"
+    fault = "no clue or vote is readable" if unreadable else "every answer is cut off at its token limit"
     longer = "raise rollout.max_clue_tokens and rollout.max_vote_tokens"
     raise InputError(
         f"preflight: {fault} ({counts['truncated']} of {counts['rows']} are cut off, {counts['truncated_thoughts']} of "
-        f"them inside their thought), so nothing can be learned. Look at one: vz inspect {report.out} --game 1 --turn "
-        f"0. Likely remedies: {THINK_LESS if counts['truncated_thoughts'] else longer}; use a model that follows "
-        "instructions, with its own chat template (model.chat_template); use prompts that the model was trained on "
-        "(game.prompts)"
+        f"them inside their thought), so the policy would learn nothing. Look at one: vz inspect {report.out} --game 1 "
+        f"--turn 0. Likely remedies: {THINK_LESS if counts['truncated_thoughts'] else longer}; use a model that "
+        "follows instructions, with its own chat template (model.chat_template); use prompts that the model was "
+        "trained on (game.prompts)"
     )
 
 
 def _length(found: Mapping[str, Any]) -> str:
     if not found["longest"]:
-        return "unknown: the server does not report them"
+        return "unknown: the server does not report token counts"
     return f"mean {found['mean']:g}, longest {found['longest']} of at most {found['limit']}"
 
 
@@ -197,7 +197,8 @@ def _memory_fact(timings: Mapping[str, float]) -> str:
     used = f"{timings['memory_gib']:.1f} GiB"
     if "gpu_memory_gib" not in timings:
         return used
-    return f"{used}; GPU {timings['gpu_memory_gib']:.1f} of {timings['gpu_memory_total_gib']:.1f} GiB, by all its users"
+    total = timings["gpu_memory_total_gib"]
+    return f"{used}; GPU {timings['gpu_memory_gib']:.1f} of {total:.1f} GiB, by all its processes"
 
 
 def _cost_facts(timings: Mapping[str, float], recipe: Recipe, played: int) -> dict[str, str]:
@@ -217,8 +218,8 @@ def _cost_facts(timings: Mapping[str, float], recipe: Recipe, played: int) -> di
             if name in timings
         },
         **_estimated(timings),
-        "assumed": f"{at_once} games in play. With up to {recipe.rollout.concurrent_games} playing is faster, so these "
-        "are upper bounds as long as answers do not grow longer; evaluations are not included",
+        "assumed": f"{at_once} games in play. Up to {recipe.rollout.concurrent_games} are faster, so these are upper "
+        "bounds unless answers grow longer; evaluations are not included",
     }
 
 

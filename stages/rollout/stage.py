@@ -38,9 +38,9 @@ def run(
     """Play the games of `deal` (default: `games`) on the pictures in `games`.
 
     `split` keeps only games on pairs of that split; None plays all. The recipe's `rollout.seats` says which policy
-    plays what, or the deal's `seats.parquet` for each game. `models` maps policies to folders, hub names or addresses;
-    `current` and `base` default to the recipe's model, and any other policy is such a place itself. A lent `engine`
-    keeps running.
+    plays which role, or the deal's `seats.parquet` says so for each game. `models` maps policies to folders, hub names
+    or addresses; `current` and `base` default to the recipe's model, and any other policy is such a place itself. A
+    lent `engine` keeps running.
     """
     artifact.manifest_of(games, "make-games")
     seats = read_seats(deal or games)
@@ -86,10 +86,10 @@ def produce(
     engine: Engine | None,
     overwrite: bool,
 ) -> Report:
-    """Write a folder of rollouts by `play(work_folder, engine, left_out)`, with the policies `players` loaded.
+    """Write a folder of rollouts with `play(work_folder, engine, left_out)`, with the policies `players` loaded.
 
-    Before that, those of `pairs` that the policies cannot play are refused or left out (`playable.leave_out`). A
-    caller that lends an engine has done so already.
+    First refuses or leaves out those of `pairs` that the policies cannot play (`playable.leave_out`). A caller that
+    lends an engine has done so already.
     """
     places = {name: _place(recipe, name, models or {}) for name in players}
     read = {
@@ -127,7 +127,7 @@ def produce(
 
 
 def _settings(recipe: Recipe) -> dict[str, Any]:
-    """What decides the rollouts. Policies of the seats count by content, not by path."""
+    """The settings that decide the rollouts. Policies in the seats count by content, not by path."""
     body = recipe.settings("model", "game", "rollout")
     seats = {role: known_as(name) for role, name in body["rollout"]["seats"].items()}
     return {**body, "rollout": {**body["rollout"], "seats": seats}}

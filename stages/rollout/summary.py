@@ -22,13 +22,13 @@ _UNREADABLE = pl.col("clue") == UNREADABLE_CLUE
 # Warn above these shares. The tiny model repeats 0.38–0.44 of its clues.
 MOST_TRUNCATED, MOST_UNREADABLE, MOST_REPEATED = 0.1, 0.1, 0.5
 THINK_LESS = (
-    "raise rollout.max_thinking_tokens, or let the model think less by an option of its chat template, such as "
+    "raise rollout.max_thinking_tokens, or make the model think less with an option of its chat template, such as "
     "model.chat_template_options={enable_thinking: false}"
 )
 
 
 def summarise(folder: Path) -> Outcome:
-    """Counts of rows, tokens and faults, and a warning for each share of faults above its limit.
+    """Counts of rows, tokens and faults, and a warning for each kind of fault whose share is above its limit.
 
     `clue_entropy` and `vote_entropy` are the mean of −log p over all tokens that the policy `current` sampled, at the
     sampling temperature, in nats; null without log-probs.
@@ -43,7 +43,7 @@ def summarise(folder: Path) -> Outcome:
 
 
 def _count(rows: pl.DataFrame) -> pl.DataFrame:
-    """One row of sums over `rows`, which hold whole games."""
+    """One row of sums over `rows`, which contain whole games."""
     said = pl.col("clue").str.to_lowercase().str.replace_all(r"[^\p{Alphabetic}\p{N}]+", " ").str.strip_chars()
     heard = rows.filter(_IS_CLUE, ~_UNREADABLE).sort("game_id", "turn").select("game_id", said)
     logprobs, current = pl.col("completion_logprobs"), pl.col("policy") == "current"
@@ -74,7 +74,7 @@ def _count(rows: pl.DataFrame) -> pl.DataFrame:
 def _warnings(figures: dict[str, Any]) -> list[str]:
     rows, clues, votes, unread = (figures[name] for name in ("rows", "clues", "votes", "unreadable_clues"))
     thoughts = figures["truncated_thoughts"]
-    look = "look at some with vz inspect <folder> --game 1; the prompts, the chat template or the model may not fit"
+    look = "look at some with vz inspect <folder> --game 1; the prompts, chat template and model may not fit together"
     faults = [
         ("answers truncated after any thought", figures["truncated"] - thoughts, rows, MOST_TRUNCATED,
          "raise rollout.max_clue_tokens or rollout.max_vote_tokens"),
@@ -82,7 +82,7 @@ def _warnings(figures: dict[str, Any]) -> list[str]:
         ("unreadable clues", unread, clues, MOST_UNREADABLE, look),
         ("unreadable votes", figures["unreadable_votes"], votes, MOST_UNREADABLE, look),
         ("readable clues that repeat an earlier one of their game", figures["repeated_clues"], clues - unread,
-         MOST_REPEATED, "raise rollout.temperature or train.kl, or take pictures with more to tell"),
+         MOST_REPEATED, "raise rollout.temperature or train.kl, or use pictures with more to describe"),
     ]  # fmt: skip
     return [
         f"{count} of {total} {what} ({count / total:.0%}, above {limit:.0%}): {remedy}"

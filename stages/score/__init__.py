@@ -1,4 +1,4 @@
-"""score: votes become rewards, rewards become advantages. Pure: rollouts and baselines in, scored rows out."""
+"""score: turns votes into rewards, and rewards into advantages. Pure: rollouts and baselines in, scored rows out."""
 
 from stages.score.interface import Rewards
 from stages.score.stage import run

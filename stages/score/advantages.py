@@ -1,4 +1,4 @@
-"""Advantages: what a reward is above its baseline. Eq. 2 (role-advantage estimation) for clues, eq. 5 for votes."""
+"""Advantages: rewards minus their baselines. Eq. 2 (role-advantage estimation) for clues, eq. 5 for votes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from stages.core.folder.files import read_json
 from stages.core.recipe.scoring import Score
 
 EPSILON = 1e-6  # in eq. 5; the paper gives no value, and the code's 1e-8 gives the same to six digits
-IS_CURRENT = pl.col("policy") == "current"  # whether the policy in training said it
+IS_CURRENT = pl.col("policy") == "current"  # whether the policy in training wrote the row
 
 
 @dataclass(frozen=True)
@@ -32,15 +32,15 @@ def read_baselines(path: Path | None) -> Baselines:
     try:
         return Baselines(float(body["spy"]), float(body["civilian"]))
     except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{path}: must hold the numbers 'spy' and 'civilian' (problem: {error})") from error
+        raise InputError(f"{path}: must contain the numbers 'spy' and 'civilian' (problem: {error})") from error
 
 
 def move(rewards: pl.DataFrame, before: Baselines, recipe: Score, moves: bool) -> tuple[pl.DataFrame, Baselines]:
-    """Eq. 2. `rewards` [game_id, r_s, r_c] with the baselines b_s and b_c that each game subtracts, and those after.
+    """Eq. 2. `rewards` [game_id, r_s, r_c] with the baselines b_s and b_c that each game subtracts; the new baselines.
 
     b ← α b + (1 − α) r, game by game in `game_id` order, or once for every `baseline_games` games with their mean. The
-    paper subtracts the baseline after it moved with the game's own reward. A null reward, of a role that another policy
-    played, moves nothing. Without `moves`, in a round of the other phase, every game subtracts `before`.
+    paper subtracts the baseline after it has moved by the game's own reward. A null reward, for a role that another
+    policy played, moves nothing. Without `moves`, in a round of the other phase, every game subtracts `before`.
     """
     rewards = rewards.sort("game_id")
     if not recipe.role_baselines:
@@ -58,16 +58,16 @@ def move(rewards: pl.DataFrame, before: Baselines, recipe: Score, moves: bool) -
 
 
 def _moving(start: float, rewards: pl.Series, alpha: float) -> pl.Series:
-    """The baseline at the start and after each reward: len(rewards) + 1 values. A null leaves it as it was."""
+    """The baseline at the start and after each reward: len(rewards) + 1 values. A null does not move it."""
     values = pl.concat([pl.Series([start], dtype=pl.Float64), rewards.cast(pl.Float64)])
     moved = values.drop_nulls().ewm_mean(alpha=1 - alpha, adjust=False)
     return moved.gather(values.is_not_null().cum_sum() - 1)
 
 
 def scaled_by_role(advantage: pl.Expr, recipe: Score) -> pl.Expr:
-    """With `clue_scale: role`, clue advantages divided by the population std of those of their role; else as they are.
+    """With `clue_scale: role`, clue advantages divided by the population std of their role; otherwise unchanged.
 
-    The std is that of the current policy's clues. A role that it never plays is left as it is. Needs all rows.
+    The std is over the current policy's clues. A role that it never plays stays unchanged. Needs all rows.
     """
     if recipe.clue_scale == "none":
         return advantage
@@ -76,9 +76,9 @@ def scaled_by_role(advantage: pl.Expr, recipe: Score) -> pl.Expr:
 
 
 def group_advantage(reward: pl.Expr, group: str, recipe: Score) -> pl.Expr:
-    """Eq. 5: (r − mean) / (std + ε) over the votes of one game, with the population std; 0 where all are equal.
+    """Eq. 5: (r − mean) / (std + ε) over the votes of one game, with the population std; 0 if all are equal.
 
-    With `abstention: neutral`, N/A is left out: its advantage is 0.
+    With `abstention: neutral`, N/A does not count, and its advantage is 0.
     """
     counted = pl.when(pl.col("vote_kind") != "na").then(reward) if recipe.abstention == "neutral" else reward
     centred = counted - counted.mean().over(group)

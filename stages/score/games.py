@@ -1,4 +1,4 @@
-"""Scores some games at a time: who got which votes, what each completion earned, and its advantage within its game."""
+"""Scores a block of games: who got which votes, what each completion earned, and its advantage within its game."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ IS_CLUE, IS_VOTE, IS_SPY = pl.col("phase") == "clue", pl.col("phase") == "decisi
 
 @dataclass(frozen=True)
 class Scored:
-    """What became of some games."""
+    """The result for a block of games."""
 
-    rows: pl.DataFrame  # the columns of `tables.SCORED`, and `policy`; clue advantages are not scaled yet
+    rows: pl.DataFrame  # the columns of `tables.SCORED`, and `policy`; clue advantages are unscaled
     games: pl.DataFrame  # the columns of `tables.SCORED_GAMES`, and `is_current`: whether the current policy voted
     baselines: Baselines  # after these games
 
@@ -38,7 +38,7 @@ def score_games(
     clues, after = score_clues(rows, seats, rewards, before, moves)
     scored = pl.concat([clues, score_votes(rows, votes, rewards)]).sort("place").drop("place")
     if len(rows) != len(scored) or scored["advantage"].null_count():
-        raise InputError(f"{where}: a row could not be scored: its seat or phase is unknown; play it again")
+        raise InputError(f"{where}: a row cannot be scored, since its seat or phase is unknown; play the games again")
     voted = rows.filter(IS_VOTE & IS_CURRENT).select("game_id").unique()
     judged = judged.join(voted.with_columns(is_current=True), on="game_id", how="left", maintain_order="left")
     return Scored(scored, judged.with_columns(pl.col("is_current").fill_null(False)), after)
@@ -58,12 +58,14 @@ def checked(rows: pl.DataFrame, games: pl.DataFrame, where: Path) -> pl.DataFram
     )
     if len(wrong):
         key = {name: wrong[name][0] for name in tables.KEY}
-        raise InputError(f"{where}: the row {key} does not fit games.parquet (seat, role or game); play it again")
+        raise InputError(
+            f"{where}: the row {key} does not match games.parquet (seat, role or game); play the games again"
+        )
     return rows
 
 
 def _is_increasing(rows: pl.DataFrame) -> bool:
-    """Whether each row's key is greater than the one before: sorted, and no key twice."""
+    """Whether each row's key is greater than the one before, i.e. sorted and unique."""
     game, turn, sample = (pl.col(name) for name in tables.KEY)
     later = sample > sample.shift()
     for column in (turn, game):
@@ -72,7 +74,7 @@ def _is_increasing(rows: pl.DataFrame) -> bool:
 
 
 def _seats(votes: pl.DataFrame, judged: pl.DataFrame, rows: pl.DataFrame, rewards: Rewards) -> pl.DataFrame:
-    """Each seat of each game with its role, its votes (as cast or as `votes_worth` weighs), and clues if read."""
+    """Each seat of each game with its role, its votes (as cast, or weighted by `votes_worth`), and clues if read."""
     worth: int | None = rewards.settings.votes_worth
     if worth is not None:
         votes = votes.join(judged.select("game_id", "cast_votes"), on="game_id", maintain_order="left").select(
@@ -89,7 +91,7 @@ def _seats(votes: pl.DataFrame, judged: pl.DataFrame, rows: pl.DataFrame, reward
 def score_clues(
     rows: pl.DataFrame, seats: pl.DataFrame, rewards: Rewards, before: Baselines, moves: bool
 ) -> tuple[pl.DataFrame, Baselines]:
-    """The scored clues, and the baselines after. Every clue of a player has that player's advantage."""
+    """The scored clues, and the new baselines. Every clue of a player gets that player's advantage."""
     reward, clues = pl.col("reward"), rows.filter(IS_CLUE)
     seats = rewards.for_seats(seats)
     others = clues.filter(~IS_CURRENT).select("game_id", "role", is_other=True).unique()  # eq. 2 leaves these out
@@ -125,6 +127,6 @@ def score_votes(rows: pl.DataFrame, votes: pl.DataFrame, rewards: Rewards) -> pl
 
 
 def _finished(scored: pl.DataFrame) -> pl.DataFrame:
-    """The columns of SCORED, and those that are needed later."""
+    """The columns of SCORED, and those needed later."""
     scored = scored.with_columns(group_id="game_id", truncated=pl.col("finish_reason") == "length")
     return scored.select([*tables.SCORED, "policy", "place"])

@@ -1,8 +1,8 @@
-"""Where rewards come from: the paper, the released code, or a Python file of yours (`score.rewards`).
+"""Where rewards come from: the paper, the released code, or your own Python file (`score.rewards`).
 
 Each is a module with two functions. `clue_rewards(seats, settings)` gets a row for each seat of each game, and
 `vote_rewards(votes, settings)` a row for each vote; `settings` is the recipe's `score` section. Both return the rows
-that they were given, in the same order, with a numeric column `reward`. docs/doors/rewards.md lists the columns.
+they got, in the same order, with a numeric column `reward`. docs/doors/rewards.md lists the columns.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from stages.core.user_code import is_user_file, load_user_object, user_errors
 from stages.score import released_code, rewards
 
 BUILT_IN: dict[str, ModuleType] = {"paper": rewards, "released-code": released_code}
-PARTS = ("accuracy", "format", "zero_sum")  # further columns that a function may return; they only explain the reward
+PARTS = ("accuracy", "format", "zero_sum")  # optional columns that a function may return; they only explain the reward
 SEAT_KEY = ["game_id", "seat"]
 
 RewardFunction = Callable[[pl.DataFrame, Score], pl.DataFrame]
@@ -44,7 +44,7 @@ class Rewards:
 
     @property
     def reads(self) -> list[str]:
-        """The long columns that the functions read: what was written, and clues. The paper's read none."""
+        """The long columns that the functions read: completions and clues. The paper's functions read none."""
         return {"paper": [], "released-code": ["completion"]}.get(self.settings.rewards, ["completion", "clue"])
 
     def for_seats(self, seats: pl.DataFrame) -> pl.DataFrame:
@@ -67,16 +67,16 @@ class Rewards:
 
 
 def _fault(found: object, given: pl.DataFrame, key: list[str]) -> str | None:
-    """What is wrong with a function's result; None if nothing is."""
+    """What is wrong with a function's result, or None."""
     if not isinstance(found, pl.DataFrame):
         return f"returned a {type(found).__name__}, not a Polars DataFrame"
     if len(found) != len(given):
-        return f"returned {len(found)} rows for {len(given)}"
+        return f"returned {len(found)} rows instead of {len(given)}"
     missing = [name for name in [*key, "reward"] if name not in found.columns]
     if missing:
         return f"returned no column '{missing[0]}'"
     if not found.select(key).equals(given.select(key)):
-        return f"returned the rows in another order ({', '.join(key)})"
+        return f"returned the rows in a different order ({', '.join(key)})"
     if not found.schema["reward"].is_numeric():
         return f"returned a column 'reward' of type {found.schema['reward']}, not numbers"
     wrong = found.filter(~pl.col("reward").cast(pl.Float64).is_finite().fill_null(False))

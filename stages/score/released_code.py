@@ -1,7 +1,7 @@
-r"""The released code's rewards: clues as in the paper, votes with a bonus and a reward for good form.
+r"""The released code's rewards: clues as in the paper, votes with a bonus and a reward for the right format.
 
-The code judges form apart from the vote. Anything in the first `\boxed{…}` will do, whereas the vote itself is read by
-the readers of the game.
+The code judges the format separately from the vote. It accepts anything in the first `\boxed{…}`, whereas the game's
+readers read the vote itself.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _THOUGHT, _END_OF_THOUGHT = "<think>", "</think>"
 
 
 def vote_rewards(votes: pl.DataFrame, settings: Score) -> pl.DataFrame:
-    """1.2 × eq. 4 + 0.3 × format + 0.99 when right; the format is +1 for a well-formed answer, else −1."""
+    """1.2 × eq. 4 + 0.3 × format + 0.99 if right; the format is +1 for a well-formed answer, else −1."""
     well_formed = pl.Series([is_well_formed(text) for text in votes["completion"]], dtype=pl.Boolean)
     return rewards.vote_rewards(votes, settings).with_columns(
         format=pl.when(well_formed).then(1.0).otherwise(-1.0),
@@ -38,8 +38,8 @@ def vote_rewards(votes: pl.DataFrame, settings: Score) -> pl.DataFrame:
 def is_well_formed(completion: str) -> bool:
     """Whether the first box is not empty and the reasoning is longer than 10 characters.
 
-    Reasoning is what stands in `<think>…</think>`; without that, what stands before the box; when that is nothing,
-    the lines without a box.
+    The reasoning is the text in `<think>…</think>`; without these tags, the text before the box; if that is empty, the
+    lines without a box.
     """
     opened = _BOX.search(completion)
     closed = completion.find("}", opened.end()) if opened else -1

@@ -1,6 +1,6 @@
 """The paper's rewards (arXiv 2509.25541, eq. 1 and 4). Copy this file to write your own: see docs/doors/rewards.md.
 
-v_s are the votes for the spy, v_cj those for civilian j, v̄_c the civilians' mean, and n_c the number of civilians.
+v_s is the number of votes for the spy, v_cj for civilian j, v̄_c the civilians' mean, n_c the number of civilians.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ def clue_rewards(seats: pl.DataFrame, settings: Score) -> pl.DataFrame:
 def vote_rewards(votes: pl.DataFrame, settings: Score) -> pl.DataFrame:
     """Eq. 4: +1 for the spy, −0.5 for N/A, −1 for anything else, unreadable votes included.
 
-    With `abstention: chance`, N/A earns what a random vote does, (right + (players − 1) · wrong) / players, less
-    `na_cost`.
+    With `abstention: chance`, N/A earns what a random vote earns on average, (right + (players − 1) · wrong) / players,
+    minus `na_cost`.
     """
     right, wrong, players = settings.vote_right, settings.vote_wrong, pl.col("players")
     na = pl.lit(settings.vote_na)

@@ -1,4 +1,4 @@
-"""From rollouts to scored rows. Some thousand games are in memory at a time, and of all rows only a few numbers."""
+"""Turns rollouts into scored rows. Holds a few thousand games in memory at a time, and a few numbers per row."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ def run(
 ) -> Report:
     """Score every row of `rollouts`.
 
-    `phase` is what trains in this round: role baselines move in clue rounds only, unless the recipe says both.
-    `baselines` is the `baselines.json` of the round before; without it they start at zero.
+    `phase` is what trains in this round: role baselines move only in clue rounds, unless the recipe says both.
+    `baselines` is the `baselines.json` of the previous round; without it, baselines start at zero.
     """
     played = settings_of(rollouts, "game", "rollout")
     try:
-        rules = Game.model_validate(played)  # as the games were played, whatever the recipe says now
+        rules = Game.model_validate(played)  # the rules at play time, whatever the recipe says now
     except ValidationError as error:
         where = rollouts / artifact.MANIFEST
         raise InputError(f"{where}: settings.game: {first_line(error)}; play the games again") from error
@@ -76,26 +76,27 @@ def run(
 
 
 def _whole_steps(games: int) -> int:
-    """How many games to score at once, so that those whose mean moves a baseline once stay together."""
+    """How many games to score at once, so that games whose mean moves a baseline together stay together."""
     return -(-GAMES_AT_ONCE // games) * games
 
 
 def _in_brief(rows: pl.DataFrame) -> pl.DataFrame:
-    """What the advantages and counts of all rows need, in some 30 bytes a row."""
+    """What the advantages and counts of all rows need, in about 30 bytes per row."""
     return rows.select(pl.col("phase", "role", "policy").cast(pl.Categorical), "reward", "advantage", "correct")
 
 
 def with_final_advantages(rows: pl.DataFrame, recipe: Recipe, first_game: str) -> pl.DataFrame:
-    """All rows, in brief, with the advantages that depend on all of them."""
+    """All rows, in brief, with the advantages that depend on all rows."""
     scaled = pl.when(IS_CLUE).then(scaled_by_role(pl.col("advantage"), recipe.score)).otherwise("advantage")
     rows = rows.with_columns(advantage=scaled)
     return shuffled(rows, recipe.seed, first_game) if recipe.score.shuffle else rows
 
 
 def shuffled(rows: pl.DataFrame, seed: int, first_game: str) -> pl.DataFrame:
-    """The rows with the advantages of each phase shuffled among its rows, which depends on the seed alone.
+    """The rows with the advantages of each phase shuffled among its rows. The order depends only on the seed.
 
-    The current policy's rows and those of others are shuffled apart, so that what trains keeps its mean and spread.
+    The current policy's rows and those of others are shuffled separately, so that the training rows keep their mean and
+    spread.
     """
     generator, parts = rng(seed, "shuffle", first_game), []
     rows = rows.with_row_index("place")
@@ -107,7 +108,7 @@ def shuffled(rows: pl.DataFrame, seed: int, first_game: str) -> pl.DataFrame:
 
 
 def _counts(scored: pl.DataFrame, judged: pl.DataFrame) -> dict[str, Any]:
-    """Numbers of all games and rows. Accuracies, N/A and rewards are the current policy's, which they judge."""
+    """Figures over all games and rows. Accuracies, N/A and rewards are the current policy's, since they judge it."""
     clues, decision = scored.filter(IS_CLUE), scored.filter(IS_VOTE)
     votes = _current(decision)
     voted = judged.filter("is_current")

@@ -1,4 +1,4 @@
-"""track: sends what a run's files say to the trackers that its recipe names."""
+"""track: sends the contents of a run's files to the trackers that its recipe names."""
 
 from stages.track.tracking import Tracking, check_ready, open_tracking
 

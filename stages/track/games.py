@@ -36,7 +36,7 @@ class Game:
 
 
 def read_games(run: Path, number: int) -> list[Game]:
-    """Some games of a round, the same each time. `InputError` names a table or picture that is missing."""
+    """A few games of a round, the same ones each time. `InputError` names a missing table or picture."""
     folder = round_folder(run, number)
     deals = tables.read(folder / "rollouts/games.parquet", tables.GAMES).sort("seed", "game_id").head(GAMES)
     found = []
@@ -67,7 +67,7 @@ def _text(game: pages.Game) -> str:
 
 
 def _plain(text: str | None) -> str:
-    """A clue on one line, without what Markdown would take for its own."""
+    """A clue on one line, with the characters that mean something in Markdown escaped."""
     words = " ".join((text or "–").split())
     return "".join(f"\\{sign}" if sign in "\\`*_{}[]<>#|!" else sign for sign in words)
 

@@ -1,4 +1,4 @@
-"""What a run remembers of its trackers: its id, and the last round that each of them has."""
+"""What a run remembers about its trackers: the run's id, and the last round that each tracker has."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from stages.core.errors import InputError
 from stages.core.folder.files import read_json, write_json
 
 FOLDER = "tracking"  # in the run's folder
-NOTHING = -1  # not even what comes before round 1, which is round 0
+NOTHING = -1  # not even round 0, which is what comes before round 1
 
 
 def run_id(run: Path) -> str:
-    """The id by which trackers know the run, made once. It goes with the folder, and a new run there gets a new one."""
+    """The id by which trackers know the run, made once. It moves with the folder. A new run there gets a new id."""
     file = run / FOLDER / "run.json"
     if not file.is_file():
         file.parent.mkdir(exist_ok=True)
@@ -22,7 +22,7 @@ def run_id(run: Path) -> str:
 
 
 def sent(run: Path, tracker: str) -> int:
-    """The last round that the tracker has. What cannot be read counts as nothing: rounds are then sent again."""
+    """The last round that the tracker has. If the mark cannot be read, all rounds are sent again."""
     try:
         return int(read_json(_file(run, tracker))["sent"])
     except (InputError, KeyError, TypeError, ValueError):

@@ -26,7 +26,7 @@ class Record:
     """A round. Names of figures have two parts, as in `train/loss`; figures that are not finite are left out."""
 
     number: int  # of the round; 0: before the first
-    when: float  # seconds since the epoch at which it was finished
+    when: float  # it was finished, in seconds since the epoch
     figures: dict[str, float]
     tables: dict[str, pl.DataFrame] = field(default_factory=dict)
     games: list[Game] = field(default_factory=list)
@@ -67,7 +67,7 @@ def evaluation_table(row: Values) -> pl.DataFrame:
 
 
 def _row(file: Path, number: int) -> Values:
-    """The row of a round, with dotted names; nothing if there is none."""
+    """The row of a round, with dotted names; empty if there is no such row."""
     rows = read_rows(file, None) if file.is_file() else []
     return next((flat(row) for row in reversed(rows) if row["iteration"] == number), {})
 

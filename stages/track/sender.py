@@ -1,8 +1,8 @@
 """The process that sends a run's rounds to one tracker: `python -m stages.track.sender RUN TRACKER`.
 
-It is a process of its own, so that nothing that a tracker does can stop or delay the run: it may hang, exit or crash.
-Each line of stdin names the last finished round. Each line of stdout is an answer: what has been sent, or what failed.
-Whatever the tracker prints goes to its log. When stdin ends, as it does when the run is killed, it sends what is left.
+Each tracker has its own process, so a tracker that hangs, exits or crashes cannot stop or delay the run. Each line of
+stdin names the last finished round. Each line of stdout is an answer: what has been sent, or what failed. Whatever the
+tracker prints goes to its log. When stdin ends, as it does when the run is killed, the process sends what is left.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ from stages.track.tracker import PATIENCE, Run, Tracker, open_tracker
 
 
 class Sender:
-    """Sends rounds in order, and begins again with the first one that could not be sent."""
+    """Sends rounds in order. After a failure, starts again at the first round that was not sent."""
 
     def __init__(self, run: Path, name: str, answers: TextIO) -> None:
         self._run, self._name, self._answers = run, name, answers
         self._tracker: Tracker | None = None
 
     def send(self, last: int) -> None:
-        """Send what the tracker lacks up to round `last`, and answer how far that went."""
+        """Send what the tracker lacks up to round `last`, and answer how far it got."""
         try:
             for number in range(mark.sent(self._run, self._name) + 1, last + 1):
                 record = self._record(number)
-                if record.figures:  # before round 1 there are some only if the base model was evaluated
+                if record.figures:  # round 0 has figures only if the base model was evaluated
                     self._open().log(record)
                 mark.mark_sent(self._run, self._name, number)
             self._answer(sent=mark.sent(self._run, self._name))
@@ -61,7 +61,7 @@ class Sender:
         return self._tracker
 
     def _record(self, number: int) -> Record:
-        """The round. Without its games if their tables or pictures are gone."""
+        """The round's record, without its games if their tables or pictures are missing."""
         try:
             return read_record(self._run, number)
         except InputError as error:

@@ -8,8 +8,8 @@ from typing import Any
 from stages.track.record import Record
 from stages.track.tracker import Run, project
 
-TAG = "vz.run"  # names the run's id, by which it is found again
-AT_ONCE = 100  # parameters in a call; MLflow takes no more
+TAG = "vz.run"  # holds the run's id, so that the run is found again
+AT_ONCE = 100  # parameters per call; MLflow takes no more
 LONGEST = 500  # characters of a parameter
 NOT_IN_NAMES = re.compile(r"[^\w\-. /]")
 

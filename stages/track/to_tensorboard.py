@@ -16,7 +16,7 @@ FOLDER = "tensorboard"
 
 
 class ToTensorBoard:
-    """What a killed run wrote beyond its last known round is purged, so that each round is there once."""
+    """Purges what a killed run wrote after its last known round, so that each round appears once."""
 
     def __init__(self, run: Run) -> None:
         from torch.utils.tensorboard import SummaryWriter

@@ -1,4 +1,4 @@
-"""Trackio: a local dashboard (`trackio show`), or a Space of the hub where TRACKIO_SPACE_ID names one."""
+"""Trackio: a local dashboard (`trackio show`), or a Space on the hub if TRACKIO_SPACE_ID names one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from stages.track.tracker import Run, project
 
 
 class ToTrackio:
-    """Trackio finds a run by its name, so that has the run's id at its end."""
+    """Trackio finds a run by its name, so the name ends with the run's id."""
 
     def __init__(self, run: Run) -> None:
         import trackio
@@ -50,7 +50,7 @@ class ToTrackio:
 
 @contextmanager
 def _no_warning() -> Iterator[None]:
-    """Trackio only warns of what it could not do; here that is an error."""
+    """Trackio only warns if it could not do something. Here, that is an error."""
     with warnings.catch_warnings(record=True) as heard:
         warnings.simplefilter("always")
         yield

@@ -11,7 +11,7 @@ GAME_COLUMNS = ["game", "civilians see", "the spy sees", "spy", "winner", "votes
 
 
 class ToWandb:
-    """Local files go to the run's folder `tracking`. Code, git state and console stay here."""
+    """Local files go to the run's folder `tracking`. Code, git state and console output are not sent."""
 
     def __init__(self, run: Run) -> None:
         import wandb

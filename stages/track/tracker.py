@@ -12,18 +12,18 @@ from typing import Any, Protocol
 from stages.track.record import Record
 
 PATIENCE = 60.0  # seconds that a tracker has at the end of a run to send what is left
-PROJECT = "vz"  # where a tracker's own variable names no other
+PROJECT = "vz"  # unless the tracker's own variable names another
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run as trackers know it. `id` is the same as long as the run's folder lives, wherever that is moved."""
+    """A run as trackers know it. `id` stays the same as long as the run's folder exists, even if the folder moves."""
 
     folder: Path
     id: str
     recipe: str  # as YAML, resolved
     settings: Mapping[str, Any]  # the same by dotted key
-    sent: int  # the last round that the tracker has already; −1: none
+    sent: int  # the last round that the tracker already has; −1: none
 
     @property
     def name(self) -> str:
@@ -33,16 +33,16 @@ class Run:
 class Tracker(Protocol):
     """One run in one tracker. Any exception means: not sent, try again later."""
 
-    where: str  # to see it: an address, or the command that shows it
+    where: str  # how to see the run: an address, or a command that shows it
 
     def log(self, record: Record) -> None:
-        """Send a round. Rounds come in order, each once, but for those that a kill cut short."""
+        """Send a round. Rounds come in order and once each, except those that a kill cut short."""
 
     def close(self) -> None:
-        """Send what is still held back."""
+        """Send what is still buffered."""
 
 
-# By name: the package that must be there, and the extra that installs it. The adapter is the module `to_<name>`.
+# By name: the package that the tracker needs, and the extra that installs it. The adapter is the module `to_<name>`.
 PACKAGES = {
     "wandb": ("wandb", "wandb"),
     "trackio": ("trackio", "trackio"),

@@ -1,4 +1,4 @@
-"""The run's side of tracking: it tells a process for each tracker which round has ended, and never waits for one."""
+"""The run's side of tracking. It tells the process of each tracker which round has ended, and never waits for it."""
 
 from __future__ import annotations
 
@@ -54,12 +54,12 @@ class Tracking:
         self._trackers = [_Process(run, name) for name in trackers]
 
     def tell(self, number: int) -> None:
-        """Round `number` is finished, and in the run's files."""
+        """Say that round `number` is finished and in the run's files."""
         for tracker in self._trackers:
             tracker.tell(number)
 
     def finish(self, patience: float | None = None) -> list[str]:
-        """End the processes, within `patience` seconds (default: PATIENCE). A warning for each that lacks rounds."""
+        """End the processes within `patience` seconds (default: PATIENCE). Returns what trackers lack, as warnings."""
         patience = PATIENCE if patience is None else patience
         for tracker in self._trackers:
             tracker.hang_up()
@@ -87,7 +87,7 @@ class _Process:
             except OSError as error:  # no memory for it, or no room for its log
                 self._fails(first_line(error))
                 return
-        with suppress(OSError):  # it has ended at this moment
+        with suppress(OSError):  # it has just ended
             print(number, file=self._stdin, flush=True)
 
     def hang_up(self) -> None:
@@ -112,7 +112,7 @@ class _Process:
             return None
         lacks = f"has the rounds up to {has} of {self._told}" if has < self._told else "may lack what it sent last"
         why = f"{failure or 'it has not answered'}; see {self._log}"
-        return f"{self._name}: {lacks} ({why}); the run itself lacks nothing, and the same command sends the rest"
+        return f"{self._name}: {lacks} ({why}); the run itself lost nothing: repeat the command to send the rest"
 
     @property
     def _stdin(self) -> IO[str]:
@@ -124,7 +124,7 @@ class _Process:
         return self._run / mark.FOLDER / f"{self._name}.log"
 
     def _start(self) -> None:
-        """Start the process. It ends by itself when this one does: its stdin ends."""
+        """Start the process. It ends by itself when this process does, because its stdin closes."""
         root = str(Path(stages.__file__).resolve().parents[1])
         paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
@@ -142,7 +142,7 @@ class _Process:
         self._reader.start()
 
     def _listen(self, process: subprocess.Popen[str]) -> None:
-        """Hear what the process answers until it ends."""
+        """Read the answers of the process until it ends."""
         assert process.stdout is not None
         for line in process.stdout:
             answer = json.loads(line)
@@ -156,7 +156,7 @@ class _Process:
             self._fails(f"its process ended with {code}")
 
     def _fails(self, why: str) -> None:
-        """Say the first failure; "" after a success."""
+        """Report the first failure. An empty `why` stands for a success."""
         self._why = why
         if why and "failed" not in self._said:
             self._said.add("failed")

@@ -1,7 +1,7 @@
 """The accelerate file that `train.accelerate_config` names: how it spreads weights, or why vz refuses it.
 
-vz reads the file itself. The file decides how weights are spread over the processes, and the recipe decides all else.
-vz refuses a setting that it cannot follow, and names it.
+vz reads the file itself. The file decides how weights are spread over the processes, the recipe decides the rest. vz
+refuses a setting that it cannot follow, and names it.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def spread_of(recipe: Recipe) -> Spread:
 
 
 def find_file(name: str) -> Path:
-    """A file by its path, or one that comes with vz by its name."""
+    """A file by its path, or by its name if it comes with vz."""
     if Path(name).is_file():
         return Path(name)
     folder = shared_folder("recipes") / "accelerate"

@@ -1,4 +1,4 @@
-"""The LoRA adapter that trains: a fresh one as the recipe describes it, or a saved one that matches the recipe."""
+"""The LoRA adapter that trains: a new one that the recipe describes, or a saved one that matches the recipe."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SET = {"r": "rank", "lora_alpha": "alpha", "target_parameters": "target_paramet
 
 
 def with_adapter(model: PreTrainedModel, lora: Lora, seed: int) -> PreTrainedModel:
-    """`model` with a fresh adapter of the model's dtype. Its random A matrices depend only on `seed`."""
+    """`model` with a new adapter in the model's dtype. Its random A matrices depend only on `seed`."""
     import torch
     from peft import LoraConfig, get_peft_model
 
@@ -52,8 +52,8 @@ def check_adapter(folder: str, lora: Lora) -> None:
         _check_equal(f"{folder}: the adapter", ours, config.get(theirs) or None, getattr(lora, ours) or None)
     if found := setting_beyond(config, _SET):
         raise InputError(
-            f"{folder}: the adapter has {found[0]}={found[1]!r}, which model.lora cannot express, so it would train as "
-            "another function than it played; merge it into its base (vz export --to model, or PEFT's "
+            f"{folder}: the adapter has {found[0]}={found[1]!r}, which model.lora cannot express, so it would compute "
+            "something else in training than in play; merge it into its base (vz export --to model, or PEFT's "
             "merge_and_unload), and train a new adapter on that (model.path)"
         )
 
@@ -69,7 +69,7 @@ def check_base(folder: str, base: str, recipe: ModelRecipe) -> None:
 
 
 def fill_adapter(policy: PreTrainedModel, folder: str, lora: Lora) -> None:
-    """Put the weights saved in `folder` into the fresh adapter of `policy`."""
+    """Load the weights saved in `folder` into the new adapter of `policy`."""
     try:
         load_adapter_weights(policy, folder)
     except InputError as error:
@@ -77,12 +77,12 @@ def fill_adapter(policy: PreTrainedModel, folder: str, lora: Lora) -> None:
 
 
 def described(lora: Lora) -> dict[str, Any]:
-    """What a training state records of its adapter: all settings that change what its weights compute."""
+    """What a training state records about its adapter: all settings that change what its weights compute."""
     return lora.model_dump(mode="json", exclude={"dropout"})
 
 
 def check_state(place: str, recorded: dict[str, Any], lora: Lora) -> None:
-    """`InputError` if a training state was made with another adapter than `model.lora` describes."""
+    """`InputError` if a training state was made with an adapter that differs from `model.lora`."""
     wanted = described(lora)
     for name, value in recorded.items():
         _check_equal(f"{place}: the state's adapter", name, value, wanted.get(name))
@@ -103,7 +103,7 @@ def _targets(model: PreTrainedModel, lora: Lora) -> list[str] | str:
 
 
 def _check_equal(what: str, name: str, saved: object, wanted: object) -> None:
-    """`InputError` if a setting of an adapter that was saved differs from that of `model.lora`."""
+    """`InputError` if a setting of a saved adapter differs from `model.lora`."""
     first, second = (sorted(value) if isinstance(value, list | tuple) else value for value in (saved, wanted))
     if first != second:
         raise InputError(

@@ -1,4 +1,4 @@
-"""Whether a model computes the same from prefix trees as from plain rows: tried on rows of this call."""
+"""Checks, on a few rows of a call, whether a model computes the same from prefix trees as from plain rows."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from stages.train.tree import Form, part, single_branches
 if TYPE_CHECKING:
     from stages.train.encode import Batch
 
-# Largest mean difference of log-probs, in nats. The sums of trees and of plain rows are rounded differently. In fp32
-# that gives some 1e-6. In bf16 a logit of 16 has steps of 0.06, which gives some 0.01; a model that looks at the wrong
+# Largest mean difference of log-probs, in nats. Sums over trees and over plain rows round differently. In fp32 that
+# gives about 1e-6. In bf16 a logit of 16 has steps of 0.06, which gives about 0.01. A model that looks at the wrong
 # tokens is off by tenths. `train.logprob_gap_limit` allows 0.1 between sampler and trainer.
 LIMITS = {torch.float32: 1e-3, torch.float16: 1e-2, torch.bfloat16: 5e-2}
-MOST = 4  # rows of a tree that are tried
+MOST = 4  # rows of a tree to try
 
 
 def sample(batches: Sequence[MicroBatch], form: Form) -> tuple[MicroBatch, MicroBatch]:
-    """A few rows of these batches, as trees and as plain rows: those around the longest beginning that is shared.
+    """A few rows of these batches, as trees and as plain rows: those around the longest shared beginning.
 
-    A batch of padded trees gets a row of the shortest tree, too.
+    A batch of padded trees also gets a row of the shortest tree.
     """
     trees = [tree for batch in batches for tree in batch.trees]
     tree = max(trees, key=lambda each: max(branch.shared for branch in each.branches))

@@ -1,7 +1,7 @@
 """Attention in a flat sequence of prefix trees: each row's new tokens look along the path of their row.
 
-transformers takes attention functions by name. This one stands in for `sdpa`: where the mask is one of `mask_of`, it
-computes the pairs of tokens that lie on one path, and no others; everything else it leaves to transformers.
+transformers looks up attention functions by name. This one replaces `sdpa`. If the mask comes from `mask_of`, it
+computes only pairs of tokens on the same path. It leaves everything else to transformers.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ NAME = "sdpa"
 
 @dataclass(frozen=True)
 class Paths:
-    """Where the tokens of a flat sequence look. Branches follow each other; each looks along its own path."""
+    """Where the tokens of a flat sequence look. Branches come one after another, and each looks along its own path."""
 
     queries: tuple[int, ...]  # new tokens of each branch
     keys: tuple[int, ...]  # tokens of each path, whose last are these new tokens
-    places: torch.Tensor  # of the paths in the sequence, one after another
+    places: torch.Tensor  # of the paths' tokens in the sequence, path by path
     masks: dict[tuple[Any, ...], torch.Tensor] = field(default_factory=dict)  # those made so far
 
     def mask(self, new: int, whole: int, groups: int, like: torch.Tensor) -> torch.Tensor:
@@ -49,7 +49,7 @@ def paths_of(tree: Tree, length: int, device: torch.device) -> Paths:
 
 
 def mask_of(paths: Paths, dtype: torch.dtype) -> torch.Tensor:
-    """What a model takes as its 4-d attention mask, and hands on to attention as it is."""
+    """What a model takes for its 4-d attention mask, and passes on to attention unchanged."""
     mask: Any = torch.zeros((1, 1, 1, 1), dtype=dtype, device=paths.places.device)
     mask.vz_paths = paths
     found: torch.Tensor = mask

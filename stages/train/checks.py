@@ -1,4 +1,4 @@
-"""Checks before training: the start fits the recipe, and a checkpoint can be written afterwards."""
+"""Checks before training: that the start fits the recipe, and that a checkpoint can be written afterwards."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ REACH = 0.5  # share of the language model's weights; an adapter that reaches le
 
 
 def check(job: Job) -> list[str]:
-    """Refuse what would fail at loading or at export, without loading weights. Returns warnings."""
+    """Refuse what would fail during loading or export, without loading weights. Returns warnings."""
     lora = job.recipe.model.lora
     if lora is not None:
         return _check_lora(job, lora)
@@ -56,8 +56,8 @@ def _check_lora(job: Job, lora: Lora) -> list[str]:
         check_base(job.model, job.base, job.recipe.model)
     elif job.model != job.base:
         raise InputError(
-            f"{job.model}: with model.lora the start must be the base model {job.base} or an adapter of it, or KL "
-            "would be measured to other weights than those the rows were played by"
+            f"{job.model}: with model.lora, the start must be the base model {job.base} or an adapter of it; otherwise "
+            "KL would be measured to weights that did not play the rows"
         )
     if job.state_in is not None:
         check_state(job.state_in, read_info(Path(job.state_in)).adapter, lora)

@@ -1,4 +1,4 @@
-"""From rows to the tensors of a micro-batch, and the checks that need the processor and the model."""
+"""Encodes rows as the tensors of a micro-batch. Has the checks that need the processor and the model."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ class Batch:
     """A micro-batch of B completions of up to T tokens, and what the model computes them from."""
 
     completions: Completions
-    inputs: dict[str, torch.Tensor | dict[str, torch.Tensor]]  # of the model's forward pass, but for pictures of trees
+    inputs: dict[str, torch.Tensor | dict[str, torch.Tensor]]  # of the model's forward pass, without pictures of trees
     shown: Shown | None  # pictures of trees, each once; None for plain rows, whose pictures are in `inputs`
-    mask_dtype: torch.dtype  # of attention masks: that of the arithmetic
+    mask_dtype: torch.dtype  # of attention masks: the same as in the arithmetic
     advantages: torch.Tensor  # [B]
     sampled: torch.Tensor  # [B, T], the sampler's log-probs
     is_anchor: torch.Tensor  # [B], true for a row that has only the anchors' KL term
@@ -56,7 +56,7 @@ class Batch:
 
 
 class Encoder:
-    """Encodes rows. Each prompt is encoded once, and each picture decoded, hashed and processed once."""
+    """Encodes rows. It encodes each prompt once, and decodes, hashes and processes each picture once."""
 
     def __init__(self, processing: Processing) -> None:
         self._processing, self.processor = processing, processing.processor
@@ -64,7 +64,7 @@ class Encoder:
         self._ids: dict[object, list[int]] = {}  # of prompts, by what they are made from
 
     def prompt(self, row: Row) -> Prompt:
-        """The row's prompt as the model gets it. `InputError` for inputs whose values for an answer are unknown."""
+        """The row's prompt as the model gets it. `InputError` for inputs whose values for answers vz does not know."""
         prompt = self._processing.prompt(row.prompt, row.pictures)
         for name, value in prompt.pictures.items():
             if value.shape[:2] == (1, len(prompt.ids)):
@@ -78,7 +78,7 @@ class Encoder:
     def lines(self, rows: Sequence[Row], *, by_size: bool) -> list[Line]:
         """The tokens of all rows. `InputError` unless every prompt becomes exactly the tokens that the sampler saw.
 
-        With `by_size`, pictures that other processes train on are not prepared here: a prompt's tokens depend only on
+        With `by_size`, this process does not prepare pictures that others train on: a prompt's tokens depend only on
         their sizes, so empty pictures take their places.
         """
         numbers = {key: place for place, key in enumerate(sorted({key_of(row.pictures) for row in rows}))}
@@ -93,7 +93,7 @@ class Encoder:
                 ids = self.prompt(row).ids
             if vlm.prompt_hash(ids) != row.prompt_sha256:
                 raise InputError(
-                    f"{row.name}: its prompt becomes other tokens here than at sampling: {len(ids)}, and "
+                    f"{row.name}: its prompt becomes different tokens here than at sampling: {len(ids)}, and "
                     f"{row.prompt_tokens} then (prompt_sha256 differs); train with the processor, chat template, pixel "
                     "limits and transformers version that played the games, or play them again"
                 )
@@ -118,9 +118,9 @@ class Encoder:
         dtype: torch.dtype,
         device: torch.device,
     ) -> Batch:
-        """The tensors of a micro-batch. `rows` are those of the call, and `corrected` those with importance weights.
+        """The tensors of a micro-batch. `rows` are the call's rows; `corrected` marks those with importance weights.
 
-        `layout` is None for a model that takes only plain rows, left padded. `dtype` is that of attention masks.
+        `layout` is None for a model that takes only plain rows, left padded. `dtype` is the type of attention masks.
         """
         order = [branch.row for tree in micro_batch.trees for branch in tree.branches]
         chosen, pad = [rows[place] for place in order], self.processor.tokenizer.pad_token_id
@@ -156,7 +156,7 @@ class Encoder:
         )
 
     def _prompts(self, rows: Sequence[Row]) -> list[Prompt]:
-        """The prompt of each row; equal ones are encoded once."""
+        """The prompt of each row. Equal prompts are encoded once."""
         made: dict[object, Prompt] = {}
         for row in rows:
             if _same(row) not in made:
@@ -175,7 +175,7 @@ def check_completions(model: PreTrainedModel, rows: Sequence[Row], tokens: Token
                 "was it played by another model?"
             )
         if not tokens.never.isdisjoint(row.completion_ids):
-            raise InputError(f"{row.name}: its answer holds a token that stands for a picture; play again")
+            raise InputError(f"{row.name}: its answer contains a token that stands for a picture; play again")
         if not tokens.stop.isdisjoint(row.completion_ids[: row.rules.min_tokens]):
             raise InputError(
                 f"{row.name}: its answer ends before the {row.rules.min_tokens} tokens that the recipe's "

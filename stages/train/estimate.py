@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def estimate(
     recipe: Recipe, machine: Machine | None = None, *, plays: bool = True, place: str | Path | None = None
 ) -> Forecast:
-    """What the recipe needs on `machine` (default: this one). `plays` is false where only training counts."""
+    """What the recipe needs on `machine` (default: this one). `plays` is false if only training counts."""
     from stages.core.estimate.forecast import forecast
     from stages.core.estimate.machine import found_here
 

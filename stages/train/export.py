@@ -46,9 +46,9 @@ Configuration, processor and tokenizer are the base's own files. {options}
 def export(policy: PreTrainedModel, job: Job, updates: int, *, main: bool) -> None:
     """Write the policy to `job.out`, with the other files of the model that trained.
 
-    These are all weights, or a PEFT adapter of the base, in `model.dtype`. What reads the base reads the checkpoint:
-    names, files and configs are the base's, without the run's processor options. With `job.handover` full weights go
-    there instead. All processes must call this; the main one writes.
+    It writes all weights, or a PEFT adapter of the base, in `model.dtype`. Whatever reads the base can read the
+    checkpoint: names, files and configs are the base's, without the run's processor options. With `job.handover`, full
+    weights go there instead. All processes must call this; the main one writes.
     """
     recipe, out = job.recipe, Path(job.out or "")
     if recipe.model.lora is not None:
@@ -71,7 +71,7 @@ def export(policy: PreTrainedModel, job: Job, updates: int, *, main: bool) -> No
 
 @lru_cache(maxsize=1)
 def _stored_dtypes(base: str, recipe: str) -> dict[str, torch.dtype]:
-    """The precision of each weight as it is saved: that in which the base, and all that is trained from it, loads."""
+    """The precision in which each weight is saved. It is the one in which the base and its descendants load."""
     skeleton = load_skeleton(base, ModelRecipe.model_validate_json(recipe))
     return {name: weight.dtype for name, weight in skeleton.state_dict().items()}
 
@@ -79,7 +79,7 @@ def _stored_dtypes(base: str, recipe: str) -> dict[str, torch.dtype]:
 def _gathered(
     weights: Iterable[tuple[str, torch.Tensor]], dtype_of: Callable[[str], torch.dtype], main: bool
 ) -> dict[str, torch.Tensor]:
-    """The whole weights in RAM, as they are saved; tied ones once. Processes other than the main one only help."""
+    """The whole weights in RAM, in their saved precision; tied ones once. Only the main process gets them."""
     found: dict[str, torch.Tensor] = {}
     once: dict[int, torch.Tensor] = {}
     for name, weight in weights:
@@ -97,7 +97,7 @@ def _save_full(policy: PreTrainedModel, weights: dict[str, torch.Tensor], like: 
 
 
 def _hand_over(policy: PreTrainedModel, weights: dict[str, torch.Tensor], like: Path, job: Job) -> None:
-    """Replace the folder from which the engine reads its next weights. It need not outlast a power cut."""
+    """Replace the folder from which the engine reads its next weights. It need not survive a power cut."""
     folder = Path(job.handover or "")
     work = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(work, ignore_errors=True)

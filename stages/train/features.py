@@ -1,9 +1,9 @@
-"""What a model makes of pictures, computed once for all rows that show them.
+"""A model's features of pictures, computed once for all rows that show them.
 
-While the parts that look at pictures are frozen, their features have no gradient: they are kept, up to `LIMIT` bytes,
-for policy and reference alike. If they train, each picture of a micro-batch is looked at once in its forward pass.
-Families return features as a tensor, as one tensor for each picture, or as lists of these for several layers. All
-become tensors of all pictures [..., width], in the order in which placeholders stand in the text.
+If the parts that look at pictures are frozen, features have no gradient. They are kept, up to `LIMIT` bytes, for policy
+and reference alike. If those parts train, the forward pass of a micro-batch looks at each picture once. Families return
+features as a tensor, as one tensor for each picture, or as lists of these for several layers. All become tensors of all
+pictures [..., width], in the order of the placeholders in the text.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _UNUSED = ("last_hidden_state", "hidden_states", "attentions")  # of the tower; 
 
 
 def key_of(pictures: Sequence[Picture]) -> Key:
-    """What identifies the pictures of a prompt."""
+    """The key of a prompt's pictures."""
     return tuple(picture.sha256 or picture.ref for picture in pictures)
 
 
@@ -52,7 +52,7 @@ class Shown:
 
 
 class Sight:
-    """Stands between a model and its vision tower: gives kept features, and looks at each picture once."""
+    """Sits between a model and its vision tower: returns kept features, and looks at each picture once."""
 
     def __init__(self, model: PreTrainedModel) -> None:
         base: Any = model.base_model
@@ -68,12 +68,12 @@ class Sight:
         return [key for key in shown.inputs if key not in self.kept] if self.frozen else []
 
     def look(self, key: Key, shown: Shown, device: torch.device) -> None:
-        """Compute and keep the features of a prompt's pictures. Drops the oldest, but none that are shown now."""
+        """Compute and keep the features of a prompt's pictures. Drops the oldest ones that are not shown now."""
         inputs = {name: value.to(device) for name, value in shown.inputs[key].items()}
         with torch.enable_grad():  # so that a gradient shows
             found = _flattened(self._look(**inputs, return_dict=True), self._width)
         if any(tensor.requires_grad for tensor in _tensors(found)):
-            raise VzError("the features of pictures depend on weights that train, but they were thought to be frozen")
+            raise VzError("the features of pictures depend on weights that train, but vz took them for frozen")
         self.kept[key] = found
         held = sum(tensor.nbytes for each in self.kept.values() for tensor in _tensors(each))
         for old in [each for each in self.kept if each not in shown.inputs]:
@@ -83,7 +83,7 @@ class Sight:
 
     @contextmanager
     def showing(self, shown: Shown) -> Iterator[None]:
-        """Inside, the model's forward pass gets the features of these pictures, in their order."""
+        """Within this context, the model's forward pass gets the features of these pictures, in their order."""
         self._shown = shown
         try:
             yield
@@ -110,7 +110,7 @@ class Sight:
 def recompute_activations(model: PreTrainedModel) -> None:
     """Gradient checkpointing, without transformers' hook that makes the output of every embedding need a gradient.
 
-    Only reentrant checkpoints need it. With it a frozen vision tower would be recomputed and back-propagated.
+    Only reentrant checkpoints need the hook. It would make a frozen vision tower recompute and back-propagate.
     """
     model.gradient_checkpointing_enable({"use_reentrant": False})
     model.disable_input_require_grads()
@@ -130,7 +130,7 @@ def sight_of(model: PreTrainedModel) -> Sight | None:
 
 
 def _trains_outside_the_language_model(model: PreTrainedModel) -> bool:
-    """Whether a weight trains that features may depend on: any but those of the language model and the head."""
+    """Whether features may depend on a weight that trains: any weight outside the language model and the head."""
     inside = {
         id(weight) for part in (model.get_decoder(), model.get_output_embeddings()) for weight in part.parameters()
     }
@@ -138,7 +138,7 @@ def _trains_outside_the_language_model(model: PreTrainedModel) -> bool:
 
 
 def _flattened(found: Any, width: int) -> Any:
-    """The output of a vision tower, with a tensor of all pictures for each that a language model takes."""
+    """The output of a vision tower, with one tensor of all pictures for each value that a language model takes."""
     if not hasattr(found, "items"):
         return _joined(found, width, None)
     main = _joined(found["pooler_output"], width, None)
@@ -152,7 +152,7 @@ def _flattened(found: Any, width: int) -> Any:
 
 
 def _joined(value: Any, width: int, rows: int | None) -> Any:
-    """`value`, whose lists of pictures become lists of one tensor. Those of layers have `rows` features each."""
+    """`value`, with each list of pictures as a list of one tensor. Entries of lists of layers have `rows` features."""
     if isinstance(value, torch.Tensor):
         return value
     if rows is not None and any(_rows(each, width) == rows for each in value):
@@ -161,14 +161,14 @@ def _joined(value: Any, width: int, rows: int | None) -> Any:
 
 
 def _rows(value: Any, width: int) -> int:
-    """How many features of this width there are."""
+    """The number of features of this width."""
     if isinstance(value, torch.Tensor):
         return value.numel() // width
     return sum(_rows(each, width) for each in value)
 
 
 def _mapped(change: Callable[..., torch.Tensor], first: Any, *others: Any) -> Any:
-    """Outputs of one structure, combined tensor by tensor."""
+    """Outputs with the same structure, combined tensor by tensor."""
     if isinstance(first, torch.Tensor):
         return change(first, *others)
     if hasattr(first, "items"):
@@ -186,7 +186,7 @@ def _combined(parts: Sequence[Any], tokens: Sequence[int]) -> Any:
 
 
 def _reordered(found: Any, shown: Shown) -> Any:
-    """Features of all pictures, each once, as the flat sequences show them."""
+    """The features of pictures, given once each, in the order in which the flat sequences show them."""
     starts, total = {}, 0
     for key, tokens in shown.tokens.items():
         starts[key] = total

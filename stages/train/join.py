@@ -1,4 +1,4 @@
-"""`vz join`: the part of a training that runs on another machine than the one where `vz train` or `vz iterate` runs."""
+"""`vz join`: runs the part of a training on a machine other than the one that runs `vz train` or `vz iterate`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from stages.train.live import check_packages
 from stages.train.machines import DONE, VERSION, Seat
 from stages.train.meeting import STEP, Line, call, secret
 
-LAST_WORDS = 60  # seconds that processes have to end
+LAST_WORDS = 60  # seconds for processes to end
 
 
 def join(address: str) -> None:
@@ -38,7 +38,7 @@ def join(address: str) -> None:
 
 
 def _first_call(address: str) -> Line:
-    """Call until the run is there."""
+    """Call until the run answers."""
     host, _, port = address.rpartition(":")
     if not host or not port.isdigit():
         raise InputError(f"{address}: give the run's train.address, such as node0:29500")
@@ -63,7 +63,7 @@ def _train(seat: Seat, line: Line, address: str) -> None:
     try:
         while not line.poll(STEP):
             if torchrun.poll():
-                raise VzError(f"a training process ended (exit code {torchrun.returncode}); its own words are above")
+                raise VzError(f"a training process ended (exit code {torchrun.returncode}); its output is above")
         if _hear(line, address) == DONE:
             with suppress(subprocess.TimeoutExpired):
                 torchrun.wait(LAST_WORDS)

@@ -1,7 +1,7 @@
-"""Training on several processes, which torchrun starts (`stages.train.worker` is what it runs), and which stay alive.
+"""Training on several processes. torchrun starts them, running `stages.train.worker`, and they stay alive.
 
-Each process has a connection of its own (`stages.train.meeting`), so that none waits inside a collective for its next
-job. On other machines `vz join` starts the processes (`stages.train.machine`).
+Each process has its own connection (`stages.train.meeting`), so that none waits inside a collective for its next job.
+On other machines, `vz join` starts the processes (`stages.train.join`).
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Launched(Trainer):
         self.held = self._group = None
 
     def _ask(self, method: str, *arguments: Any) -> Any:
-        """The answer of the first process. After an error there are no processes any more."""
+        """The answer of the first process. An error ends all processes."""
         assert self._group is not None
         try:
             return self._group.ask(method, *arguments)
@@ -101,7 +101,7 @@ class _Group:
             raise self._ended()
 
     def ask(self, method: str, *arguments: Any) -> Any:
-        """Have each process call its trainer's method. Raises an error of one of them as soon as it comes."""
+        """Have each process call its trainer's method. Raises the first error of any process at once."""
         try:
             answer = self._first_answer(method, *arguments)
         except (EOFError, OSError) as error:
@@ -111,7 +111,7 @@ class _Group:
         return answer
 
     def _first_answer(self, method: str, *arguments: Any) -> Any:
-        """What the first process answers, once all have; or the first error."""
+        """The answer of the first process, once all have answered; or the first error."""
         for connection in self._connections.values():
             connection.send((method, *arguments))
         answers: dict[int, Any] = {}
@@ -126,14 +126,14 @@ class _Group:
         return answers[0]
 
     def _let_finish(self, answers: dict[int, Any]) -> None:
-        """Let the first process write the state of the call before, unless it waits for others."""
+        """Let the first process finish writing the previous call's state, unless it waits for others."""
         if 0 in answers:
             with suppress(EOFError, OSError):
                 self._connections[0].send(("close",))
                 self._connections[0].recv()
 
     def end(self) -> None:
-        """Close the connections; the processes then end by themselves."""
+        """Close the connections. The processes then end by themselves."""
         for connection in self._connections.values():
             connection.close()
         self._machines.dismiss()
@@ -153,16 +153,16 @@ class _Group:
         self._machines.leave()
 
     def _ended(self) -> VzError:
-        """What to say about a process that ended by itself: torchrun ends the others, and prints how it ended."""
+        """The error for a process that ended by itself. torchrun ends the others, and prints how it ended."""
         with suppress(subprocess.TimeoutExpired):
             self._torchrun.wait(5 if self._machines.is_one_gone() else 60)
         return self._machines.ended(self._torchrun.poll())
 
 
 def command(recipe: Recipe, place: str, rendezvous: tuple[str, int] | None = None, node: int = 0) -> list[str]:
-    """How the processes are started on machine number `node`. None imports modules from the current folder (`-P`).
+    """The command that starts the processes on machine number `node`. None imports from the current folder (`-P`).
 
-    `place` is where they call, `rendezvous` where those of several machines meet.
+    The processes call at `place`. Those of several machines meet at `rendezvous`.
     """
     train = recipe.train
     torchrun = [sys.executable, "-P", "-m", "stages.train.worker", "launch", str(os.getpid())]
@@ -172,12 +172,12 @@ def command(recipe: Recipe, place: str, rendezvous: tuple[str, int] | None = Non
         torchrun += ["--nnodes", str(train.machines), "--node_rank", str(node)]
         torchrun += ["--master_addr", rendezvous[0], "--master_port", str(rendezvous[1])]
     torchrun += ["--nproc_per_node", str(train.processes // train.machines)]
-    torchrun += ["--log-dir", os.devnull]  # a folder for logs, which it does not need, would outlast a kill
+    torchrun += ["--log-dir", os.devnull]  # a folder for logs, which nothing needs, would outlast a kill
     return [*torchrun, "-m", "stages.train.worker", place]
 
 
 def environment(recipe: Recipe, spread: Spread) -> dict[str, str]:
-    """This process' environment without another launcher's variables, in which processes find these packages."""
+    """This process's environment, without another launcher's variables, so that processes find these packages."""
     root = str(Path(stages.__file__).resolve().parents[1])
     paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
     found = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONSAFEPATH": "1"}

@@ -1,4 +1,4 @@
-"""How a family of models takes prefix trees: where tokens stand, and what each of them sees.
+"""How a family of models takes prefix trees: the positions of tokens, and what each token sees.
 
 A tree enters through the model's own forward pass, with explicit position ids and a 4-d attention mask. The self-check
 (`stages.train.agreement`) decides whether a model computes the same that way as from plain rows.
@@ -91,7 +91,7 @@ class Layout:
     def attention_mask(
         self, flat: Flat, trees: Pack, dtype: torch.dtype, device: torch.device
     ) -> torch.Tensor | dict[str, torch.Tensor]:
-        """What the model gets as its attention mask. `VzError` if that cannot say what each token sees."""
+        """The model's attention mask. `VzError` if a mask cannot express what each token sees."""
         if self._other_layers:
             raise VzError(f"its layers of the kind {self._other_layers[0]} compute over whole sequences")
         if self._form == "batch":
@@ -99,14 +99,14 @@ class Layout:
         if self._kernel != attention.NAME:
             raise VzError(f"its attention is computed by {self._kernel}, not {attention.NAME}")
         if self.window is not None or (flat.blocks >= 0).any():
-            raise VzError("a token of it sees more than its path, or less")
+            raise VzError("its tokens see more or less than their paths")
         return attention.mask_of(attention.paths_of(trees[0], flat.ids.shape[1], device), dtype)
 
     def _masks(self, flat: Flat, dtype: torch.dtype, device: torch.device) -> torch.Tensor | dict[str, torch.Tensor]:
         """[B, 1, L, L]: 0 where a token sees another, the lowest number elsewhere; by kind of layer if there are two.
 
         A token sees its path, and the whole of a picture whose tokens see each other. Sliding layers see only the
-        last tokens of it.
+        path's last tokens.
         """
         until, depth, blocks = (each.to(device) for each in (flat.until, flat.depth, flat.blocks))
         places = torch.arange(until.shape[1], device=device)
@@ -125,7 +125,7 @@ class Layout:
 def _blocks(prompt: Prompt, length: int, first: int) -> torch.Tensor:
     """[length]: a number from `first` for each run of picture tokens in the prompt, −1 for all other tokens.
 
-    Only models with `token_type_ids` let a picture's tokens see those behind them.
+    Only models with `token_type_ids` let a picture's tokens see later ones.
     """
     found = torch.full((length,), -1)
     types = torch.tensor(prompt.types.get("token_type_ids", []))

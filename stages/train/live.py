@@ -1,4 +1,4 @@
-"""A trainer: what holds the policy and its optimizer in memory, for one call of the stage or for all of a run."""
+"""A trainer holds the policy and its optimizer in memory, for one call of the stage or for a whole run."""
 
 from __future__ import annotations
 
@@ -25,10 +25,9 @@ PACKAGES = ("torch", "transformers", "trl", "accelerate", "peft")
 
 
 class Trainer(ABC):
-    """Trains in this process or in others; a context manager. `open_trainer` makes the one that a recipe asks for.
+    """Trains in this process or in others. A context manager. `open_trainer` makes the one that a recipe asks for.
 
-    Nothing is loaded before the first call that trains. After an error the trainer holds the state from before the
-    call, or none.
+    It loads nothing before the first call that trains. After an error it holds the state from before the call, or none.
     """
 
     def __init__(self, recipe: Recipe) -> None:
@@ -47,7 +46,7 @@ class Trainer(ABC):
         return self.state_id is not None and self.state_id in (job.start, job.state_id)
 
     def check(self, job: Job) -> list[str]:
-        """Refuse what would fail at loading or at export, before anything is loaded. Returns warnings."""
+        """Refuse what would fail during loading or export, before loading anything. Returns warnings."""
         if not self.holds(job):
             from stages.train.checks import check
 
@@ -77,11 +76,11 @@ class Trainer(ABC):
 
     @abstractmethod
     def sleep(self) -> None:
-        """Move everything to RAM, so that an engine can have the GPU. The next call moves it back."""
+        """Move everything to RAM, so that an engine can use the GPU. The next call moves it back."""
 
     @abstractmethod
     def close(self) -> None:
-        """Wait until the last state is on disk, and free everything. Raises what went wrong with the state."""
+        """Wait until the last state is on disk, and free everything. Raises errors from writing the state."""
 
     def __enter__(self) -> Self:
         return self

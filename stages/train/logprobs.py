@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 
     from stages.train.encode import Batch
 
-NEVER = -1e4  # added to the logits of tokens that are never drawn; TRL's kernel cannot take −∞
+NEVER = -1e4  # added to the logits of tokens that are never drawn; TRL's kernel does not accept −∞
 KERNEL_VOCABULARY = 32768  # words of the vocabulary that TRL's kernel computes at once (its own choice)
-LOGITS_AT_ONCE = 1 << 25  # 128 MiB in fp32: some 220 tokens at a vocabulary of 152,000
-# Factors on logits in the configurations of Cohere, Falcon-H1, Granite, Inkling and a few others.
+LOGITS_AT_ONCE = 1 << 25  # 128 MiB in fp32: about 220 tokens with a vocabulary of 152,000
+# Factors of logits in the configurations of Cohere, Falcon-H1, Granite, Inkling and a few others.
 SCALES = ("logit_scale", "output_multiplier", "lm_head_multiplier", "logits_scaling", "logits_mup_width_multiplier")
 
 
@@ -54,7 +54,7 @@ class Completions:
         return bool((self.min_tokens > 0).any() or (self.penalty != 1).any())
 
     def first_seen(self, vocabulary: int) -> torch.Tensor:
-        """[B, V]: where in the completion each token first occurs; −1 if in the prompt, T if it never occurs.
+        """[B, V]: where in the completion each token first occurs; −1 for the prompt, T if it never occurs.
 
         Some heads have no logits for the tokens of pictures, whose ids come after all others.
         """
@@ -82,8 +82,8 @@ class Tokens:
 def completion_logprobs(model: Any, batch: Batch, most: Callable[[int], int] | None = None) -> torch.Tensor:
     """[2, B, T]: log-probs of the completions' tokens, and entropies of what they were drawn from, in nats.
 
-    `model` must have the head of `add_head`. Only log-probs have a gradient. `most` gives the highest number of all
-    processes, where they must call the model equally often.
+    `model` must have the head from `add_head`. Only log-probs have a gradient. `most` returns the highest number of all
+    processes, for processes that must call the model equally often.
     """
     _look(model, batch.shown, most or (lambda number: number))
     found: torch.Tensor = model(**batch.inputs, completions=batch.completions, shown=batch.shown)
@@ -91,7 +91,7 @@ def completion_logprobs(model: Any, batch: Batch, most: Callable[[int], int] | N
 
 
 def _look(model: Any, shown: Shown | None, most: Callable[[int], int]) -> None:
-    """Compute the features of pictures that the model has not kept, one prompt's at a time."""
+    """Compute the features of pictures that the model has not kept, one prompt at a time."""
     model = model.module if isinstance(model, DistributedDataParallel) else model
     inner = model.get_base_model() if is_peft_model(model) else model
     missing = [] if shown is None else inner.vz_sight.missing(shown)
@@ -104,10 +104,10 @@ def _look(model: Any, shown: Shown | None, most: Callable[[int], int]) -> None:
 def add_head(policy: PreTrainedModel, temperature: float, tokens: Tokens) -> None:
     """Let `policy` take `completions` and return their log-probs, without the logits of all tokens in memory.
 
-    This happens inside the model's own forward pass, where sharded weights are gathered. So does looking at pictures.
+    It does so inside the model's own forward pass, where sharded weights are gathered. It also looks at pictures there.
     """
     model: Any = policy.get_base_model() if is_peft_model(policy) else policy
-    model.__dict__.pop("forward", None)  # the head of an earlier call; what was seen stays
+    model.__dict__.pop("forward", None)  # the head of an earlier call; kept features stay
     model.vz_sight = sight = getattr(model, "vz_sight", None) or sight_of(model)
     head, plain = _Head(model, temperature, tokens, sight), model.forward
 
@@ -129,7 +129,7 @@ def add_head(policy: PreTrainedModel, temperature: float, tokens: Tokens) -> Non
 
 
 class _Head:
-    """The last layer of a model, applied only to the completions' tokens, a part of them at a time."""
+    """The last layer of a model, applied only to the completions' tokens, a few at a time."""
 
     def __init__(self, model: PreTrainedModel, temperature: float, tokens: Tokens, sight: Sight | None) -> None:
         config = model.config.get_text_config()
@@ -158,7 +158,7 @@ class _Head:
         return torch.stack([value.new_zeros(mask.shape).masked_scatter(mask, value) for value in found])
 
     def _hidden(self, shown: Shown | None, given: dict[str, Any]) -> torch.Tensor:  # PEFT adds options that are None
-        """[B, L, H]: the states of the sequences, with the pictures' features in their places."""
+        """[B, L, H]: the hidden states of the sequences, with the pictures' features in their places."""
         if shown is None:
             found = self._model.base_model(**given, use_cache=False)
         else:
@@ -188,7 +188,7 @@ class _Head:
     def _by_rules(
         self, hidden: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, completions: Completions
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """The backward pass computes the logits again, so only those of one part are in memory at a time."""
+        """The backward pass recomputes the logits, so that only those of one part are in memory at a time."""
         rows, places = completions.mask.nonzero(as_tuple=True)
         targets, first = completions.ids[rows, places], completions.first_seen(weight.shape[0])
         size = max(1, LOGITS_AT_ONCE // weight.shape[0])

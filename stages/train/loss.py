@@ -2,19 +2,19 @@
 
     L(θ) = −E[ A · log π(u) ] + τ · KL(π ‖ π_ref)
 
-The equations differ only in where the advantage A comes from: eq. 2 for clues, eq. 5 for votes. Each token of a
+The equations differ only in the advantage A: it comes from eq. 2 for clues, and from eq. 5 for votes. Each token of a
 completion adds
 
     ℓ = −w · min(ρ A, clip(ρ, 1 − ε, 1 + ε) A) + τ · k3
 
 - ρ = π / π_old is the importance ratio of PPO. In the only update of a round π_old is π itself: ρ is 1, and its
   gradient is that of log π.
-- w corrects rows whose sampler computes other probabilities than the trainer. It is 1 if both agree.
+- w corrects rows whose sampler computes probabilities that differ from the trainer's. It is 1 if both agree.
 - k3 estimates the KL divergence to the reference.
 
 Rows of the phase that does not train now are anchors: they add only `train.anchor_kl` times their mean KL. Rows outside
 the game are answers of the base to other prompts: they add only `train.outside_kl` times their mean KL(π_base ‖ π). The
-base has sampled them, so k3 of the exchanged models estimates it without bias; its gradient is that of −log π.
+base has sampled them, so k3 with the models exchanged estimates it without bias. Its gradient is that of −log π.
 
 Shapes: a micro-batch has B completions of up to T tokens. Log-probs are in nats.
 """
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 def loss_of(batch: Batch, logprobs: torch.Tensor, size: UpdateSize, train: Train) -> torch.Tensor:
-    """This micro-batch's share of the update's loss: the shares of all micro-batches add up to it.
+    """This micro-batch's share of the update's loss. The shares of all micro-batches add up to the loss.
 
     `logprobs` [B, T] are log π of the completions' tokens; only they have a gradient.
     """

@@ -1,4 +1,4 @@
-"""The other machines of a training, as the first one sees them: who joined, and what each needs to start its part."""
+"""The other machines of a training, as the first one sees them: which joined, and what each needs to start."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ VERSION = version("vz-selfplay")
 
 @dataclass(frozen=True)
 class Seat:
-    """What a machine that joins gets to know."""
+    """What a machine learns when it joins."""
 
     node: int  # the first machine is 0
     rendezvous: tuple[str, int]  # host and port where torch's processes meet
@@ -35,7 +35,7 @@ class Machines:
         self.processes = recipe.train.processes // recipe.train.machines  # on each machine, the first one included
 
     def gather(self, meeting: Meeting) -> tuple[str, int] | None:
-        """Wait until all have called. Returns where torch's processes meet; None on one machine."""
+        """Wait until all machines have called. Returns where torch's processes meet; None on one machine."""
         wanted = self._recipe.train.machines - 1
         if not wanted:
             return None
@@ -53,10 +53,10 @@ class Machines:
         return rendezvous
 
     def _welcome(self, line: Line, rendezvous: tuple[str, int]) -> None:
-        with suppress(EOFError, OSError):  # a machine that has gone again does not count
+        with suppress(EOFError, OSError):  # a machine that has left again does not count
             theirs = line.recv()
             if theirs != VERSION:
-                line.send(InputError(f"this is vz {theirs}, but the first machine has {VERSION}: install the same"))
+                line.send(InputError(f"this is vz {theirs}, but the first machine has {VERSION}: install that one"))
                 return
             line.send(Seat(len(self._lines) + 1, rendezvous, self._recipe, spread_of(self._recipe)))
             self._lines.append(line)
@@ -66,19 +66,19 @@ class Machines:
         return any(line.poll() for line in self._lines)  # it says nothing until it ends
 
     def dismiss(self) -> None:
-        """Tell them that the run is over."""
+        """Tell the machines that the run is over."""
         for line in self._lines:
             with suppress(OSError):
                 line.send(DONE)
         self.leave()
 
     def leave(self) -> None:
-        """Close the lines. To a machine that was not dismissed this is an error."""
+        """Close the lines. A machine that was not dismissed takes this as an error."""
         for line in self._lines:
             line.close()
 
     def ended(self, code: int | None) -> VzError:
-        """What to say about a process that ended by itself. `code`: how it ended on this machine, if it did."""
+        """The error for a process that ended by itself. `code` is its exit code, if it ran on this machine."""
         if code is None and self._lines:
-            return VzError("a training process ended on another machine; its own words are there")
-        return VzError(f"a training process ended (exit code {code}); its own words are above")
+            return VzError("a training process ended on another machine; its output is there")
+        return VzError(f"a training process ended (exit code {code}); its output is above")

@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from stages.core.recipe.train import Train
     from stages.train.encode import Batch
 
-TAIL = 0.999  # the quantile of the gap that is reported
+TAIL = 0.999  # the reported quantile of the gap
 BINS, A_DECADE, SMALLEST = 500, 50, 1e-8  # of the gap's histogram: from 1e-8 to 100 nats, 4.7 % wide
-HIGHEST = 50.0  # nats; log-ratios are cut there before they become weights
+HIGHEST = 50.0  # nats; larger log-ratios are cut before they become weights
 
 
 class Tally:
-    """Sums of one update on this process. `finish` adds up the processes and starts anew."""
+    """Sums of one update on this process. `finish` adds up all processes and resets the sums."""
 
     def __init__(self, device: torch.device, train: Train) -> None:
         self._clip, self._cap = train.clip, train.correction_cap
@@ -33,7 +33,7 @@ class Tally:
         self._gap_max = self._none
 
     def add(self, batch: Batch, logprobs: torch.Tensor, entropy: torch.Tensor, loss: torch.Tensor) -> None:
-        """One micro-batch: `logprobs` and `entropy` are [B, T], in nats; `loss` is its share of the update's."""
+        """Add a micro-batch. `logprobs` and `entropy` are [B, T], in nats. `loss` is its share of the update's loss."""
         counts = batch.mask.bool()
         anchored, outside = counts & batch.is_anchor[:, None], counts & batch.is_outside[:, None]
         mask = counts & batch.learns[:, None]
@@ -84,7 +84,7 @@ class Tally:
         }
 
     def _weights(self, excess: torch.Tensor, mask: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Sums of the weights that tokens and whole answers would have without a cap, and of their squares."""
+        """Sums of the uncapped weights of tokens and of whole answers, and of their squares."""
         tokens = excess.clamp(max=HIGHEST).exp()[mask]
         rows = excess.sum(dim=1).clamp(max=HIGHEST).exp()[mask.any(dim=1)]
         return {
@@ -96,7 +96,7 @@ class Tally:
         }
 
     def _clipped(self, batch: Batch, logprobs: torch.Tensor) -> torch.Tensor:
-        """[B, T]: where clipping removes the gradient. Nowhere if the ratio is to the policy itself."""
+        """[B, T]: where clipping removes the gradient. Nowhere if the policy is compared with itself."""
         if batch.old is None:
             return torch.zeros_like(logprobs, dtype=torch.bool)
         ratio, advantages = (logprobs - batch.old).exp(), batch.advantages[:, None]
@@ -107,7 +107,7 @@ class Tally:
 def check_gap(record: dict[str, Any], recipe: Recipe, rows: Sequence[Row], sampler: str, off_policy: int) -> None:
     """`InputError` if the first update's measures exceed the recipe's limits on the gap between sampler and trainer.
 
-    `off_policy` rows were played by other weights. `sampler` names what computes as training does.
+    `off_policy` rows were played by other weights. `sampler` names the sampler that computes as training does.
     """
     train, mean, share = recipe.train, record["logprob_gap_mean"], record["effective_tokens"]
     if mean > train.logprob_gap_limit:
@@ -127,8 +127,8 @@ def _cause(recipe: Recipe, rows: Sequence[Row], sampler: str, off_policy: int) -
     others = sorted({str(row.sampler) for row in rows} - {sampler})
     if off_policy:
         return (
-            f"{off_policy} of {len(rows)} rows were played by other weights than those that train: give the policy "
-            "that played them as --model, or raise the limit to train on them all the same."
+            f"{off_policy} of {len(rows)} rows were played by weights other than those that train: give the policy "
+            "that played them as --model, or raise the limit to train on them anyway."
         )
     if recipe.model.lora is not None and recipe.model.lora.dropout > 0:
         return "Dropout changes the adapter at each pass: set model.lora.dropout=0."
@@ -143,13 +143,13 @@ def _cause(recipe: Recipe, rows: Sequence[Row], sampler: str, off_policy: int) -
             f"rollout.engine=transformers and model.dtype={sampler.rsplit(maxsplit=1)[-1]}, or raise the limit."
         )
     return (
-        "The rows are of these weights and this arithmetic, so they were sampled by other rules than their manifest "
-        "says. Older versions did so if a model's generation_config.json had its own rules: play again."
+        "The rows come from these weights and this arithmetic, so their sampling rules were not those in their "
+        "manifest. Older versions did this if a model's generation_config.json had its own rules: play again."
     )
 
 
 def _effective(weights: float, squares: float, number: float) -> float:
-    """Effective sample size as a share: 1 if all weights are equal, 1 / number if one has all the weight."""
+    """The effective sample size as a share: 1 if all weights are equal, 1 / number if one has all the weight."""
     return weights * weights / (number * squares) if squares else 1.0
 
 
@@ -159,6 +159,6 @@ def _histogram(gap: torch.Tensor) -> torch.Tensor:
 
 
 def _quantile(gaps: torch.Tensor) -> float:
-    """The upper edge of the histogram's bin that holds the quantile `TAIL`."""
+    """The upper edge of the histogram bin that contains the quantile `TAIL`."""
     place = int((gaps.cumsum(0) < TAIL * gaps.sum()).sum())
     return float(SMALLEST * 10.0 ** ((place + 1) / A_DECADE))

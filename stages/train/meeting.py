@@ -1,4 +1,4 @@
-"""Where the processes of a trainer call: a local socket, or a port of the run's first machine, which needs a secret."""
+"""Where a trainer's processes call: a local socket, or a port of the run's first machine, which needs a secret."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from stages.core.recipe import Recipe
 
 SECRET = "VZ_SECRET"  # environment variable: the same on all machines of a run
 SHORTEST = 16  # characters of the secret
-LONGEST_PLACE = 70  # bytes of a path in which a socket can lie; the system takes some hundred for all of its name
-STEP = 0.5  # seconds between looks at processes that have not called yet
+LONGEST_PLACE = 70  # bytes of the path of a socket's folder; the system allows about a hundred for the full name
+STEP = 0.5  # seconds between checks for processes that have not called yet
 PATIENCE = 10  # seconds that a caller has to prove that it knows the secret
-# A machine that vanished without a word is noticed after two minutes.
+# A machine that vanishes without a message is noticed after two minutes.
 _KEEPALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 6}
 
 Line: TypeAlias = "Connection[Any, Any]"
 
 
 class Meeting:
-    """Waits for calls, as long as it is open."""
+    """Waits for calls while it is open."""
 
     def __init__(self, recipe: Recipe) -> None:
         train = recipe.train
@@ -56,7 +56,7 @@ class Meeting:
             self._folder.close()
 
     def accept(self) -> Line | None:
-        """The next caller; None if nobody called for a moment, or one who does not know the secret."""
+        """The next caller; None if nobody called for a moment, or the caller does not know the secret."""
         try:
             accepted, origin = self._listener.accept()
         except TimeoutError:
@@ -77,16 +77,16 @@ def call(place: str) -> Line:
         try:
             return _proven(socket.create_connection((host.strip("[]"), int(port)), timeout=PATIENCE), first=False)
         except AuthenticationError as error:
-            raise InputError(f"{place}: has another {SECRET}; set the same one on all machines") from error
+            raise InputError(f"{place}: has a different {SECRET}; set the same one on all machines") from error
         except (AssertionError, EOFError) as error:
-            raise InputError(f"{place}: what answers there is not a training of vz") from error
+            raise InputError(f"{place}: the program that answers there is not a vz training") from error
     plain = socket.socket(socket.AF_UNIX)
     plain.connect(place)
     return Connection(plain.detach())
 
 
 def secret() -> bytes:
-    """`InputError` if there is none, or one that can be guessed."""
+    """The secret. `InputError` if it is missing or short enough to guess."""
     value = os.environ.get(SECRET, "")
     if len(value) < SHORTEST:
         raise InputError(
@@ -97,13 +97,13 @@ def secret() -> bytes:
 
 
 def _short_place() -> Path:
-    """Where a socket can lie: names of sockets have an end soon, and some machines' temporary files lie deep."""
+    """A folder for a socket. Socket names must be short, and some machines' temporary folders have long paths."""
     place = Path(tempfile.gettempdir())
     return place if len(os.fsencode(place)) <= LONGEST_PLACE else Path("/tmp")
 
 
 def free_port(host: str) -> int:
-    """A port that nothing uses now."""
+    """A port that nothing uses at the moment."""
     with closing(socket.create_server((host, 0))) as found:
         return int(found.getsockname()[1])
 
@@ -120,7 +120,7 @@ def _port(address: str) -> socket.socket:
 
 
 def _proven(plain: socket.socket, *, first: bool) -> Line:
-    """The connection, after each side has proven to the other that it knows the secret. `first`: the other begins."""
+    """The connection, after both sides have proven that they know the secret. `first`: the other side goes first."""
     plain.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for option, seconds in _KEEPALIVE.items():
         if hasattr(socket, option):

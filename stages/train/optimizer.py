@@ -26,16 +26,16 @@ if TYPE_CHECKING:
 
 BLOCK = 256  # values that share a scale, as in bitsandbytes' optimizers
 SMALLEST = 4096  # values of a weight with 8-bit moments, as in bitsandbytes
-AT_ONCE = 1 << 26  # values of a weight that are updated at once: 0.5 GiB of fp32 moments
+AT_ONCE = 1 << 26  # values of a weight to update at once: 0.5 GiB of fp32 moments
 AVERAGES = ("exp_avg", "exp_avg_sq")
-SCALE = "_scale"  # ends the name of an average's scales
+SCALE = "_scale"  # ends the names of an average's scales
 MOMENTS = (*AVERAGES, *(f"{name}{SCALE}" for name in AVERAGES), "step")
 
 Moments = dict[str, torch.Tensor]
 
 
 def make_optimizer(policy: torch.nn.Module, train: Train) -> torch.optim.Optimizer:
-    """The recipe's optimizer for the weights of `policy` that train, which must be on their device, and sharded if so.
+    """The recipe's optimizer for the weights of `policy` that train. They must be on their device and already sharded.
 
     Biases, norms and other vectors have no weight decay.
     """
@@ -52,10 +52,10 @@ def make_optimizer(policy: torch.nn.Module, train: Train) -> torch.optim.Optimiz
 
 
 class LeanAdamW(torch.optim.Optimizer):
-    """torch's AdamW on a part of a weight at a time: only that part's moments are in fp32 and on the weight's device.
+    """torch's AdamW, on one part of a weight at a time. Only that part's moments are in fp32 on the weight's device.
 
-    `kind` says how moments are held between steps: in fp32 (`adamw`), in bf16, rounded at random so that changes too
-    small for bf16 add up (`adamw_bf16`), or in 8 bits (`adamw_8bit`). With `offload` they are held in RAM.
+    `kind` says how moments are stored between steps: in fp32 (`adamw`), in bf16 with random rounding, so that changes
+    too small for bf16 add up (`adamw_bf16`), or in 8 bits (`adamw_8bit`). With `offload` they are stored in RAM.
     """
 
     def __init__(
@@ -117,7 +117,7 @@ class LeanAdamW(torch.optim.Optimizer):
         return state
 
     def dtype_of(self, weight: torch.Tensor) -> torch.dtype:
-        """How the moments of a weight are held; `uint8` for codes."""
+        """The type in which the moments of a weight are stored; `uint8` for codes."""
         if self._kind == "adamw_bf16":
             return torch.bfloat16
         in_blocks = weight.numel() >= SMALLEST and weight.shape[1:].numel() % BLOCK == 0
@@ -126,7 +126,7 @@ class LeanAdamW(torch.optim.Optimizer):
     def _zeros(self, shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> torch.Tensor:
         if not self._offload:
             return torch.zeros(shape, dtype=dtype, device=device)
-        return torch.zeros(shape, dtype=dtype, pin_memory=device.type == "cuda")  # pinned memory copies fast
+        return torch.zeros(shape, dtype=dtype, pin_memory=device.type == "cuda")  # copies from pinned memory are fast
 
 
 def moments_of(optimizer: torch.optim.Optimizer, weight: torch.Tensor) -> Moments:
@@ -137,9 +137,9 @@ def moments_of(optimizer: torch.optim.Optimizer, weight: torch.Tensor) -> Moment
 
 @torch.no_grad()
 def set_moments(optimizer: torch.optim.Optimizer, weight: torch.Tensor, found: Mapping[str, torch.Tensor]) -> None:
-    """Give a weight the moments that `moments_of` returned, sharded and held as this optimizer does.
+    """Give a weight the moments that `moments_of` returned, sharded and stored as this optimizer does it.
 
-    They keep their bytes if the optimizer that they are from held them alike.
+    Their bytes do not change if the optimizer that they come from stored them in the same way.
     """
     if not isinstance(optimizer, LeanAdamW):
         state = {name: part_of(_decoded(found, name).to(weight.device), weight) for name in AVERAGES}
@@ -157,7 +157,7 @@ def set_moments(optimizer: torch.optim.Optimizer, weight: torch.Tensor, found: M
 
 
 def _read(state: Moments, name: str, part: slice, device: torch.device) -> torch.Tensor:
-    """The rows `part` of a moment in fp32 on `device`: the moment itself if it is held so."""
+    """The rows `part` of a moment in fp32 on `device`: the moment itself if it is stored like this."""
     held = _vector_or_more(state[name])[part].to(device, non_blocking=True)
     if held.dtype is torch.uint8:
         return _dequantized(held, state[f"{name}{SCALE}"][part].to(device, non_blocking=True), name)
@@ -165,7 +165,7 @@ def _read(state: Moments, name: str, part: slice, device: torch.device) -> torch
 
 
 def _write(state: Moments, name: str, part: slice, average: torch.Tensor) -> None:
-    """Hold the rows `part` of a moment as the state does."""
+    """Store the rows `part` of a moment as the state does."""
     held = _vector_or_more(state[name])[part]
     if held.dtype is torch.bfloat16:
         average = _rounded_at_random(average)
@@ -174,7 +174,7 @@ def _write(state: Moments, name: str, part: slice, average: torch.Tensor) -> Non
 
 
 def _encoded(average: torch.Tensor, name: str, dtype: torch.dtype) -> Moments:
-    """A moment as `dtype` holds it: with the scales, if it is held in codes."""
+    """A moment as it is stored in `dtype`. For codes, this includes the scales."""
     if dtype is not torch.uint8:
         return {name: average.to(dtype)}
     codes, form = _bitsandbytes().quantize_blockwise(average.contiguous(), _map(name, average.device), blocksize=BLOCK)
@@ -200,13 +200,13 @@ def _bitsandbytes() -> ModuleType:
 
 @lru_cache
 def _map(name: str, device: torch.device) -> torch.Tensor:
-    """The values that codes stand for: of both signs for the first moment, of one for the second."""
+    """The values that codes stand for: with both signs for the first moment, with one sign for the second."""
     values: torch.Tensor = _bitsandbytes().create_dynamic_map(signed=name == "exp_avg")
     return values.to(device)
 
 
 def _rounded_at_random(values: torch.Tensor) -> torch.Tensor:
-    """`values` in bf16: up or down, each with the chance that makes the mean right."""
+    """`values` in bf16, rounded up or down with the probabilities that keep the mean."""
     bits = values.contiguous().view(torch.int32)
     return ((bits + torch.randint_like(bits, 1 << 16)) & -(1 << 16)).view(torch.float32).bfloat16()
 
@@ -223,14 +223,14 @@ def _rows(weight: torch.Tensor | None) -> torch.Tensor:
 
 
 def _parts(values: torch.Tensor) -> Iterator[slice]:
-    """Rows of `values`, some `AT_ONCE` values at a time."""
+    """Rows of `values`, about `AT_ONCE` values at a time."""
     size = max(1, AT_ONCE // max(1, values.shape[1:].numel()))
     for start in range(0, values.shape[0], size):
         yield slice(start, start + size)
 
 
 def _gathered(value: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """The whole of a moment that is held like the weight's shards."""
+    """The whole of a moment that is sharded like its weight."""
     if isinstance(weight, DTensor) and not isinstance(value, DTensor) and value.dim() > 0:
         whole = torch.empty(weight.shape[0], *value.shape[1:], device="meta")
         mesh, placements = weight.device_mesh, weight.placements

@@ -1,4 +1,4 @@
-"""Rows outside the game: answers of the base to other prompts, which hold the policy to it by a KL term alone."""
+"""Rows outside the game: the base's answers to other prompts. Their KL term keeps the policy close to the base."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ _SAME = ["policy_version", "prompt", "prompt_tokens", "prompt_sha256", "completi
 
 
 def check_outside(job: Job) -> None:
-    """`InputError` for rows without a folder to draw them from, or a folder of which no row is drawn."""
+    """`InputError` for rows without a folder to draw them from, or a folder from which no rows are drawn."""
     number = job.recipe.train.outside_rows
     if number and job.outside is None:
         raise InputError(
-            f"train.outside_rows is {number}, but there are no answers to draw from: name the folder that vz outside "
-            "made with --outside, or set train.outside_rows=0"
+            f"train.outside_rows is {number}, but there are no answers to draw from: give a folder made by vz outside "
+            "as --outside, or set train.outside_rows=0"
         )
     if job.outside is not None and not number:
-        raise InputError(f"{job.outside}: train.outside_rows is 0, so no answer of it would train: raise it")
+        raise InputError(f"{job.outside}: train.outside_rows is 0, so none of its answers would train: raise it")
 
 
 def outside_counts(rows: list[Row], updates: list[dict[str, Any]]) -> dict[str, Any]:
-    """How many rows were added, and their KL before the first update; nothing without any."""
+    """How many rows were added, and their KL before the first update; empty without rows."""
     return {"outside_rows": len(rows), "outside_kl": updates[0].get("outside_kl") if updates else None} if rows else {}
 
 
 def check_pictures(rows: Sequence[Row], sharded: bool) -> None:
-    """`InputError` if processes that share weights could not look at pictures together."""
+    """`InputError` if processes that share weights cannot look at pictures together."""
     blind = [row for row in rows if not row.pictures] if sharded else []
     if blind and len(blind) < len(rows):
         raise InputError(
@@ -50,7 +50,7 @@ def check_pictures(rows: Sequence[Row], sharded: bool) -> None:
 
 @clock.part("reading rows")
 def draw_outside(job: Job, updates: int) -> list[Row]:
-    """`train.outside_rows` of the answers for each of the call's updates, drawn by the update's number in the run."""
+    """`train.outside_rows` answers for each of the call's updates, drawn by the update's number in the run."""
     if job.outside is None or not updates:
         return []
     answers, number = _answers(job, Path(job.outside)), job.recipe.train.outside_rows
@@ -72,7 +72,7 @@ def _answers(job: Job, folder: Path) -> list[Row]:
         for ref in row["images"]:
             if ref not in hashes:
                 raise InputError(
-                    f"{folder / TABLE}: prompt '{row['prompt_id']}' shows '{ref}', which is no picture of {games}; "
+                    f"{folder / TABLE}: prompt '{row['prompt_id']}' shows '{ref}', which is not a picture of {games}; "
                     "make the answers with these games, or name theirs with --games"
                 )
         found.append(

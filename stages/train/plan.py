@@ -1,4 +1,4 @@
-"""Which rows train in which update, process and micro-batch, and at which learning rate. Pure functions."""
+"""Plans which rows train in which update, process and micro-batch, and at which learning rate. Pure functions."""
 
 from __future__ import annotations
 
@@ -15,9 +15,8 @@ if TYPE_CHECKING:
     from stages.train.rows import Row
 
 
-WORTH = (
-    0.4  # of a row's tokens: what it must share in a batch of padded trees, where each tree costs its length squared
-)
+# The part of its tokens that a row must share in a batch of padded trees, where each tree costs its length squared.
+WORTH = 0.4
 
 
 @dataclass(frozen=True)
@@ -26,7 +25,7 @@ class MicroBatch:
 
     update: int  # from 0 within this call
     trees: Pack
-    counts: bool = True  # false for a process that has nothing left: it computes, but nothing of it counts
+    counts: bool = True  # false for a process that has nothing left: it computes, but its results do not count
 
     @property
     def rows(self) -> tuple[int, ...]:
@@ -38,7 +37,7 @@ class MicroBatch:
 class UpdateSize:
     """What the means of an update divide by, over all processes."""
 
-    rows: int  # that train: no anchors, none outside the game; at least 1, so that no mean divides by 0
+    rows: int  # that train, without anchors and rows outside the game; at least 1, so that no mean divides by 0
     anchors: int
     tokens: int  # of the rows that train; at least 1
     micro_batches: int  # with rows that train; at least 1
@@ -60,7 +59,7 @@ def updates_of(rows: int, rows_per_update: int | None, outside: int = 0) -> list
 def packs_of(
     updates: Sequence[Sequence[int]], lines: Sequence[Line], budget: int, processes: int, form: Form
 ) -> list[list[Pack]]:
-    """What each update computes at once, over all processes."""
+    """The packs of each update, over all processes."""
     return [_packs(update, lines, budget, processes, form) for update in updates]
 
 
@@ -75,7 +74,7 @@ def _packs(rows: Sequence[int], lines: Sequence[Line], budget: int, processes: i
 
 
 def size_of(rows: Sequence[Row], packs: Sequence[Pack], longest: int) -> UpdateSize:
-    """The size of an update that computes `packs`; `rows` are those of the call."""
+    """The size of an update that computes `packs`. `rows` are the call's rows."""
     computed = [[rows[branch.row] for tree in pack for branch in tree.branches] for pack in packs]
     learning = [[row for row in each if row.learns] for each in computed]
     return UpdateSize(
@@ -89,7 +88,7 @@ def size_of(rows: Sequence[Row], packs: Sequence[Pack], longest: int) -> UpdateS
 
 
 def micro_batches(packs: Sequence[Sequence[Pack]], processes: int, rank: int) -> list[MicroBatch]:
-    """The work of process `rank`: as many micro-batches in each update as every other process has.
+    """The work of process `rank`. All processes have the same number of micro-batches in an update.
 
     Packs of similar size run in the same step. A process that has none left in the last step repeats the smallest.
     """
@@ -103,7 +102,7 @@ def micro_batches(packs: Sequence[Sequence[Pack]], processes: int, rank: int) ->
 
 
 def work_of(packs: Sequence[Pack]) -> dict[str, int]:
-    """Tokens of an update: of its rows one by one, of its trees, and of the batches with their padding."""
+    """Tokens of an update: of single rows, of its trees, and of its batches with padding."""
     trees = [tree for pack in packs for tree in pack]
     return {
         "row_tokens": sum(branch.length for tree in trees for branch in tree.branches),
@@ -120,15 +119,15 @@ def total_updates(recipe: int | None, planned: int | None, carried: int | None, 
 def check_within_schedule(total: int, done: int, now: int, train: Train, *, planned: bool, where: str) -> list[str]:
     """Warnings about updates beyond a falling schedule; `InputError` if the recipe fixes the schedule's length.
 
-    A run's own estimate (`planned`) may be too short, since it counts rows not yet played. Then the last rate is held.
+    A run's own estimate (`planned`) may be too short, since it counts rows not yet played. Then the last rate stays.
     """
     if train.schedule == "constant" or done + now <= total:
         return []
     if planned:
-        return [f"update {done + now} is beyond the {total} planned; the schedule's last learning rate is held"]
+        return [f"update {done + now} is beyond the {total} planned; the schedule's last learning rate stays"]
     raise InputError(
         f"{where}: {done} updates are done and {now} more are asked for, but the {train.schedule} schedule ends after "
-        f"{total}; raise train.total_updates (the schedule is then computed anew from here)"
+        f"{total}; raise train.total_updates (vz then recomputes the schedule from here)"
     )
 
 
@@ -136,7 +135,7 @@ def rate(update: int, total: int, train: Train) -> float:
     """Share of the peak learning rate in update number `update` (from 0) of `total`; never 0.
 
     Warm-up: (k + 1) / W for the first W = ceil(warmup × total) updates. Then, with x = (k − W) / (total − W):
-    cosine (1 + cos πx) / 2, linear 1 − x, constant 1. Beyond the end the last value is held.
+    cosine (1 + cos πx) / 2, linear 1 − x, constant 1. Beyond the end, the last value stays.
     """
     warm = math.ceil(round(train.warmup * total, 9))
     if update < warm:

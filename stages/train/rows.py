@@ -1,4 +1,4 @@
-"""From kept rows, rollouts and games to the rows that train, with every check that needs no model."""
+"""From kept rows, rollouts and games to the rows that train, with all checks that need no model."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from stages.core.pictures import Picture, picture_hashes
 from stages.core.recipe.engines import NEUTRAL
 
 POLICY = "current"  # the policy in training, as seats name it
-OUTSIDE = "outside"  # the phase of rows that are no part of a game
+OUTSIDE = "outside"  # the phase of rows that are not part of a game
 # Numbers among the settings of rollout that training reads.
 SAMPLED_WITH = {
     "temperature", "top_p", "max_clue_tokens", "max_vote_tokens", "max_thinking_tokens", "min_clue_tokens",
@@ -49,8 +49,8 @@ class Rules:
 class Row:
     """A completion with its given advantage."""
 
-    source: str  # the folder that errors name
-    game_id: str  # or of the prompt, outside the game
+    source: str  # the folder, for errors
+    game_id: str  # outside the game, the prompt's id
     turn: int
     sample: int
     phase: str
@@ -89,15 +89,15 @@ class Sampling:
     temperature: float
     max_tokens: int  # the longest answer allowed, which dr_grpo divides by
     rules: Mapping[str, Rules]  # by phase
-    sampler: str | None  # of rows that do not name theirs: the recipe's engine
+    sampler: str | None  # the recipe's engine, for rows that do not name a sampler
 
 
 @clock.part("reading rows")
 def read_rows(kept: Path, rollouts: Path, games: Path, loss: str) -> list[Row]:
     """The kept rows in their stored order, each joined with its rollout and its pictures. `loss` is `train.loss`.
 
-    Raises `InputError` naming file and row if a kept row is not in the rollouts exactly once, was played by another
-    policy than the one in training, or holds something that cannot train.
+    Raises `InputError` naming file and row if a kept row is not in the rollouts exactly once, was not played by the
+    policy in training, or contains something that cannot train.
     """
     table = kept / "kept.parquet"
     chosen = tables.unique_key(tables.read(table, tables.KEPT, _KEPT), tables.KEY, table)
@@ -130,17 +130,17 @@ def read_rows(kept: Path, rollouts: Path, games: Path, loss: str) -> list[Row]:
 
 
 def _active_phase(kept: Path) -> str | None:
-    """The phase that trains while rows of the other are anchors; None if all kept rows train."""
+    """The phase that trains while rows of the other phase are anchors; None if all kept rows train."""
     settings = artifact.manifest_of(kept, "filter").get("settings", {})
     anchored = settings.get("filter", {}).get("inactive_phase") == "anchor" and settings.get("phase") != "both"
     return settings["phase"] if anchored else None
 
 
 def _policy_share(chosen: pl.DataFrame, played: pl.DataFrame, kept: Path, active: str | None, loss: str) -> float:
-    """The share of the rows (or tokens, if `loss` averages tokens) that is kept, to multiply advantages by.
+    """The share of rows (or tokens, if `loss` averages tokens) that is kept. Advantages are multiplied by it.
 
     The mean of the policy term includes rows that were left out for lack of an advantage, since their terms are 0. The
-    KL term is a mean over the rows at hand.
+    mean of the KL term includes only the kept rows.
     """
     rejected = tables.read(kept / "rejected.parquet", tables.REJECTED, [*tables.KEY, "reason"])
     left_out = rejected.filter(pl.col("reason").is_in([tables.NO_VARIANCE, tables.SMALL_ADVANTAGE]))
@@ -151,7 +151,7 @@ def _policy_share(chosen: pl.DataFrame, played: pl.DataFrame, kept: Path, active
 
 
 def sampling_of(rollouts: Path) -> Sampling:
-    """The rollouts' own sampling. Training never takes the temperature from the recipe."""
+    """How the rollouts were sampled. Training never takes the temperature from the recipe."""
     manifest = rollouts / artifact.MANIFEST
     settings = artifact.manifest_of(rollouts).get("settings", {})
     rollout = settings.get("rollout", {})
@@ -171,7 +171,7 @@ def _check_sampling(manifest: Path, rollout: dict[str, Any]) -> None:
     temperature = rollout.get("temperature")
     for name, value in {"temperature": temperature, **rollout}.items():
         if name in SAMPLED_WITH and not isinstance(value, int | float):
-            raise InputError(f"{manifest}: names no settings.rollout.{name}; play the games again with this version")
+            raise InputError(f"{manifest}: lacks settings.rollout.{name}; play the games again with this version")
     assert isinstance(temperature, int | float)
     if temperature <= 0:
         raise InputError(
@@ -188,7 +188,7 @@ def _check_sampling(manifest: Path, rollout: dict[str, Any]) -> None:
         if extra[name] not in (None, *NEUTRAL[name]):
             raise InputError(
                 f"{manifest}: the rows were sampled with rollout.server.extra_body.{name} {extra[name]}, "
-                "so not from the distribution that trains; play without it"
+                "so they do not come from the distribution that trains; play without it"
             )
 
 
@@ -203,7 +203,7 @@ def _check(row: dict[str, Any], kept: Path, rollouts: Path) -> None:
     if row["policy"] != POLICY:
         raise InputError(
             f"{rollouts}: {key} was played by the policy '{row['policy']}', not by the one in training ('{POLICY}'): "
-            "drop such rows from kept, or seat 'current' where you want to train"
+            "drop these rows from kept, or seat 'current' where you want to train"
         )
     ids, logprobs = row["completion_ids"], row["completion_logprobs"]
     if not ids and not logprobs and row["prompt_sha256"] is None:

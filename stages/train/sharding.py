@@ -1,10 +1,10 @@
 """Splits a model's weights among the processes of a training, with torch's FSDP 2.
 
-A unit is one layer, as transformers marks them. Its weights are gathered while its forward or backward pass runs. All
+A unit is one layer, as transformers marks layers. Its weights are gathered while its forward or backward pass runs. All
 other weights (embeddings, head, projector, norms) belong to the root, which is gathered during the whole pass. So the
 head can be read anywhere in the pass, tied or not, and its gradient is reduced like all others.
 
-No process ever holds a whole model: each reads its part of every weight from the files, and nothing is sent.
+No process ever holds a whole model: each reads its part of every weight from the files, and sends nothing.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Hollow:
-    """A model whose weights take no memory, and this process' part of each of them, by name."""
+    """A model whose weights take no memory, and this process's part of each weight, by name."""
 
     model: PreTrainedModel
     weights: dict[str, torch.Tensor]
 
 
 def load_hollow(place: str, recipe: ModelRecipe, dtype: str) -> Hollow:
-    """Read a full model, of each weight only this process' part. All processes must call this."""
+    """Read a full model, but only this process's part of each weight. All processes must call this."""
     read = load_part(place, recipe, dtype, dist.get_world_size())
     weights = {name: weight.detach() for name, weight in read.named_parameters()}
     model = load_skeleton(place, recipe, dtype)
@@ -54,7 +54,7 @@ def shard(
 ) -> None:
     """Give every process its part of a model's weights, on `device`. All processes must call this.
 
-    `weights` are those of a `Hollow`, and are used up. Any other weight must be the same on all processes. With `bf16`,
+    `weights` come from a `Hollow`, and are used up. Any other weight must be the same on all processes. With `bf16`,
     weights are gathered in bf16 and gradients are added up in fp32.
     """
     from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
@@ -75,12 +75,12 @@ def shard(
 
 
 def local(tensor: torch.Tensor) -> torch.Tensor:
-    """This process' part of a tensor; all of it if it is not sharded."""
+    """This process's part of a tensor; all of it if it is not sharded."""
     return tensor.to_local() if isinstance(tensor, DTensor) else tensor
 
 
 def part_of(value: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """`value`, which has the rows of `weight`, sharded like it. Nothing is sent: every process has all of `value`."""
+    """`value`, which has as many rows as `weight`, sharded like it. Sends nothing: every process has all of `value`."""
     if not isinstance(weight, DTensor):
         return value
     part = distribute_tensor(value, weight.device_mesh, weight.placements, src_data_rank=None)
@@ -88,7 +88,7 @@ def part_of(value: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
 
 
 def scatter_again(model: torch.nn.Module) -> None:
-    """Release weights that a forward pass without a backward pass left gathered, so that `model` has its shards."""
+    """Release weights that a forward pass without a backward pass left gathered. `model` then has its shards again."""
     from torch.distributed.fsdp import FSDPModule
 
     for module in model.modules():
@@ -97,7 +97,7 @@ def scatter_again(model: torch.nn.Module) -> None:
 
 
 def layers(model: torch.nn.Module) -> list[torch.nn.Module]:
-    """The outermost layers of language model and vision tower. `InputError` for a model that marks none."""
+    """The outermost layers of the language model and the vision tower. `InputError` for a model that marks none."""
     from transformers.modeling_layers import GradientCheckpointingLayer
 
     found: dict[str, torch.nn.Module] = {}
@@ -111,7 +111,7 @@ def layers(model: torch.nn.Module) -> list[torch.nn.Module]:
 
 
 def _replace(model: torch.nn.Module, new: Callable[[str, torch.nn.Parameter], torch.nn.Parameter]) -> None:
-    """Put another parameter in the place of each; tied ones stay tied."""
+    """Replace each parameter by another. Tied ones stay tied."""
     done: dict[torch.nn.Parameter, torch.nn.Parameter] = {}
     for place, module in model.named_modules():
         for name, weight in module._parameters.items():
@@ -127,7 +127,7 @@ def _plain(name: str) -> str:
 
 
 def _without_memory(weight: torch.Tensor) -> torch.nn.Parameter:
-    """A weight in RAM for PEFT, which would put an adapter of weights on the meta device there, too."""
+    """A weight in RAM. PEFT would also put the adapter on the meta device if its weights were there."""
     return torch.nn.Parameter(torch.zeros((), dtype=weight.dtype).expand(weight.shape), requires_grad=False)
 
 
@@ -137,7 +137,7 @@ def _on_meta(weight: torch.nn.Parameter) -> torch.nn.Parameter:
 
 
 def _filled(weight: torch.nn.Parameter, value: torch.Tensor | None, device: torch.device) -> torch.nn.Parameter:
-    """A sharded weight with a value of its own, if it is one of a `Hollow`."""
+    """A sharded weight, filled with its value if it comes from a `Hollow`."""
     if value is None:
         return weight
     assert isinstance(weight, DTensor)
@@ -150,8 +150,8 @@ def _filled(weight: torch.nn.Parameter, value: torch.Tensor | None, device: torc
 def _watch_gradients(model: torch.nn.Module) -> None:
     """Fail if a gradient reaches a shard directly.
 
-    FSDP adds gradients up over the processes before it hands them to the shards. Autograd itself reaches a shard only
-    if the model uses a weight outside the pass of its unit; such a gradient is that of one process.
+    FSDP adds up the gradients of all processes before it passes them to the shards. Autograd itself reaches a shard
+    only if the model uses a weight outside the pass of its unit. Such a gradient comes from one process only.
     """
     for name, weight in model.named_parameters():
         if weight.requires_grad:
@@ -160,6 +160,6 @@ def _watch_gradients(model: torch.nn.Module) -> None:
 
 def _refuse(name: str, _: torch.Tensor) -> None:
     raise VzError(
-        f"the gradient of '{name}' would be that of one process only, because the model uses this weight outside the "
+        f"the gradient of '{name}' would come from one process only, because the model uses this weight outside the "
         "layer it belongs to: train this model without FSDP"
     )

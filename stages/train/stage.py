@@ -1,4 +1,4 @@
-"""The stage: from kept rows to a checkpoint and the training state after it."""
+"""The stage: from kept rows to a checkpoint and its training state."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from stages.train.rows import Row, read_rows
 from stages.train.state import STATE, UPDATES, StateInfo, Trained, is_whole, read_info, read_info_of
 
 _MEANS = ("loss", "kl", "grad_norm", "entropy", "clip_ratio")
-# Of the first update, before the weights change: how far sampler and trainer are apart, and policy and anchors.
+# Of the first update, before the weights change: the gaps between sampler and trainer, and between policy and anchors.
 _AT_START = (
     *("logprob_gap_mean", "logprob_gap_tail", "logprob_gap_max"),
     *("capped_tokens", "effective_tokens", "effective_rows", "anchor_kl"),
@@ -53,25 +53,25 @@ def run(
 ) -> Report:
     """Train on the kept rows, each once in stored order, and write a checkpoint to `out`.
 
-    The loss is that of eq. 3 and 6 with the given advantages (`stages.train.loss`).
+    The loss is eq. 3 and 6 with the given advantages (`stages.train.loss`).
 
     `rollouts` and `games` default to the folders that `kept` was made from. `model` is the policy that played the
-    rows, and where training starts without `state_in`. `base` is the KL reference in every round. Both default to the
-    recipe's model. Kept rows of the phase that does not train are anchors: they add `train.anchor_kl` times their mean
-    KL to `anchor` (default: `base`), and nothing else. `outside` is a folder of the base's answers to prompts outside
-    the game, of which each update adds `train.outside_rows`. `state_in` is the training state to continue from. The
-    state after goes to `state_out` (default: the sibling `<out>-state`) in one step and before the checkpoint appears,
-    and replaces a state that is there. `planned_updates` is the length of the schedule if the recipe fixes none.
+    rows. Training starts from it if there is no `state_in`. `base` is the KL reference in every round. Both default to
+    the recipe's model. Kept rows of the phase that does not train are anchors: they add `train.anchor_kl` times their
+    mean KL to `anchor` (default: `base`), and nothing else. `outside` is a folder of the base's answers to prompts
+    outside the game, of which each update adds `train.outside_rows`. `state_in` is the training state to continue from.
+    The new state goes to `state_out` (default: the sibling `<out>-state`), in one step and before the checkpoint
+    appears. It replaces an existing state. `planned_updates` is the length of the schedule if the recipe fixes none.
 
     A caller may lend a live `trainer` (`open_trainer`). If it holds the state that belongs to `model`, nothing is
-    loaded, and `state_in` need not be on disk. The state after stays in it, and is written in the background. With
-    `handover` the state is not written, and full weights go to that folder for the engine, instead of to `out`: they
-    are neither hashed nor synced, and replace what is there in one step. All else is the same with and without a
-    trainer. A finished output is up to date only as long as its state is on disk or in the trainer.
+    loaded, and `state_in` need not be on disk. The new state stays in the trainer, and is written in the background.
+    With `handover`, the state is not written, and full weights go to that folder for the engine, instead of to `out`:
+    they are neither hashed nor synced, and replace the folder's content in one step. Everything else is the same with
+    and without a trainer. A finished output is up to date only as long as its state is on disk or in the trainer.
 
-    `played_before` says that an earlier policy has played the rows on purpose; otherwise there is a warning about them.
+    `played_before` says that an earlier policy played the rows on purpose. Otherwise such rows get a warning.
 
-    Without rows nothing is trained: the state is carried on and its weights are exported. Raises `InputError` for rows
+    Without rows nothing trains: the state stays the same, and its weights are exported. Raises `InputError` for rows
     that do not belong together or to the model, before any update.
     """
     out, state_out = Path(out), state_out or Path(f"{out}-state")
@@ -106,7 +106,7 @@ def run(
 
 
 def _policy_of(state: Path | None, recipe: Recipe) -> str | Path:
-    """The policy that trains if nobody names it: the recipe's model, or the checkpoint that belongs to the state.
+    """The policy that trains by default: the recipe's model, or the checkpoint that belongs to the state.
 
     Its version shows which rows were played by another policy.
     """
@@ -117,7 +117,7 @@ def _policy_of(state: Path | None, recipe: Recipe) -> str | Path:
     known = beside != state and (beside / artifact.MANIFEST).is_file()
     if known and artifact.manifest_of(beside, "train")["counts"].get("state") == info.id:
         return beside
-    raise InputError(f"{state}: the checkpoint that belongs to this state is not beside it: name it with --model")
+    raise InputError(f"{state}: the checkpoint that belongs to this state is not next to it: name it with --model")
 
 
 @dataclass(frozen=True)
@@ -142,15 +142,15 @@ class _Call:
             )
         if job.state_in is not None and job.state_in == job.state_out:
             raise InputError(
-                f"{self.state_out}: is the state to continue from, and where the state after would go; a kill in "
-                "between would train the same rows twice: give another --state-out"
+                f"{self.state_out}: is the state to continue from, so the new state cannot go there: after a kill, the "
+                "same rows could train twice; give another --state-out"
             )
         if self.state_out.exists() and not (self.state_out / STATE).is_file():
-            raise InputError(f"{self.state_out}: exists and is no training state; give another --state-out")
+            raise InputError(f"{self.state_out}: exists and is not a training state; give another --state-out")
 
     @cached_property
     def before(self) -> StateInfo | None:
-        """The state that training starts from: the model's, if the trainer knows it, else the one on disk."""
+        """The state that training starts from: the model's, if the trainer knows it. Otherwise the one on disk."""
         job, trainer = self.job, self.trainer
         if job.state_in is None:
             return None
@@ -174,7 +174,7 @@ class _Call:
         return {name: Path(place) if Path(place).exists() else place for name, place in found.items()}
 
     def lost_state(self, manifest: artifact.Manifest) -> str | None:
-        """What a finished checkpoint has lost, besides its own files, of what was written with it."""
+        """What a finished checkpoint has lost of what was written with it, apart from its own files."""
         wanted, handover = manifest["counts"]["state"], self.job.handover
         if self.job.recipe.model.lora is None:
             if handover is None and manifest["outputs"].keys() <= {UPDATES}:
@@ -244,17 +244,17 @@ class _Call:
         return job, warnings
 
     def _lineage(self) -> str:
-        """The id of the state after: all that it is made from."""
+        """The id of the new state: a hash of everything that it is made from."""
         hashes = {name: content_hash(place) for name, place in self.inputs.items()}
         made_from = [hashes, _settings_of(self.job.kept), _settings_of(self.job.rollouts), self.settings]
         return sha256_text(to_json(made_from))[:16]
 
 
 def _train(trainer: Trainer, job: Job, rows: list[Row]) -> Trained:
-    """The state after. If an earlier call wrote it and could not export it, that one is loaded, and every byte checked.
+    """The new state. If an earlier call wrote it but could not export it, it is loaded, and every byte is checked.
 
-    Its power cut or its disk may have damaged it. A trainer that holds the state before trains again: what it would
-    have to load beside the state after, such as the processor, may be nowhere (`iterate.save_every`).
+    A power cut or the disk may have damaged it. A trainer that holds the previous state trains again: other things
+    that it would have to load, such as the processor, may be nowhere (`iterate.save_every`).
     """
     if job.state_out is not None and not trainer.holds(job) and is_whole(Path(job.state_out), job.state_id, full=True):
         job, rows = replace(job, state_in=job.state_out, state_out=None, start=job.state_id), []
@@ -284,7 +284,7 @@ def _counts(job: Job, rows: list[Row], updates: list[dict[str, Any]], after: Sta
         "anchor_rows": len(rows) - phases.total(),
         "off_policy_rows": job.off_policy,
         "tokens": sum(each["tokens"] for each in updates),
-        # Of the rows one by one, of their trees, and of the batches with their padding.
+        # Of single rows, of their trees, and of the batches with padding.
         **{name: sum(each.get(name, 0) for each in updates) for name in ("row_tokens", "tree_tokens", "batch_tokens")},
         "updates": len(updates),
         "run_updates": after.updates,

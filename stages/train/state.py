@@ -1,9 +1,9 @@
 """The training state of a run: master weights, Adam moments and the update reached, in one folder.
 
 `state.json` identifies the state and its files. `part-*.safetensors` hold `weight/<name>` (fp32), `exp_avg/<name>`,
-`exp_avg_sq/<name>` and `step/<name>` of every weight that trains, and the scales of moments in 8 bits. `training.json`
-has the measures of the updates that led to it. Random numbers are not in it: each update has a seed made of the run's
-seed and the update's number. `stages.train.writing` writes states.
+`exp_avg_sq/<name>` and `step/<name>` of every weight that trains, and the scales of 8-bit moments. `training.json` has
+the measures of the updates that led to the state. A state has no random numbers: each update has a seed made from the
+run's seed and the update's number. `stages.train.writing` writes states.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Trained:
 
 
 class NotFinite(VzError):
-    """Weights are broken: by too high a learning rate, or because a file from which they were loaded is damaged."""
+    """Weights are broken: the learning rate is too high, or a file from which they were loaded is damaged."""
 
 
 def is_whole(folder: Path, state_id: str, *, full: bool = False) -> bool:
@@ -73,7 +73,7 @@ def refuse_damaged_state(folder: Path) -> None:
 
 
 def read_trained(folder: Path) -> Trained:
-    """What a state says of itself and of the updates that led to it."""
+    """What a state says about itself and about the updates that led to it."""
     updates = read_json(folder / UPDATES).get("updates")
     if not isinstance(updates, list):
         raise InputError(f"{folder / UPDATES}: {DAMAGED}")
@@ -83,10 +83,10 @@ def read_trained(folder: Path) -> Trained:
 def read_info(folder: Path) -> StateInfo:
     """`state.json` of a state. `InputError` if there is none, or one of another format."""
     if not (folder / STATE).is_file():
-        raise InputError(f"{folder}: has no {STATE}, so it is no training state; give the folder that `vz train` wrote")
+        raise InputError(f"{folder}: has no {STATE}, so it is not a training state; give one that vz train wrote")
     body = read_json(folder / STATE)
     if body.get("format") != FORMAT:
-        raise InputError(f"{folder / STATE}: format {body.get('format')}, but this vz reads {FORMAT}; train anew")
+        raise InputError(f"{folder / STATE}: format {body.get('format')}, but this vz reads {FORMAT}; train again")
     try:
         return StateInfo(**body)
     except TypeError as error:  # another name, by a flipped bit
@@ -94,7 +94,7 @@ def read_info(folder: Path) -> StateInfo:
 
 
 def read_info_of(folder: Path, wanted: str, model: str) -> StateInfo:
-    """The same, if it is the state that belongs to `model`, and a trainer does not hold that."""
+    """The same. `InputError` also for a state other than `wanted`, which belongs to `model`."""
     found = read_info(folder)
     if found.id != wanted:
         raise InputError(
@@ -123,7 +123,7 @@ def snapshot(weights: dict[str, torch.nn.Parameter], optimizer: torch.optim.Opti
 
 
 def load_weights(folder: Path, weights: dict[str, torch.nn.Parameter]) -> None:
-    """Copy a state's weights into live ones or their shards, in their precision.
+    """Copy a state's weights into live weights or their shards, in the precision of the live ones.
 
     `InputError` unless every weight is there and fits.
     """

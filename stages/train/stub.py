@@ -1,4 +1,4 @@
-"""A trainer without torch that counts updates and rows, so that tests of the loop take milliseconds."""
+"""A trainer without torch, which only counts updates and rows, so that tests of the loop take milliseconds."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The updates of one call: the loss of stored rows, its gradient, and AdamW's steps.
 
-For each update the processes add up the gradients of their micro-batches, average them once, clip them, check what was
-measured, and step. TRL supplies the kernel for log-probs, accelerate the processes and the precision.
+For each update, the processes add up the gradients of their micro-batches, average them once, clip them, check the
+measures, and step. TRL supplies the kernel for log-probs. accelerate supplies the processes and the precision.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from stages.train.logprobs import completion_logprobs
 from stages.train.loss import loss_of
 from stages.train.measures import Tally, check_gap
 from stages.train.plan import MicroBatch, UpdateSize, rate, work_of
-from stages.train.policy import frozen_dtype, trainable
+from stages.train.policy import AdapterWeights, adapter_replaced, frozen_dtype, trainable
 from stages.train.rows import Row
 from stages.train.sharding import scatter_again
 from stages.train.state import NotFinite, whole
@@ -34,7 +34,6 @@ from stages.train.tree import Form, Pack
 if TYPE_CHECKING:
     from accelerate import Accelerator
     from transformers import PreTrainedModel
-
 
 _NOT_FINITE = "the weights are as they were before this call. Lower train.learning_rate, or set train.precision: fp32"
 
@@ -45,8 +44,13 @@ class Models:
 
     policy: PreTrainedModel
     reference: PreTrainedModel | None  # None for the policy without its adapter, or if there is no KL
-    anchor: PreTrainedModel | None  # what the KL of anchors is measured to; None for the reference
+    anchor: PreTrainedModel | AdapterWeights | None  # what the KL of anchors is measured to; None for the reference
     is_sharded: bool
+
+    @property
+    def loaded(self) -> list[PreTrainedModel]:
+        """The models that are in memory."""
+        return [model for model in (self.policy, self.reference, self.anchor) if isinstance(model, torch.nn.Module)]
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,7 @@ class Work:
     sizes: Sequence[UpdateSize]  # of the updates
     batches: Sequence[MicroBatch]  # of this process
     form: Form  # how rows are computed
-    plain: str | None  # why as plain rows
+    plain: str | None  # the reason for plain rows
 
 
 class Updates:
@@ -137,7 +141,7 @@ class Updates:
 
     @torch.no_grad()
     def _check_end(self) -> None:
-        """Stop before anything is written if the last step broke the weights. No later update would notice."""
+        """Stop before anything is written if the last step broke the weights, since no later update would notice."""
         if not self.records:
             return
         self.models.policy.eval()
@@ -165,13 +169,11 @@ class Updates:
 
     @torch.no_grad()
     def why_plain(self) -> str | None:
-        """Why a model cannot take trees, or None if all compute the same from them. All processes must call this."""
+        """Why a model cannot use trees, or None if all compute the same from them. All processes must call this."""
         trees, rows = sample(self.work.batches, self.work.form)
         plain = self._encoded_as(None, rows)
         self.models.policy.eval()
-        for model in (self.models.policy, self.models.reference, self.models.anchor):
-            if model is None:
-                continue
+        for model in self.models.loaded:
             with library_errors(self.job.model, "this model cannot compute the rows", lambda _: f"; {AGAIN}"):
                 reason = difference(
                     partial(self._logprobs, model), partial(self._encoded_as, self.layout, trees), plain
@@ -200,7 +202,7 @@ class Updates:
             old = batch.sampled.clone()
             for number, place in enumerate(micro_batch.rows):
                 old[number] = self.start_logprobs.get(place, old[number])
-        # Depends on the update, not on these rows: sharded models run on all processes or on none.
+        # This depends on the update, not on these rows: sharded models run on all processes or on none.
         size = self.work.sizes[micro_batch.update]
         has_anchors = self.settings.anchor_kl > 0 and size.anchors > 0
         own_anchor, reference, anchor = self.models.anchor, None, None
@@ -211,12 +213,12 @@ class Updates:
         return replace(batch, old=old, reference=reference, anchor_reference=anchor)
 
     @torch.no_grad()
-    def _reference_logprobs(self, reference: PreTrainedModel | None, batch: Batch) -> torch.Tensor:
-        """[B, T]: of the same completions under a frozen model, or under the policy without its adapter."""
-        if reference is not None:
+    def _reference_logprobs(self, reference: PreTrainedModel | AdapterWeights | None, batch: Batch) -> torch.Tensor:
+        """[B, T]: log-probs of the same completions by a frozen model, or the policy with another adapter or none."""
+        if isinstance(reference, torch.nn.Module):
             return self._logprobs(reference, batch)[0]
         policy: Any = self.models.policy
-        with policy.disable_adapter():
+        with policy.disable_adapter() if reference is None else adapter_replaced(policy, reference):
             return self._logprobs(policy, batch)[0]
 
     def _logprobs(self, model: PreTrainedModel, batch: Batch) -> torch.Tensor:
@@ -225,7 +227,7 @@ class Updates:
 
     @torch.no_grad()
     def _compute_start(self) -> None:
-        """Compute log-probs of before the first update for the corrected rows, if the ratio divides by them."""
+        """Compute the corrected rows' log-probs before the first update, if the ratio divides by them."""
         if not self.ratio_is_to_start or not any(map(self._is_corrected, self.work.rows)):
             return
         self.models.policy.eval()

@@ -1,4 +1,4 @@
-"""What one process of a training holds, from call to call: policy, optimizer, the models that KL is measured to."""
+"""What a training process keeps between calls: the policy, the optimizer, and the models that KL is measured to."""
 
 from __future__ import annotations
 
@@ -38,7 +38,15 @@ from stages.train.logprobs import Tokens, add_head
 from stages.train.optimizer import make_optimizer
 from stages.train.outside import check_pictures
 from stages.train.plan import micro_batches, packs_of, size_of, updates_of
-from stages.train.policy import is_on_gpu, load_policy, load_reference, trainable, uses_bf16
+from stages.train.policy import (
+    AdapterWeights,
+    is_on_gpu,
+    load_anchor,
+    load_policy,
+    load_reference,
+    trainable,
+    uses_bf16,
+)
 from stages.train.rows import Row, sampling_of
 from stages.train.state import FORMAT, StateInfo, Trained, load_moments, load_weights, read_trained, snapshot
 from stages.train.trainer import Models, Updates, Work
@@ -49,7 +57,7 @@ ROWS: tuple[Form, ...] = ("rows",)
 
 
 class Training(Trainer):
-    """The trainer in this process, or the part of it in one of several that torchrun started (`launched`)."""
+    """The trainer in this process, or its part in one of several processes that torchrun started (`launched`)."""
 
     def __init__(self, recipe: Recipe, *, launched: bool = False) -> None:
         super().__init__(recipe)
@@ -82,7 +90,7 @@ class Training(Trainer):
 
     @contextmanager
     def _ready(self) -> Iterator[None]:
-        """In here, libraries are as the recipe wants them, and what sleeps is awake."""
+        """Within this context, libraries are set up as the recipe says, and the memory is awake."""
         hidden = nullcontext() if self._launched else without_launcher()
         with library_settings(self.recipe), hidden:
             if self._memory is not None:
@@ -93,11 +101,11 @@ class Training(Trainer):
         held, self.held, self._memory = self._memory, None, None
         if held is not None:
             del held
-            gc.collect()  # models refer to themselves; a collection takes too long to do one for each call
+            gc.collect()  # models have reference cycles; collecting them takes too long for every call
             free_accelerator()
 
     def _load(self, job: Job) -> None:
-        """Load the state that the job starts from, in place of the one that is held."""
+        """Load the state that the job starts from. It replaces the current one."""
         self._drop()
         state = None if job.state_in is None else Path(job.state_in)
         self._memory = _Memory(job, state, make_accelerator(self.recipe), self._spread)
@@ -137,7 +145,7 @@ class Training(Trainer):
         self.held = Trained(after, records, time.monotonic() - began)
 
     def _write(self, job: Job, memory: _Memory, main: bool) -> None:
-        """Write the state that is held. Processes other than the main one only help to gather it."""
+        """Write the current state. Processes other than the main one only help to gather it."""
         tensors = snapshot(trainable(memory.policy), memory.optimizer)
         if not main:
             for _ in tensors:
@@ -153,16 +161,16 @@ class Training(Trainer):
 
 
 class _Memory:
-    """The policy with its optimizer and processor, and from the first job that needs them its references."""
+    """The policy with its optimizer and processor. Loads its reference models for the first job that needs them."""
 
     def __init__(self, job: Job, state: Path | None, accelerator: Accelerator, spread: Spread) -> None:
         self.accelerator, self._spread, self._recipe = accelerator, spread, job.recipe
         self._processing = Processing.of(job.model, job.recipe.model)
         self._reference: PreTrainedModel | None = None
-        self._anchor: tuple[str, PreTrainedModel] | None = None  # and its place
-        self._forms = FORMS if job.recipe.train.share_prefixes else ROWS  # that may work
-        self.plain: str | None = None  # why others do not
-        self._tried: set[int] = set()  # the models that do
+        self._anchor: tuple[str, PreTrainedModel | AdapterWeights] | None = None  # with its place
+        self._forms = FORMS if job.recipe.train.share_prefixes else ROWS  # those that may work
+        self.plain: str | None = None  # why the others do not
+        self._tried: set[int] = set()  # the models that take the first form
         self._is_asleep = False
         self._moved: list[tuple[dict[str, Any], str, torch.device]] = []  # parts of the optimizer that sleep
         self.policy = load_policy(job.recipe, job.model, job.base, spread, accelerator.device)
@@ -187,19 +195,20 @@ class _Memory:
         own_anchor = anchored and job.anchor != job.base
         to_base = train.kl > 0 or any(row.is_outside for row in rows) or (anchored and not own_anchor)
         if to_base and job.recipe.model.lora is None and not self._reference:
-            self._reference = self._frozen(job.base)
+            self._reference = load_reference(self._recipe, job.base, self._spread, self.accelerator.device)
         if own_anchor and (self._anchor is None or self._anchor[0] != job.anchor):
             self._anchor = None  # first, since both may not fit
-            self._anchor = job.anchor, self._frozen(job.anchor)
+            own = load_anchor(self._recipe, job.anchor, job.base, self.policy, self._spread, self.accelerator.device)
+            self._anchor = job.anchor, own
         anchor = self._anchor[1] if own_anchor and self._anchor else None
-        for model in (self.policy, self._reference, anchor):
-            if model is not None:
-                add_head(model, temperature, self.tokens)
-        return Models(self.policy, self._reference, anchor, self._spread.sharded)
+        models = Models(self.policy, self._reference, anchor, self._spread.sharded)
+        for model in models.loaded:
+            add_head(model, temperature, self.tokens)
+        return models
 
     def first_that_works(self, in_form: Callable[[Form], Updates], models: Models) -> Updates:
-        """The updates in the fastest form that the models take. Each set of models is tried once."""
-        these = {id(model) for model in (models.policy, models.reference, models.anchor)}
+        """The updates in the fastest form that the models accept. Tries each set of models once."""
+        these = {id(model) for model in models.loaded}
         while True:
             updates = in_form(self._forms[0])
             if self._forms[0] == "rows" or these <= self._tried or (reason := updates.why_plain()) is None:
@@ -233,10 +242,7 @@ class _Memory:
         self._is_asleep = False
 
     def _all(self) -> list[PreTrainedModel]:
-        return [model for model in (self.policy, self._reference, self._anchor and self._anchor[1]) if model]
-
-    def _frozen(self, place: str) -> PreTrainedModel:
-        return load_reference(self._recipe, place, self._spread, self.accelerator.device)
+        return Models(self.policy, self._reference, self._anchor and self._anchor[1], self._spread.sharded).loaded
 
 
 def make_accelerator(recipe: Recipe) -> Accelerator:
@@ -254,7 +260,7 @@ def make_accelerator(recipe: Recipe) -> Accelerator:
 
 @torch.no_grad()
 def _round_frozen(policy: PreTrainedModel, dtype: torch.dtype) -> None:
-    """Round weights that do not train as checkpoints hold them, so that the start does not differ from later rounds."""
+    """Round weights that do not train to the checkpoints' precision, so that the start equals later rounds."""
     for weight in policy.parameters():
         if not weight.requires_grad:
             weight.copy_(weight.to(dtype))
@@ -270,7 +276,7 @@ def _work(
     form: Form,
     plain: str | None,
 ) -> Work:
-    """The rows' division."""
+    """The rows, divided into updates and micro-batches."""
     packs = packs_of(updates, lines, train.tokens_per_batch, train.processes, form)
     sizes = [size_of(rows, each, longest) for each in packs]
     return Work(rows, updates, packs, sizes, micro_batches(packs, train.processes, rank), form, plain)
@@ -278,7 +284,7 @@ def _work(
 
 @contextmanager
 def library_settings(recipe: Recipe) -> Iterator[None]:
-    """Threads and determinism as the recipe wants them, and libraries that print nothing but errors, on stderr."""
+    """Set threads and determinism as the recipe says. Libraries print only errors, on stderr."""
     vlm.set_threads(recipe.threads)
     logging.set_verbosity_error()
     logging.disable_progress_bar()

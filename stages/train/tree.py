@@ -1,9 +1,9 @@
-"""Prefix trees: rows that begin alike become one flat sequence, in which each shared beginning stands once.
+"""Prefix trees: rows that begin alike become one flat sequence, in which each shared beginning appears once.
 
-The rows of an update are sorted by their tokens. In this order a row shares the most with the row before it, so a tree
-is a list of rows, and for each row the number of tokens that it shares with the one before. The flat sequence holds the
-other tokens of each row, one row after another. A token's *path* are the tokens of its row up to itself: what it would
-see if its row stood alone. Pure functions.
+The rows of an update are sorted by their tokens. In this order, a row shares the most with the row before it. So a tree
+is a list of rows, with the number of tokens that each row shares with the one before. The flat sequence contains the
+other tokens of each row, one row after another. A token's *path* consists of the tokens of its row up to itself: what
+it would see if its row stood alone. Pure functions.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
-MULTIPLE = 8  # lengths of batches are multiples of it, as attention kernels on GPUs want masks
+MULTIPLE = 8  # lengths of batches are multiples of it, as GPU attention kernels require of masks
 
 
 @dataclass(frozen=True)
 class Line:
-    """The tokens of a row as numbers that are equal where a model gets equal inputs: pictures have numbers too."""
+    """The tokens of a row as numbers, which are equal if the model gets equal inputs. Pictures have numbers too."""
 
     keys: tuple[int, ...]  # of prompt and answer, without the answer's last token, which nothing follows
     prompt: int  # tokens of the prompt
@@ -51,7 +51,7 @@ class Tree:
         return sum(branch.new for branch in self.branches)
 
     def paths(self) -> list[list[int]]:
-        """For each row, where its tokens stand in the flat sequence."""
+        """For each row, the places of its tokens in the flat sequence."""
         found: list[list[int]] = []
         path: list[int] = []
         used = 0
@@ -62,7 +62,7 @@ class Tree:
         return found
 
     def seen_until(self) -> list[int]:
-        """For each token, the place of the first token behind it that does not see it.
+        """For each token, the place of the first later token that does not see it.
 
         The tokens that see a token follow it without a gap: token q sees token k if k ≤ q < seen_until[k].
         """
@@ -93,14 +93,14 @@ def common(one: Line, other: Line) -> int:
 
 
 def in_order(rows: Sequence[int], lines: Sequence[Line]) -> list[Branch]:
-    """`rows`, which are places in `lines`, in sorted order, each with what it shares with the one before."""
+    """`rows`, which are places in `lines`, in sorted order, each with the tokens that it shares with the one before."""
     ordered = sorted(rows, key=lambda row: (lines[row].keys, row))
     shared = [0, *(common(lines[one], lines[other]) for one, other in pairwise(ordered))]
     return [Branch(row, same, len(lines[row].keys)) for row, same in zip(ordered, shared, strict=False)]
 
 
 def cut(branches: Sequence[Branch], budget: int, least: float = 0.0) -> list[Tree]:
-    """Trees of consecutive branches. None of several rows is longer than `budget`.
+    """Trees of consecutive branches. A tree of several rows is at most `budget` tokens long.
 
     A tree also ends before a row that shares less than a share `least` of its tokens with the row before it.
     """
@@ -119,7 +119,7 @@ def cut(branches: Sequence[Branch], budget: int, least: float = 0.0) -> list[Tre
 def sequences(branches: Sequence[Branch], budget: int, parts: int = 1) -> list[Pack]:
     """All rows as trees that are computed one at a time, each as one sequence of at most `budget` tokens.
 
-    Their number is brought to a multiple of `parts` as far as there are rows, and then they are evened out. The longest
+    Their number becomes a multiple of `parts` if there are enough rows. Then their lengths are evened out. The longest
     comes first.
     """
     if not branches:
@@ -143,7 +143,7 @@ def part(tree: Tree, first: int, count: int) -> Tree:
 
 
 def single_branches(trees: Sequence[Tree]) -> Pack:
-    """The rows of `trees` in the same order, each as a tree of its own."""
+    """The rows of `trees` in the same order, each as its own tree."""
     return tuple(Tree((Branch(each.row, 0, each.length),)) for tree in trees for each in tree.branches)
 
 
@@ -153,10 +153,10 @@ def padded(length: int) -> int:
 
 
 def pack(trees: Sequence[Tree], budget: int, parts: int = 1) -> list[Pack]:
-    """Trees of similar length together: trees × padded length ≤ `budget` for each pack, unless it is one tree alone.
+    """Trees of similar length together: trees × padded length ≤ `budget` for each pack, unless it is a single tree.
 
-    The number of packs is brought to a multiple of `parts` as far as there are trees, and then they are evened out: the
-    longest is as short as it can be. The longest comes first.
+    The number of packs becomes a multiple of `parts` if there are enough trees. Then the packs are evened out, so that
+    the longest is as short as possible. The longest comes first.
     """
     ordered = sorted(trees, key=lambda tree: -tree.length)
     alone: list[Pack] = [(tree,) for tree in ordered if padded(tree.length) > budget]
@@ -171,7 +171,7 @@ def pack(trees: Sequence[Tree], budget: int, parts: int = 1) -> list[Pack]:
 
 
 def _packed(ordered: Sequence[Tree], budget: int) -> list[Pack]:
-    """Consecutive trees together; the first of a pack is its longest."""
+    """Packs of consecutive trees. The first tree of a pack is its longest."""
     found: list[Pack] = []
     start = 0
     while start < len(ordered):

@@ -1,4 +1,4 @@
-"""The processes of a launched training: torchrun (`launch PID …`), and one for each part of the work (`PLACE`).
+"""The processes of a launched training: torchrun (`launch PID …`), and the processes that train (`PLACE`).
 
 Users call `vz train` instead. Each process ends with the one that started it.
 """
@@ -24,9 +24,10 @@ def run_torchrun(parent: int, arguments: list[str]) -> None:
 
 
 def work(place: str) -> None:
-    """Do what comes through the line until it is closed: a method's name and its arguments, answered by its result.
+    """Call the methods that the parent names until it closes the line, and answer with their results.
 
-    The first message is the recipe. An error is an answer, too; what becomes of the others is up to the parent.
+    The first message is the recipe. Each later one has a method's name and arguments. An error is also an answer; the
+    parent decides what happens to the other processes.
     """
     end_with_parent(int(os.environ[LAUNCHER]))
     from stages.train.meeting import call
@@ -50,7 +51,7 @@ def work(place: str) -> None:
 
 
 def _as_sent(error: Exception) -> Exception:
-    """The error, which remembers its traceback; one with its words if it cannot be sent itself."""
+    """The error with its traceback as a note. If it cannot be sent, another error with the same message."""
     text = "".join(traceback.format_exception(error))
     try:
         sent: Exception = pickle.loads(pickle.dumps(error))

@@ -1,4 +1,4 @@
-"""Writes training states: to a hidden sibling, which is synced and renamed, so that half a state never counts."""
+"""Writes training states to a hidden sibling, then syncs and renames it, so that half a state never counts."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Writer:
         self._writing: Future[None] | None = None
 
     def write(self, folder: Path, trained: Trained, tensors: Tensors, *, in_background: bool) -> None:
-        """Write a state to `folder`, in place of one that is there. In the background, from a copy in RAM."""
+        """Write a state to `folder`, replacing an existing one. Writes from a copy in RAM if `in_background`."""
         self.wait()
         if in_background:
             copies = deque([(name, _copy(tensor)) for name, tensor in tensors])
@@ -41,14 +41,14 @@ class Writer:
             write_state(folder, trained, tensors)
 
     def wait(self) -> None:
-        """Wait until the last state is on disk. Raises what went wrong with it."""
+        """Wait until the last state is on disk. Raises the error if that failed."""
         writing, self._writing = self._writing, None
         if writing is not None:
             writing.result()
 
 
 def write_state(folder: Path, trained: Trained, tensors: Tensors) -> None:
-    """Write a state to `folder`, in place of one that is there. Files are hashed from memory, before they are written.
+    """Write a state to `folder`, replacing an existing one. Files are hashed from memory, before they are written.
 
     `training.json` has the measures of the updates. `state.json` comes last and records all other files.
     """
@@ -77,13 +77,13 @@ def _copy(tensor: torch.Tensor) -> torch.Tensor:
 
 
 def _taken_from(copies: deque[tuple[str, torch.Tensor]]) -> Iterator[tuple[str, torch.Tensor]]:
-    """Each copy once. What is written needs no memory any more."""
+    """Each copy once. Frees the memory of those already taken."""
     while copies:
         yield copies.popleft()
 
 
 def _parts(tensors: Tensors) -> Iterator[dict[str, torch.Tensor]]:
-    """The tensors on the CPU, in parts of some `PART_BYTES`."""
+    """The tensors on the CPU, in parts of about `PART_BYTES`."""
     part: dict[str, torch.Tensor] = {}
     size = 0
     for name, tensor in tensors:

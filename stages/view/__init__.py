@@ -1,4 +1,4 @@
-"""view: runs as pages on this machine, live while they go on."""
+"""view: serves runs as pages on this machine, live while they continue."""
 
 from stages.view.server import run
 

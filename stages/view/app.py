@@ -1,4 +1,4 @@
-"""The pages: which address shows what."""
+"""The pages of the view, and their addresses."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ Handler = Callable[[Request], Response]
 
 
 class Pages:
-    """The handlers of all addresses. `runs` are shown as /1/ and /2/; with two, / compares them. The first page also
-    shows the tables `results`."""
+    """The handlers of all addresses. /1/ and /2/ show the `runs`; with two, / compares them. The first page also shows
+    the tables in `results`."""
 
     def __init__(self, runs: Sequence[Path], results: Sequence[Table]) -> None:
         self._runs, self._results = list(runs), results
@@ -99,9 +99,9 @@ class Pages:
     def _live(
         self, request: Request, name: str, state: object, values: Callable[[], dict[str, Any]], **given: Any
     ) -> Response:
-        """The page, unless the reader has that of this `state`.
+        """The page, unless the reader already has it for this `state`.
 
-        The state is taken before anything is read for the page. So a change in between is seen by the next question.
+        The state is taken before the page reads anything, so that the next request sees a change in between.
         """
         tag = f'"{hashlib.sha256(repr(state).encode()).hexdigest()[:20]}"'
         if request.headers.get("if-none-match") == tag:

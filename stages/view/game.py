@@ -1,4 +1,4 @@
-"""One game as its page shows it: what each seat saw, said and thought, and its votes as arrows."""
+"""One game for its page: what each seat saw, said and thought, and the votes as arrows."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from stages.view.games import deal_of
 
 PRIVATE = ["prompt", "completion", "thought", "finish_reason", "policy", "policy_version", "prompt_tokens", "seed"]
 SCORES = ["baseline", "advantage", "votes_received", "correct"]
-SIZE, RADIUS, NODE = 360, 128, 24  # of the drawing, its circle of seats, and a seat, in pixels
+SIZE, RADIUS, NODE = 360, 128, 24  # pixels: the side of the drawing, and the radii of the circle of seats and of a seat
 
 
 @dataclass(frozen=True)
 class Arrow:
-    """Votes of one voter for one seat: a line from edge to edge, and where its number stands."""
+    """One voter's votes for one seat: a line from edge to edge, and the place of its number."""
 
     x1: float
     y1: float
@@ -31,7 +31,7 @@ class Arrow:
 
 
 def game_page(run: Path, number: int, game_id: str) -> Game:
-    """All of a game. `InputError` names what is missing."""
+    """Everything about a game. `InputError` names what is missing."""
     deal = deal_of(run, number, game_id)
     folder = round_folder(run, number)
     game = read_game(folder, deal, PRIVATE, SCORES)
@@ -45,20 +45,20 @@ def game_page(run: Path, number: int, game_id: str) -> Game:
 
 
 def picture_file(run: Path, number: int, pair_id: str, kind: str) -> Picture | None:
-    """A picture of a pair that the round played; None for what no pair has."""
+    """A picture of a pair that the round played; None if the pair has no such picture."""
     games = games_of(round_folder(run, number))
     pair = read_pair(games, pair_id)
     return Picture(games, pair[kind], pair[f"{kind}_sha256"]) if kind in KINDS and pair[kind] else None
 
 
 def _shown(picture: Picture, pair: Row) -> Row:
-    """`kind` is the picture's name in its pair, None for an empty picture and for those of other pairs."""
+    """`kind` is the picture's name in its pair; None for an empty picture or one of another pair."""
     kind = next((kind for kind in KINDS if pair[kind] == picture.ref), None)
     return {"kind": kind, "blank": picture.ref.startswith("blank:")}
 
 
 def drawn_votes(deal: Row, votes: list[Row]) -> tuple[list[Row], list[Arrow]]:
-    """The seats around a circle, the analyst in its middle, and an arrow from each voter to each seat it voted for."""
+    """The seats on a circle, the analyst in the middle, and an arrow from each voter to each seat it voted for."""
     middle = SIZE / 2
     turn = 2 * math.pi / deal["players"]
     nodes = {
@@ -83,7 +83,7 @@ def drawn_votes(deal: Row, votes: list[Row]) -> tuple[list[Row], list[Arrow]]:
 
 
 def _arrow(start: tuple[float, float], end: tuple[float, float], votes: int, width: float, right: bool) -> Arrow:
-    """From edge to edge, a little to the right of the middle, so that opposite votes do not cover each other."""
+    """An arrow from edge to edge, a little right of centre, so that opposite votes do not cover each other."""
     x, y = end[0] - start[0], end[1] - start[1]
     length = math.hypot(x, y)
     x, y = x / length, y / length

@@ -1,4 +1,4 @@
-"""The games of a run's finished rounds as one table, and which of them a reader asks for."""
+"""The games of a run's finished rounds as one table, and the search in it."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from stages.core.pages.run_files import round_folder
 from stages.view.overview import finished_rounds
 
 PER_PAGE = 40
-AROUND = 70  # characters before and after what a search found
+AROUND = 70  # characters to show before and after a search hit
 GAME = ["round", "game_id"]
 OUTCOMES = {"civilians": "the civilians win", "spy": "the spy wins"}
 
 
 @dataclass(frozen=True)
 class Query:
-    """What the address of the list asks for; empty parts ask for nothing."""
+    """The filters in the list's address; an empty one filters nothing."""
 
     text: str = ""
     round: str = ""
@@ -43,13 +43,13 @@ class Query:
         return cls(**{name: given[name].strip() for name in names if name in given}, page=max(1, number))
 
     def with_page(self, page: int) -> str:
-        """The same question as an address, for another page of answers."""
+        """The same query as an address, for another page of results."""
         return urlencode({name: value for name, value in {**vars(self), "page": page}.items() if value})
 
 
 @dataclass(frozen=True)
 class Found:
-    """One page of games as rows, how many there are in all, and what a reader may choose from."""
+    """One page of games as rows, the total number of games, and the options of each filter."""
 
     games: list[dict[str, Any]]
     total: int
@@ -62,7 +62,7 @@ class Found:
 
 
 def find(run: Path, query: Query) -> Found:
-    """The newest games first. `InputError` names a table that cannot be read."""
+    """The games that match the query, newest first. `InputError` names an unreadable table."""
     games = games_of_run(run)
     choices = {
         "round": [str(number) for number in games["round"].unique().sort(descending=True)],
@@ -79,7 +79,7 @@ def find(run: Path, query: Query) -> Found:
 
 
 def games_of_run(run: Path) -> pl.DataFrame:
-    """A row for each game of a finished round. Rounds whose rollouts or scores were deleted are left out."""
+    """A row for each game of a finished round, except rounds whose rollouts or scores were deleted."""
     folders = [(number, round_folder(run, number)) for number in range(1, finished_rounds(run) + 1)]
     frames = []
     for number, folder in folders:
@@ -104,7 +104,7 @@ _SCHEMA: tables.Schema = {
 
 @lru_cache(maxsize=8192)
 def _round(folder: Path, number: int, stamp: tuple[int, ...]) -> pl.DataFrame:
-    """The games of one round, read once as long as its tables stay as they are (`stamp`)."""
+    """The games of one round. Reads its tables once, until they change (`stamp`)."""
     deals = tables.read(folder / "rollouts" / "games.parquet", tables.GAMES, ["game_id", "pair_id", "spy", "spy_view"])
     columns = ["game_id", "votes", "winner", "cast_votes"]
     judged = tables.read(folder / "scored" / "games.parquet", tables.SCORED_GAMES, columns)
@@ -136,7 +136,7 @@ def _wanted(query: Query) -> pl.Expr:
 
 
 def _with_text(run: Path, rounds: list[int], text: str) -> pl.DataFrame:
-    """The games in which somebody wrote `text`, in whatever case, each with the first completion that has it."""
+    """The games in which somebody wrote `text`, ignoring case, each with the first completion that contains it."""
     same = pl.col("completion").str.contains("(?i)" + pl.escape_regex(text))
     found = []
     for number in rounds:
@@ -149,7 +149,7 @@ def _with_text(run: Path, rounds: list[int], text: str) -> pl.DataFrame:
 
 
 def excerpt(completion: str, text: str) -> tuple[str, str, str]:
-    """What stands before the text, the text as it was written, and what stands after it."""
+    """The words before the text, the text as written, and the words after it."""
     start = completion.lower().find(text.lower())
     start = max(0, start)
     end = start + len(text)
@@ -159,7 +159,7 @@ def excerpt(completion: str, text: str) -> tuple[str, str, str]:
 
 
 def deal_of(run: Path, number: int, game_id: str) -> dict[str, Any]:
-    """The deal of a game of a finished round. `InputError` if there is none."""
+    """The deal of a game in a finished round. `InputError` if there is no such game."""
     if 1 <= number <= finished_rounds(run):
         file = round_folder(run, number) / "rollouts" / "games.parquet"
         found = tables.read(file, tables.GAMES).filter(pl.col("game_id") == game_id)

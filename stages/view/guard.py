@@ -1,4 +1,4 @@
-"""Who may see the pages: a browser on this machine that knows the token, and no other site open in that browser."""
+"""Protects the pages: only a browser on this machine that knows the token sees them, and no other site in it does."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-HOSTS = {"127.0.0.1", "localhost"}  # with any port: `ssh -L` may give another one
-# A page that loads the next one itself: after a redirect from another site the browser would withhold a strict cookie.
+HOSTS = {"127.0.0.1", "localhost"}  # with any port, since `ssh -L` may use another one
+# A page that loads the next one itself. After a redirect from another site, the browser would withhold a strict cookie.
 ENTER = """<!doctype html><meta charset="utf-8"><meta http-equiv="refresh" content="0;url=/"><title>vz view</title>
 <link rel="icon" href="data:,"><a href="/">vz view</a>
 """
@@ -28,9 +28,9 @@ ALWAYS = {
 
 
 class Guard:
-    """Lets requests through to `app` that come from its own pages, and gives every answer the headers `ALWAYS`.
+    """Passes requests from `app`'s own pages on to it, and gives every answer the headers `ALWAYS`.
 
-    Host names other than this machine's are refused, since any name may be made to point here (DNS rebinding).
+    Refuses host names other than this machine's, since anyone can point a name here (DNS rebinding).
     """
 
     def __init__(self, app: ASGIApp, port: int) -> None:
@@ -52,15 +52,15 @@ class Guard:
         host, origin = headers.get("host", ""), headers.get("origin")
         own = headers.get("sec-fetch-site", "none") in {"none", "same-origin"}
         if scope["method"] not in {"GET", "HEAD"}:
-            return PlainTextResponse("this server only shows; it takes GET and HEAD\n", 405, {"Allow": "GET, HEAD"})
+            return PlainTextResponse("this server accepts only GET and HEAD\n", 405, {"Allow": "GET, HEAD"})
         if host.rpartition(":")[0] not in HOSTS and host not in HOSTS:
-            return PlainTextResponse("open the address that vz view printed: this host name is refused\n", 403)
+            return PlainTextResponse("this host name is refused; open the address that vz view printed\n", 403)
         if origin not in (None, f"http://{host}") or not (own or headers.get("sec-fetch-mode") == "navigate"):
             return PlainTextResponse("requests from other sites are refused\n", 403)
         return None
 
     def _entrance(self, scope: Scope) -> Response | None:
-        """None for who has the cookie. The token in the address is turned into the cookie."""
+        """None for a browser with the cookie. Turns the token in the address into the cookie."""
         given = parse_qs(scope["query_string"].decode("latin-1")).get("token")
         if given and self._is_token(given[0]):
             answer = HTMLResponse(ENTER)

@@ -1,4 +1,4 @@
-"""A run as a whole: where it stands now, and its rounds, with charts that are drawn once per finished round."""
+"""A run as a whole: its progress, and its rounds, with charts that are drawn once per finished round."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from stages.core.pages.run_files import RunFiles, read_run, round_folder
 from stages.core.yaml_text import read_yaml
 
 FILES = ("state.json", "metrics.jsonl", "timings.jsonl", "evaluations.jsonl", "recipe.yaml")
-# What a round makes, in this order, and what goes on as long as it is missing.
+# What a round makes, in this order, and what the run is doing while it is missing.
 STEPS = {"rollouts": "playing", "scored": "scoring", "kept": "choosing the rows that train", "round.json": "training"}
-RECENT = 5  # rounds whose mean time is the guess for the rounds to come
+RECENT = 5  # the last rounds, whose mean time is the estimate for the next ones
 
 Stamp = tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True)
 class Standing:
-    """Where a run stands: `finished` rounds of `rounds`, and in words what goes on."""
+    """A run's progress: `finished` of `rounds` rounds, and what it is doing, in words."""
 
     finished: int
     rounds: int
@@ -38,7 +38,7 @@ class Standing:
 
 @dataclass(frozen=True)
 class Overview:
-    """What the page of a run shows of its finished rounds. Without any, only `problem` says something."""
+    """What a run's page shows of its finished rounds. Without finished rounds, only `problem` is set."""
 
     problem: str = ""
     files: RunFiles | None = None
@@ -47,7 +47,7 @@ class Overview:
     benchmarks: Benchmarks = field(default_factory=Benchmarks)
 
     def values(self) -> dict[str, Any]:
-        """For the template."""
+        """The template's variables."""
         files = self.files
         return {
             "problem": self.problem,
@@ -60,7 +60,7 @@ class Overview:
 
 
 def stamp_of(run: Path) -> Stamp:
-    """Changes whenever a round ends, which replaces files."""
+    """Changes whenever a round ends, since that replaces files."""
     return tuple(_stamp(run / name) for name in FILES)
 
 
@@ -73,9 +73,9 @@ def _stamp(file: Path) -> tuple[int, int]:
 
 
 def overview_of(run: Path, stamp: Stamp) -> Overview:
-    """The run as it was at `stamp`, or why it cannot be shown."""
+    """The run at `stamp`, or why vz cannot show it."""
     if not finished_rounds(run):
-        return Overview("No round is finished yet. This page fills when the first one ends.")
+        return Overview("No round is finished yet. This page fills up when the first one ends.")
     try:
         return _drawn(run, stamp)
     except InputError as error:
@@ -90,7 +90,7 @@ def _drawn(run: Path, stamp: Stamp) -> Overview:
 
 
 def finished_rounds(run: Path) -> int:
-    """The last finished round; 0 before the first."""
+    """The number of the last finished round; 0 before the first."""
     try:
         return int(read_json(run / "state.json")["iteration"])
     except (InputError, KeyError, TypeError, ValueError):
@@ -98,7 +98,7 @@ def finished_rounds(run: Path) -> int:
 
 
 def standing_of(run: Path) -> Standing:
-    """What goes on, read from the folders that a round makes one after another."""
+    """The run's progress, from the folders that a round makes one after another."""
     finished, rounds = finished_rounds(run), _rounds_of(run)
     if finished >= rounds > 0:
         return Standing(finished, rounds, f"All {rounds} rounds are finished.")
@@ -110,7 +110,7 @@ def standing_of(run: Path) -> Standing:
     text = f"Round {finished + 1}{of}: {doing}."
     written = is_being_written(run)
     if written is None:
-        text = f"{text} No process of this machine writes the run: it was killed, or runs on another machine."
+        text = f"{text} No process on this machine writes the run: it was killed, or runs on another machine."
     elif not written:
         text = f"The run stopped in round {finished + 1}{of}. The same vz iterate command continues it."
     return Standing(finished, rounds, text + (_time_left(run, rounds - finished) if written is not False else ""))
@@ -124,12 +124,12 @@ def _rounds_of(run: Path) -> int:
 
 
 def _games_so_far(folder: Path) -> str:
-    """How many games of the round are saved; the journal gets some at a time."""
+    """How many games of the round are saved. The journal receives a few at a time."""
     try:
         dealt = len(tables.read(folder / "games" / "games.parquet", tables.GAMES, ["game_id"]))
         journal = (folder / ".rollouts.partial" / "journal").glob("[!.]*.parquet")
         played = sum(tables.read(file, tables.ROLLOUTS, ["game_id"])["game_id"].n_unique() for file in journal)
-    except InputError:  # the folder is replaced at this moment
+    except InputError:  # the folder is being replaced right now
         return ""
     return f", {played:,} of {dealt:,} games are saved"
 
@@ -140,7 +140,7 @@ def _time_left(run: Path, rounds: int) -> str:
     if not took or rounds <= 0:
         return ""
     seconds = rounds * sum(took[-RECENT:]) / len(took[-RECENT:])
-    return f" About {_duration(seconds)} left, by the last rounds."
+    return f" About {_duration(seconds)} left, judging by the last rounds."
 
 
 def _duration(seconds: float) -> str:
@@ -149,14 +149,14 @@ def _duration(seconds: float) -> str:
 
 
 def last_change(run: Path) -> str:
-    """When the last round ended, by this machine's clock."""
+    """The time at which the last round ended, by this machine's clock."""
     changed = _stamp(run / "state.json")[0]
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(changed / 1e9)) if changed else ""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two runs in rows: facts and settings that differ, and charts of both on the same axes."""
+    """Two runs compared: their facts, the settings that differ, and the charts of both on the same axes."""
 
     facts: list[tuple[str, str, str]]
     settings: list[tuple[str, Any, Any]]
@@ -166,7 +166,7 @@ class Comparison:
 
 @lru_cache(maxsize=2)
 def comparison_of(runs: tuple[Path, Path], names: tuple[str, str], stamps: tuple[Stamp, Stamp]) -> Comparison:
-    """`names` tell the runs apart."""
+    """Compares two runs, labelled by `names`."""
     one, two = (overview_of(run, stamp) for run, stamp in zip(runs, stamps, strict=True))
     facts = [facts_of(each.files) if each.files else {} for each in (one, two)]
     recipes = [each.files.recipe if each.files else {} for each in (one, two)]
@@ -193,7 +193,7 @@ def _all_charts(run: Overview) -> tuple[Chart, ...]:
 
 
 def _side_by_side(one: tuple[Chart, ...], two: tuple[Chart, ...], names: tuple[str, str]) -> list[Chart]:
-    """The charts by turns, those with the same title on the same axes. A run that lacks one has an empty chart."""
+    """The charts of both runs in turn, those with the same title on the same axes. A missing chart is empty."""
     found = [{chart.title: chart for chart in charts} for charts in (one, two)]
     shown = []
     for title in {**found[0], **found[1]}:

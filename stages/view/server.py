@@ -1,4 +1,4 @@
-"""The server: on the loopback interface, until it is interrupted."""
+"""The server: runs on the loopback interface until interrupted."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ def run(
 ) -> None:
     """Serve the pages of one run, or of two side by side, until interrupted. `on_ready` gets their address.
 
-    `results` are folders of `vz benchmark`, whose tables the first page shows. With port 0 the system chooses one.
-    `InputError` if a folder is no run, or the port is taken.
+    `results` are folders of `vz benchmark`, whose tables the first page shows. With port 0, the system chooses a port.
+    `InputError` if a folder is not a run, or the port is taken.
     """
     server, place, address = open_server(runs, port, results)
     on_ready(address)
-    with suppress(KeyboardInterrupt):  # how a view ends
+    with suppress(KeyboardInterrupt):  # the usual way to end a view
         server.run(sockets=[place])
 
 
 @contextmanager
 def serving(runs: Sequence[Path], results: Sequence[Path] = ()) -> Iterator[str]:
-    """The same beside other work, for as long as the context lasts. Yields the address."""
+    """Serve the pages in a thread, for as long as the context lasts. Yields the address."""
     server, place, address = open_server(runs, 0, results)
     thread = Thread(target=server.run, kwargs={"sockets": [place]})
     thread.start()
@@ -51,7 +51,7 @@ def serving(runs: Sequence[Path], results: Sequence[Path] = ()) -> Iterator[str]
 
 
 def open_server(runs: Sequence[Path], port: int, results: Sequence[Path] = ()) -> tuple[Server, socket.socket, str]:
-    """A server that is not running yet, its socket, which already listens, and the address with the token."""
+    """A server that is not running yet, its socket, which is already listening, and the address with the token."""
     for package in ("starlette", "uvicorn", "vl_convert"):
         require(package, "view")
     import uvicorn

@@ -50,7 +50,7 @@ def tasks_of(recipe: Recipe) -> tuple[FakeHarness, dict[Any, list[str]]]:
     tasks = chosen(recipe.benchmark.suite)
     for task in tasks:
         if task.name != TASK:
-            raise InputError(f"no suite and no task of lmms-eval is called '{task.name}'")
+            raise InputError(f"'{task.name}' is neither a suite nor a task of lmms-eval")
     return FakeHarness(), {task: [task.name] for task in tasks}
 
 

@@ -104,7 +104,7 @@ def test_what_was_not_measured_is_in_the_figures_and_in_a_warning():
 def test_a_figure_of_lmms_eval_that_is_no_mean_is_told():
     found = {("base", "a"): measured("a", [1, 0], own=50.0), ("model", "a"): measured("a", [1, 0], own=0.2)}
     _, warnings = compared(tasks(a=["a"]), found, {}, load())
-    assert len(warnings) == 1 and "is 0.5; lmms-eval's own figure weights questions, and is 0.2" in warnings[0]
+    assert len(warnings) == 1 and "0.5; lmms-eval's own figure, 0.2, weights questions" in warnings[0]
 
 
 def test_the_cache_returns_what_it_got_and_nothing_for_anything_else(tmp_path: Path):

@@ -96,7 +96,7 @@ def test_a_killed_benchmark_resumes_to_the_same_table(taught: Path, base: Path, 
     words = ["benchmark", taught, "--base", base, "--out", tmp_path / "killed", "--cache", tmp_path / "cache",
              "--tasks-folder", world / "tasks", "--set", "rollout.concurrent_games=6"]  # fmt: skip
     words += [word for task in TASKS for word in ("--suite", task)]
-    command = [sys.executable, "-m", "vzcli.main", *map(str, words)]
+    command = [sys.executable, "-m", "vzcli", *map(str, words)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     wait_for(lambda: finished(tmp_path / "cache") >= 1 and answers_of_unfinished(tmp_path / "cache") >= 6, process)
     process.send_signal(signal.SIGKILL)
@@ -171,7 +171,7 @@ def test_a_larger_suite_asks_only_what_is_new(base: Path, world: Path, tmp_path:
 
 def test_an_unknown_task_is_an_error_with_the_nearest_name(base: Path, world: Path, tmp_path: Path):
     recipe = load("tiny", ["benchmark.suite=[toy_color]", f"benchmark.tasks_folder={world / 'tasks'}"])
-    with pytest.raises(InputError, match=r"is called 'toy_color' \(did you mean 'toy_colour'\?\)"):
+    with pytest.raises(InputError, match=r"'toy_color' is neither a suite .* \(did you mean 'toy_colour'\?\)"):
         benchmark.run(recipe, tmp_path / "out", model=base, base=base, cache=world / "cache")
 
 
@@ -225,7 +225,7 @@ def test_a_server_answers_like_any_model(base: Path, world: Path, tmp_path: Path
 
 
 def test_nothing_is_printed_on_stdout_but_the_report(base: Path, world: Path, tmp_path: Path):
-    words = [sys.executable, "-m", "vzcli.main", "benchmark", base, "--base", base, "--suite", "toy_bars", "-n", "3",
+    words = [sys.executable, "-m", "vzcli", "benchmark", base, "--base", base, "--suite", "toy_bars", "-n", "3",
              "--tasks-folder", world / "tasks", "--cache", tmp_path, "--out", tmp_path / "out", "--json"]  # fmt: skip
     done = subprocess.run([*map(str, words)], capture_output=True, text=True, check=True, env={**os.environ})
     assert json.loads(done.stdout)["counts"]["tasks"][0]["samples"] == 3

@@ -36,7 +36,7 @@ def test_a_path_out_of_the_folder_is_refused(games: Path, way: str) -> None:
     ref = {"absolute": str(secret), "up": "images/../../secret.png", "zero byte": "a\0.png"}
     picture = Picture(games, ref.get(way, "images/../images/a.png"), sha256_file(secret))
     for read in (picture.load, picture.file, picture.size):
-        with pytest.raises(InputError, match="is the path of a picture outside the folder"):
+        with pytest.raises(InputError, match="leads outside the folder"):
             read()
 
 
@@ -52,7 +52,7 @@ def test_a_link_out_of_the_folder_is_read_if_the_hash_is_right(games: Path, way:
     ref = "store/secret.png" if way == "linked folder" else "link.png"
     known = Picture(games, ref, sha256_file(secret))
     assert known.load().size == known.size() == (4, 3) and known.file() == secret.read_bytes()
-    for sha256, message in (("0" * 64, "sha256 differs"), (None, r"pairs\.parquet: names no picture")):
+    for sha256, message in (("0" * 64, "sha256 differs"), (None, r"pairs\.parquet: lists no picture")):
         other = Picture(games, ref, sha256)
         for read in (other.load, other.file, other.size):
             with pytest.raises(InputError, match=message):
@@ -83,7 +83,7 @@ def test_a_row_without_a_hash_is_refused(games: Path) -> None:
         "modified": None,
         "modified_sha256": None,
     }
-    with pytest.raises(InputError, match=r"pairs\.parquet: pair 'x' names no sha256 of 'images/a\.png'"):
+    with pytest.raises(InputError, match=r"pairs\.parquet: pair 'x' has no sha256 of 'images/a\.png'"):
         picture_of(games, row, "original")
     assert picture_of(games, row, "modified") is None
 

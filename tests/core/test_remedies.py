@@ -36,7 +36,7 @@ def test_another_place_is_always_free(tmp_path: Path):
             make(tmp_path / out, source=tmp_path / "in")
     with pytest.raises(InputError, match="which 'other' will not replace; choose another --out"):
         make(tmp_path / "in", stage="other")
-    with pytest.raises(InputError, match="name a folder inside it with --out"):
+    with pytest.raises(InputError, match="choose a folder inside it with --out"):
         make(Path("/"))
     assert make(tmp_path / "another", stage="other", source=tmp_path / "in") == "done"
 
@@ -59,7 +59,9 @@ def test_a_deal_for_other_rules(tmp_path: Path):
     recipe = fake_recipe("rollout.concurrent_games=2")
     games = write_games(tmp_path / "games", recipe, count=3)
     other = ["rollout.concurrent_games=2", "game.players=5"]
-    with pytest.raises(InputError, match="add --set game.players=4 --set game.clue_rounds=1, or name the recipe"):
+    with pytest.raises(
+        InputError, match="add --set game.players=4 --set game.clue_rounds=1, or give the games' recipe"
+    ):
         rollout.run(fake_recipe(*other), games, tmp_path / "out")
     matching = fake_recipe(*other, "game.players=4", "game.clue_rounds=1")
     assert rollout.run(matching, games, tmp_path / "out").status == "done"

@@ -94,7 +94,7 @@ def test_a_table_that_another_library_rewrote_still_reads(tmp_path: Path, rewrit
 def test_a_fraction_is_no_whole_number(tmp_path: Path):
     frame = tables.from_rows([ROW], tables.GAMES).with_columns(spy=pl.lit(1.5))
     frame.write_parquet(tmp_path / "games.parquet")
-    with pytest.raises(InputError, match="column 'spy' holds fractions, but must be Int32"):
+    with pytest.raises(InputError, match="column 'spy' contains fractions, but must be Int32"):
         tables.read(tmp_path / "games.parquet", tables.GAMES)
 
 
@@ -102,7 +102,7 @@ def test_the_page_on_tables_names_columns_that_exist():
     page = (Path(__file__).resolve().parents[2] / "docs/tables.md").read_text(encoding="utf-8")
     schemas = [value for name, value in vars(tables).items() if name.isupper() and isinstance(value, dict)]
     columns = {column for schema in schemas for column in schema}
-    text = page.split("## Opening them")[0]
+    text = page.split("## Open them")[0]
     named = set(re.findall(r"`([a-z_]+[a-z0-9_]*)`", text)) - {
         "kept",
         "rejected",

@@ -42,7 +42,7 @@ def test_a_wrong_file_is_one_clear_error(tmp_path: Path, text: str, message: str
 
 
 def test_a_missing_file_is_named_with_its_key(tmp_path: Path):
-    with pytest.raises(InputError, match=r"score.rewards: there is no file .*mine.py"):
+    with pytest.raises(InputError, match=r"score.rewards: no such file: .*mine.py"):
         load_user_object(tmp_path / "mine.py", "reward", "score.rewards")
 
 

@@ -15,21 +15,21 @@ LAUGHS = "x0: &x0 [x, x]\n" + "".join(f"x{i}: &x{i} [*x{i - 1}, *x{i - 1}]\n" fo
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("train: {}\nscore: {}\n'train': {kl: 0}", "line 3: 'train' is given a second time; make one of the two"),
-        ("train:\n  kl: 0\n  kl: 1", "line 3: 'kl' is given a second time"),
-        (LAUGHS, "line 1: anchors (&name) and aliases (*name) are not read; write the value out, or quote it"),
+        ("train: {}\nscore: {}\n'train': {kl: 0}", "line 3: 'train' is given twice; merge the two"),
+        ("train:\n  kl: 0\n  kl: 1", "line 3: 'kl' is given twice"),
+        (LAUGHS, "line 1: anchors (&name) and aliases (*name) are not supported; write the value out, or quote it"),
         ("a: 1\nb: *a", "line 2: anchors"),
         ("a: &a {x: *a}", "line 1: anchors"),
-        ("a: !!python/name:os.system", "line 1: tags (!name) are not read; write a plain value, or quote it"),
+        ("a: !!python/name:os.system", "line 1: tags (!name) are not supported; write a plain value, or quote it"),
         ("a:\n  - !!set {b}", "line 2: tags"),
-        ("a: " + "[" * 5000, "line 1: more than 50 lists or mappings in each other; write it flatter"),
-        ("a: 1\nb: " + "9" * 5000, "line 2: a number that needs more than 64 bits; write a smaller one, or quote it"),
-        (f"a: {2**63}", "line 1: a number that needs more than 64 bits"),
+        ("a: " + "[" * 5000, "line 1: lists or mappings are nested more than 50 deep; flatten them"),
+        ("a: 1\nb: " + "9" * 5000, "line 2: the number needs more than 64 bits; write a smaller one, or quote it"),
+        (f"a: {2**63}", "line 1: the number needs more than 64 bits"),
         ("a: 0x_", "line 1: not a number"),
         ("a: 1\nyes: 2", "line 2: a key must be text; put it in quotation marks"),
         ("[a]: 2", "line 1: a key must be text"),
-        ('a: "\\ud800"', "line 1: the text holds a control character or half a character; remove it"),
-        ('a: "\\e[2J"', "line 1: the text holds a control character"),
+        ('a: "\\ud800"', "line 1: the text contains a control character or half a character; remove it"),
+        ('a: "\\e[2J"', "line 1: the text contains a control character"),
         ('a: "\\U00110000"', "line 1: not YAML"),
         ("a: 1\nb: [", "line 2: not YAML (expected the node content"),
         ("a: 1\nb: \0", "line 2: not YAML (unacceptable character #x0000"),
@@ -67,7 +67,10 @@ def test_the_largest_file_is_read_in_seconds(tmp_path: Path):
 
 @pytest.mark.parametrize(
     ("data", "message"),
-    [("- a\n", "must hold keys with values, such as 'seed: 1', but holds a list"), ("false", "but holds a bool")],
+    [
+        ("- a\n", "must contain keys with values, such as 'seed: 1', but contains a list"),
+        ("false", "but contains a bool"),
+    ],
 )
 def test_a_file_of_settings_is_a_mapping(data: str, message: str, tmp_path: Path):
     path = tmp_path / "my.yaml"
@@ -81,4 +84,4 @@ def test_a_file_of_settings_is_a_mapping(data: str, message: str, tmp_path: Path
 def test_options_are_read_as_strictly():
     done = vz("recipe", "check", "tiny", "--set", "train={kl: 0, kl: 1}")
     assert done.returncode == 2
-    assert "--set train={kl: 0, kl: 1}: line 1: 'kl' is given a second time" in done.stderr
+    assert "--set train={kl: 0, kl: 1}: line 1: 'kl' is given twice" in done.stderr

@@ -168,5 +168,5 @@ def test_an_odd_number_of_games_is_refused_and_a_greedy_policy_can_be_evaluated(
 
 def test_a_split_without_pairs_is_an_error(tmp_path: Path):
     recipe = fake_recipe()
-    with pytest.raises(InputError, match="no pairs of the split 'test'"):
+    with pytest.raises(InputError, match="no pairs in the split 'test'"):
         evaluate.run(recipe, write_games(tmp_path / "games", recipe, count=3), tmp_path / "out")

@@ -55,5 +55,5 @@ class _Better(FakeEngine):
 def test_a_folder_without_checkpoints_is_an_error(tmp_path: Path):
     games = write_games(tmp_path / "games", fake_recipe(), count=10)
     (tmp_path / "run").mkdir()
-    with pytest.raises(InputError, match="holds no round-"):
+    with pytest.raises(InputError, match="has no round-"):
         evaluate.cross_play(fake_recipe(), games, tmp_path / "run", tmp_path / "out")

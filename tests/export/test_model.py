@@ -108,9 +108,9 @@ def test_a_base_on_the_hub_is_named_in_the_front_matter(base: Path, tmp_path: Pa
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["missing", "--to", "model"], "missing: no such folder"),
+        (["missing", "--to", "model"], "missing: neither an existing folder nor a hub name"),
         (["data/tiny-model", "--to", "model", "--base", "tiny-model"], "full weights, .* leave out --base"),
-        (["games", "--base", "tiny-model"], "--base and --results belong to a model"),
+        (["games", "--base", "tiny-model"], "--base and --results need --to model"),
         (["tiny-model", "--to", "model", "--push", "name"], "--push name: write it as OWNER/NAME"),
         (["tiny-model", "--to", "model", "--push", "me/name"], "HF_HUB_OFFLINE is set"),
         (["tiny-model", "--to", "model", "--results", "data"], "has no manifest.json"),

@@ -154,7 +154,7 @@ def test_pictures_with_other_tokens_than_at_sampling_are_refused(built: Built, t
     other = Recipe.model_validate(
         {**recipe.model_dump(), "model": {**recipe.model.model_dump(), **built.family.other_limit}}
     )
-    with pytest.raises(InputError, match=r"other tokens here than at sampling: \d+, and \d+ then"):
+    with pytest.raises(InputError, match=r"different tokens here than at sampling: \d+, and \d+ then"):
         train_stage.run(other, rows.kept, tmp_path / "out")
 
 

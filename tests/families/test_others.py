@@ -115,7 +115,7 @@ def test_llava_next_supports_joining_and_sharing(tmp_path: Path):
 def test_mllama_falls_back_to_plain_computation_with_a_note(tmp_path: Path):
     fit = check_fit(*parts(build_mllama(tmp_path)), "here")
     assert (fit.joins, fit.shares) == (False, False)
-    assert "pictures are prepared again" in fit.notes[0] and "each sample computes its prompt again" in fit.notes[1]
+    assert "vz prepares pictures again" in fit.notes[0] and "each sample computes its prompt again" in fit.notes[1]
 
 
 @pytest.mark.parametrize("build", [build_llava_next, build_mllama])

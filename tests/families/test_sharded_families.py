@@ -145,7 +145,7 @@ def test_vz_train_continues_from_a_sharded_state(rows: dict[str, world.World], t
     case, each = CASES[0], rows[name]
     recipe = case.recipe(each.model, 2).model_dump(mode="json", by_alias=True)
     (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(recipe))
-    command = [sys.executable, "-m", "vzcli.main", "train", each.kept, "--recipe", tmp_path / "recipe.yaml"]
+    command = [sys.executable, "-m", "vzcli", "train", each.kept, "--recipe", tmp_path / "recipe.yaml"]
     options: list[str | Path] = []
     for number, alone in enumerate(case.jobs(each, trained / name, 1)):
         out = tmp_path / f"round{number}"

@@ -48,7 +48,7 @@ def test_gradients_of_trees_equal_those_of_single_rows(rows: world.World, kind: 
     assert update.trial("batch") is None
     reason = update.trial("sequence")
     if "gemma" in rows.model.parent.name:  # its windows and pictures
-        assert reason == "a token of it sees more than its path, or less"
+        assert reason == "its tokens see more or less than their paths"
     else:
         assert reason is None
         assert apart(alone, update.gradients("sequence", 4096)) < 1e-5

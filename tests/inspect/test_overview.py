@@ -151,7 +151,7 @@ def test_vz_alone_says_what_lies_here(here: Path) -> None:
     assert done.returncode == 0 and "games" in done.stdout and "vz rollout games --recipe tiny" in done.stdout
     (here / "empty").mkdir()
     done = vz(cwd=here / "empty")
-    assert done.returncode == 0 and "holds no output of vz" in done.stdout and "vz make-games" in done.stdout
+    assert done.returncode == 0 and "contains no output of vz" in done.stdout and "vz make-games" in done.stdout
 
 
 def test_what_cannot_be_read_is_passed_over(here: Path) -> None:

@@ -117,10 +117,10 @@ def test_a_missing_or_different_picture_is_named(kinds: Path):
 def test_pictures_outside_the_folder_are_refused(kinds: Path, tmp_path: Path, name: str):
     squares().save(tmp_path / "secret.png")
     replace_in_pairs(kinds, original=pl.lit("../secret.png"))
-    with pytest.raises(InputError, match=r"'\.\./secret\.png' is the path of a picture outside the folder"):
+    with pytest.raises(InputError, match=r"the picture path '\.\./secret\.png' leads outside the folder"):
         show(kinds, tmp_path / name, sheet=name == "sheet.png")
     replace_in_pairs(kinds, original=pl.lit("images/000_original.png"), original_sha256=pl.lit(None, pl.String))
-    with pytest.raises(InputError, match="pair 'one' names no sha256"):
+    with pytest.raises(InputError, match="pair 'one' has no sha256"):
         show(kinds, tmp_path / name, sheet=name == "sheet.png")
 
 

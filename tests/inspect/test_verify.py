@@ -71,7 +71,7 @@ def test_a_picture_and_a_training_state_are_verified(games: Path, tmp_path: Path
 
 
 def test_a_folder_without_records_is_refused(tmp_path: Path):
-    with pytest.raises(InputError, match="no hashes are on record here"):
+    with pytest.raises(InputError, match="has no recorded hashes"):
         verify(tmp_path)
 
 

@@ -175,5 +175,5 @@ def test_engine_and_trainer_may_not_share_a_gpu(settings: list[str], gpus: str, 
     if shared is None:
         check_apart(recipe)
     else:
-        with pytest.raises(InputError, match=f"would both use GPU {shared}, at the same time"):
+        with pytest.raises(InputError, match=f"would both use GPU {shared} at the same time"):
             check_apart(recipe)

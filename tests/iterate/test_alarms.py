@@ -142,7 +142,7 @@ def test_a_run_that_is_rolled_back_goes_on_from_an_earlier_round_with_another_ra
     """In round 3, of three with N/A, the run goes back to round 1; the second time, the rate is as low as may be."""
     run = tmp_path / "run"
     for _ in range(2):
-        with pytest.raises(VzError, match=r"stopped after round 3: alarm na is raised again.*by 16 times"):
+        with pytest.raises(VzError, match=r"stopped after round 3: alarm na is raised again.*by a factor of 16"):
             iterate.run(fake_recipe(*rolled()), run, games=games)
         assert [row["train"]["learning_rate"] for row in rows(run)] == pytest.approx([3e-4, 3e-4 / 16, 3e-4 / 16])
         assert rows(run)[0]["warnings"][-1] == "rolled back from round 3 to here by alarm na"

@@ -105,7 +105,7 @@ def test_without_lmms_eval_a_run_is_refused_at_once(
 
 
 def test_an_unknown_benchmark_is_refused_at_once(games: Path, tmp_path: Path, harness: None) -> None:
-    with pytest.raises(InputError, match="is called 'nothing'"):
+    with pytest.raises(InputError, match="'nothing' is neither a suite nor a task"):
         iterate.run(recipe(2, "evaluate.benchmarks=[nothing]"), tmp_path / "run", games=games)
     assert not (tmp_path / "run").exists()
 

@@ -44,7 +44,7 @@ def test_a_continued_run_has_the_evaluations_of_an_uninterrupted_one(tmp_path: P
 def test_a_run_without_held_out_pairs_does_without_evaluations_and_says_so(tmp_path: Path):
     games = write_games(tmp_path / "games", recipe(2), count=5)
     report = iterate.run(recipe(2), tmp_path / "run", games=games)
-    assert "has no pairs of the split 'test', so the run is not evaluated" in report.warnings[0]
+    assert "has no pairs in the split 'test', so the run is not evaluated" in report.warnings[0]
     assert report.counts["rounds"] == 2 and not (tmp_path / "run/evaluations.jsonl").exists()
     remedied = iterate.run(recipe(4, "evaluate.split=train"), tmp_path / "run", games=games)
     assert not any("not evaluated" in warning for warning in remedied.warnings)

@@ -72,7 +72,7 @@ def test_lost_answers_of_the_start_are_given_again(scenes: Path, tmp_path: Path)
 
 
 def test_games_without_scenes_have_no_guard_set(games: Path, tmp_path: Path):
-    with pytest.raises(InputError, match=r"no CLEVR scenes of the split 'dev'.*iterate.guard.every=0"):
+    with pytest.raises(InputError, match=r"no CLEVR scenes in the split 'dev'.*iterate.guard.every=0"):
         iterate.run(fake_recipe(*SMALL, *GUARD), tmp_path / "run", games=games)
 
 

@@ -84,7 +84,7 @@ def test_edited_prompts_need_the_option_new_prompts(games: Path, prompts: Path, 
     assert engine.tally.completions == 4 * 12  # all of the round, none with the old ones
     first, second = (row["prompts"] for row in rows(run))
     assert first != second
-    assert f"from round 2 on other prompts were used ({first} before, {second} since)" in report.warnings
+    assert f"from round 2 on, other prompts were used ({first} before, {second} since)" in report.warnings
     assert iterate.run(rounds(2, path), run, games=games).status == "up to date"  # asked for once is enough
 
 

@@ -85,7 +85,7 @@ def test_old_checkpoints_are_pruned_but_not_the_best_nor_every_nth(games: Path, 
 def test_a_held_out_signal_without_dev_pairs_is_an_error(tmp_path: Path):
     recipe = fake_recipe(*SMALL)
     games = write_games(tmp_path / "games", recipe, count=1)
-    with pytest.raises(InputError, match="no pairs of the split 'dev'"):
+    with pytest.raises(InputError, match="no pairs in the split 'dev'"):
         iterate.run(fake_recipe(*SMALL, "iterate.signal=heldout"), tmp_path / "run", games=games)
 
 
@@ -129,7 +129,7 @@ def test_a_folder_that_is_no_run_is_never_discarded(games: Path, tmp_path: Path)
     (tmp_path / "run").mkdir()
     for name in ("recipe.yaml", "thesis.txt"):
         (tmp_path / "run" / name).write_text("years: of work")
-    with pytest.raises(InputError, match="is no run of vz iterate"):
+    with pytest.raises(InputError, match="is not a run of vz iterate"):
         iterate.run(fake_recipe(*SMALL), tmp_path / "run", games=games, overwrite=True)
     assert (tmp_path / "run/thesis.txt").is_file()
 
@@ -189,7 +189,7 @@ def test_a_run_never_discards_what_it_reads(tmp_path: Path):
     recipe = fake_recipe(*SMALL, "iterate.rounds=1")
     run = tmp_path / "run"
     games = write_games(run / "games", recipe, count=10)
-    with pytest.raises(InputError, match="is or contains .*, which is read as 'games'"):
+    with pytest.raises(InputError, match="is or contains .*, the input 'games'"):
         iterate.run(recipe, run, games=games, overwrite=True)
     assert (games / "pairs.parquet").is_file()
 

@@ -51,7 +51,7 @@ def test_a_run_without_readable_answers_stops_before_round_1_and_may_begin_with_
     games: Path, tmp_path: Path
 ):
     run = tmp_path / "run"
-    with pytest.raises(InputError, match=r"no clue and no vote can be read.*run/preflight"):
+    with pytest.raises(InputError, match=r"no clue or vote is readable.*run/preflight"):
         iterate.run(fake_recipe(*SMALL), run, games=games, engine=FakeEngine(lambda *_: "no box"))
     assert (run / "preflight/manifest.json").is_file() and not (run / "round-0001").exists()
     mended = fake_recipe(*SMALL, "rollout.max_clue_tokens=99")

@@ -64,7 +64,7 @@ def test_a_thinking_model_plays_and_trains_on_the_same_tokens(odd_model: Path, r
     assert first.equals(other)
 
     kept = tmp_path / "run/round-0001/kept"
-    with pytest.raises(InputError, match="becomes other tokens here than at sampling"):
+    with pytest.raises(InputError, match="becomes different tokens here than at sampling"):
         train.run(quiet, kept, tmp_path / "checkpoint")
     with pytest.raises(InputError, match="chat_template_options"):  # the run was begun with others
         iterate.run(quiet, tmp_path / "run", games=games)

@@ -27,7 +27,7 @@ from tests.learning.page import page
 from tests.learning.rungs import RUNGS, Rung
 from tests.learning.summary import claims, read_arm, summarise, table
 
-VZ = (sys.executable, "-m", "vzcli.main")
+VZ = (sys.executable, "-m", "vzcli")
 
 
 @dataclass(frozen=True)

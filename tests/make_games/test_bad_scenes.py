@@ -78,9 +78,9 @@ BAD_SCENES: dict[str, tuple[Edit, str]] = {
     "an unknown material": (having("wood", "objects", 1, "material"), "material is 'wood'"),
     "two objects in one place": (
         having([1.05, -1.0, 0.35], "objects", 1, "3d_coords"),
-        "objects 0 and 1 stand in one place",
+        "objects 0 and 1 stand in the same place",
     ),
-    "too few objects": (without("objects", 1), "has 1 objects, but 2 are to change; set games.changes=1"),
+    "too few objects": (without("objects", 1), "has 1 objects, but 2 must change; set games.changes=1"),
     "a rotation beyond numbers": (having(10**400, "objects", 0, "rotation"), r"rotation is 1000"),
     "a coordinate beyond the ground": (
         having([1e9, 0, 0.7], "objects", 0, "3d_coords"),
@@ -103,15 +103,15 @@ BAD_SCENES: dict[str, tuple[Edit, str]] = {
 BAD_FILES: dict[str, tuple[bytes, str]] = {
     "empty": (b"", "not valid JSON"),
     "cut off": (json.dumps({"scenes": [GOOD]}).encode()[:-30], "not valid JSON at character 12"),
-    "a list": (b"[]", "must be a scene of CLEVR"),
+    "a list": (b"[]", "must be a CLEVR"),
     "no list of scenes": (b'{"scenes": {"a": 1}}', "objects: Field required"),
     "no scene": (b'{"info": {}, "scenes": []}', "'scenes' is empty"),
     "a picture": (b"\x89PNG\r\n\x1a\n" + bytes(40), "cannot be read as UTF-8"),
     "UTF-16": (json.dumps({"scenes": [GOOD]}).encode("utf-16"), "cannot be read as UTF-8"),
-    "a number for a scene": (b'{"scenes": [3]}', "must be a scene of CLEVR"),
+    "a number for a scene": (b'{"scenes": [3]}', "must be a CLEVR"),
     "nested too deep": (b'{"x": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", "not valid JSON"),
     "a number too long": (b'{"scenes": [{"image_index": ' + b"9" * 5000 + b"}]}", "not valid JSON at character 12"),
-    "one name twice": (json.dumps({"scenes": [GOOD, GOOD]}).encode(), "scene good: .*scene good has that name"),
+    "one name twice": (json.dumps({"scenes": [GOOD, GOOD]}).encode(), "scene good: has the name of .*scene good"),
 }
 ODD_NAMES = ["../../..", "a\0b.png", "<img src=x>\n.png", "a" * 300 + ".png"]
 
@@ -179,7 +179,7 @@ def test_a_scene_that_no_camera_sees_is_skipped_with_its_reason(tmp_path: Path) 
     make(file, tmp_path)
     rows = tables.read(tmp_path / "games/skipped.parquet", tables.SKIPPED).to_dicts()
     assert [(row["pair_id"], row["reason"]) for row in rows] == [("second", "no camera fits")]
-    assert "no camera of CLEVR's sees the objects" in rows[0]["detail"]
+    assert "no CLEVR camera sees the objects" in rows[0]["detail"]
     assert tables.read(tmp_path / "games/pairs.parquet", tables.PAIRS)["pair_id"].to_list() == ["first"]
 
 
@@ -191,13 +191,13 @@ def test_an_object_in_the_cameras_place_is_no_crash(tmp_path: Path, place: list[
     scene["objects"][0]["3d_coords"] = place
     (tmp_path / "one.json").write_text(json.dumps(scene))
     [found] = scenes_in(tmp_path / "one.json")
-    with pytest.raises(NoCamera, match="no camera of CLEVR's sees the objects"):
+    with pytest.raises(NoCamera, match="no CLEVR camera sees the objects"):
         read_scene(found, picture_sizes([found])[found.file], Lights())
 
 
 def test_a_folder_without_scenes_is_named(tmp_path: Path) -> None:
     (tmp_path / "scenes").mkdir()
-    with pytest.raises(InputError, match="scenes: holds no .json file"):
+    with pytest.raises(InputError, match="scenes: contains no .json file"):
         make(tmp_path / "scenes", tmp_path)
 
 

@@ -128,7 +128,7 @@ def test_no_warning_about_splits_that_are_not_asked_for(photos: Path, tmp_path: 
 
 
 def test_an_output_within_the_pictures_is_refused(photos: Path) -> None:
-    with pytest.raises(InputError, match=r"in/games: is inside .*/in, which is read as 'pictures'"):
+    with pytest.raises(InputError, match=r"in/games: is inside .*/in, the input 'pictures'"):
         made(photos, photos)
     assert not (photos / "games").exists()
 
@@ -149,7 +149,7 @@ def test_a_picture_that_is_lost_on_the_way_is_made_again(photos: Path, tmp_path:
 def test_where_no_pair_can_be_made_nothing_is_left(photos: Path, tmp_path: Path) -> None:
     for file in photos.iterdir():
         file.write_bytes(b"no picture")
-    with pytest.raises(InputError, match="no pair can be made"):
+    with pytest.raises(InputError, match="no usable pairs"):
         made(photos, tmp_path)
     assert not list(tmp_path.glob(".games.*"))
 
@@ -168,7 +168,7 @@ def test_tables_are_of_charts(tmp_path: Path) -> None:
 def test_a_slow_renderer_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("stages.core.clevr.effort.usable_llvm", lambda: None)
     assert [drawn.plan(recipe(f"games.renderer={name}")).warnings for name in ("auto", "scalar")] == [
-        ["rendered by the scalar renderer, several times slower: no LLVM library works here; " + REMEDY],
+        ["no LLVM library works here, so the scalar renderer, several times slower, renders the scenes; " + REMEDY],
         [],
     ]
 

@@ -156,7 +156,7 @@ def test_a_missing_renderer_is_named_before_any_work(tmp_path: Path, monkeypatch
     ("overrides", "message"),
     [
         (["games.domain=photo"], "vz draws only clevr and chart"),
-        (["games.objects_min=1"], "games.objects_min is 1, but 2 objects are to change"),
+        (["games.objects_min=1"], "games.objects_min is 1, but 2 objects must change"),
     ],
 )
 def test_impossible_settings_are_refused(tmp_path: Path, overrides: list[str], message: str) -> None:

@@ -78,10 +78,10 @@ def test_noise_is_counted_only_if_it_is_asked_for(tmp_path: Path) -> None:
 
 def test_noise_for_a_blank_spy_is_refused(tmp_path: Path) -> None:
     write_pair(tmp_path / "in")
-    with pytest.raises(InputError, match=r"with game\.spy_view=blank there are none"):
+    with pytest.raises(InputError, match=r"game\.spy_view=blank makes none"):
         made_from(tmp_path / "in", tmp_path, "games.noise.blank=0.1", "game.spy_view=blank")
 
 
 def test_shares_above_the_whole_are_refused() -> None:
-    with pytest.raises(InputError, match="together at most 1"):
+    with pytest.raises(InputError, match="together they must be at most 1"):
         load("tiny", ["games.noise.blank=0.6", "games.noise.identical=0.6"])

@@ -64,7 +64,7 @@ def test_texts_of_your_own(games: Path, tmp_path: Path):
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("\n \n", "holds no prompt"), ("fine\n<image> and <image>", r"texts.txt, line 2: a prompt shows at most one picture"), (None, "is no file")],
+    [("\n \n", "holds no prompt"), ("fine\n<image> and <image>", r"texts.txt, line 2: a prompt shows at most one picture"), (None, "is not a file")],
 )  # fmt: skip
 def test_bad_texts_are_named(games: Path, tmp_path: Path, text: str | None, message: str):
     file = tmp_path / "texts.txt"
@@ -79,11 +79,11 @@ def test_without_scenes_all_are_texts_and_the_report_says_so(tmp_path: Path):
     games = write_games(tmp_path / "games", fake_recipe(), count=4)
     report = outside.run(fake_recipe(*SMALL), games, tmp_path / "out")
     assert report.counts["texts"] == 20
-    assert report.warnings == ["the training pictures have only 0 of 10 questions; the other prompts are texts"]
+    assert report.warnings == ["the training pictures allow only 0 of 10 questions; the other prompts are texts"]
 
 
 def test_a_greedy_recipe_and_too_few_answers_are_refused(games: Path, tmp_path: Path):
     with pytest.raises(InputError, match="temperature is 0"):
         outside.run(fake_recipe(*SMALL, "rollout.temperature=0"), games, tmp_path / "out", engine=FakeEngine())
-    with pytest.raises(InputError, match=r"outside_rows is 30, but outside.prompts is only 20: raise it"):
+    with pytest.raises(InputError, match=r"outside_rows is 30, but outside.prompts is only 20: raise outside.prompts"):
         load("tiny", [*SMALL, "train.outside_rows=30"])

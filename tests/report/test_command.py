@@ -21,7 +21,7 @@ def test_json_is_one_object(run: Path, tmp_path: Path):
 
 def test_bad_input_is_one_line_and_exit_code_2(tmp_path: Path):
     done = vz("report", tmp_path)
-    assert done.returncode == 2 and done.stderr.count("\n") == 1 and "run of vz iterate" in done.stderr
+    assert done.returncode == 2 and done.stderr.count("\n") == 1 and "vz iterate run" in done.stderr
     assert vz("report", tmp_path, "--games", "-1").returncode == 2 and not list(tmp_path.iterdir())
 
 

@@ -174,7 +174,7 @@ def test_a_picture_that_no_pair_names_is_refused(run: Path):
     for part in run.glob("round-0001/rollouts/part-*.parquet"):
         rows = pl.read_parquet(part)
         rows.with_columns(images=pl.lit(["images/secret.png"])).write_parquet(part)
-    with pytest.raises(InputError, match=r"pairs\.parquet: names no picture 'images/secret\.png'"):
+    with pytest.raises(InputError, match=r"pairs\.parquet: lists no picture 'images/secret\.png'"):
         read_replays(read_run(run), 1)
 
 
@@ -184,7 +184,7 @@ def test_the_spy_may_see_nothing_and_civilians_may_vote(games: Path, tmp_path: P
     run = iterate.run(recipe, tmp_path / "run", games=games).out
     page = page_of(run, games=2)
     assert page.texts().count("an empty picture") == 3 and len(page.having("img")) == 2
-    assert "8 votes of 4 civilians" in page.texts()
+    assert "8 votes by 4 civilians" in page.texts()
     assert {"5", "the civilians", "an empty picture"} <= set(page.texts())
 
 
@@ -245,8 +245,8 @@ def other_picture(run: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (losing("runs/small"), r"small: no such folder; give the folder of a run"),
-        (losing("runs/small/manifest.json"), r"has no manifest.json.*; give the folder of a run of vz iterate"),
+        (losing("runs/small"), r"small: no such folder; give the folder of a vz iterate run"),
+        (losing("runs/small/manifest.json"), r"has no manifest.json.*; give the folder of a vz iterate run"),
         (losing("runs/small/state.json"), r"small: this run has no finished round yet; continue it"),
         (losing("runs/small/metrics.jsonl"), r"metrics.jsonl: No such file.*restore the file"),
         (broken_line, r"metrics.jsonl: line 2 is not a round's row"),
@@ -254,8 +254,8 @@ def other_picture(run: Path) -> None:
         (cut("runs/small/state.json"), r"state.json: not valid JSON"),
         (cut("runs/small/round-0006/rollouts/games.parquet"), r"rollouts/games.parquet: not a readable Parquet file"),
         (cut("runs/small/round-0006/scored/scored.parquet"), r"scored/scored.parquet: not a readable Parquet file"),
-        (wrong_state, r"state.json, .* holds what vz does not write .*; bring the file back from a copy"),
-        (wrong_figures, r"metrics.jsonl, .* holds what vz does not write"),
+        (wrong_state, r"state.json, .* contains values that vz does not write .*; restore the file from a copy"),
+        (wrong_figures, r"metrics.jsonl, .* contains values that vz does not write"),
         (losing("runs/small/recipe.yaml"), r"recipe.yaml: cannot be read"),
         (losing("games/images/*"), r"images/.*png: the picture cannot be read .*make the games again"),
         (other_picture, r"images/.*png: the picture is not the one in pairs.parquet"),

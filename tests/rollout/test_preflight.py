@@ -77,7 +77,7 @@ def test_games_are_spread_over_the_deal(tmp_path: Path):
 
 def test_a_preflight_without_readable_answers_is_an_error_and_keeps_its_games(games: Path, tmp_path: Path):
     for _ in range(2):  # the second time it is known without playing
-        with pytest.raises(InputError, match=r"no clue and no vote can be read.*vz inspect .*max_clue_tokens") as error:
+        with pytest.raises(InputError, match=r"no clue or vote is readable.*vz inspect .*max_clue_tokens") as error:
             preflight.run(fake_recipe(), games, tmp_path / "out", engine=FakeEngine(lambda *_: "no box"))
     assert str(tmp_path / "out") in str(error.value)
     assert transcript(tmp_path / "out", "1").facts["players"] == 4

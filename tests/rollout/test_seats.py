@@ -33,7 +33,7 @@ def test_a_deals_seats_override_the_recipes(games: Path, tmp_path: Path):
     report = rollout.run(recipe, games, tmp_path / "out", split=None, models=models)
     assert policies_by_game(report.out) == {row.pop("game_id"): row for row in who}
     (games / "seats.parquet").unlink()
-    with pytest.raises(InputError, match="nobody: no such folder"):
+    with pytest.raises(InputError, match="nobody: neither an existing folder nor a hub name"):
         rollout.run(recipe, games, tmp_path / "again", split=None)
 
 

@@ -95,7 +95,7 @@ def test_a_row_of_an_unknown_game_is_refused_wherever_it_stands(
         rows = tables.read(part, tables.ROLLOUTS)
         stray = rows.head(1).with_columns(game_id=pl.lit(name, pl.String))
         tables.write(pl.concat([rows, stray]), part, tables.ROLLOUTS)
-        with pytest.raises(InputError, match="does not fit games.parquet"):
+        with pytest.raises(InputError, match="does not match games.parquet"):
             score.run(load("paper"), place, tmp_path / f"scored-{name}")
 
 

@@ -290,11 +290,11 @@ def test_a_game_without_votes_is_an_error(tmp_path: Path):
 
 
 def test_a_vote_for_a_seat_that_is_not_there_is_an_error(tmp_path: Path):
-    with pytest.raises(InputError, match="does not fit games.parquet"):
+    with pytest.raises(InputError, match="does not match games.parquet"):
         scored(tmp_path, {"g": (2, ["9"])})
 
 
 def test_broken_baselines_are_named(tmp_path: Path):
     write_json(tmp_path / "b.json", {"spy": 1})
-    with pytest.raises(InputError, match="b.json: must hold the numbers"):
+    with pytest.raises(InputError, match="b.json: must contain the numbers"):
         scored(tmp_path, GAMES, baselines=tmp_path / "b.json")

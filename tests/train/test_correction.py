@@ -169,7 +169,7 @@ def test_few_effective_tokens_are_refused_even_if_the_mean_gap_is_small(played: 
         (FOREIGN, "computed by vllm bfloat16.*rollout.engine=transformers and model.dtype=float32"),
         ("transformers bfloat16", "computed by transformers bfloat16.*model.dtype=float32"),
         ("server", "--logprobs-mode processed_logprobs"),
-        (OWN, "sampled by other rules than their manifest says"),
+        (OWN, "their sampling rules were not those in their manifest"),
     ],
 )
 def test_a_refusal_names_differences(sampler: str, said: str, played: World, tmp_path: Path) -> None:
@@ -184,7 +184,7 @@ def test_a_refusal_names_rows_of_other_weights_and_a_higher_limit_trains_on_them
     for row in rows.rows[:4]:
         row["policy_version"] = "another"
     world.write_rollouts(rows.rollouts, rows.rows, rows.games)
-    with pytest.raises(InputError, match=r"4 of 11 rows were played by other weights.*or raise the limit"):
+    with pytest.raises(InputError, match=r"4 of 11 rows were played by weights other than.*or raise the limit"):
         run(recipe(played.model), rows.kept, tmp_path / "out")
     assert run(recipe(played.model, logprob_gap_limit=1.0), rows.kept, tmp_path / "out").counts["off_policy_rows"] == 4
 
@@ -218,5 +218,5 @@ def test_rollouts_without_the_sampler_column_use_their_recipes_engine(played: Wo
 
 
 def test_a_second_correction_beside_ratio_sampled_is_refused() -> None:
-    with pytest.raises(ValueError, match="ratio: sampled divides by the stored log-probs already"):
+    with pytest.raises(ValueError, match="ratio: sampled already divides by the stored log-probs"):
         recipe(Path("tiny"), ratio="sampled", correction="token_mask")

@@ -58,7 +58,7 @@ def trains(pid: int) -> bool:
 def test_training_processes_end_when_vz_ends(how: int, played: World, tmp_path: Path) -> None:
     for name in ("fractions", "accelerate", "trl"):
         (tmp_path / f"{name}.py").write_text("open('imported', 'w').close()")
-    command = [sys.executable, "-P", "-m", "vzcli.main", "train", str(played.kept), "--out", "out", "--processes", "2"]
+    command = [sys.executable, "-P", "-m", "vzcli", "train", str(played.kept), "--out", "out", "--processes", "2"]
     for setting in (*SETTINGS, f"model.path={played.model}"):
         command += ["--set", setting]
     vz = subprocess.Popen(

@@ -143,7 +143,7 @@ def is_quantized(base: Path) -> None:
     ("spoil", "message"),
     [
         (lacks_a_weight, "its files lack the weight '.*projector"),
-        (is_pickled, "pickled weights can hold code, so vz does not read them"),
+        (is_pickled, "pickled weights can contain code, so vz does not read them"),
         (is_quantized, "its weights are quantized"),
     ],
 )
@@ -205,5 +205,5 @@ def test_files_of_a_hub_model_come_from_its_cache(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr("huggingface_hub._snapshot_download.constants.HF_HUB_CACHE", str(tmp_path))
     assert local_folder("owner/name", None) == cached / "snapshots" / "abc"
-    with pytest.raises(InputError, match="owner/other: cannot be fetched from the hub"):
+    with pytest.raises(InputError, match="owner/other: cannot be downloaded from the hub"):
         local_folder("owner/other", None)

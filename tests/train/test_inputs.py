@@ -149,7 +149,7 @@ def test_rows_of_a_distribution_that_training_cannot_compute(altered: Any, sampl
 
 def test_a_prompt_with_other_tokens_than_at_sampling(altered: Any, tmp_path: Path) -> None:
     world = altered(first(prompt_sha256="0" * 64))
-    with pytest.raises(InputError, match=r"turn 0, sample 0: its prompt becomes other tokens.*play them again"):
+    with pytest.raises(InputError, match=r"turn 0, sample 0: its prompt becomes different tokens.*play them again"):
         run(recipe(world.model), world.kept, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

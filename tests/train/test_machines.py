@@ -79,7 +79,7 @@ def test_another_secret_is_named_as_the_fault(address: str) -> None:
         process = subprocess.Popen([sys.executable, "-c", code], env=other, stderr=subprocess.PIPE, text=True)
         while process.poll() is None:
             assert meeting.accept() is None
-    assert process.stderr is not None and f"has another {SECRET}; set the same one" in process.stderr.read()
+    assert process.stderr is not None and f"has a different {SECRET}; set the same one" in process.stderr.read()
 
 
 @pytest.mark.parametrize("value", [None, "short"])
@@ -99,7 +99,7 @@ def test_an_address_of_another_machine_is_refused() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"machines": 2, "processes": 2}, "address must say where they meet"),
+        ({"machines": 2, "processes": 2}, "set address to the first machine's name and port"),
         ({"machines": 2, "processes": 3, "address": "a:1"}, "processes is 3, which 2 machines cannot share equally"),
         ({"address": "a:1"}, "set machines as well"),
         ({"machines": 2, "processes": 2, "address": "a"}, "pattern"),
@@ -145,7 +145,7 @@ def test_machines_get_their_numbers_and_another_version_is_sent_away(meeting: Me
 
 def joined(address: str) -> subprocess.Popen[str]:
     """`vz join`, as on another machine."""
-    command = [sys.executable, "-m", "vzcli.main", "join", address]
+    command = [sys.executable, "-m", "vzcli", "join", address]
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
 
 

@@ -56,11 +56,11 @@ def test_weights_have_the_same_codes_whatever_they_compute_in(model: Path) -> No
 def test_what_cannot_be_in_4_bits_is_refused(model: Path) -> None:
     recipe = quantized(model)
     all_weights = recipe.model_copy(update={"model": recipe.model.model_copy(update={"lora": None})})
-    with pytest.raises(InputError, match=r"weights in 4 bits cannot train; set model\.lora"):
+    with pytest.raises(InputError, match=r"4-bit weights cannot train; set model\.lora"):
         check_precision(all_weights, Spread())
     with pytest.raises(InputError, match=r"cannot be sharded; set train\.accelerate_config=ddp"):
         check_precision(recipe, Spread(sharded=True))
     with pytest.raises(
-        InputError, match=r"model\.quantization: vLLM has no loader .* set rollout\.engine=transformers"
+        InputError, match=r"model\.quantization: vLLM cannot quantize .* set rollout\.engine=transformers"
     ):
         load("tiny", ["model.quantization=4bit", "rollout.engine=vllm"])

@@ -59,7 +59,7 @@ def test_moved_rollouts_of_scores_can_be_named(place: Path) -> None:
 
 def test_training_continues_from_a_state_whose_checkpoint_is_named(place: Path) -> None:
     trained(place, state_out=place / "far")
-    with pytest.raises(InputError, match="is not beside it: name it with --model"):
+    with pytest.raises(InputError, match="is not next to it: name it with --model"):
         trained(place, "two", state_in=place / "far")
     assert trained(place, "two", state_in=place / "far", model=place / "checkpoint") == "done"
 
@@ -71,7 +71,7 @@ def test_the_state_can_go_to_another_place(place: Path) -> None:
         trained(place, "two", state_in=state, state_out=state)
     assert trained(place, "two", state_in=state, state_out=place / "next") == "done"
     (place / "mine").mkdir()
-    with pytest.raises(InputError, match="is no training state; give another --state-out"):
+    with pytest.raises(InputError, match="is not a training state; give another --state-out"):
         trained(place, "three", state_out=place / "mine")
     assert trained(place, "three", state_out=place / "free") == "done"
 

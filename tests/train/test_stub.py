@@ -62,7 +62,7 @@ def test_the_state_before_is_not_overwritten(played: World, tmp_path: Path) -> N
 
 def test_a_folder_that_is_not_a_state_is_not_replaced(played: World, tmp_path: Path) -> None:
     (tmp_path / "one-state").mkdir()
-    with pytest.raises(InputError, match="is no training state"):
+    with pytest.raises(InputError, match="is not a training state"):
         run(stub(played), played.kept, tmp_path / "one")
 
 

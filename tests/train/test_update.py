@@ -11,6 +11,14 @@ import torch
 from stages.core.errors import InputError
 from stages.core.folder.artifact import Report
 from stages.train import run
+from stages.train.accelerate_file import WHOLE, Spread
+from stages.train.policy import (
+    adapter_replaced,
+    fits_adapter_of,
+    load_adapter_beside,
+    load_policy,
+    load_reference,
+)
 from tests.train import world
 from tests.train.world import Rules, World, change, hand, logprobs, make_world, recipe
 
@@ -104,6 +112,29 @@ def test_anchors_add_their_kl_and_nothing_else(start: Start, kl: float, hold_to:
     assert counts["grad_norm"] == pytest.approx(expected.grad_norm, rel=CLOSE)
     assert counts["kl"] == pytest.approx(expected.kl if kl or hold_to == "base" else 0.0, rel=CLOSE)
     assert (counts["rows"], counts["anchor_rows"]) == (len(votes), len(clues))
+
+
+def test_an_adapter_takes_the_place_of_the_policys_without_a_second_base(played: World, tmp_path: Path) -> None:
+    """It computes what the reference loaded from its folder does, and the policy stays as it is."""
+    start = Start(tmp_path, played, lora=True)
+    lora = start.recipe()
+    assert fits_adapter_of(str(start.base), str(start.checkpoint), lora, WHOLE)
+    assert not fits_adapter_of(str(start.base), str(start.base), lora, WHOLE)
+    assert not fits_adapter_of(str(start.base), str(start.checkpoint), lora, Spread(sharded=True))
+    assert not fits_adapter_of(str(start.base), str(start.checkpoint), recipe(start.base), WHOLE)
+    cpu, base = torch.device("cpu"), str(start.base)
+    policy, reference = (
+        load_policy(lora, base, base, WHOLE, cpu).train(),
+        load_reference(lora, str(start.checkpoint), WHOLE, cpu),
+    )
+    inputs: dict[str, Any] = {"input_ids": torch.arange(5, 25).unsqueeze(0)}
+    with torch.no_grad():
+        before, expected = policy(**inputs).logits, reference(**inputs).logits
+        weights = load_adapter_beside(policy, str(start.checkpoint), lora)
+        with adapter_replaced(policy, weights):
+            assert torch.equal(policy(**inputs).logits, expected) and not policy.training
+        assert torch.equal(policy(**inputs).logits, before) and policy.training
+    assert not torch.equal(before, expected)
 
 
 @pytest.mark.parametrize(("phase", "rate"), [("clue", 2.5e-4), ("decision", 1e-3), ("both", 1e-3)])

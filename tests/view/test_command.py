@@ -15,7 +15,7 @@ from tests.view.conftest import SmallRun
 
 
 def test_it_prints_its_address_and_ctrl_c_is_how_it_ends(two_rounds: SmallRun):
-    command = [sys.executable, "-m", "vzcli.main", "view", str(two_rounds.folder)]
+    command = [sys.executable, "-m", "vzcli", "view", str(two_rounds.folder)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout and process.stderr
         address = process.stdout.readline().removeprefix("open ").strip()

@@ -49,10 +49,12 @@ def test_help_is_quick(command: list[str]):
     """Beside a bare app of typer with as many commands of 8 options: most of the time is typer's own."""
     bare = BARE.replace("COMMANDS", str(len(COMMANDS)))
     vz_took, bare_took = [], []
-    for _ in range(3):  # in turns, since test runs share their machine
-        vz_took.append(cpu_seconds("-m", "vzcli.main", *command, "--help"))
+    for _ in range(8):  # in turns, and again where something else slows one of them
+        vz_took.append(cpu_seconds("-m", "vzcli", *command, "--help"))
         bare_took.append(cpu_seconds("-c", bare, *(["one-1"] if command else []), "--help"))
-    assert min(vz_took) < 1.5 * min(bare_took), (vz_took, bare_took)
+        if min(vz_took) < 1.5 * min(bare_took):
+            return
+    pytest.fail(f"vz took {vz_took} CPU-seconds, the bare app {bare_took}")
 
 
 def cpu_seconds(*arguments: str) -> float:
@@ -150,7 +152,7 @@ def test_bad_input_is_one_line_and_exit_code_2(arguments: list[str], message: st
 
 @pytest.mark.parametrize(("more", "code"), [([], 2), (["--debug"], 1)])
 def test_debug_shows_the_traceback_of_a_failure_inside(more: list[str], code: int, tmp_path: Path):
-    command = [sys.executable, "-m", "vzcli.main", "inspect", "nothing", *more]
+    command = [sys.executable, "-m", "vzcli", "inspect", "nothing", *more]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
     assert done.returncode == code and ("Traceback" in done.stderr) == bool(more)
 
@@ -183,14 +185,15 @@ def test_doctor_judges_this_set_up():
 
 
 def test_an_interrupt_ends_with_130_and_says_how_to_go_on(games: Path, tmp_path: Path):
-    command = [sys.executable, "-m", "vzcli.main", "iterate", "--games", games, "--out", tmp_path / "run"]
+    command = [sys.executable, "-m", "vzcli", "iterate", "--games", games, "--out", tmp_path / "run"]
     running = subprocess.Popen([*command, "--rounds", "2000", *FAST], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
     while not (tmp_path / "run/state.json").is_file():
         assert running.poll() is None, running.stderr.read()
         time.sleep(0.05)
     running.send_signal(signal.SIGINT)
     errors = running.communicate(timeout=60)[1].decode()
-    assert running.returncode == 130 and "repeat the command to continue" in errors and "Traceback" not in errors
+    assert running.returncode == 130, errors
+    assert "repeat the command to continue" in errors and "Traceback" not in errors
 
 
 def test_the_version_is_printed():

@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.helpers import FAKE
 
 FAST = [option for override in FAKE for option in ("--set", override)]
-VZ = [sys.executable, "-m", "vzcli.main"]
+VZ = [sys.executable, "-m", "vzcli"]
 
 
 def test_a_run_outlives_the_readers_of_its_output(games: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The pinhole camera of CLEVR: projecting points and casting pixels back into the scene."""
+"""CLEVR's pinhole camera: projects points, and casts pixels back into the scene."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def focal_length(fov: float, width: int, height: int) -> float:
 
 
 def axes(position: ArrayLike) -> tuple[Array, Array, Array]:
-    """Unit vectors right, up and backward of a camera at `position` that looks at the origin."""
+    """Unit vectors right, up and backward for a camera at `position` that looks at the origin."""
     place = np.asarray(position, dtype=np.float64)
     backward = place / np.linalg.norm(place)
     right = np.cross((0.0, 0.0, 1.0), backward)
@@ -48,7 +48,7 @@ def view_rays(pixels: ArrayLike, camera: Camera, width: int, height: int) -> Arr
 
 
 def on_plane(pixel: tuple[float, float], height_z: float, camera: Camera, width: int, height: int) -> Array:
-    """The point (3,) of the plane z = `height_z` that is seen at `pixel`. The camera must be above the plane."""
+    """The point (3,) on the plane z = `height_z` that `pixel` shows. The camera must be above the plane."""
     ray = view_rays([pixel], camera, width, height)[0]
     place = np.asarray(camera.position)
     return np.asarray(place + ray * (height_z - place[2]) / ray[2])

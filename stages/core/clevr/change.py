@@ -1,4 +1,4 @@
-"""The spy's scene: some objects replaced, everything else as it was."""
+"""The spy's scene: some objects are replaced, and everything else stays the same."""
 
 from __future__ import annotations
 
@@ -19,14 +19,15 @@ def change_objects(
     draw: Random,
     choices: Mapping[str, Sequence[str]] | None = None,
 ) -> tuple[Scene, list[Change]]:
-    """Replace `attributes` of `count` objects drawn at random by other values, drawn uniformly.
+    """Replace `attributes` of `count` random objects with other values, drawn uniformly.
 
-    `choices` narrows the values of an attribute; without it all of CLEVR's are possible. Place, size, rotation and
-    all other objects stay. `InputError` if the scene has too few objects or an attribute has no other value.
+    `choices` narrows the values of an attribute; without it, all of CLEVR's values are possible. Position, size,
+    rotation and all other objects stay. `InputError` if the scene has too few objects or an attribute has no other
+    value.
     """
     if len(scene.objects) < count:
         raise InputError(
-            f"{scene.name or f'scene {scene.index}'}: objects in the scene: {len(scene.objects)}, but {count} are to "
+            f"{scene.name or f'scene {scene.index}'}: objects in the scene: {len(scene.objects)}, but {count} must "
             "change; leave the scene out or lower games.changes"
         )
     objects = list(scene.objects)

@@ -1,4 +1,4 @@
-"""How much work goes into a picture: the renderer and the number of paths, as named presets."""
+"""The effort spent on a picture: renderer and number of paths, in named presets."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ Renderer = Literal["scalar", "llvm"]
 
 @dataclass(frozen=True)
 class Effort:
-    """`samples` paths per pixel. `denoiser`: the quality of Open Image Denoise; None leaves the noise.
+    """`samples` paths per pixel. `denoiser` is the quality of Open Image Denoise; None keeps the noise.
 
-    Only for `llvm`: `metal` more paths on and around metal; `photons` for each metal object and light, for caustics.
+    Only for `llvm`: `metal` is the number of extra paths on and around metal; `photons` is the number of rays for
+    caustics, for each metal object and light.
     """
 
     samples: int
@@ -41,11 +42,11 @@ PRESETS: Mapping[Renderer, Mapping[Quality, Effort]] = {
         "reference": Effort(512),
     },
 }
-"""What they cost and how near they come to the truth: docs/rendering.md."""
+"""docs/rendering.md lists their cost and accuracy."""
 
 
 def with_renderer(games: Games) -> Games:
-    """`games` with a renderer in place of `auto`. It is chosen once, so that all processes of a run use the same.
+    """`games` with `auto` replaced by a renderer, chosen once so that all processes of a run use the same one.
 
     `InputError` if the recipe asks for a renderer that does not work here.
     """
@@ -53,18 +54,20 @@ def with_renderer(games: Games) -> Games:
 
 
 def effort_of(games: Games) -> Effort:
-    """The effort that the recipe asks for. `InputError` if its renderer does not work here."""
+    """The effort that the recipe sets. `InputError` if its renderer does not work here."""
     preset = PRESETS[renderer_of(games)][games.quality]
     chosen = preset if games.samples is None else replace(preset, samples=games.samples)
     return chosen if games.denoise else replace(chosen, denoiser=None)
 
 
 def renderer_of(games: Games) -> Renderer:
-    """The recipe's renderer; for `auto`, llvm where it works."""
+    """The recipe's renderer; for `auto`, llvm if it works."""
     if games.renderer == "scalar":
         return "scalar"
     if usable_llvm() is not None:
         return "llvm"
     if games.renderer == "llvm":
-        raise InputError(f"games.renderer is llvm, but no LLVM library works here; {REMEDY}, or set it to scalar")
+        raise InputError(
+            f"games.renderer is llvm, but no LLVM library works here; {REMEDY}, or set games.renderer to scalar"
+        )
     return "scalar"

@@ -1,4 +1,4 @@
-"""Genuine CLEVR v1.0 scenes: finding them in files and folders, and recovering their cameras."""
+"""Genuine CLEVR v1.0 scenes: finds them in files and folders, and recovers their cameras."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from stages.core.errors import InputError
 from stages.core.folder.files import parse_json
 
 KNOWN_SIZES = ((480, 320), (320, 240))  # CLEVR v1.0, and the default of clevr-dataset-gen
-SIZE_SCENES = 5  # scenes of a file or folder that decide the size of all; one would nearly always do
-MOST_RESIDUAL = 0.51  # pixels: CLEVR rounds to whole ones, and the fit is not exact to the last hundredth
+SIZE_SCENES = 5  # scenes that decide the size for a file or folder; one would nearly always be enough
+MOST_RESIDUAL = 0.51  # pixels; CLEVR rounds to whole pixels, and the fit is not exact to the last hundredth
 SPACE = re.compile(r"\s*")
 
 
 class NoCamera(InputError):
-    """No camera of CLEVR's sees a scene as it says. Only found when it is rendered, since looking takes long."""
+    """No CLEVR camera matches a scene's coordinates. Raised only on rendering, since the search takes long."""
 
 
 @dataclass(frozen=True)
 class GivenScene:
-    """A scene as it was found: its name, where it is, for messages, its file and its JSON text."""
+    """A scene as found: its name, its location for messages, its file and its JSON text."""
 
     name: str
     where: str
     file: Path
     text: str
-    merged: bool  # one of many in its file
+    merged: bool  # one of several in its file
 
     @property
     def body(self) -> Any:
@@ -47,14 +47,14 @@ def scene_files(path: Path) -> list[Path]:
         raise InputError(f"{path}: no such file or folder of scenes")
     files = sorted(path.glob("*.json")) if path.is_dir() else [path]
     if not files:
-        raise InputError(f"{path}: holds no .json file; give a scene file or a folder of them")
+        raise InputError(f"{path}: contains no .json file; give a scene file or a folder of scene files")
     return files
 
 
 def scenes_in(file: Path) -> Iterator[GivenScene]:
-    """The scenes of a merged file (key `scenes`), or the file's one scene.
+    """The scenes in a merged file (key `scenes`), or a file's single scene.
 
-    `InputError` names the file and, in a merged one, the place at which it stops being JSON.
+    `InputError` names the file and, in a merged file, the position where it stops being JSON.
     """
     try:
         text = file.read_text(encoding="utf-8")
@@ -62,7 +62,7 @@ def scenes_in(file: Path) -> Iterator[GivenScene]:
         raise InputError(f"{file}: cannot be read as UTF-8 text ({error})") from error
     start = re.search(r'"scenes"\s*:\s*\[', text)
     if start is None:
-        # Single scenes are named by their files, since `image_filename` inside is not always up to date.
+        # Single scenes take their file's name, since `image_filename` inside is not always up to date.
         yield GivenScene(file.stem, str(file), file, text, merged=False)
         return
     at, number = _after_space(text, start.end()), 0
@@ -92,9 +92,9 @@ def _after_space(text: str, at: int) -> int:
 
 
 def picture_sizes(scenes: Sequence[GivenScene], more: Sequence[tuple[int, int]] = ()) -> dict[Path, tuple[int, int]]:
-    """Width and height of the pictures of each file: the known or given size that `pixel_coords` of some fit best.
+    """Width and height of each file's pictures: the known or given size that best fits a few scenes' `pixel_coords`.
 
-    Single scenes in one folder have pictures of one size, as those of one merged file have.
+    All single scenes in a folder share one picture size, as do all scenes in a merged file.
     """
     together: dict[Path, list[GivenScene]] = {}
     for scene in scenes:
@@ -108,7 +108,7 @@ def picture_sizes(scenes: Sequence[GivenScene], more: Sequence[tuple[int, int]] 
 
 
 def _best_size(scenes: Sequence[GivenScene], sizes: Sequence[tuple[int, int]]) -> tuple[int, int]:
-    """The size that most of the scenes fit best, so that one that fits none does not decide."""
+    """The size that most of the scenes fit best, so that a scene that fits none does not decide."""
     votes: Counter[tuple[int, int]] = Counter()
     for scene in scenes:
         read, seen = read_json_scene(scene.body, scene.where)
@@ -121,9 +121,9 @@ def _best_size(scenes: Sequence[GivenScene], sizes: Sequence[tuple[int, int]]) -
 
 
 def read_scene(given: GivenScene, size: tuple[int, int], lights: Lights) -> Scene:
-    """The scene with its camera recovered. A scene that vz wrote keeps the camera and lights that it names.
+    """The scene with its camera recovered. A scene that vz wrote keeps its own camera and lights.
 
-    Genuine scenes store no `lights` either and get these. `NoCamera` if none of CLEVR's fits.
+    Genuine scenes store no lights, and get `lights`. `NoCamera` if no CLEVR camera fits.
     """
     scene, seen = read_json_scene(given.body, given.where)
     if scene.width:
@@ -131,8 +131,8 @@ def read_scene(given: GivenScene, size: tuple[int, int], lights: Lights) -> Scen
     found = recover_camera([item.coords for item in scene.objects], seen, size)
     if found.residual > MOST_RESIDUAL:
         raise NoCamera(
-            f"{given.where}: no camera of CLEVR's sees the objects at their 'pixel_coords' in a {size[0]}x{size[1]} "
-            f"picture (off by {found.residual:.1f} pixels); set games.width and games.height to the picture's size, "
-            "or leave the scene out"
+            f"{given.where}: no CLEVR camera sees the objects at their 'pixel_coords' in a {size[0]}x{size[1]} picture "
+            f"(off by {found.residual:.1f} pixels); set games.width and games.height to the picture's size, or leave "
+            "the scene out"
         )
     return replace(scene, width=size[0], height=size[1], camera=found.camera, lights=lights, name=given.name)

@@ -1,4 +1,4 @@
-"""Finds an LLVM library that works, by a trial in a child process: some versions of LLVM abort."""
+"""Finds a working LLVM library by a trial in a child process, since some versions of LLVM abort."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from functools import cache
 from pathlib import Path
 
 VARIABLE = "DRJIT_LIBLLVM_PATH"  # where Dr.Jit looks first
-_TRIED = "VZ_TRIED_LLVM"  # passes on to child processes which library was tried already
+_TRIED = "VZ_TRIED_LLVM"  # tells child processes which library has been tried
 OLDEST = 17  # 14 to 16 abort within the compiler
 TESTED = 19  # tried first
 PLACES = ("/usr/lib", "/usr/lib64", "/usr/local/lib", "/opt/homebrew/lib")
 TIMEOUT = 120  # seconds for the trial, on a busy machine
 REMEDY = f"install LLVM {TESTED} (Debian: apt install libllvm{TESTED}), or name its library in {VARIABLE}"
 
-# A small version of all that the tracer needs: a compiled loop, a shape and rays.
+# A small version of everything the tracer needs: a compiled loop, a shape and rays.
 _TRIAL = """
 import mitsuba, drjit
 mitsuba.set_variant("llvm_ad_rgb")
@@ -34,7 +34,7 @@ assert drjit.sum(total)[0] == 5 * sum(n for n in range(64) if (n * 0.01) ** 2 * 
 
 @cache
 def usable_llvm() -> str | None:
-    """Path of an LLVM library with which Mitsuba renders here, or None. It is tried once a process.
+    """Path of an LLVM library with which Mitsuba can render here, or None. Tried once per process.
 
     The caller's environment wins: a library named in `DRJIT_LIBLLVM_PATH` is the only one tried.
     """
@@ -49,7 +49,7 @@ def usable_llvm() -> str | None:
 
 
 def libraries() -> list[str]:
-    """LLVM libraries of this machine that may work: the tested version first, then newer ones, then older."""
+    """LLVM libraries on this machine that may work: the tested version first, then newer ones, then older ones."""
     found = {file.resolve(): _version(file) for place in PLACES for file in _named_llvm(Path(place))}
     usable = [(version, file) for file, version in found.items() if version >= OLDEST]
     return [str(file) for version, file in sorted(usable, key=lambda one: (one[0] != TESTED, -one[0], str(one[1])))]
@@ -61,7 +61,7 @@ def _named_llvm(place: Path) -> Iterator[Path]:
 
 
 def _version(file: Path) -> int:
-    """The major version in a library's name: libLLVM-19.so, libLLVM.so.19.1; 0 if there is none."""
+    """The major version in a library's name, such as libLLVM-19.so or libLLVM.so.19.1; 0 if there is none."""
     numbers = re.search(r"libLLVM-?(\d+)?(?:\.so|\.dylib)?\.?(\d+)?", file.resolve().name)
     return int(numbers[1] or numbers[2] or 0) if numbers else 0
 

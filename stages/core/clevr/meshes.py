@@ -1,4 +1,4 @@
-"""The three meshes of the CLEVR look, as arrays: cube and cylinder with rounded edges, and the curved ground."""
+"""Meshes for the CLEVR look, as arrays: cube and cylinder with rounded edges, and the curved ground."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from stages.core.clevr.scene import SceneObject
 
-CUBE_BEVEL = 0.2  # of half a side
-CYLINDER_BEVEL = 0.1  # of the radius
-# The ground is a strip: flat under the objects, rising into a wall behind them, seen from the camera.
-GROUND_DIRECTION = (-0.9032076597, 0.4292037785)  # the direction in which it rises, in x and y
-GROUND_SIDES = (-27.0, 30.0)  # how far it reaches across that direction
-# The scene is turned about z before it is rendered, so that the ground's strips lie along the axes of the ray
-# tracer's boxes: casts are a third cheaper, and the picture is the same.
+CUBE_BEVEL = 0.2  # as a share of half the side
+CYLINDER_BEVEL = 0.1  # as a share of the radius
+# The ground is a strip: flat under the objects, and rising into a wall behind them as seen from the camera.
+GROUND_DIRECTION = (-0.9032076597, 0.4292037785)  # direction of the rise, in x and y
+GROUND_SIDES = (-27.0, 30.0)  # extent across that direction
+# The scene is turned about z before rendering, so that the ground's strips align with the axes of the ray tracer's
+# boxes. Ray casts are a third cheaper, and the picture is the same.
 TURN = np.array(
     [[GROUND_DIRECTION[0], GROUND_DIRECTION[1], 0.0], [-GROUND_DIRECTION[1], GROUND_DIRECTION[0], 0.0], [0.0, 0.0, 1.0]]
 )
@@ -33,11 +33,11 @@ class Mesh:
     faces: NDArray[np.int64]
 
     def turned(self, turn: NDArray[np.float64]) -> Mesh:
-        """The same, turned by a rotation matrix."""
+        """The mesh, turned by a rotation matrix."""
         return Mesh(self.vertices @ turn.T, self.normals @ turn.T, self.faces)
 
     def placed(self, item: SceneObject) -> Mesh:
-        """The mesh at the object's place, size and rotation, in the turned scene."""
+        """The mesh with the object's position, size and rotation, in the turned scene."""
         # CLEVR drew its rotation in degrees, but its renderer took the number as radians.
         cos, sin = np.cos(item.rotation), np.sin(item.rotation)
         turned = self.turned(TURN @ np.array([[cos, -sin, 0.0], [sin, cos, 0.0], [0.0, 0.0, 1.0]]))
@@ -47,7 +47,7 @@ class Mesh:
 
 @cache
 def cube(bevel_steps: int) -> Mesh:
-    """A cube of half side 1 at the origin; its edges are rounded in twice `bevel_steps` steps."""
+    """A cube of half side 1 at the origin, with edges rounded in twice `bevel_steps` steps."""
     core = 1 - CUBE_BEVEL
     bend = core + CUBE_BEVEL * np.tan(np.linspace(0, 1, bevel_steps + 1)[1:] * np.pi / 4)
     line = np.concatenate([-bend[::-1], [-core, core], bend])
@@ -74,7 +74,7 @@ def _cube_side(
 
 @cache
 def cylinder(bevel_steps: int, around: int) -> Mesh:
-    """A cylinder of radius and half height 1 about z, in `around` segments, its rims rounded."""
+    """A cylinder of radius and half height 1 about z, with `around` segments and rounded rims."""
     angle = np.linspace(0, np.pi / 2, bevel_steps + 1)
     core = 1 - CYLINDER_BEVEL
     rim = np.stack(
@@ -105,7 +105,7 @@ def _revolve(
 
 @cache
 def sphere(rows: int, around: int) -> Mesh:
-    """A ball of radius 1 in `rows` bands of `around` segments."""
+    """A ball of radius 1, with `rows` bands of `around` segments."""
     angle = np.linspace(0, np.pi, rows + 1)
     points = _revolve(np.sin(angle), np.cos(angle), np.linspace(0, 2 * np.pi, around + 1))
     return Mesh(points, points, _grid_faces(rows + 1, around + 1))
@@ -113,7 +113,7 @@ def sphere(rows: int, around: int) -> Mesh:
 
 @cache
 def ground() -> Mesh:
-    """The ground of CLEVR's base scene, from the profile in `ground_profile.csv` (t along the strip, height z)."""
+    """The ground in CLEVR's base scene, from the profile in `ground_profile.csv` (t along the strip, height z)."""
     text = files("stages.core.clevr").joinpath("ground_profile.csv").read_text(encoding="utf-8")
     profile = np.array([[float(row["t"]), float(row["z"])] for row in csv.DictReader(text.splitlines())])
     slope = np.gradient(profile, axis=0)
@@ -129,7 +129,7 @@ def ground() -> Mesh:
 
 
 def _grid_faces(rows: int, columns: int) -> NDArray[np.int64]:
-    """Two triangles for each cell of a grid of vertices numbered row by row."""
+    """Two triangles for each cell in a grid of vertices numbered row by row."""
     cell = np.arange((rows - 1) * (columns - 1))
     corner = cell // (columns - 1) * columns + cell % (columns - 1)
     lower = np.stack([corner, corner + columns, corner + 1], axis=1)

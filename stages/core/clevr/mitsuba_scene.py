@@ -16,41 +16,41 @@ from stages.core.clevr.scene import Camera, Lights, Scene, SceneObject, Vector
 from stages.core.clevr.vocabulary import COLORS
 from stages.core.errors import require
 
-VARIANT = "scalar_rgb"  # the only one that is the same bit by bit on every processor and quick at small sizes
+VARIANT = "scalar_rgb"  # the only variant with the same bits on every processor that is fast for small pictures
 EXTRA = "render"
-MAX_DEPTH = 6  # path vertices; more changes no pixel by a grey level
+MAX_DEPTH = 6  # path vertices; more change no pixel by a grey level
 GROUND_REFLECTANCE = 0.8
 SUN_DIRECTION = (-0.4145, 0.1946, -0.8890)
 SUN_IRRADIANCE = 0.45
-# Area lights are squares that face the origin: place, side, radiance, colour (linear).
+# Area lights are squares that face the origin: position, side, radiance, colour (linear).
 AREA_LIGHTS: dict[str, tuple[Vector, float, float, Vector]] = {
     "key": ((6.4467, -2.9052, 4.2584), 0.5, 100.0, (1.0, 0.9323, 0.8167)),
     "fill": ((-4.6711, -4.0136, 3.0112), 0.5, 30.0, (0.7617, 0.8177, 1.0)),
     "back": ((-1.1685, 2.6460, 5.8157), 1.0, 12.5, (1.0, 1.0, 1.0)),
 }
-# Rubber: rough plastic (Beckmann), its gloss weighed. Metal: two GGX lobes, the bright one's share first.
+# Rubber: rough plastic (Beckmann) with weighted gloss. Metal: two GGX lobes; the bright one's share comes first.
 PLASTIC = {"alpha": 0.35, "ior": 1.2, "gloss": 0.8}
 METAL_BRIGHTNESS, DULL, BRIGHT = 0.6, 0.2, 0.03
-FINE_PICTURE = 200  # pixels along the longer side from which round edges need the fine meshes
-FINE, COARSE = (10, 128), (2, 24)  # steps of a bevel, segments of a circle
+FINE_PICTURE = 200  # pixels along the longer side; from here on, round edges need the fine meshes
+FINE, COARSE = (10, 128), (2, 24)  # steps per bevel, segments per circle
 
 
 @cache
 def load_mitsuba() -> Any:
-    """Mitsuba, set to render with one thread. `MissingExtra` if it is not installed."""
+    """Mitsuba, set to one thread. `MissingExtra` if it is not installed."""
     mitsuba: Any = require("mitsuba", EXTRA)
     mitsuba.set_variant(VARIANT)
     mitsuba.set_log_level(mitsuba.LogLevel.Error)
-    # Samples are dealt to threads, so that only one thread gives the same picture everywhere.
+    # Threads share the samples, so only one thread gives the same picture everywhere.
     require("drjit", EXTRA).set_thread_count(1)
     return mitsuba
 
 
 def describe(scene: Scene) -> dict[str, Any]:
-    """The scene as the dictionary that Mitsuba loads. Pictures below `FINE_PICTURE` get coarser meshes."""
+    """The scene as a dictionary for Mitsuba. Pictures below `FINE_PICTURE` get coarser meshes."""
     parts: dict[str, Any] = {
         "type": "scene",
-        # volpath lets rays pass through the lights, whose surface is 'null': Blender's lights are unseen too.
+        # volpath lets rays pass through the lights, whose surface is 'null', since Blender's lights are invisible too.
         "integrator": {"type": "volpath", "max_depth": MAX_DEPTH, "hide_emitters": True},
         "sensor": _sensor(scene.camera, scene.width, scene.height),
         "sun": {
@@ -67,7 +67,7 @@ def describe(scene: Scene) -> dict[str, Any]:
 
 
 def object_name(number: int) -> str:
-    """What an object is called in Mitsuba's scene."""
+    """The name of an object in Mitsuba's scene."""
     return f"object{number}"
 
 
@@ -77,7 +77,7 @@ def _sensor(camera: Camera, width: int, height: int) -> dict[str, Any]:
         "width": width,
         "height": height,
         "pixel_format": "rgb",
-        # A box keeps pixels independent: other filters leave grain behind the denoiser.
+        # A box filter keeps pixels independent; other filters leave grain after denoising.
         "rfilter": {"type": "box"},
     }
     return {
@@ -86,7 +86,7 @@ def _sensor(camera: Camera, width: int, height: int) -> dict[str, Any]:
         "fov": camera.fov,
         "to_world": _facing_origin(camera.position),
         "film": film,
-        "sampler": {"type": "multijitter"},  # even samples: less noise than independent ones
+        "sampler": {"type": "multijitter"},  # evenly spread samples give less noise than independent ones
     }
 
 
@@ -126,7 +126,7 @@ def _shape(item: SceneObject, detail: tuple[int, int]) -> Any:
 
 @cache
 def material(name: str, color: str) -> Any:
-    """Mitsuba's BSDF of a CLEVR material and colour; made once in a process."""
+    """Mitsuba's BSDF for a CLEVR material and colour, made once per process."""
     tint = _rgb([part / 255 for part in COLORS[color]])
     if name == "rubber":
         surface: dict[str, Any] = {

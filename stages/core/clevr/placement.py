@@ -1,4 +1,4 @@
-"""Drawing scenes: CLEVR's free placement, and objects in the cells of a grid over the picture."""
+"""Draws scenes: with CLEVR's free placement, or with objects in the cells of a grid over the picture."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from stages.core.clevr.vocabulary import RADII
 from stages.core.errors import InputError
 from stages.core.recipe.games import GRID_CELLS, Games
 
-# The rules of clevr-dataset-gen, in scene units: objects stand within ± REACH in x and y, with GAP of free ground
-# between them, and differ by MARGIN along left–right and front–behind, so that relations are clear. An object gets
-# TRIES places before the scene starts again. Camera and lights move by up to their jitter along each axis.
+# The rules of clevr-dataset-gen, in scene units: objects stand within ± REACH in x and y, with a GAP of free ground
+# between them, and differ by MARGIN along left–right and front–behind, so that relations are clear. vz tries TRIES
+# positions for an object before it restarts the scene. Camera and lights move by up to their jitter along each axis.
 REACH, GAP, MARGIN, TRIES = 3.0, 0.25, 0.4, 50
 CAMERA_JITTER, LIGHT_JITTER = 0.5, 1.0
-MOST_STARTS = 1000  # of one scene, before its settings count as impossible (our own limit)
-CELL_JITTER = 0.1  # grid: how far an object stands from its cell's centre, as a share of the cell's side (our own)
+MOST_STARTS = 1000  # restarts of a scene before its settings count as impossible (our own limit)
+CELL_JITTER = 0.1  # grid: largest distance from the cell's centre along each side, as a share of that side (our own)
 
-# The grid's camera: CLEVR's azimuth, but high enough that objects of different rows never hide one another.
+# The grid's camera has CLEVR's azimuth, but stands high enough that objects in different rows never hide each other.
 GRID_DISTANCE, GRID_ELEVATION, GRID_FOV = 12.6, 50.0, 28.0
 _AZIMUTH = math.atan2(CAMERA_POSITION[1], CAMERA_POSITION[0])
 GRID_POSITION: Vector = (
@@ -34,9 +34,9 @@ GRID_POSITION: Vector = (
 
 
 def sample_scene(games: Games, draw: Random, *, name: str = "", index: int = 0) -> Scene:
-    """Draw a scene by the rules of `games`. Same generator state, same scene.
+    """Draw a scene by the rules of `games`. The same generator state gives the same scene.
 
-    `InputError` if the rules leave no room, with what to change.
+    `InputError` if the rules leave no room; it says what to change.
     """
     grid = games.layout == "grid"
     viewpoint = GRID_POSITION if grid else CAMERA_POSITION
@@ -65,7 +65,7 @@ def sample_scene(games: Games, draw: Random, *, name: str = "", index: int = 0) 
 
 
 def sample_lights(draw: Random) -> Lights:
-    """Each light moves by up to LIGHT_JITTER along each axis."""
+    """Lights, each moved by up to LIGHT_JITTER along each axis."""
     return Lights(*(_jittered((0.0, 0.0, 0.0), LIGHT_JITTER, draw) for _ in range(3)))
 
 
@@ -82,7 +82,7 @@ def _has_room(coords: Sequence[float], radius: float, objects: Sequence[SceneObj
 
 
 def _placed_freely(count: int, games: Games, view: Vector, draw: Random) -> list[SceneObject]:
-    """Up to `count` objects; fewer when one finds no place."""
+    """Up to `count` objects; fewer if there is no place for one."""
     objects: list[SceneObject] = []
     for _ in range(count):
         size = draw.choice(games.sizes)
@@ -97,7 +97,7 @@ def _placed_freely(count: int, games: Games, view: Vector, draw: Random) -> list
 
 
 def _in_cells(count: int, games: Games, scene: Scene, draw: Random) -> tuple[SceneObject, ...]:
-    """Objects in `count` cells of the picture, in reading order of the cells."""
+    """Objects in `count` cells of the picture, in the cells' reading order."""
     objects = []
     for number in sorted(draw.sample(range(GRID_CELLS**2), count)):
         row, column = divmod(number, GRID_CELLS)

@@ -1,6 +1,6 @@
 """Questions about a scene with exact answers: exist, count, query, compare.
 
-None of them is a turn of the game, so a policy that self-play makes better at them has learned more than the game.
+They are not turns of the game, so a policy that gets better at them through self-play has learned more than the game.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from stages.core.clevr.vocabulary import COLORS, MATERIALS, SHAPES, SIZES
 from stages.core.seeds import rng
 
 Kind = Literal["exist", "count", "query", "compare"]
-Thing = Mapping[str, str]  # attribute -> value, of one object
-Wanted = dict[str, str]  # some attributes with their values: what a question is about
+Thing = Mapping[str, str]  # an object's values by attribute
+Wanted = dict[str, str]  # the attributes and values that a question is about
 
 KINDS: tuple[Kind, ...] = ("exist", "count", "query", "compare")
 VALUES: dict[str, Sequence[str]] = {"size": SIZES, "color": tuple(COLORS), "material": MATERIALS, "shape": SHAPES}
-"""Attributes in the order in which English puts them before a noun."""
+"""Attributes in their English order before a noun."""
 
 _TRIES = 100
-_MOST_TRIES = 20  # for each question that is wanted: not every scene has a question of every kind
+_MOST_TRIES = 20  # per wanted question, since not every scene has a question of every kind
 
 
 @dataclass(frozen=True)
 class Question:
-    """`text` in plain English, `compact` in the few words of the tiny model; `choices` are all answers it may have."""
+    """`text` is in plain English, `compact` in the tiny model's few words; `choices` are all possible answers."""
 
     kind: Kind
     text: str
@@ -44,7 +44,7 @@ Drawn = tuple[str, str, str, Question]  # question id, pair id, picture, questio
 
 
 def draw_questions(pairs: pl.DataFrame, count: int, attributes: Sequence[str], seed: int, purpose: str) -> list[Drawn]:
-    """`count` questions about CLEVR pictures, kinds and pictures by turns; none without such pictures."""
+    """`count` questions about CLEVR pictures, cycling through kinds and pictures; none without CLEVR pictures."""
     pictures = [
         (row["pair_id"], row[name], json.loads(row[scene])["objects"])
         for row in pairs.filter(pl.col("domain") == "clevr").sort("pair_id").iter_rows(named=True)
@@ -60,16 +60,16 @@ def draw_questions(pairs: pl.DataFrame, count: int, attributes: Sequence[str], s
         try:
             question = ask(kind, things, attributes, rng(seed, purpose, number))
         except LookupError:
-            continue  # there is no question of this kind about this scene
+            continue  # this scene has no question of this kind
         drawn.append((number, pair_id, picture, question))
     return drawn
 
 
 def ask(kind: Kind, things: Sequence[Thing], attributes: Sequence[str], dice: random.Random) -> Question:
-    """A question of that kind about the scene's `things`, naming only `attributes` (keys of `VALUES`).
+    """A question of this kind about the scene's `things` that names only `attributes` (keys of `VALUES`).
 
-    Answers are balanced as far as the scene allows: yes and no equally often, counts as even as they can be drawn.
-    `LookupError` when the scene has nothing to ask of that kind, e.g. no attribute value that one thing alone has.
+    Answers are balanced as far as the scene allows: yes and no are equally likely, and counts as even as possible.
+    `LookupError` if the scene has no question of this kind, e.g. if no attribute value belongs to just one thing.
     """
     return _MAKERS[kind](things, [name for name in VALUES if name in attributes], dice)
 
@@ -92,7 +92,7 @@ def _count_of(things: Sequence[Thing], attributes: Sequence[str], dice: random.R
 
 
 def _query(things: Sequence[Thing], attributes: Sequence[str], dice: random.Random) -> Question:
-    """What one attribute of a thing is that another attribute alone picks out."""
+    """Ask for an attribute of a thing that another attribute alone identifies."""
     single = [
         (name, value)
         for name in attributes
@@ -135,14 +135,14 @@ def _yes_no(kind: Kind, text: str, short: str, yes: bool) -> Question:
 def _draw(
     things: Sequence[Thing], attributes: Sequence[str], dice: random.Random, fits: Callable[[Wanted], bool]
 ) -> Wanted:
-    """One or two attributes of which `fits` holds; half of the draws start from a thing that is there."""
+    """One or two attributes for which `fits` holds. Half of the draws start from a thing in the scene."""
     for _ in range(_TRIES):
         named = dice.sample(attributes, dice.randint(1, min(2, len(attributes))))
         thing = dice.choice(things) if dice.random() < 0.5 else None
         wanted = {name: thing[name] if thing else dice.choice(VALUES[name]) for name in VALUES if name in named}
         if fits(wanted):
             return wanted
-    raise LookupError("nothing in the scene answers so")
+    raise LookupError("no attributes give this answer")
 
 
 def _count(things: Sequence[Thing], wanted: Wanted) -> int:
@@ -150,7 +150,7 @@ def _count(things: Sequence[Thing], wanted: Wanted) -> int:
 
 
 def noun(wanted: Wanted, *, plural: bool = False) -> str:
-    """The things meant, as English says it: "small red metal cube", "cyan things"."""
+    """The wanted things in English: "small red metal cube", "cyan things"."""
     head = wanted.get("shape", "thing") + ("s" if plural else "")
     return " ".join([*(value for name, value in wanted.items() if name != "shape"), head])
 

@@ -1,7 +1,7 @@
-"""Finding the camera of a given scene from where its objects appear.
+"""Finds a given scene's camera from where its objects appear.
 
-CLEVR stores no camera: `directions` belongs to the camera before its jitter. But every object's `pixel_coords` do
-follow the jittered camera, and that one looks at the origin through a known lens, so that only its place is unknown.
+CLEVR stores no camera: `directions` belongs to the camera before its jitter. But every object's `pixel_coords` follow
+the jittered camera, which looks at the origin through a known lens, so only its position is unknown.
 """
 
 from __future__ import annotations
@@ -15,19 +15,20 @@ import numpy as np
 from stages.core.clevr.camera import Array, project
 from stages.core.clevr.scene import CAMERA_POSITION, Camera
 
-# What the errors are measured in: pixels are rounded to whole ones, depths to float32, and the jitter is ±0.5.
+# Units of the errors: pixels are rounded to whole numbers, depths to float32, and the jitter is ±0.5.
 PIXEL_UNIT, DEPTH_UNIT, JITTER_UNIT = 0.5, 1e-5, 0.5
-# Least squares first, from anywhere; then a steep norm for the pixels, since a rounding error has a hard limit.
+# First least squares, which converges from anywhere; then a steep norm for the pixels, since rounding errors have a
+# hard limit.
 POWERS = (1, 5)
-STEPS = 60  # of Gauss-Newton for each power; genuine scenes settle in a few
+STEPS = 60  # Gauss-Newton steps per power; genuine scenes converge in a few
 NUDGE = 1e-6  # scene units, for the numerical derivative
 SHORTEST_STEP = 1e-7  # scene units
-LEAST_GAIN = 1e-4  # relative; below it no hundredth of a pixel changes any more
+LEAST_GAIN = 1e-4  # relative; below this, nothing changes by a hundredth of a pixel
 
 
 @dataclass(frozen=True)
 class Recovery:
-    """The camera found; the largest error in pixels; and how unlikely the whole fit is (a sum of squares)."""
+    """The recovered camera, the largest error in pixels, and how unlikely the whole fit is (a sum of squares)."""
 
     camera: Camera
     residual: float
@@ -37,10 +38,10 @@ class Recovery:
 def recover_camera(
     coords: Sequence[Sequence[float]], seen: Sequence[Sequence[float]], size: tuple[int, int]
 ) -> Recovery:
-    """The camera of CLEVR's lens that sees `coords` (N, 3), scene units, at `seen` (N, 3): pixel x, y and depth.
+    """The camera with CLEVR's lens that sees `coords` (N, 3), in scene units, at `seen` (N, 3): pixel x, y and depth.
 
-    `size` is the picture's width and height. The expected jitter is a further, weak term: it decides what few objects
-    leave open. The caller judges `residual`: above half a pixel the scene is not one of CLEVR's.
+    `size` is the picture's width and height. The expected jitter is an additional weak term, which decides what a few
+    objects leave open. The caller judges `residual`: above half a pixel, the scene is not CLEVR's.
     """
     points, target = np.asarray(coords, dtype=np.float64), np.asarray(seen, dtype=np.float64)
     start = np.asarray(CAMERA_POSITION)
@@ -52,7 +53,7 @@ def recover_camera(
 
     place, cost = start, 0.0
     with np.errstate(all="ignore"):
-        if not np.isfinite(errors(place, 1)).all():  # an object stands where the camera should
+        if not np.isfinite(errors(place, 1)).all():  # an object stands where the camera should be
             return Recovery(_camera(place), np.inf, np.inf)
         for power in POWERS:
             place = _minimise(partial(errors, power=power), place)
@@ -62,13 +63,13 @@ def recover_camera(
 
 
 def _minimise(errors: Callable[[Array], Array], place: Array) -> Array:
-    """Gauss-Newton on the sum of squared errors; a step is halved until it helps."""
+    """Gauss-Newton on the sum of squared errors, with each step halved until it helps."""
     nudges = np.eye(3) * NUDGE
     best = float((errors(place) ** 2).sum())
     for _ in range(STEPS):
         slope = np.stack([(errors(place + nudge) - errors(place - nudge)) / (2 * NUDGE) for nudge in nudges], axis=1)
         step = np.linalg.lstsq(slope, -errors(place), rcond=None)[0]
-        while not (worth := float((errors(place + step) ** 2).sum())) < best:  # nor may it be no number
+        while not (worth := float((errors(place + step) ** 2).sum())) < best:  # also true for NaN
             step = step / 2
             if np.linalg.norm(step) < SHORTEST_STEP:
                 return place

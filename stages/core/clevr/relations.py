@@ -8,12 +8,12 @@ import numpy as np
 
 from stages.core.clevr.scene import SceneObject, Vector
 
-RELATION_THRESHOLD = 0.2  # scene units; an object that is nearer is on neither side
+RELATION_THRESHOLD = 0.2  # scene units; a nearer object is on neither side
 HORIZONTAL = ("left", "right", "front", "behind")
 
 
 def directions(viewpoint: Vector) -> dict[str, Vector]:
-    """Unit vectors on the ground as seen from `viewpoint`, the camera's place BEFORE its jitter, and up and down."""
+    """Unit vectors on the ground seen from `viewpoint`, the camera's position BEFORE its jitter, plus up and down."""
     x, y = np.asarray(viewpoint[:2]) / np.hypot(viewpoint[0], viewpoint[1])
     behind, right = (-float(x), -float(y), 0.0), (-float(y), float(x), 0.0)
     return {
@@ -27,7 +27,7 @@ def directions(viewpoint: Vector) -> dict[str, Vector]:
 
 
 def relationships(objects: Sequence[SceneObject], viewpoint: Vector) -> dict[str, list[list[int]]]:
-    """For each direction and each object, the numbers of the objects on that side of it, ascending."""
+    """For each direction and object, the numbers of the objects on that side, in ascending order."""
     places = np.array([item.coords for item in objects]).reshape(-1, 3)
     apart = places[None, :, :] - places[:, None, :]
     axes = directions(viewpoint)

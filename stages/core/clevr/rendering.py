@@ -1,4 +1,4 @@
-"""Pictures of CLEVR scenes: one thread, and the same bytes for the same scene and seed."""
+"""Pictures of CLEVR scenes, rendered in one thread, with the same bytes for the same scene and seed."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from stages.core.clevr.mitsuba_scene import AREA_LIGHTS, EXTRA, describe, load_m
 from stages.core.clevr.scene import Scene
 from stages.core.errors import InputError, MissingExtra, VzError, require
 
-# The denoiser blurs the outlines of small objects unless colours and normals guide it. In pictures of CLEVR's own size
-# this changes little and costs a third more time.
+# The denoiser blurs the outlines of small objects unless colours and normals guide it. In pictures of CLEVR's own size,
+# guides change little and cost a third more time.
 GUIDED_BELOW = 400  # pixels along the longer side
 GUIDE_SAMPLES = 4
 STREAM = 0xFFFFFFFF  # Mitsuba's seeds have 32 bits
-# A path that finds a light by way of a mirror leaves a white speck, which the denoiser takes for a detail. No pixel may
-# be this much brighter than the second brightest of its eight neighbours; highlights span more than that.
+# A path that reaches a light through a mirror leaves a white speck, which the denoiser takes for a detail. No pixel may
+# be this much brighter than the second brightest of its eight neighbours; highlights cover more pixels.
 SPECK = 4.0
-WEIGHT = 3  # the film's channel that counts each pixel's samples, after red, green and blue
+WEIGHT = 3  # the film channel that counts each pixel's samples, after red, green and blue
 AGAIN = "the picture is not kept; repeat the command"
 
 Light = NDArray[np.float32]
@@ -35,8 +35,9 @@ Light = NDArray[np.float32]
 def render(scene: Scene, effort: Effort, seed: int) -> NDArray[np.uint8]:
     """The picture of `scene`, (height, width, 3) uint8 sRGB.
 
-    Same arguments, same bytes; with `llvm`, on processors of the same kind. Mitsuba's sampler rounds the number of
-    samples up to a product of two near numbers (5 to 6, 32 to 35). `MissingExtra` without Mitsuba or the denoiser.
+    The same arguments give the same bytes; with `llvm`, only on processors of the same kind. Mitsuba's sampler rounds
+    the number of samples up to a product of two close numbers (5 to 6, 32 to 35). `MissingExtra` without Mitsuba or the
+    denoiser.
     """
     guided = effort.denoiser is not None and max(scene.width, scene.height) < GUIDED_BELOW
     light, guides = (_trace if effort.renderer == "llvm" else _render)(scene, effort, seed & STREAM, guided)
@@ -49,9 +50,9 @@ def render(scene: Scene, effort: Effort, seed: int) -> NDArray[np.uint8]:
 
 
 def owners(scene: Scene, renderer: Renderer) -> NDArray[np.int32]:
-    """The number of the object that each pixel's centre shows, (height, width); -1 for the ground.
+    """The number of the object at each pixel's centre, (height, width); -1 for the ground.
 
-    Seen with the renderer's own shapes, rounded edges and all.
+    Uses the renderer's own shapes, including rounded edges.
     """
     if renderer == "llvm":
         shown: NDArray[np.int32] = _tracer().owners(scene)
@@ -68,13 +69,13 @@ def owners(scene: Scene, renderer: Renderer) -> NDArray[np.int32]:
 
 
 def _render(scene: Scene, effort: Effort, seed: int, guided: bool) -> tuple[Light, dict[str, Light]]:
-    """By Mitsuba's own integrator: linear light, and what guides the denoiser."""
+    """Render with Mitsuba's own integrator: linear light, and guides for the denoiser."""
     mitsuba = load_mitsuba()
-    # Mitsuba's 'optimize' orders lights and shapes by memory address, and with them the random numbers.
+    # Mitsuba's 'optimize' would order lights and shapes, and so the random numbers, by memory address.
     loaded = mitsuba.load_dict(describe(scene), parallel=False, optimize=False)
     light = _film(loaded, effort.samples, seed)
     undefined = ~np.isfinite(light).all(axis=2, keepdims=True)
-    if undefined.any():  # a path over rough metal may divide 0 by 0; other paths then take the place of its pixel's
+    if undefined.any():  # a path over rough metal may divide 0 by 0; other paths then replace those of its pixel
         light = np.where(undefined, _film(loaded, effort.samples, ~seed & STREAM), light)
     if not guided:
         return light, {}
@@ -86,7 +87,7 @@ def _render(scene: Scene, effort: Effort, seed: int, guided: bool) -> tuple[Ligh
 
 
 def _trace(scene: Scene, effort: Effort, seed: int, guided: bool) -> tuple[Light, dict[str, Light]]:
-    """The same by vz's tracer."""
+    """The same with vz's tracer."""
     traced = _tracer().trace(scene, samples=effort.samples, metal=effort.metal, photons=effort.photons, seed=seed)
     return traced.light, {"albedo": traced.albedo, "normal": traced.normal} if guided else {}
 
@@ -99,7 +100,7 @@ def _tracer() -> ModuleType:
 
 
 def without_specks(light: Light) -> Light:
-    """`light` (height, width, 3) with single pixels that outshine their neighbours dimmed; hues stay."""
+    """`light` (height, width, 3) with single pixels that outshine their neighbours dimmed, without a change of hue."""
     height, width, _ = light.shape
     brightness = light.max(axis=2)
     framed = np.pad(brightness, 1, mode="edge")
@@ -110,30 +111,30 @@ def without_specks(light: Light) -> Light:
 
 
 def check_installed(denoise: bool) -> None:
-    """`MissingExtra` unless the packages that `render` needs can be imported; quick, since it imports none."""
+    """`MissingExtra` unless the packages that `render` needs are installed. Fast, since it imports none."""
     for package in ("mitsuba", "pyoidn") if denoise else ("mitsuba",):
         if find_spec(package) is None:
             raise MissingExtra(EXTRA, package)
 
 
 def to_srgb(light: Light) -> NDArray[np.uint8]:
-    """Linear light, 1 = white -> sRGB bytes, clipped: the curve with which CLEVR's pictures were written."""
+    """Turns linear light, 1 = white, into clipped sRGB bytes, with the same curve as CLEVR's pictures."""
     clipped = np.clip(light, 0.0, 1.0)
     curve = np.where(clipped <= 0.0031308, 12.92 * clipped, 1.055 * clipped ** (1 / 2.4) - 0.055)
     return (curve * 255 + 0.5).astype(np.uint8)
 
 
 def check_light(light: Light, by: str) -> None:
-    """`VzError` where the picture has what no picture can have: NaN, infinite or negative light, or no light at all."""
+    """`VzError` if the light is impossible: NaN, infinite or negative, or no light at all."""
     if not np.isfinite(light).all() or light.min() < 0 or not light.any():
         raise VzError(
             f"{by} made an impossible picture (NaN, infinite, negative or no light at all), which is not kept; draw "
-            "other scenes with another --seed"
+            "different scenes with another --seed"
         )
 
 
 def _film(loaded: Any, samples: int, seed: int, **options: Any) -> Light:
-    """What Mitsuba renders, (height, width, channels). `VzError` unless every pixel has all of its samples.
+    """Mitsuba's rendering, (height, width, channels). `VzError` unless every pixel has all its samples.
 
     Mitsuba catches Ctrl-C with its own handler, and then returns an unfinished picture.
     """
@@ -148,7 +149,7 @@ def _film(loaded: Any, samples: int, seed: int, **options: Any) -> Light:
 
 @cache
 def _aov(channels: str) -> Any:
-    """An integrator that renders what rays hit first instead of light."""
+    """An integrator that renders properties of the first hit instead of light."""
     return load_mitsuba().load_dict({"type": "aov", "aovs": channels})
 
 

@@ -1,4 +1,4 @@
-"""A CLEVR scene as plain values: objects on the ground, the camera, and how far the lights are moved."""
+"""A CLEVR scene as plain values: objects on the ground, the camera, and the lights' offsets."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 Vector = tuple[float, float, float]
 
-# The camera of CLEVR before its jitter: it looks at the origin, z is up (base_scene.blend of clevr-dataset-gen).
+# CLEVR's camera before its jitter: it looks at the origin, and z is up (base_scene.blend of clevr-dataset-gen).
 CAMERA_POSITION: Vector = (7.481131553649902, -6.5076398849487305, 5.34366512298584)
 CAMERA_FOV = 49.13434207760448  # degrees along the picture's longer side: a 35 mm lens on a 32 mm sensor
 NOT_MOVED: Vector = (0.0, 0.0, 0.0)
@@ -29,7 +29,7 @@ class SceneObject:
 
 @dataclass(frozen=True)
 class Camera:
-    """A pinhole camera that looks at the origin with z up. `fov` in degrees along the picture's longer side."""
+    """A pinhole camera that looks at the origin with z up. `fov` is in degrees along the picture's longer side."""
 
     position: Vector = CAMERA_POSITION
     fov: float = CAMERA_FOV
@@ -37,7 +37,7 @@ class Camera:
 
 @dataclass(frozen=True)
 class Lights:
-    """How far each light is moved from its place, in scene units. The sun never moves."""
+    """Each light's offset from its usual position, in scene units. The sun never moves."""
 
     key: Vector = NOT_MOVED
     fill: Vector = NOT_MOVED
@@ -46,10 +46,10 @@ class Lights:
 
 @dataclass(frozen=True)
 class Scene:
-    """Everything a picture depends on, and what the scene is called.
+    """Everything that a picture depends on, and the scene's name.
 
-    `width`, `height` in pixels. `viewpoint` is the camera's place before its jitter, from which left, right, front and
-    behind are judged. `name` names the scene in messages and is its picture's base name.
+    `width` and `height` are in pixels. `viewpoint` is the camera's position before its jitter, which defines left,
+    right, front and behind. `name` names the scene in messages and is its picture's base name.
     """
 
     objects: tuple[SceneObject, ...]

@@ -1,4 +1,4 @@
-"""Scenes as JSON in the keys of CLEVR v1.0, with the camera and the lights added, to render a scene again."""
+"""Scenes as JSON with CLEVR v1.0's keys, plus the camera and the lights, so that a scene can be rendered again."""
 
 from __future__ import annotations
 
@@ -23,16 +23,19 @@ WORDS: dict[str, Sequence[str]] = {
     "color": tuple(COLORS),
     "material": MATERIALS,
 }
-IN_ONE_PLACE = 0.5  # distance of two centres, in the larger radius, below which one object stands in the other
-MOST_OBJECTS, FARTHEST = 100, 1e5  # objects; any coordinate, in scene units or pixels. CLEVR stays far below
-LONGEST_SHOWN = 80  # letters of a value in a message
+IN_ONE_PLACE = 0.5  # distance between two centres, in units of the larger radius, below which the objects overlap
+MOST_OBJECTS, FARTHEST = (
+    100,
+    1e5,
+)  # number of objects; any coordinate, in scene units or pixels. CLEVR stays far below both
+LONGEST_SHOWN = 80  # characters of a value in a message
 
 Number = Annotated[float, Field(ge=-FARTHEST, le=FARTHEST, allow_inf_nan=False)]
 Point = Annotated[list[Number], Field(min_length=3, max_length=3)]
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(strict=True)  # text is no number
+    model_config = ConfigDict(strict=True)  # text is not a number
 
 
 class _Object(_Part):
@@ -47,7 +50,9 @@ class _Object(_Part):
     @model_validator(mode="after")
     def _stands(self) -> Self:
         if self.coords[2] <= 0:
-            raise ValueError(f"'3d_coords' has height {self.coords[2]}, but an object's centre is above the ground")
+            raise ValueError(
+                f"'3d_coords' has height {self.coords[2]}, but an object's centre must be above the ground"
+            )
         return self
 
 
@@ -78,14 +83,14 @@ class _Scene(_Part):
     def _is_possible(self) -> Self:
         for (number, one), (other, two) in combinations(enumerate(self.objects), 2):
             if math.dist(one.coords[:2], two.coords[:2]) < IN_ONE_PLACE * max(one.coords[2], two.coords[2]):
-                raise ValueError(f"objects {number} and {other} stand in one place")
+                raise ValueError(f"objects {number} and {other} stand in the same place")
         if self.camera is None and any(item.pixel_coords is None for item in self.objects):
-            raise ValueError("an object has no 'pixel_coords', from which the camera is recovered")
+            raise ValueError("an object has no 'pixel_coords', which vz needs to recover the camera")
         return self
 
 
 def to_json(scene: Scene) -> dict[str, Any]:
-    """A scene as CLEVR v1.0 writes it, plus `camera` (place, field of view, picture size) and `lights`."""
+    """A scene in CLEVR v1.0's format, plus `camera` (position, field of view, picture size) and `lights`."""
     seen = project([item.coords for item in scene.objects], scene.camera, scene.width, scene.height)
     return {
         "image_index": scene.index,
@@ -120,19 +125,21 @@ def from_json(body: Any, where: str) -> Scene:
     """Read what `to_json` wrote. `InputError` names `where` and what is wrong."""
     scene, _ = read_json_scene(body, where)
     if scene.width == 0:
-        raise InputError(f"{where}: holds no 'camera', so vz did not write it; read it as a genuine scene (--scenes)")
+        raise InputError(
+            f"{where}: contains no 'camera', so vz did not write it; read it as a genuine scene (--scenes)"
+        )
     return scene
 
 
 def read_json_scene(body: Any, where: str) -> tuple[Scene, list[list[float]]]:
-    """A scene, and the `pixel_coords` of its objects. A genuine scene stores no camera: its width and height are 0.
+    """A scene and its objects' `pixel_coords`. A genuine scene stores no camera, so its width and height are 0.
 
     `InputError` names `where`, the wrong key and its value.
     """
     try:
         read = _Scene.model_validate(body)
     except ValidationError as error:
-        raise InputError(f"{where}: {_first_problem(error)}; it must be a scene of CLEVR v1.0") from error
+        raise InputError(f"{where}: {_first_problem(error)}; it must be a CLEVR v1.0 scene") from error
     camera = read.camera
     scene = Scene(
         objects=tuple(
@@ -157,7 +164,7 @@ def _vector(point: Sequence[float]) -> Vector:
 
 
 def _first_problem(error: ValidationError) -> str:
-    """The first thing that is off: `objects.1.shape is 'cone': Input should be 'cube', …`."""
+    """The first problem, such as `objects.1.shape is 'cone': Input should be 'cube', …`."""
     problem = error.errors(include_url=False)[0]
     place = ".".join(map(str, problem["loc"]))
     message = problem["msg"].removeprefix("Value error, ")

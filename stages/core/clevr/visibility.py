@@ -1,4 +1,4 @@
-"""How much of each object is visible, counted on the exact shapes without rendering."""
+"""Counts how much of each object is visible, from the exact shapes and without rendering."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ COUNTING_WIDTH = 320  # CLEVR states its limit for pictures of this size
 
 
 def visible_pixels(scene: Scene) -> list[int]:
-    """Visible pixels of each object, in a picture whose longer side has 320 pixels.
+    """The visible pixels of each object, in a picture whose longer side has 320 pixels.
 
-    Edges count as sharp; CLEVR's rounded ones show a few per cent less.
+    Assumes sharp edges; CLEVR's rounded edges show a few per cent less.
     """
     scale = COUNTING_WIDTH / max(scene.width, scene.height)
     width, height = round(scene.width * scale), round(scene.height * scale)
@@ -28,7 +28,7 @@ def visible_pixels(scene: Scene) -> list[int]:
 
 
 def _depth(item: SceneObject, origin: Array, rays: Array) -> Array:
-    """How far along each ray (N, 3) the object begins; infinite where the ray misses it."""
+    """The distance along each ray (N, 3) at which the object begins; infinite if the ray misses it."""
     radius = item.coords[2]
     start, direction = (origin - np.asarray(item.coords)) / radius, rays / radius
     if item.shape == "cube":

@@ -1,4 +1,4 @@
-"""The words of CLEVR v1.0 and what they measure: shapes, sizes, colours, materials."""
+"""CLEVR v1.0's words and their values: shapes, sizes, colours, materials."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MATERIALS = ("rubber", "metal")
 RADII = MappingProxyType({"large": 0.7, "small": 0.35})
 SIZES = tuple(RADII)
 
-# Colour word -> RGB, 0 to 255. CLEVR hands these to its renderer as if they were linear light.
+# Colour word -> RGB, 0 to 255. CLEVR passes these to its renderer as if they were linear light.
 COLORS = MappingProxyType(
     {
         "gray": (87, 87, 87),
@@ -25,5 +25,5 @@ COLORS = MappingProxyType(
     }
 )
 
-# What a change may touch without moving or resizing an object.
+# The attributes that can change without moving or resizing an object.
 CHANGEABLE = MappingProxyType({"color": tuple(COLORS), "shape": SHAPES, "material": MATERIALS})

@@ -1,4 +1,4 @@
-"""Who answers. `open_engine` opens the engine that a recipe names."""
+"""Engines, which answer prompts. `open_engine` opens the engine that a recipe names."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ __all__ = ["Completion", "Engine", "Request", "Sampling", "open_engine"]
 
 
 def open_engine(recipe: Recipe) -> Engine:
-    """The engine of `rollout.engine`, without policies yet.
+    """The engine that `rollout.engine` names, with no policies loaded yet.
 
-    With any engine, a policy whose model is a server's address (`https://host/v1#name`) is answered by that server.
+    With any engine, a server answers for a policy whose model is that server's address (`https://host/v1#name`).
     """
     if recipe.rollout.executor.spreads:
         from stages.core.engines.fleet import check_executor
@@ -33,7 +33,7 @@ def open_engine(recipe: Recipe) -> Engine:
 
 
 def _with_weights(recipe: Recipe) -> Engine:
-    """An engine in this process that loads the weights of its policies."""
+    """An engine in this process that loads its policies' weights."""
     name = recipe.rollout.engine
     if is_user_file(name):
         return _own(name, recipe)
@@ -51,7 +51,7 @@ def _with_weights(recipe: Recipe) -> Engine:
 
 
 def _own(file: str, recipe: Recipe) -> Engine:
-    """The engine that `open_engine(recipe)` in a user's file returns."""
+    """The engine that a user's file returns from `open_engine(recipe)`."""
     opener = load_user_object(file, "open_engine", "rollout.engine")
     with user_errors(file):
         engine = opener(recipe)

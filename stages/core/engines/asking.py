@@ -1,4 +1,4 @@
-"""Asks a policy many prompts that are no turns of a game, in a fixed order."""
+"""Asks a policy many prompts outside the game, in a fixed order."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Ask:
 
 
 def vote_sampling(recipe: Recipe, *, greedy: bool) -> Sampling:
-    """The recipe's sampling of votes, or the likeliest tokens."""
+    """The recipe's sampling of votes, or greedy sampling."""
     sampling = Sampling.of(recipe.rollout, "decision")
     return replace(sampling, temperature=0.0) if greedy else sampling
 
@@ -40,9 +40,9 @@ def ask_all(
     title: str,
     purpose: str = "evaluate",
 ) -> list[list[Completion]]:
-    """`samples` answers to each question. The seeds are the same for every policy; `purpose` tells draws apart.
+    """`samples` answers to each prompt. The seeds are the same for every policy; `purpose` separates the draws.
 
-    `title` stands before progress.
+    `title` labels the progress bar.
     """
     requests = [
         Request(

@@ -1,4 +1,4 @@
-"""What every engine promises: the contract for those that come with vz, and for your own (docs/doors/engine.md)."""
+"""The contract of every engine: those that come with vz, and your own (docs/doors/engine.md)."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class Sampling:
     temperature: float  # 0: always the likeliest token
     top_p: float  # 1: the whole distribution
     max_tokens: int
-    min_tokens: int  # an answer ends no sooner
+    min_tokens: int  # no answer ends sooner
     repetition_penalty: float  # 1: none
 
     @classmethod
     def of(cls, recipe: Rollout, phase: str) -> Sampling:
-        """The recipe's sampling of clues or of votes."""
+        """The recipe's sampling for clues or votes."""
         clue = phase == "clue"
         return cls(
             recipe.temperature,
@@ -45,7 +45,7 @@ class Sampling:
 class Request:
     """`n` completions of one prompt."""
 
-    order: tuple[int, int]  # (the game's place in the deal, turn): the order in which a deterministic engine batches
+    order: tuple[int, int]  # (the game's position in the deal, turn): the order in which a deterministic engine batches
     messages: list[Message]
     pictures: list[Picture]  # in the order of the image parts in `messages`
     n: int
@@ -56,12 +56,12 @@ class Request:
 
     @property
     def name(self) -> str:
-        """What messages call the request."""
+        """The name of the request in messages."""
         pictures = "".join(f", picture {picture.ref}" for picture in self.pictures)
         return f"{self.about or f'game number {self.order[0]}'}, turn {self.order[1]}{pictures}"
 
     def check_length(self, tokens: int, limit: int) -> None:
-        """`InputError` for a prompt of more than `limit` tokens: a cut prompt would silently change the game."""
+        """`InputError` for a prompt of more than `limit` tokens: cutting it would silently change the game."""
         if tokens > limit:
             raise InputError(
                 f"{self.name}: the prompt has {tokens} tokens, but rollout.max_prompt_tokens is {limit}. Finished "
@@ -83,26 +83,26 @@ class Completion:
 
     @property
     def truncated(self) -> bool:
-        """Whether the answer was cut off at the longest length allowed."""
+        """Whether the answer was cut off at the length limit."""
         return self.finish_reason == "length"
 
 
 def sampler_name(engine: str, dtype: str = "", quantization: str = "none") -> str:
-    """The name of what computes completions, for the column `sampler`: the engine, and its precision if known."""
+    """The value of column `sampler`: the engine, and its precision if known."""
     bits = "" if quantization == "none" else f" {quantization}"
     return f"{engine} {dtype.removeprefix('torch.')}".strip() + bits
 
 
 @dataclass
 class Tally:
-    """What an engine has done since it was opened."""
+    """What an engine has done since it opened."""
 
     completions: int = 0
     tokens_in: int = 0  # of prompts; a prompt counts once, however many samples it has
-    tokens_cached: int = 0  # of tokens_in, those that a prefix cache already held
+    tokens_cached: int = 0  # the part of tokens_in that a prefix cache already held
     tokens_out: int = 0
     retries: int = 0  # requests sent again because a server or worker failed
-    restarts: int = 0  # engines or workers that died and were started again
+    restarts: int = 0  # engines or workers that died and were restarted
 
     def since(self, before: Tally) -> Tally:
         """The growth from `before` to now."""
@@ -118,7 +118,7 @@ class Tally:
 
 @dataclass(frozen=True)
 class Queue:
-    """Requests that an engine works on now, and those that wait."""
+    """Numbers of running and waiting requests in an engine."""
 
     running: int = 0
     waiting: int = 0
@@ -127,14 +127,16 @@ class Queue:
 class Engine(ABC):
     """Answers requests for policies, which are known by name.
 
-    A subclass must define `load` and `generate`. An engine lives as long as a command, or a whole run. vz loads new
-    weights into it between rounds, and calls `close` at the end, also after an error. All its coroutines run in one
-    event loop, through `run`.
+    A subclass must define `load` and `generate`. An engine lives as long as a command or a whole run. Between rounds,
+    vz loads new weights into it. At the end, even after an error, vz calls `close`. All its coroutines run in one event
+    loop, through `run`.
     """
 
-    batches = False  # whether it computes requests in batches, and so should get many at once
-    lanes = 1  # parts that compute independently of each other; vz spreads games over them
-    times_itself = False  # whether it tells the clock when it computes; otherwise all time with requests counts
+    batches = False  # whether it computes requests in batches, and so needs many at once
+    lanes = 1  # parts that compute independently; vz spreads games over them
+    times_itself = (
+        False  # whether it reports its computing time to the clock; otherwise, all time with open requests counts
+    )
 
     def __init__(self) -> None:
         self._runner = asyncio.Runner()
@@ -146,52 +148,52 @@ class Engine(ABC):
     async def generate(self, request: Request) -> list[Completion]:
         """Return `request.n` completions. vz awaits many requests at once.
 
-        Sample i is drawn with `request.seed + i`, whatever else is computed with it, so that results do not depend on
-        batches. The prompt is never cut (`Request.check_length`). Call `count` with what was computed. Any exception
-        ends the command; finished games are kept.
+        Draw sample i with `request.seed + i`, whatever else is in its batch, so that results do not depend on batches.
+        Never cut the prompt (`Request.check_length`). Call `count` with the completions. Any exception ends the
+        command; finished games are kept.
         """
 
     @abstractmethod
     def load(self, policy: str, model: str | Path, version: str) -> None:
-        """Give `policy` the weights of `model`, in place of those it has, and set `self._versions[policy]`.
+        """Give `policy` the weights of `model`, replacing any it has, and set `self._versions[policy]`.
 
-        `model` is a folder, a hub name, or whatever else the engine understands. `version` changes with its content.
+        `model` is a folder, a hub name, or anything else the engine understands. `version` changes with its content.
         """
 
     def unload(self, policy: str) -> None:
-        """Free the weights of a policy that plays no more; one that is not loaded is no error."""
+        """Free the weights of a policy that no longer plays. Does nothing if the policy is not loaded."""
         self._versions.pop(policy, None)
 
     def sleep(self) -> None:  # noqa: B027 - an engine without an accelerator has nothing to free
         """Free the accelerator while the policy trains. The next request wakes the engine."""
 
     def close(self) -> None:
-        """Free everything. An engine that overrides this calls `super().close()`."""
+        """Free everything. An override must call `super().close()`."""
         self._runner.close()
 
     def version(self, policy: str) -> str:
         """The version of a loaded policy, for the column `policy_version`. `InputError` if it is not loaded."""
         if policy not in self._versions:
-            raise InputError(f"a seat wants the policy '{policy}', but only {sorted(self._versions)} are loaded")
+            raise InputError(f"a seat needs the policy '{policy}', but only {sorted(self._versions)} are loaded")
         return self._versions[policy]
 
     def lane(self, place: int) -> int:
-        """Which of the `lanes` answers for the game at this place."""
+        """Which of the `lanes` answers for the game at this position."""
         return 0
 
     def queue(self) -> Queue:
-        """How busy the engine is, for the progress display."""
+        """How busy the engine is, for the progress line."""
         return Queue()
 
     def count(self, completions: Sequence[Completion], *, prompts: int, cached: int = 0) -> None:
-        """Add completions to the tally. `prompts` are the tokens of their prompts, each prompt counted once."""
+        """Add completions to the tally. `prompts` is the number of prompt tokens, with each prompt counted once."""
         self.tally.completions += len(completions)
         self.tally.tokens_in += prompts
         self.tally.tokens_cached += cached
         self.tally.tokens_out += sum(len(completion.token_ids) for completion in completions)
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine in the engine's event loop, which outlives a stage."""
+        """Run a coroutine in the engine's event loop, which outlasts a stage."""
 
         async def known() -> T:
             self._working = asyncio.current_task()
@@ -204,7 +206,7 @@ class Engine(ABC):
             return self._runner.run(known())
 
     def interrupt(self) -> None:
-        """Cancel what another thread runs in the event loop, if anything."""
+        """Cancel the work that another thread runs in the event loop, if any."""
         working = self._working
         if working is not None:
             working.get_loop().call_soon_threadsafe(working.cancel)

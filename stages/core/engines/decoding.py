@@ -1,4 +1,4 @@
-"""Sampling with `generate` such that samples of a prompt share its computation and each row draws from its own seed."""
+"""Sampling with `generate`: samples of a prompt share its computation, and each row draws from its own seed."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ PER_TOKEN = ("attention_mask", "position_ids", "token_type_ids", "mm_token_type_
 class Decoding:
     """A decoding loop for `generate` (its `custom_generate`), in which many rows may share a prompt.
 
-    Each prompt is computed once. Its rows (samples) continue from copies of its keys and values. Rows that have ended
-    leave the batch once they are half of it. With `shares` off, for models whose state cannot be split by rows, the
-    batch never changes and every row needs a prompt of its own.
+    Each prompt is computed once. Its rows (samples) continue from copies of its keys and values. Finished rows leave
+    the batch once they make up half of it. With `shares` off, for models whose state cannot be split by rows, the batch
+    never changes and every row needs its own prompt.
 
-    A row inverts its cumulative distribution at random numbers from its own seed, so its tokens depend on its seed and
-    its distribution alone, whatever else is in the batch.
+    A row inverts its cumulative distribution at random numbers from its own seed. So its tokens depend only on its seed
+    and its distribution, whatever else is in the batch.
     """
 
     def __init__(
@@ -77,9 +77,9 @@ class Decoding:
         **state: Any,
     ) -> torch.Tensor:
         alive = torch.arange(len(self._prompts), device=input_ids.device)
-        mask = state.get("attention_mask")  # None where there is no padding
+        mask = state.get("attention_mask")  # None if there is no padding
         logits, state = _forward(model, input_ids, state, is_first_iteration=True)
-        # From here on only logits processors look at the prompt. They must not take padding for a part of it.
+        # From here on, only logits processors look at the prompt. They must not mistake padding for part of it.
         ids = input_ids if mask is None else input_ids.where(mask.bool(), input_ids[:, -1:])
         if self._shares and not torch.equal(self._prompts, alive):
             ids, logits, state = ids[self._prompts], logits[self._prompts], _rows(state, self._prompts)
@@ -98,7 +98,7 @@ class Decoding:
         return self.tokens
 
     def _answers(self) -> list[tuple[list[int], list[float]]]:
-        """The tokens of each row up to its stop token, which is included."""
+        """The tokens of each row, up to and including its stop token."""
         stop = set(self._stop.tolist())
         answers = []
         for tokens, logprobs in zip(self.tokens.tolist(), self.logprobs.tolist(), strict=True):
@@ -128,14 +128,14 @@ class Decoding:
 def _forward(
     model: PreTrainedModel, ids: torch.Tensor, state: dict[str, Any], **options: Any
 ) -> tuple[torch.Tensor, dict[str, Any]]:
-    """Logits [B, V] of the next token, and the state after it: a step of the library's own loop."""
+    """Logits [B, V] of the next token, and the state after it: one step of the library's own loop."""
     output = model(**model.prepare_inputs_for_generation(ids, **options, **state), return_dict=True)
     after = model._update_model_kwargs_for_generation(output, state, is_encoder_decoder=model.config.is_encoder_decoder)
     return output.logits[:, -1], after
 
 
 def _rows(state: dict[str, Any], rows: torch.Tensor) -> dict[str, Any]:
-    """The state of generation for `rows` of its batch, which may repeat. Pictures are no longer needed."""
+    """The generation state for `rows` of its batch, which may repeat. Pictures are no longer needed."""
     chosen: dict[str, Any] = {}
     for name, value in state.items():
         if name in PER_TOKEN and value is not None:

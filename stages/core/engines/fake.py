@@ -23,7 +23,7 @@ def plausible(request: Request, sample: int) -> str:
 
 
 class FakeEngine(Engine):
-    """Answers by a script; a token is a byte of the text, with made-up log-probs."""
+    """Answers from a script. Each byte of the text is a token, with a made-up log-prob."""
 
     def __init__(self, script: Script = plausible) -> None:
         super().__init__()

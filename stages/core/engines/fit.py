@@ -1,8 +1,8 @@
-"""Whether a processor and a model fit together, and which shortcuts are correct for them: tried when they are loaded.
+"""Tests, on loading, whether a processor and a model fit together, and which shortcuts are correct for them.
 
-Two small prompts of different length are computed alone, and then together, left padded and with two rows each. Both
-must give the same distributions. Families differ in how they place pictures, count positions and mask padding. A
-mistake there is silent: answers get worse, and nothing fails.
+vz computes two small prompts of different length separately, and then together, left-padded and with two rows each.
+Both ways must give the same distributions. Model families differ in how they place pictures, count positions and mask
+padding. A mistake there is silent: answers get worse, and nothing fails.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from stages.core.engines.decoding import Decoding
 from stages.core.errors import InputError, VzError
 from stages.core.game.prompting import Message
 
-# Largest total variation between the distributions of a prompt alone and in a batch. Half precision rounds differently
-# in batches of other shapes; wrong padding shifts far more than this.
+# Largest total variation allowed between the distributions of a prompt alone and in a batch. Half precision rounds
+# differently in batches of other shapes; wrong padding causes far larger shifts.
 LIMIT = {torch.float32: 1e-3}
 LIMIT_HALF = 0.1
 _Shown = tuple[list[Message], list[Image.Image]]  # a prompt's messages and its pictures
 _TWO = Sampling(temperature=1.0, top_p=1.0, max_tokens=2, min_tokens=0, repetition_penalty=1.0)
 _TEXTS = ("Which object is red?", "Players speak in turn about what they see. Seat 2 says: a red cube. Who is the spy?")
-_SIZES = ((24, 24), (160, 40))  # one becomes more patches or tiles than the other
+_SIZES = ((24, 24), (160, 40))  # they become different numbers of patches or tiles
 
 
 @dataclass(frozen=True)
 class Fit:
-    """Which shortcuts are correct for a model and its processor. `notes` name those that are not."""
+    """Which shortcuts are correct for a model and its processor. `notes` name the others."""
 
     joins: bool  # prompts encoded one by one can be joined into a batch
     shares: bool  # samples can share the computation of their prompt
@@ -66,7 +66,7 @@ def check_fit(model: PreTrainedModel, processor: ProcessorMixin, place: str) -> 
 
 
 class _Recording(Decoding):
-    """Keeps whole distributions, and gives every row the same tokens, so that rows stay comparable."""
+    """Records whole distributions, and gives every row the same tokens, so that rows stay comparable."""
 
     def __init__(self, prompts: Sequence[int], pad_token: int, shares: bool) -> None:
         super().__init__(prompts, [0] * len(prompts), _TWO, [pad_token], shares)
@@ -78,7 +78,7 @@ class _Recording(Decoding):
         return self._token.expand(len(alive))
 
     def distributions(self, model: PreTrainedModel, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
-        """[B, 2, V]: of the first token, and of the second after a repetition of the first prompt's last token."""
+        """[B, 2, V]: distributions of the first token, and of the second if the first prompt's last token repeats."""
         self._token = inputs["input_ids"][:1, -1].to(model.device)
         self.run(model, inputs, suppressed=[], pad_token=self._pad)
         return torch.stack(self.recorded, dim=1)
@@ -87,7 +87,7 @@ class _Recording(Decoding):
 def _shared(
     model: PreTrainedModel, both: dict[str, torch.Tensor], pad: int, alone: torch.Tensor, limit: float
 ) -> tuple[bool, float]:
-    """Whether rows that share the computation of their prompt are correct, and by how much they differ."""
+    """Whether rows that share their prompt's computation are correct, and by how much they differ."""
     try:
         shared = _Recording([0, 0, 1, 1], pad, True).distributions(model, both)
     except torch.OutOfMemoryError:
@@ -103,7 +103,7 @@ def _distance(one: torch.Tensor, other: torch.Tensor) -> float:
 
 
 def joins(processor: ProcessorMixin) -> bool:
-    """Whether joined prompts equal those encoded at once, and a picture's inputs do not depend on the text."""
+    """Whether joined prompts equal prompts encoded together, and a picture's inputs do not depend on the text."""
     (_, shown), (other_message, _) = prompts = _trial()
     try:
         both = dict(vlm.encode(processor, *map(list, zip(*prompts, strict=True))))
@@ -137,7 +137,7 @@ def _message(text: str) -> list[Message]:
 def _misfit(
     place: str, model: PreTrainedModel, processor: ProcessorMixin, inputs: dict[str, torch.Tensor], error: Exception
 ) -> str:
-    """The mismatch in numbers: the placeholders that the processor wrote, and the model's error."""
+    """The mismatch: the number of placeholders that the processor wrote, and the model's error."""
     placeholders = set(vlm.placeholder_tokens(model, processor))
     written = sum(token in placeholders for token in inputs["input_ids"][0].tolist())
     shapes = ", ".join(f"{name} {list(value.shape)}" for name, value in inputs.items() if value.dim() > 2)
@@ -154,8 +154,8 @@ def _notes(model: PreTrainedModel, processor: ProcessorMixin, joined: bool, shar
     notes = []
     if not joined:
         notes.append(
-            f"inputs of {type(processor).__name__} cannot be joined from single prompts, so pictures are prepared "
-            "again for every batch"
+            f"inputs of {type(processor).__name__} cannot be joined from single prompts, so vz prepares pictures again "
+            "for every batch"
         )
     if not shares:
         notes.append(

@@ -1,4 +1,4 @@
-"""A policy in this process: its model and processor turn batches of prompts into completions."""
+"""A policy in this process, whose model and processor turn batches of prompts into completions."""
 
 from __future__ import annotations
 
@@ -24,36 +24,36 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Question:
-    """A request with its prompt's tokens. Thousands may wait, so pictures stay in the bounded cache."""
+    """A request with its prompt's tokens. Thousands may wait, so their pictures stay in the bounded cache."""
 
     request: Request
     prompt: Prompt
 
 
 class LocalPolicy:
-    """Weights, their processor, and the tokens that end an answer or must not occur in it."""
+    """Weights, their processor, and the tokens that end an answer or must not appear in it."""
 
     def __init__(self, model: str | Path, recipe: ModelRecipe, processing: Processing) -> None:
         self._processing, self.processor, self.pictures = processing, processing.processor, processing.pictures
         self.model: PreTrainedModel = vlm.load_model(model, recipe)
-        # Equal for models that differ in the values of their weights only.
+        # Equal for models that differ only in their weights' values.
         parts = type(self.model), self.model.config, self.model.dtype, processing.settings
         self.kind = "\n".join(map(str, parts))
         self._sampler = sampler_name("transformers", str(self.model.dtype), recipe.quantization)
         self.stop_tokens = frozenset(vlm.stop_tokens(self.model, self.processor))
         self.suppressed = vlm.placeholder_tokens(self.model, self.processor)
         self._answers = vlm.AnswerText(self.processor, thinking_tags(recipe))
-        self.fit = Fit(joins=False, shares=False)  # what always works
+        self.fit = Fit(joins=False, shares=False)  # always works
 
     def question(self, request: Request, max_tokens: int) -> Question:
-        """The request with its prompt. `InputError` if that has more than `max_tokens`."""
+        """The request with its prompt. `InputError` if the prompt has more than `max_tokens`."""
         prompt = self._processing.prompt(request.messages, request.pictures)
         request.check_length(len(prompt.ids), max_tokens)
         return Question(request, replace(prompt, pictures={}))
 
     def complete(self, rows: Sequence[tuple[Question, int]], device: torch.device) -> list[Completion]:
-        """One completion for each (request, sample), in order; all of one sampling."""
-        self.model.to(device)  # after training it sleeps in the CPU's memory until it is asked
+        """One completion for each (request, sample), in order. All must have the same sampling."""
+        self.model.to(device)  # after training, it stays in the CPU's memory until a request comes
         prompts, places = _prompts([question for question, _ in rows], self.fit.shares)
         decoding = Decoding(
             places,
@@ -88,7 +88,7 @@ class LocalPolicy:
 
 
 def _prompts(rows: Sequence[Question], shares: bool) -> tuple[list[Question], list[int]]:
-    """The prompts to compute, one for each question or for each row, and for each row the index of its own."""
+    """The prompts to compute, one for each question or each row, and the index of each row's prompt."""
     if not shares:
         return list(rows), list(range(len(rows)))
     unique = list({id(question): question for question in rows}.values())

@@ -1,4 +1,4 @@
-"""Pictures as the processor prepares them: made once for all turns and samples that show them."""
+"""Pictures that the processor prepares once for all turns and samples that show them."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ KEY = "vz_pictures"  # the attribute of a loaded image that names its entry
 class _Entry:
     images: list[Image.Image]
     made: dict[str, dict[str, Any]] = field(default_factory=dict)  # by the options of the call
-    inputs: dict[str, Any] | None = None  # what the model gets of them
-    counted: int = 0  # of its bytes, those that the cache has counted
+    inputs: dict[str, Any] | None = None  # the model's inputs for them
+    counted: int = 0  # bytes of this entry that the cache has counted
 
     def size(self) -> int:
-        """Bytes. A tensor that is both made and input counts once."""
+        """The size in bytes. A tensor in both `made` and `inputs` counts once."""
         loaded = sum(image.width * image.height * len(image.getbands()) for image in self.images)
         tensors = {id(value): value for part in (*self.made.values(), self.inputs or {}) for value in part.values()}
         return loaded + sum(int(getattr(value, "nbytes", 0)) for value in tensors.values())
 
 
 class PictureCache:
-    """Replaces the image processor inside a processor, and keeps what that made of the pictures used last.
+    """Replaces the image processor inside a processor, and keeps its output for recently used pictures.
 
-    A processor calls it with the very images that `load` returned. Other images pass through.
+    A processor calls it with the image objects that `load` returned. Other images pass through.
     """
 
     def __init__(self, image_processor: Any, limit: int = LIMIT) -> None:
         self._inner = image_processor
         self._limit = limit
-        self._entries: OrderedDict[tuple[Picture, ...], _Entry] = OrderedDict()  # the one used last at the end
+        self._entries: OrderedDict[tuple[Picture, ...], _Entry] = OrderedDict()  # most recently used last
         self._held = 0  # bytes of all entries
         self.prepared = 0  # calls of the image processor
 
@@ -60,14 +60,14 @@ class PictureCache:
         return self._entries[key].images
 
     def keep(self, pictures: Sequence[Picture], inputs: dict[str, Any]) -> None:
-        """Keep what the model gets of pictures that were loaded."""
+        """Keep the model's inputs for loaded pictures."""
         entry = self._entries.get(tuple(pictures))
         if entry is not None and entry.inputs is None:
             entry.inputs = inputs
             self._grow(entry)
 
     def kept(self, pictures: Sequence[Picture]) -> dict[str, Any] | None:
-        """What `keep` kept of these pictures, unless they were dropped since."""
+        """What `keep` kept for these pictures, unless they have been dropped since."""
         key = tuple(pictures)
         if key not in self._entries:
             return None
@@ -86,17 +86,17 @@ class PictureCache:
             self._grow(entry)
         from transformers import BatchFeature
 
-        return BatchFeature(dict(entry.made[call]))  # a copy: processors remove what only they need
+        return BatchFeature(dict(entry.made[call]))  # a copy, since processors remove what only they need
 
     def _entry_of(self, images: Sequence[Any]) -> _Entry | None:
-        """The entry whose images these are."""
+        """The entry that these images belong to."""
         entry = self._entries.get(getattr(images[0], KEY, ())) if images else None
         if entry is None or list(map(id, entry.images)) != list(map(id, images)):
             return None
         return entry
 
     def _grow(self, entry: _Entry) -> None:
-        """Count what the entry holds now. Drop others down to the limit, the one used longest ago first."""
+        """Count the entry's current size. Drop others, least recently used first, down to the limit."""
         self._held -= entry.counted
         entry.counted = entry.size()
         self._held += entry.counted

@@ -1,4 +1,4 @@
-"""A processor with what it made of pictures and prompts. An engine and a trainer in one process share it."""
+"""A processor with its cached output for pictures and prompts. An engine and a trainer in one process share it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _shared: WeakValueDictionary[str, Processing] = WeakValueDictionary()
 
 
 class Processing:
-    """A processor that encodes each picture once, and each prompt once as long as its pictures are kept."""
+    """A processor that encodes each picture once, and each prompt once while its pictures are cached."""
 
     def __init__(self, model: str | Path, recipe: ModelRecipe) -> None:
         self.processor: ProcessorMixin = vlm.load_processor(model, recipe)
@@ -43,9 +43,9 @@ class Processing:
 
     @staticmethod
     def of(model: str | Path, recipe: ModelRecipe) -> Processing:
-        """The one that this process has for such a model, or a new one.
+        """The instance that this process has for this kind of model, or a new one.
 
-        Models whose folders have the same files, but for weights and what vz writes, share one.
+        Models share one if their folders have the same files, apart from weights and files that vz writes.
         """
         folder, settings = Path(processor_place(model, recipe)), recipe.model_dump_json()
         files = sorted(file for file in folder.iterdir() if file.is_file()) if folder.is_dir() else []
@@ -56,7 +56,7 @@ class Processing:
         return found
 
     def prompt(self, messages: list[Message], pictures: Sequence[Picture]) -> Prompt:
-        """What the model gets of a prompt."""
+        """The model's inputs for a prompt."""
         key = sha256_text(repr(messages)), tuple(pictures)
         kept, inputs = self._prompts.get(key), self.pictures.kept(pictures)
         if kept is not None and inputs is not None:
@@ -69,7 +69,7 @@ class Processing:
         return prompt
 
     def _keep(self, key: Key, prompt: Prompt) -> None:
-        """Keep a prompt, and drop others down to the limit, the oldest first."""
+        """Keep a prompt, and drop others, oldest first, down to the limit."""
         if key not in self._prompts:
             self._tokens += len(prompt.ids)
         self._prompts[key] = array("i", prompt.ids), {name: array("i", kind) for name, kind in prompt.types.items()}
@@ -78,5 +78,5 @@ class Processing:
 
 
 def _is_of_weights(file: Path) -> bool:
-    """Whether a file in a model's folder is no part of what its processor is made from."""
+    """Whether a file in a model's folder does not affect its processor."""
     return "safetensors" in file.name or file.suffix in (".bin", ".md") or file.name in (MANIFEST, "training.json")

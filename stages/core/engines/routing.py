@@ -1,4 +1,4 @@
-"""Policies of two kinds in one game: those whose weights an engine loads, and those that are served somewhere."""
+"""Two kinds of policies in one game: an engine loads the weights of some, and a server runs the others."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ T = TypeVar("T")
 
 
 class RoutingEngine(Engine):
-    """An engine that also answers for policies whose place is a server's address (`https://host/v1#name`).
+    """An engine that also answers for policies whose model is a server's address (`https://host/v1#name`).
 
-    Both run in the event loop of the engine that holds weights.
+    Both run in the event loop of the engine that loads weights.
     """
 
     def __init__(self, weights: Engine, recipe: Recipe) -> None:
@@ -74,7 +74,7 @@ class RoutingEngine(Engine):
         self._weights.interrupt()
 
     def close(self) -> None:
-        with ExitStack() as all_of_them:  # whichever fails
+        with ExitStack() as all_of_them:  # even if one fails
             all_of_them.callback(super().close)
             all_of_them.callback(self._weights.close)
             self.run(self._servers.disconnect())  # in the loop that opened the connections

@@ -1,4 +1,4 @@
-"""Many coroutines at once, and questions that are answered together."""
+"""Runs many coroutines at once, and answers questions in batches."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ A = TypeVar("A")
 
 
 async def together(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-    """All results in order. The first failure cancels the others and is raised."""
+    """All results, in order. The first failure cancels the others and is raised."""
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(one) for one in work]
@@ -29,10 +29,10 @@ class _Waiting(Generic[Q, A]):
 
 
 class Batcher(Generic[Q, A]):
-    """Collects questions until no game can ask another one, and has them answered together.
+    """Collects questions until no game can ask another, and then has them answered together.
 
-    `answer` gets the questions that `choose` picks, one batch at a time. Meanwhile the next ones collect. An error is
-    raised to everyone who waits.
+    `answer` gets the questions that `choose` picks, one batch at a time. Meanwhile, the next questions collect. An
+    error is raised to all that wait.
     """
 
     def __init__(self, choose: Callable[[list[Q]], list[Q]], answer: Callable[[list[Q]], Awaitable[list[A]]]) -> None:
@@ -42,7 +42,7 @@ class Batcher(Generic[Q, A]):
 
     @property
     def questions(self) -> list[Q]:
-        """Those that wait."""
+        """The waiting questions."""
         return [waiting.question for waiting in self._waiting]
 
     async def ask(self, question: Q) -> A:
@@ -54,7 +54,7 @@ class Batcher(Generic[Q, A]):
         return await waiting.answer
 
     def fail(self, error: Exception, others: Sequence[_Waiting[Q, A]] = ()) -> None:
-        """Raise `error` to everyone who waits."""
+        """Raise `error` to all that wait."""
         failed, self._waiting = [*others, *self._waiting], []
         for waiting in failed:
             if not waiting.answer.done():
@@ -79,7 +79,7 @@ class Batcher(Generic[Q, A]):
                     waiting.answer.set_result(answer)
 
     async def _settle(self) -> None:
-        """Wait until every game that can go on has asked, so that batches are full and the same in every run."""
+        """Wait until every game that can continue has asked, so that batches are full and the same in every run."""
         unchanged, known = 0, -1
         while unchanged < 3:
             await asyncio.sleep(0)

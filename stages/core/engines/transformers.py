@@ -1,4 +1,4 @@
-"""The Hugging Face `generate` engine: it batches the requests of many games, on CPU and CUDA."""
+"""The Hugging Face `generate` engine, which batches requests from many games, on CPU and CUDA."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from stages.core.vlm.untrusted import library_errors
 
 
 class TransformersEngine(Engine):
-    """Answers by batched `generate`.
+    """Answers with batched `generate`.
 
-    Whenever every game in play waits for an answer, the engine batches waiting requests by length: all of them if the
-    recipe is deterministic, otherwise `batch_size` completions of the largest group of equal policy and sampling.
+    Once every game in play waits for an answer, the engine batches waiting requests by length: all of them if the
+    recipe is deterministic, otherwise `batch_size` completions of the largest group with the same policy and sampling.
     """
 
     batches = times_itself = True
@@ -35,14 +35,14 @@ class TransformersEngine(Engine):
         self._recipe = recipe
         self._batcher: Batcher[Question, list[Completion]] = Batcher(self._choose, self._answer)
         self._policies: dict[str, LocalPolicy] = {}
-        self._processings: set[Processing] = set()  # stay when a policy gets other weights
+        self._processings: set[Processing] = set()  # kept when a policy gets other weights
         self._fits: dict[str, Fit] = {}
-        self._running = 0  # completions of the batches that are being computed
+        self._running = 0  # completions in the batches being computed
 
     def load(self, policy: str, model: str | Path, version: str) -> None:
         if self._versions.get(policy) == version:
             return
-        self._policies.pop(policy, None)  # free the old weights before the new ones come
+        self._policies.pop(policy, None)  # free the old weights before loading the new ones
         with library_errors(model, "this model cannot play"):
             processing = Processing.of(model, self._recipe.model)
             self._processings.add(processing)
@@ -73,13 +73,13 @@ class TransformersEngine(Engine):
         try:
             with clock.busy(ENGINE):
                 question = self._policies[request.policy].question(request, self._recipe.rollout.max_prompt_tokens)
-        except Exception as error:  # one game that cannot be played ends them all
+        except Exception as error:  # one unplayable game ends them all
             self._batcher.fail(error)
             raise
         return await self._batcher.ask(question)
 
     def _fit(self, policy: LocalPolicy, place: str) -> Fit:
-        """What works for this kind of model and processor. It is tried once, not for each set of weights."""
+        """What works for this kind of model and processor. Tested once, not for each set of weights."""
         if policy.kind not in self._fits:
             self._fits[policy.kind] = check_fit(policy.model, policy.processor, place)
             for note in self._fits[policy.kind].notes:
@@ -87,7 +87,7 @@ class TransformersEngine(Engine):
         return self._fits[policy.kind]
 
     def _choose(self, waiting: list[Question]) -> list[Question]:
-        """What to answer next: all if deterministic, so that batches do not depend on where a run was resumed."""
+        """The questions to answer next: all if deterministic, so that batches do not depend on where a run resumed."""
         waiting.sort(key=_place)
         if self._recipe.deterministic:
             return waiting
@@ -99,8 +99,7 @@ class TransformersEngine(Engine):
         return largest[: max(1, sum(total <= self._recipe.rollout.batch_size for total in rows))]
 
     async def _answer(self, questions: list[Question]) -> list[list[Completion]]:
-        """Answers in the order of the questions. Every batch has one policy and one sampling; Ctrl-C takes effect
-        between batches."""
+        """Answers in the questions' order. A batch has one policy and sampling; Ctrl-C takes effect between batches."""
         self._running = sum(question.request.n for question in questions)
         answers: dict[int, list[Completion]] = {id(question): [] for question in questions}
         size = self._recipe.rollout.batch_size
@@ -118,7 +117,7 @@ class TransformersEngine(Engine):
         return [answers[id(question)] for question in questions]
 
     def _complete(self, rows: Sequence[tuple[Question, int]]) -> list[Completion]:
-        """A completion of each (question, sample)."""
+        """A completion for each (question, sample)."""
         policy = self._policies[rows[0][0].request.policy]
         with clock.busy(ENGINE), BUILDING:
             completions = policy.complete(rows, vlm.device_of(self._recipe.model))
@@ -132,5 +131,5 @@ def _kind(question: Question) -> tuple[str, Sampling]:
 
 
 def _place(question: Question) -> tuple[int, tuple[int, int]]:
-    """Longest prompt first, so that a batch holds prompts of about one length; then by game."""
+    """Longest prompt first, so that prompts in a batch have similar lengths; then by game."""
     return -len(question.prompt.ids), question.request.order

@@ -1,1 +1,1 @@
-"""Estimates, before anything starts: the memory of each GPU and the time of a round, and what would fit instead."""
+"""Estimates each GPU's memory and a round's time before anything starts, and what would fit instead."""

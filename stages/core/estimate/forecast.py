@@ -1,4 +1,4 @@
-"""The estimate of a recipe on a machine, whether it fits, and what would fit instead."""
+"""The estimate for a recipe on a machine, whether it fits, and what would fit instead."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from stages.core.recipe import Recipe
 from stages.core.recipe.load import place_of
 from stages.core.vlm.size import ModelSize, size_of
 
-ROOM = 0.9  # share of the memory up to which an estimate is sure to fit: its tested error is 10 % (docs/stages/doctor)
-ASLEEP = GIB  # what an engine, or a trainer, leaves on a GPU while the other works
+ROOM = 0.9  # share of the memory within which an estimate is sure to fit; its tested error is 10 % (docs/stages/doctor)
+ASLEEP = GIB  # what an engine or trainer leaves on a GPU while the other works
 
 
-# Whether a recipe's accelerate file shards the weights, and gives gathered layers back before the backward pass.
+# Whether a recipe's accelerate file shards the weights, and whether it frees gathered layers before the backward pass.
 Shards = Callable[[Recipe], tuple[bool, bool]]
 
 
@@ -29,7 +29,7 @@ Shards = Callable[[Recipe], tuple[bool, bool]]
 class Forecast:
     """What a recipe needs on a machine."""
 
-    place: str | Path  # of the model
+    place: str | Path  # the model's
     recipe: Recipe
     shards: Shards
     plays: bool
@@ -39,24 +39,24 @@ class Forecast:
     training: Memory
     playing: Playing | None  # None if nothing plays here
     seconds: Seconds
-    ram: Terms  # beside GPUs: what waits there
-    faults: tuple[str, ...]  # what does not fit, with its numbers
-    tight: tuple[str, ...]  # what fits with less room than the estimate's error
+    ram: Terms  # on a machine with GPUs: what waits there
+    faults: tuple[str, ...]  # what does not fit, with numbers
+    tight: tuple[str, ...]  # what fits, but with less room than the estimate's error
 
     @property
     def fits(self) -> bool:
         return not self.faults
 
     def require_fit(self) -> None:
-        """`InputError` with the numbers, and what would fit, if the recipe does not fit the machine."""
+        """`InputError` with the numbers and what would fit, if the recipe does not fit the machine."""
         if not self.fits:
             from stages.core.estimate.remedies import refusal
 
             raise InputError(refusal(self))
 
     def after_preflight(self, playing: float, clue: float, vote: float) -> dict[str, float]:
-        """Seconds of a round and of the run, with what a few games showed: the seconds of a round's playing, and the
-        mean tokens of a clue and of a vote."""
+        """Seconds of a round's training and of the run, from the seconds to play a round and the mean tokens of
+        answers."""
         work = self.work.with_answers(clue, vote)
         setup = setup_of(self.recipe, self.machine, self.shards(self.recipe))
         training = _seconds(self.recipe, self.machine, self.size, setup, work, None).training
@@ -64,7 +64,7 @@ class Forecast:
         return {"training_round_seconds": round(training, 1), "run_seconds": round(run, 1)}
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain data: GiB and seconds."""
+        """The forecast as plain data, in GiB and seconds."""
         body: dict[str, Any] = {
             "machine": self.machine.name,
             "gpus": self.machine.gpus,
@@ -91,7 +91,7 @@ class Forecast:
 def forecast(
     recipe: Recipe, machine: Machine, shards: Shards, *, plays: bool = True, place: str | Path | None = None
 ) -> Forecast:
-    """What `recipe` needs on `machine`. `plays` is false where only training counts."""
+    """What `recipe` needs on `machine`. `plays` is false if only training counts."""
     place = place_of(recipe.model.path) if place is None else place
     size = size_of(place, recipe.model, recipe.train.freeze)
     return judged(place, recipe, machine, size, workload_of(recipe, size, place), shards, plays)
@@ -122,7 +122,7 @@ def judged(
     seconds = _seconds(recipe, machine, size, setup, work, playing)
     ram = _ram(size, setup, training, playing) if machine.is_gpu else {}
     if machine.ram is not None and sum(ram.values()) > machine.ram:
-        tight.append(f"RAM: {_gib(sum(ram.values()))} GiB are needed, and this machine has {_gib(machine.ram)}")
+        tight.append(f"RAM: needs {_gib(sum(ram.values()))} GiB, and this machine has {_gib(machine.ram)}")
     return Forecast(
         place, recipe, shards, plays, machine, size, work, training, playing, seconds, ram, tuple(faults), tuple(tight)
     )
@@ -132,14 +132,14 @@ def setup_of(recipe: Recipe, machine: Machine, spread: tuple[bool, bool], plays:
     """How the recipe trains on a machine."""
     train, lora = recipe.train, recipe.model.lora
     to_base = train.kl > 0 or train.outside_rows > 0
-    needs = to_base + (recipe.filter.inactive_phase == "anchor" and train.anchor_to == "switch")
+    to_switch = recipe.filter.inactive_phase == "anchor" and train.anchor_to == "switch"
     return Setup(
         bf16=machine.is_gpu if train.precision == "auto" else train.precision == "bf16",
         four_bits=recipe.model.quantization == "4bit",
         optimizer=train.optimizer,
         offload=train.offload_optimizer,
         checkpointing=train.gradient_checkpointing,
-        references=needs if lora is None else max(0, needs - to_base),
+        references=to_base + to_switch if lora is None else int(to_switch and spread[0]),
         processes=train.processes,
         sharded=spread[0],
         reshards=spread[1],
@@ -149,7 +149,7 @@ def setup_of(recipe: Recipe, machine: Machine, spread: tuple[bool, bool], plays:
 
 
 def shape_of(recipe: Recipe, work: Workload) -> Shape:
-    """The largest micro-batch: full of trees whose answers are as long as the recipe allows."""
+    """The largest micro-batch: full of trees with answers as long as the recipe allows."""
     phase = max((work.clues, work.votes), key=lambda each: each.rows * each.limit / each.tree)
     longest = max(each.longest + each.limit for each in (work.clues, work.votes))
     tokens = max(recipe.train.tokens_per_batch, longest)
@@ -175,8 +175,8 @@ def _too_few_gpus(recipe: Recipe, machine: Machine) -> Iterator[str]:
 def _needs(machine: Machine, processes: int, training: Memory, playing: Playing | None) -> dict[str, int]:
     """Bytes at the peak of each activity.
 
-    On a GPU one sleeps while the other works. In RAM the engine's weights stay beside the trainer's, and the other way
-    round. vLLM takes a share of a GPU, whatever it needs.
+    On a GPU, the engine sleeps while the trainer works, and the reverse. In RAM, the weights of both stay. vLLM takes a
+    share of a GPU, whatever it needs.
     """
     needs = {"training": training.total * (1 if machine.is_gpu else processes)}
     if playing:
@@ -188,7 +188,7 @@ def _needs(machine: Machine, processes: int, training: Memory, playing: Playing 
 
 
 def _ram(size: ModelSize, setup: Setup, training: Memory, playing: Playing | None) -> Terms:
-    """What is in RAM beside GPUs: what sleeps there, moments that live there, and the state that is being written."""
+    """What is in RAM on a machine with GPUs: what sleeps there, offloaded moments, and the state being written."""
     moments = round(MOMENTS[setup.optimizer] * trained(size))
     waits = ("weights", "optimizer", "reference")
     terms = {"state being written": FP32 * trained(size) + moments, "moments": moments if setup.offload else 0}
@@ -208,7 +208,7 @@ def _said(what: str, needed: int, machine: Machine) -> str:
 def _seconds(
     recipe: Recipe, machine: Machine, size: ModelSize, setup: Setup, work: Workload, playing: Playing | None
 ) -> Seconds:
-    """The longer of a round that trains votes and one that trains clues."""
+    """Seconds of a round that trains votes or one that trains clues, whichever takes longer."""
     games, kl = recipe.iterate.games, recipe.train.kl > 0
 
     def trains(phase: Phase, pictures: int) -> float:

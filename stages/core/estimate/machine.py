@@ -1,4 +1,4 @@
-"""The machine that an estimate is for: this one, or one elsewhere that is described in words."""
+"""The machine for an estimate: this one, or another one described in words."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import torch
 
 GIB = 1 << 30
-# Makers' data sheets: memory in GB, dense bf16 products with fp32 sums in TFLOP/s, memory bandwidth in GB/s.
+# From data sheets: memory in GB, dense bf16 products with fp32 sums in TFLOP/s, memory bandwidth in GB/s.
 CARDS = {
     "B200": (180, 2250, 8000),
     "H200": (141, 989, 4800),
@@ -35,14 +35,14 @@ LIKE = {24: "RTX 4090", 32: "RTX 5090", 40: "A100 40GB", 48: "L40S", 80: "H100",
 
 @dataclass(frozen=True)
 class Machine:
-    """What computes: GPUs that are all alike, or the processor."""
+    """The computing hardware: identical GPUs, or the CPU."""
 
     name: str
     gpus: int  # 0 for a CPU
-    memory: int  # bytes of each GPU, or of the machine's RAM where there is none
-    flops: float  # peak FLOP/s of each GPU in bf16; measured on a CPU
+    memory: int  # bytes of each GPU, or of the machine's RAM without GPUs
+    flops: float  # each GPU's peak FLOP/s in bf16; measured on a CPU
     bandwidth: float  # bytes/s of its memory
-    ram: int | None = None  # bytes of the machine's RAM, if it is at hand
+    ram: int | None = None  # bytes of the machine's RAM; None for a described machine
 
     @property
     def is_gpu(self) -> bool:
@@ -50,7 +50,7 @@ class Machine:
 
 
 def described(gpu: str | None, gigabytes: float | None, gpus: int | None) -> Machine:
-    """A machine elsewhere: a card by its name, or by its memory in GB, which then computes like the usual card."""
+    """Another machine: a card given by name, or by memory in GB and then as fast as the usual card of that size."""
     number = 1 if gpus is None else gpus
     if gpu is None and gigabytes is None:
         raise InputError("--gpus: say which GPUs: --gpu H100, or --gpu-memory 80")
@@ -65,12 +65,12 @@ def described(gpu: str | None, gigabytes: float | None, gpus: int | None) -> Mac
             raise InputError(f"--gpu {gpu}: not one of {', '.join(CARDS)}; give its memory instead: --gpu-memory 24")
         gpu, name = found, f"{number} × {found}"
     memory, flops, bandwidth = CARDS[gpu]
-    # A card's GB are GiB, as drivers show, but for a percent or two.
+    # A card's GB are really GiB, as drivers show, to within a percent or two.
     return Machine(name, number, int((gigabytes or memory) * GIB), flops * 1e12, bandwidth * 1e9)
 
 
 def found_here(recipe: Recipe) -> Machine:
-    """This machine's GPUs, as far as the recipe uses GPUs, or its processor, whose speed is tried for a second."""
+    """This machine's GPUs, if the recipe uses GPUs, or else its CPU, whose speed is measured for a second."""
     torch = require("torch", "train")
     ram = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if recipe.model.device == "cpu" or not torch.cuda.is_available():
@@ -85,7 +85,7 @@ def found_here(recipe: Recipe) -> Machine:
 
 
 def _tried(recipe: Recipe) -> tuple[float, float]:
-    """FLOP/s of products in the precision of training, and bytes/s of a copy: the best of a few tries."""
+    """FLOP/s of products in training's precision, and bytes/s of a copy: the best of a few tries."""
     import torch
 
     before, dtype = torch.get_num_threads(), torch.bfloat16 if recipe.train.precision == "bf16" else torch.float32
@@ -102,7 +102,7 @@ def _tried(recipe: Recipe) -> tuple[float, float]:
 
 
 def _seconds(work: Callable[[], torch.Tensor], threads: int) -> float:
-    """Of the processor in each thread, so that other work on the machine hardly counts."""
+    """CPU time per thread, so that other work on the machine hardly counts."""
     started = time.process_time()
     work()
     return (time.process_time() - started) / threads

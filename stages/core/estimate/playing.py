@@ -15,7 +15,7 @@ from stages.core.vlm.size import ModelSize
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 GRAPHS = GIB  # vLLM's CUDA graphs, on a GPU (docs.vllm.ai, "Conserving Memory"; about 1 GiB for a 7B model)
 GPU_TOKENS_A_STEP = 8192  # vLLM's default on GPUs
-SAMPLING = 6  # copies of the logits in fp32 while a token is drawn: log-softmax, probabilities, sums in fp64
+SAMPLING = 6  # fp32 copies of the logits while drawing a token: log-softmax, probabilities, sums in fp64
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,8 @@ class Playing:
     """An engine's memory, and how many answers it computes at once."""
 
     memory: Memory
-    most: int  # answers that one engine computes at once, if there is room
-    cache: int  # tokens whose keys and values one engine holds
+    most: int  # most answers that one engine computes at once, if there is room
+    cache: int  # tokens whose keys and values fit in one engine
     engines: int
 
     def at_once(self, phase: Phase) -> float:
@@ -33,21 +33,21 @@ class Playing:
 
 
 def kv_bytes(size: ModelSize, recipe: Recipe) -> int:
-    """Keys and values of one token."""
+    """Bytes of one token's keys and values."""
     return 2 * size.language.layers * size.language.keys * BYTES[recipe.model.dtype]
 
 
 def playing_memory(size: ModelSize, recipe: Recipe, work: Workload, machine: Machine) -> Playing:
-    """One engine of the recipe, on one GPU or in one process."""
+    """The memory of one of the recipe's engines, on one GPU or in one process."""
     if recipe.rollout.engine == "vllm":
         return _vllm(size, recipe, machine)
     return _transformers(size, recipe, work, machine)
 
 
 def _vllm(size: ModelSize, recipe: Recipe, machine: Machine) -> Playing:
-    """Weights and what a step computes come first; keys and values take the rest of vLLM's share.
+    """vLLM's memory: weights and a step's activations come first; keys and values take the rest of its share.
 
-    `InputError` if no GPU is left for a copy of the weights, or no memory for keys and values.
+    `InputError` if there are too few GPUs for the copies of the weights, or too little memory for keys and values.
     """
     settings, width = recipe.rollout.vllm, BYTES[recipe.model.dtype]
     parts = settings.tensor_parallel
@@ -78,7 +78,7 @@ def _vllm(size: ModelSize, recipe: Recipe, machine: Machine) -> Playing:
 
 
 def _transformers(size: ModelSize, recipe: Recipe, work: Workload, machine: Machine) -> Playing:
-    """A batch of prompts is computed whole, then its answers grow token by token."""
+    """The transformers engine's memory: it computes a batch of prompts whole, then its answers token by token."""
     width, rows = BYTES[recipe.model.dtype], recipe.rollout.batch_size
     length = max(phase.longest + phase.limit for phase in (work.clues, work.votes))
     packed = size.language.linear if recipe.model.quantization == "4bit" else 0

@@ -1,4 +1,4 @@
-"""What would fit: changes of the recipe, or more GPUs, each tried by the same estimate before it is named."""
+"""What would fit: changes to the recipe, or more GPUs, each checked with the same estimate before vz suggests it."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ LORA: Changes = {"model.lora": {}}
 def refusal(found: Forecast) -> str:
     """One message: the numbers, and what would fit."""
     fitting = list(islice(_fitting(found), MOST))
-    advice = "; or ".join(fitting) if fitting else "no change of this recipe; take a smaller model or larger GPUs"
+    advice = "; or ".join(fitting) if fitting else "no change to this recipe; use a smaller model or larger GPUs"
     return f"{found.machine.name}: {'; '.join(found.faults)}. What fits, by the same estimate: {advice}"
 
 
 def changed(recipe: Recipe, changes: Changes) -> Recipe:
-    """The recipe with other values, by dotted keys."""
+    """The recipe with changed values, by dotted key."""
     body = recipe.model_dump(mode="json", by_alias=True)
     for key, value in changes.items():
         *sections, last = key.split(".")
@@ -38,11 +38,11 @@ def changed(recipe: Recipe, changes: Changes) -> Recipe:
 
 
 def _fitting(found: Forecast) -> Iterator[str]:
-    """Remedies that fit with room to spare, those first that change results least."""
+    """Remedies that fit with room to spare, starting with those that change results least."""
     known: list[Changes] = []
     for changes, machine in _candidates(found.recipe, found.machine):
         if machine == found.machine and any(changes.items() >= fewer.items() for fewer in known):
-            continue  # less would do
+            continue  # fewer changes are enough
         try:
             recipe = changed(found.recipe, changes)
             size = found.size if recipe.model == found.recipe.model else size_of(found.place, recipe.model)
@@ -57,7 +57,7 @@ def _fitting(found: Forecast) -> Iterator[str]:
 
 
 def _candidates(recipe: Recipe, machine: Machine) -> Iterator[tuple[Changes, Machine]]:
-    """Single changes, then those together, then more GPUs."""
+    """Single changes, then combinations, then more GPUs."""
     train = recipe.train
     half, fewer = ({"train.tokens_per_batch": max(1024, train.tokens_per_batch // part)} for part in (2, 4))
     lean: Changes = {"train.optimizer": "adamw_8bit"}

@@ -1,8 +1,8 @@
-"""How long a round takes: products at a share of the device's peak, decoding at a share of its bandwidth.
+"""Estimates a round's time: products at a share of the device's peak, decoding at a share of its bandwidth.
 
-A token costs 2 FLOPs per weight that it meets in a forward pass, twice that in the backward pass if all weights train,
-and once if only an adapter does, whose base needs no gradients of weights. Gradient checkpointing computes the forward
-pass again. Attention adds 4 FLOPs per value of the queries and token that may be seen.
+A token costs 2 FLOPs per weight that it meets in a forward pass. The backward pass costs twice that if all weights
+train, and the same if only an adapter trains, since its base needs no weight gradients. Gradient checkpointing repeats
+the forward pass. Attention adds 4 FLOPs per query value and visible token.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ from stages.core.estimate.workload import Look, Phase, Workload
 from stages.core.recipe import Recipe
 from stages.core.vlm.size import ModelSize, Stack
 
-# Shares of the peak that are reached. Training: arXiv 2407.21783 (Llama 3) reports 0.38 to 0.43 on H100. Prompts and
-# decoding: our assumption. On a CPU: measured, relative to the product and the copy that `machine` tries.
+# Achieved shares of the peak. Training: arXiv 2407.21783 (Llama 3) reports 0.38 to 0.43 on H100. Prompts and decoding:
+# our assumption. On a CPU: measured, relative to the product and the copy in `machine`.
 TRAINING = {"cuda": 0.35, "cpu": 0.5}
 PROMPTS = {"cuda": 0.5, "cpu": 0.8}
 BANDWIDTH = {"cuda": 0.6, "cpu": 0.6}
-STEP = {"vllm": 1e-4, "transformers": 1e-3}  # seconds of each layer in a step of decoding, apart from arithmetic
+STEP = {"vllm": 1e-4, "transformers": 1e-3}  # seconds per layer in a decoding step, apart from arithmetic
 OPTIMIZER_PASSES = 7  # AdamW reads weight, gradient and two moments, and writes three of them
 
 
 @dataclass(frozen=True)
 class Seconds:
-    """Of one round."""
+    """The seconds of one round."""
 
     playing: float
     training: float
-    at_once: bool  # whether the next round is played while this one trains
+    at_once: bool  # whether the next round plays while this one trains
 
     @property
     def round(self) -> float:
@@ -39,7 +39,7 @@ class Seconds:
 
 
 def training_flops(size: ModelSize, setup: Setup, tokens: float, longest: float, answers: float, kl: bool) -> float:
-    """Of `tokens` in all trees, in rows of `longest` tokens, of which the head sees `answers`."""
+    """FLOPs for `tokens` in all trees, in rows of `longest` tokens; the head sees `answers` of them."""
     language, again, full = size.language, int(setup.checkpointing), size.adapter is None
     forward = _forward(language, tokens, longest)
     passes = 1 + again + (2 if full else 1) + int(kl)
@@ -49,7 +49,7 @@ def training_flops(size: ModelSize, setup: Setup, tokens: float, longest: float,
 
 
 def looking_flops(size: ModelSize, setup: Setup, pictures: float, look: Look, updates_tower: bool) -> float:
-    """Of the vision tower: once for each picture if it is frozen, else with its backward pass and the reference's."""
+    """FLOPs of the vision tower: once per picture if it is frozen, else with its backward pass and the reference's."""
     if size.vision is None:
         return 0
     forward = _forward(size.vision, pictures * look.patches, look.patches)
@@ -59,7 +59,7 @@ def looking_flops(size: ModelSize, setup: Setup, pictures: float, look: Look, up
 def training_seconds(
     size: ModelSize, setup: Setup, machine: Machine, phase: Phase, games: int, pictures: float, look: Look, kl: bool
 ) -> float:
-    """One round's training of `games` games, one update."""
+    """Seconds to train on a round of `games` games, in one update."""
     answers = games * phase.rows * phase.answer
     tokens = games * phase.tree + answers
     flops = training_flops(size, setup, tokens, phase.prompt + phase.answer, answers, kl)
@@ -74,7 +74,7 @@ def training_seconds(
 def playing_seconds(
     size: ModelSize, recipe: Recipe, machine: Machine, playing: Playing, work: Workload, games: int
 ) -> float:
-    """Clue turns come one after another, each of all games at once; then all votes."""
+    """Seconds to play: clue turns one after another, each for all games at once; then all votes."""
     kind, engines = ("cuda" if machine.is_gpu else "cpu"), playing.engines
     in_play = min(games, recipe.rollout.concurrent_games)
     waves = -(-games // in_play)
@@ -91,7 +91,7 @@ def playing_seconds(
 def _decoding(
     size: ModelSize, recipe: Recipe, machine: Machine, playing: Playing, phase: Phase, answers: float
 ) -> float:
-    """Seconds until one engine has computed `answers` answers, as many at once as fit."""
+    """Seconds for one engine to compute `answers` answers, as many at once as fit."""
     kind, engine = ("cuda" if machine.is_gpu else "cpu"), recipe.rollout.engine
     at_once = min(playing.at_once(phase), max(1.0, answers))
     context = phase.prompt + phase.answer / 2
@@ -105,7 +105,7 @@ def _decoding(
 
 
 def _forward(stack: Stack, tokens: float, seen: float) -> float:
-    """FLOPs of a forward pass over `tokens` tokens of sequences with `seen` tokens."""
+    """FLOPs of a forward pass over `tokens` tokens in sequences of `seen` tokens."""
     return 2 * stack.active * tokens + 4 * stack.layers * stack.queries * tokens * seen
 
 

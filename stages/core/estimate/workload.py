@@ -1,4 +1,4 @@
-"""What a round computes: the tokens of its prompts and answers, counted on the prompts of one game."""
+"""A round's work: the tokens of its prompts and answers, counted on one game's prompts."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ from stages.core.game.subject import Subject
 from stages.core.recipe import Recipe
 from stages.core.vlm.size import ModelSize
 
-CHARACTERS = 4  # of English text in a token of common vocabularies, where the tokenizer is not at hand
-ANSWER = 0.5  # length of an answer as a share of its limit, where none was measured
-WORDS = "a small red cube is left of the large metal sphere, and "  # what clues are made of
+CHARACTERS = 4  # of English text per token in common vocabularies, if the tokenizer is not available
+ANSWER = 0.5  # length of an answer as a share of its limit, if it was not measured
+WORDS = "a small red cube is left of the large metal sphere, and "  # text of the clues
 
 
 @dataclass(frozen=True)
 class Look:
-    """What one picture becomes."""
+    """The tokens of one picture."""
 
-    tokens: int  # of the language model
-    patches: int  # of the vision tower
+    tokens: int  # in the language model
+    patches: int  # in the vision tower
 
 
 @dataclass(frozen=True)
 class Phase:
-    """The prompts and answers of one game in the turns that are alike: clues, or votes."""
+    """A game's prompts and answers in turns of one kind: clues, or votes."""
 
     rows: int  # answers
-    prompt: float  # mean tokens of a prompt, with its picture
-    tree: float  # tokens of all prompts of a game, shared beginnings counted once
+    prompt: float  # mean tokens of a prompt, including its picture
+    tree: float  # tokens of all prompts in a game, counting shared beginnings once
     longest: int  # tokens of the longest prompt
     answer: float  # mean tokens of an answer
     limit: int  # most tokens of an answer
@@ -44,17 +44,17 @@ class Phase:
 
 @dataclass(frozen=True)
 class Workload:
-    """A game in tokens, and how exactly that is known."""
+    """A game in tokens, and how they were counted."""
 
     clues: Phase
     votes: Phase
     look: Look
-    pictures: int  # different ones in a game
+    pictures: int  # different pictures in a game
     turns: int  # clue turns, one after another
     known: str  # how tokens were counted
 
     def with_answers(self, clue: float, vote: float) -> Workload:
-        """The same with measured mean lengths of answers."""
+        """The workload with measured mean lengths of answers."""
         clues, votes = (
             Phase(**{**vars(phase), "answer": mean}) for phase, mean in ((self.clues, clue), (self.votes, vote))
         )
@@ -62,7 +62,7 @@ class Workload:
 
 
 def workload_of(recipe: Recipe, size: ModelSize, place: str | Path) -> Workload:
-    """The tokens of one game: by the model's own processor if it is at hand, else by characters and patches."""
+    """The tokens of one game, counted with the model's own processor if available, else by characters and patches."""
     tokens, look, known = _counting(recipe, size, place)
     rules = recipe.game
     prompts = _prompts(recipe)
@@ -101,7 +101,7 @@ def _phase(
 
 
 def _tree(rows: Sequence[tuple[str, str]], tokens: Callable[[str], float], look: Look) -> float:
-    """Tokens of all prompts when each shared beginning stands once. Prompts that show other pictures share nothing."""
+    """Tokens of all prompts, counting each shared beginning once. Prompts with different pictures share nothing."""
     total = 0.0
     for picture in {picture for picture, _ in rows}:
         texts = sorted(text for shown, text in rows if shown == picture)
@@ -111,13 +111,13 @@ def _tree(rows: Sequence[tuple[str, str]], tokens: Callable[[str], float], look:
 
 
 def _shared(one: str, other: str) -> int:
-    """Characters with which both texts begin."""
+    """Number of characters at the start that both texts share."""
     pairs = enumerate(zip(one, other, strict=False))
     return next((place for place, (here, there) in pairs if here != there), min(len(one), len(other)))
 
 
 def _prompts(recipe: Recipe) -> list[tuple[str, str, str]]:
-    """(role, phase, text) of every prompt of a game whose answers have `ANSWER` of their limit, half of it a clue."""
+    """Role, phase and text of every prompt in a game whose answers have `ANSWER` of their limit, half of it a clue."""
     rules = recipe.game
     deal = Deal("", "", 0, rules.players, rules.clue_rounds, 1, rules.spy_view, 0)
     subject = Subject.of(
@@ -147,7 +147,7 @@ def _text(messages: Sequence[Message]) -> str:
 
 
 def _counting(recipe: Recipe, size: ModelSize, place: str | Path) -> tuple[Callable[[str], float], Look, str]:
-    """How to count tokens, what a picture becomes, and how this is known."""
+    """A token counter, the tokens of a picture, and how they were found."""
     picture = Image.new("RGB", (recipe.games.width, recipe.games.height))
     try:
         processor, shown, text = _shown(recipe, place, picture)
@@ -155,7 +155,7 @@ def _counting(recipe: Recipe, size: ModelSize, place: str | Path) -> tuple[Calla
         return (
             lambda words: len(words) / CHARACTERS,
             _guessed(size, picture.size, recipe),
-            (f"{CHARACTERS} characters a token, since the processor is not at hand"),
+            (f"{CHARACTERS} characters per token, since the processor is not available"),
         )
     values = shown.pictures.get("pixel_values")
     patches = values.numel() // size.patch if values is not None and size.patch else 0
@@ -178,7 +178,7 @@ def _shown(recipe: Recipe, place: str | Path, picture: Image.Image) -> tuple[Any
 
 
 def _guessed(size: ModelSize, picture: tuple[int, int], recipe: Recipe) -> Look:
-    """By the configuration: a grid of the picture's own size (Qwen-VL), or one that all pictures have."""
+    """A picture's tokens by the configuration: a grid of its own size (Qwen-VL), or the same grid for all."""
     grid = size.grid
     if grid.side is None:
         pixels = picture[0] * picture[1]

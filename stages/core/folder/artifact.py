@@ -1,8 +1,8 @@
 """A stage's output folder: atomic, described by a manifest, resumable, locked.
 
 A stage works in a hidden sibling (`.name.partial`), which is renamed when it is complete and on disk. If the output was
-already made from the same inputs and settings, it is "up to date". If it was made from others, it is only replaced with
-`overwrite`. An interrupted stage finds its hidden folder again and resumes.
+already made from the same inputs and settings, it is "up to date". If it was made from different ones, only `overwrite`
+replaces it. An interrupted stage finds its hidden folder again and resumes.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ Manifest = dict[str, Any]
 
 @dataclass
 class Outcome:
-    """What the work of a stage resulted in: counts, warnings, timings."""
+    """The result of a stage's work: counts, warnings and timings."""
 
     counts: dict[str, Any] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     timings: dict[str, float] = field(default_factory=dict)
-    identity: str | None = None  # names the content, in place of a hash of it
+    identity: str | None = None  # identifies the content, instead of a hash
 
 
 @dataclass(frozen=True)
@@ -73,9 +73,9 @@ def produce(
 
     A `resumable` stage finds its unfinished files again after a kill or a failure; others start over.
 
-    The result must depend on nothing but `settings` (resolved recipe sections, the seed) and `inputs`, where a string
-    that is not a path is a hub name. `lost_beside` says what a finished result has lost outside `out`. Raises
-    `InputError` if `out` holds something else, or has lost something, unless `overwrite` is given.
+    The result must depend only on `settings` (resolved recipe sections, the seed) and `inputs`, where a string that is
+    not a path is a hub name. `lost_beside` says what a finished result has lost outside `out`. Without `overwrite`,
+    raises `InputError` if `out` contains something else or has lost something.
     """
     out = out.resolve()
     _check_names(out, inputs)
@@ -84,7 +84,7 @@ def produce(
     claim = {"format": FORMAT, "stage": stage, "settings": dict(settings), "inputs": hashes}
     with disk_full_is_an_error(out), locked(out) as power_was_cut:
         if _is_of(out, claim) and _is_whole(out, lost_beside, full=power_was_cut or overwrite, overwrite=overwrite):
-            (out / CLAIM).unlink(missing_ok=True)  # a kill or a power cut may have left it
+            (out / CLAIM).unlink(missing_ok=True)  # a kill or power cut may have left it
             forget_replaced(out)  # the same
             return _report(out, read_manifest(out), "up to date")
         _check_replaceable(out, claim, overwrite)
@@ -102,7 +102,7 @@ def produce(
         manifest = describe(claim, inputs, out, work, {k: value for k, value in found.items() if value is not None})
         write_json(work / MANIFEST, manifest)
         replace_folder(work, out)
-        (out / CLAIM).unlink()  # only now: after a kill before the renaming, it tells whose work this is
+        (out / CLAIM).unlink()  # only now: after a kill before the renaming, it identifies the work
         return _report(out, manifest, "done")
 
 
@@ -113,18 +113,20 @@ def refuse_to_replace_an_input(out: Path, inputs: Inputs) -> None:
         if not place.exists():  # a hub name
             continue
         if place == out or out in place.parents:
-            raise InputError(f"{out}: is or contains {place}, which is read as '{name}'; choose another --out")
+            raise InputError(f"{out}: is or contains {place}, the input '{name}'; choose another --out")
         if place in out.parents:
-            raise InputError(f"{out}: is inside {place}, which is read as '{name}'; choose another --out")
+            raise InputError(f"{out}: is inside {place}, the input '{name}'; choose another --out")
 
 
 def _check_names(out: Path, inputs: Inputs) -> None:
-    """`InputError` for a path that the manifest could not hold."""
+    """`InputError` for a path that the manifest cannot store."""
     for place in (out, *(Path(source).resolve() for source in inputs.values())):
         try:
             str(place).encode()
         except UnicodeEncodeError as error:
-            raise InputError(f"{str(place)!r}: the name is not UTF-8, so no manifest can hold it; rename it") from error
+            raise InputError(
+                f"{str(place)!r}: the name is not UTF-8, so no manifest can store it; rename it"
+            ) from error
 
 
 def _is_of(out: Path, claim: Manifest) -> bool:
@@ -134,7 +136,7 @@ def _is_of(out: Path, claim: Manifest) -> bool:
 
 
 def _is_whole(out: Path, lost_beside: Callable[[Manifest], str | None], *, full: bool, overwrite: bool) -> bool:
-    """Whether a finished result has lost nothing since. If it has, that is an error unless `overwrite`."""
+    """Whether a finished result is still complete. If it is not, that is an error unless `overwrite`."""
     manifest = read_manifest(out)
     lost = [
         f"{file}: missing or changed since it was made" for file in damaged_files(out, manifest["outputs"], full=full)
@@ -146,7 +148,7 @@ def _is_whole(out: Path, lost_beside: Callable[[Manifest], str | None], *, full:
 
 
 def _check_replaceable(out: Path, claim: Manifest, overwrite: bool) -> None:
-    """`InputError` if `out` holds something that must not be replaced."""
+    """`InputError` if `out` contains something that must not be replaced."""
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return
     if not (out / MANIFEST).is_file():
@@ -154,7 +156,7 @@ def _check_replaceable(out: Path, claim: Manifest, overwrite: bool) -> None:
     made, stage = read_manifest(out), claim["stage"]
     if made["stage"] != stage:
         raise InputError(
-            f"{out}: holds an output of '{made['stage']}', which '{stage}' will not replace; choose another --out"
+            f"{out}: contains an output of '{made['stage']}', which '{stage}' will not replace; choose another --out"
         )
     if not overwrite:
         raise InputError(
@@ -172,8 +174,8 @@ def _open_work(out: Path, claim: Manifest, overwrite: bool, resumable: bool) -> 
             return work
         if not overwrite:
             raise InputError(
-                f"{work}: holds unfinished work from different inputs or settings ({difference}); "
-                "repeat that command to finish it, or use --overwrite to discard it"
+                f"{work}: contains unfinished work from different inputs or settings ({difference}); repeat that "
+                "command to finish it, or use --overwrite to discard it"
             )
     if work.exists():
         shutil.rmtree(work)

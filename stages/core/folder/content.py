@@ -1,9 +1,8 @@
-"""Hashes and sizes of files and folders. They identify inputs, and show whether outputs are still whole."""
+"""Hashes and sizes of files and folders. They identify inputs, and show whether outputs are still intact."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -13,24 +12,24 @@ from typing import Any
 
 from stages.core.clock import clock
 from stages.core.errors import InputError
-from stages.core.folder.files import sha256_file, sha256_text, size_of, walk
+from stages.core.folder.files import read_json, sha256_file, sha256_text, size_of, walk
 from stages.core.progress import Progress, Silent
 
 MANIFEST = "manifest.json"
 PICTURES = frozenset((".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif"))
 NOT_COMPARABLE = {MANIFEST, "timings.json"}  # they differ between equal outputs
-FEW = 32  # files that are checked faster than threads begin
-ENDS = 4096  # bytes at the beginning and at the end of a file that a quick check reads
+FEW = 32  # files that are checked faster than threads start
+ENDS = 4096  # bytes that a quick check reads at the start and at the end of a file
 
 Files = Mapping[str, Mapping[str, Any]]  # by path in a folder: `bytes`, `ends` and `sha256` of each file
 
 
 @clock.part("hashing")
 def content_hash(source: Path | str) -> str:
-    """A hash of what an input holds: the bytes of a file, the comparable files of a folder, or a hub name.
+    """A hash of an input's content: the bytes of a file, the comparable files of a folder, or a hub name.
 
     Files that the folder's manifest lists, and that a quick check finds unchanged, are not read again. If the manifest
-    gives the folder an identity, the hash is of that.
+    gives the folder an identity, that is hashed instead.
     """
     path = Path(source)
     if path in _unchanging:
@@ -54,7 +53,7 @@ _unchanging: dict[Path, str] = {}
 
 @contextmanager
 def unchanging(folder: Path) -> Iterator[None]:
-    """Read the folder once: in the block, `content_hash` gives the hash that it had at the beginning."""
+    """Read the folder once: in the block, `content_hash` returns the hash that it had at the start."""
     _unchanging[folder] = content_hash(folder)
     try:
         yield
@@ -63,18 +62,18 @@ def unchanging(folder: Path) -> Iterator[None]:
 
 
 def version_of(place: Path | str) -> str:
-    """The version of a policy: the identity that its folder's manifest gives it, or a short hash of content or name."""
+    """A policy's version: the identity in its folder's manifest, or else a short hash of its content or name."""
     return _identity_of(Path(place)) or content_hash(place)[:12]
 
 
 def known_as(policy: str) -> str:
-    """The name of a seat's policy; for a folder, which may be moved, a hash of its content."""
+    """The name of a seat's policy; for a folder, which may move, a hash of its content."""
     return version_of(Path(policy)) if Path(policy).is_dir() else policy
 
 
 @clock.part("hashing")
 def outputs(folder: Path) -> dict[str, dict[str, Any]]:
-    """What a manifest records of every comparable file in `folder`, by path."""
+    """What a manifest records about every comparable file in `folder`, by path."""
     names = _comparable(folder)
     with ThreadPoolExecutor() as threads:
         return dict(zip(names, threads.map(lambda name: _recorded(folder / name), names), strict=True))
@@ -82,10 +81,10 @@ def outputs(folder: Path) -> dict[str, dict[str, Any]]:
 
 @clock.part("hashing")
 def damaged_files(folder: Path, files: Files, *, full: bool = False, progress: Progress | None = None) -> list[Path]:
-    """Those of the recorded `files` in `folder` that are missing or have changed.
+    """The recorded `files` in `folder` that are missing or have changed.
 
-    The quick check compares size, beginning and end. `full` compares hashes, which reads every byte. `progress`
-    advances with every file.
+    The quick check compares size, start and end. `full` compares hashes, which reads every byte. `progress` advances
+    with every file.
     """
     damaged, progress = [], progress or Silent()
     with ThreadPoolExecutor() as threads:
@@ -98,7 +97,7 @@ def damaged_files(folder: Path, files: Files, *, full: bool = False, progress: P
 
 
 def write_recorded(file: Path, data: bytes) -> dict[str, Any]:
-    """Write a file. Returns what `outputs` would record of it, without reading it again."""
+    """Write a file. Returns what `outputs` would record about it, without reading it again."""
     file.write_bytes(data)
     ends = hashlib.sha256(data[:ENDS] + data[-ENDS:]).hexdigest()[:16]
     return {"bytes": len(data), "ends": ends, "sha256": hashlib.sha256(data).hexdigest()}
@@ -114,13 +113,13 @@ def _is_unchanged(file: Path, recorded: Mapping[str, Any], full: bool = False) -
     try:
         if full and "sha256" in recorded:
             return bool(sha256_file(file) == recorded["sha256"])
-        return "ends" not in recorded or bool(_ends(file) == recorded["ends"])  # older manifests have only sizes
-    except OSError:  # a broken disk
+        return "ends" not in recorded or bool(_ends(file) == recorded["ends"])  # older manifests record only sizes
+    except OSError:  # a failing disk
         return False
 
 
 def _ends(file: Path) -> str:
-    """A hash of the first and the last bytes. Files that a power cut emptied begin or end with zeros."""
+    """A hash of the first and last bytes. Files that a power cut emptied start or end with zeros."""
     with file.open("rb") as open_file:
         digest = hashlib.sha256(open_file.read(ENDS))
         open_file.seek(max(0, file.stat().st_size - ENDS))
@@ -129,7 +128,7 @@ def _ends(file: Path) -> str:
 
 
 def _listed(folder: Path) -> Files:
-    """The files that the folder's manifest records; none without a manifest of vz."""
+    """The files that the folder's manifest records; empty without a vz manifest."""
     files: Files = _manifest(folder).get("outputs", {})
     try:
         return files if all({"ends", "sha256"} <= recorded.keys() for recorded in files.values()) else {}
@@ -138,27 +137,27 @@ def _listed(folder: Path) -> Files:
 
 
 def _identity_of(folder: Path) -> str | None:
-    """What a manifest of vz says that names the folder's content, as long as that is unchanged; mostly nothing."""
+    """The identity that a vz manifest gives the folder, if its content is unchanged; usually None."""
     identity = _manifest(folder).get("identity")
     return identity if isinstance(identity, str) and not damaged_files(folder, _listed(folder)) else None
 
 
 def _manifest(folder: Path) -> dict[str, Any]:
     try:
-        body = json.loads((folder / MANIFEST).read_bytes())
-    except (OSError, ValueError):
+        body = read_json(folder / MANIFEST)
+    except InputError:
         return {}
     return body if isinstance(body, dict) else {}
 
 
 def _comparable(folder: Path) -> list[str]:
-    """The visible files, also behind links to folders, that are the same for the same inputs."""
+    """The visible files that are the same for the same inputs, including those behind links to folders."""
     files = sorted(place / name for place, names in walk(folder) for name in names if name not in NOT_COMPARABLE)
     return [str(file.relative_to(folder)) for file in files if file.is_file()]
 
 
 def _identity(file: Path, recorded: Mapping[str, Any] | None) -> str:
-    """The file's hash; of a picture the size, since the table that names it has its hash."""
+    """The file's hash; for a picture its size, since the table that names it has its hash."""
     status = file.stat()
     if file.suffix.lower() in PICTURES:
         return str(status.st_size)
@@ -169,5 +168,5 @@ def _identity(file: Path, recorded: Mapping[str, Any] | None) -> str:
 
 @lru_cache(maxsize=4096)
 def _hash_of(file: Path, size: int, modified: int) -> str:
-    """Kept while size and time stay the same: a round asks for the same weights several times."""
+    """Cached while size and time stay the same, since a round asks for the same weights several times."""
     return sha256_file(file)

@@ -1,7 +1,7 @@
-"""The many errors of full disks, of spent memory and of damaged files, each as one error with the file and a remedy.
+"""Turns the many errors of full disks, exhausted memory and damaged files into one error with the file and a remedy.
 
-Libraries word them in their own ways, mostly without the name of a file. So what they say counts less than what is
-there: whether the disk has room, and whether files still are as their manifest describes them.
+Libraries word these errors differently, and mostly without a file name. So vz relies less on the wording than on facts:
+whether the disk has room, and whether files still match their manifest.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from stages.core.folder.content import MANIFEST, damaged_files
 from stages.core.folder.files import size_of
 from stages.core.folder.manifest import manifest_of
 
-ROOM = 2**16  # bytes; with less, a library that failed to write may have met the end of the disk
+ROOM = 2**16  # bytes; with less, a failed write may mean that the disk is full
 _SAID = "the disk is full"
 # How libraries word ENOSPC and EDQUOT: Rust, safetensors, C.
 _FULL = ("os error 28)", "os error 122)", "code: 28", "code: 122", "No space left", "Disk quota exceeded")
 
-# How Python, torch and Polars word that the system gives no thread or no memory.
+# How Python, torch and Polars say that the system has no more threads or memory.
 _SHORT = ("can't start new thread", "can't allocate memory", "Cannot allocate memory", "failed to spawn thread")
 
 
 @contextmanager
 def disk_full_is_an_error(out: Path) -> Iterator[None]:
-    """Turn the many errors of a full disk, or of a used-up quota, into one `VzError` that says how to continue."""
+    """Turn the many errors of a full disk or quota into one `VzError` that says how to continue."""
     try:
         yield
     except Exception as error:
@@ -42,7 +42,7 @@ def disk_full_is_an_error(out: Path) -> Iterator[None]:
 
 
 def is_disk_full(error: BaseException) -> bool:
-    """Whether the error, or what caused it, is that the disk is full or the quota used up."""
+    """Whether the error, or its cause, is a full disk or quota."""
     return any(
         (isinstance(each, OSError) and each.errno in {errno.ENOSPC, errno.EDQUOT})
         or any(words in str(each) for words in _FULL)
@@ -52,7 +52,7 @@ def is_disk_full(error: BaseException) -> bool:
 
 @contextmanager
 def shortage_is_an_error(out: Path) -> Iterator[None]:
-    """Turn the errors of a machine without memory or threads left into one `VzError` that says how to continue."""
+    """Turn the errors of a machine with no memory or threads left into one `VzError` that says how to continue."""
     try:
         yield
     except VzError:
@@ -61,7 +61,7 @@ def shortage_is_an_error(out: Path) -> Iterator[None]:
         if not any(_is_shortage(each) for each in _causes(error)):
             raise
         raise VzError(
-            f"{out}: the system gives no more memory or threads ({first_line(error)}); end other programs or raise the "
+            f"{out}: the system has no more memory or threads ({first_line(error)}); end other programs or raise the "
             "limit (ulimit -a), then repeat the command: finished work is kept"
         ) from error
 
@@ -72,7 +72,7 @@ def _is_shortage(error: BaseException) -> bool:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error, those that led to it, and the members of groups; each once, since a member may lead to its group."""
+    """The error, its causes, and the members of groups; each once, since a member may have caused its group."""
     waiting: list[BaseException | None] = [error]
     seen: list[BaseException] = []
     while waiting:
@@ -92,32 +92,32 @@ def _has_room(out: Path) -> bool:
 
 @contextmanager
 def damage_is_named(*places: Path | str) -> Iterator[None]:
-    """Turn an error that a damaged output of vz may have caused into an `InputError` that names the file.
+    """Turn an error that a damaged vz output may have caused into an `InputError` that names the file.
 
-    `places` are what is read. Their files, and those of the outputs that these were made from, are compared with their
-    recorded hashes, but only after an error.
+    `places` are what the block reads. After an error, their files, and those of the outputs that they were made from,
+    are compared with their recorded hashes.
     """
     try:
         yield
     except VzError:
         raise
-    except (Exception, PanicException) as error:  # a panic of Polars is no Exception
+    except (Exception, PanicException) as error:  # a Polars panic is not an Exception
         refuse_damaged(error, *places)
         raise
 
 
 def refuse_damaged(error: BaseException, *places: Path | str) -> None:
-    """`InputError` for the first damaged file of these outputs, and of those behind them, which led to the error."""
+    """`InputError` for the first damaged file in these outputs, or in those that they were made from."""
     for folder in _outputs_behind(places):
         for file in _damaged(folder):
             raise InputError(
-                f"{file}: is not as vz wrote it, and cannot be used ({first_line(error)}); repeat the command that "
-                f"made {folder} with --overwrite"
+                f"{file}: has changed since vz wrote it, and cannot be used ({first_line(error)}); repeat the command "
+                f"that made {folder} with --overwrite"
             ) from error
 
 
 def _outputs_behind(places: tuple[Path | str, ...]) -> Iterator[Path]:
-    """The output folders among `places`, those in a run, and those that all these were made from; each once."""
+    """The output folders among `places`, those in a run, and those that they were made from; each once."""
     waiting, seen = [Path(place) for place in places], set()
     while waiting:
         folder = waiting.pop(0)

@@ -1,8 +1,8 @@
-"""Files and folders: replaced in one step that outlasts a power cut, read with clear errors, hashed.
+"""Files and folders: replaced in one step that survives a power cut, read with clear errors, and hashed.
 
-A rename alone outlasts a killed process. After a hard reset, the file under the new name may still be empty, since its
-bytes were only in memory. So everything is on disk before it gets the name by which others find it, and the name is on
-disk before anything relies on it.
+A rename alone survives a killed process. After a hard reset, the file under the new name may still be empty, since its
+bytes were only in memory. So vz writes the bytes to disk before it renames a file, and writes the name to disk before
+anything relies on it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """The same for a text, as UTF-8."""
+    """The same for text, as UTF-8."""
     write_bytes(path, text.encode())
 
 
@@ -38,14 +38,14 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def replace_file(temporary: Path, path: Path) -> None:
-    """Rename a finished file to `path`. Afterwards its bytes and its name are on disk."""
+    """Rename a finished file to `path`. Afterwards, its bytes and its name are on disk."""
     sync(temporary)
     temporary.replace(path)
     sync(path.parent)
 
 
 def replace_folder(work: Path, out: Path, *, durable: bool = True) -> None:
-    """Rename a finished folder to `out`; if `durable`, with everything in it on disk. What was there is deleted."""
+    """Rename a finished folder to `out`; if `durable`, with its content on disk. Deletes what was there."""
     if durable:
         sync_tree(work)
     old = _set_aside(out)
@@ -61,7 +61,7 @@ def delete_folder(folder: Path) -> None:
 
 
 def forget_replaced(folder: Path) -> None:
-    """Delete what a killed process left of an earlier folder that it replaced."""
+    """Delete what remains of an earlier folder that a killed process was replacing."""
     if (old := _old(folder)).exists():
         shutil.rmtree(old)
 
@@ -71,7 +71,7 @@ def _old(folder: Path) -> Path:
 
 
 def _set_aside(folder: Path) -> Path:
-    """Rename a folder, if it exists, to a hidden name, which is returned."""
+    """Rename a folder, if it exists, to a hidden name, and return that name."""
     old = _old(folder)
     forget_replaced(folder)
     if folder.exists():
@@ -97,7 +97,7 @@ def sync(path: Path) -> None:
     try:
         os.fsync(handle)
     except OSError as error:
-        if error.errno != errno.EINVAL:  # some network file systems answer so for folders
+        if error.errno != errno.EINVAL:  # some network file systems answer this for folders
             raise
     finally:
         os.close(handle)
@@ -124,13 +124,13 @@ def read_json(path: Path) -> Any:
 def parse_json(data: str | bytes, where: str, remedy: str) -> Any:
     """The value of a JSON text from any source. `InputError` names `where`, what is wrong, and `remedy`.
 
-    Also refused: nesting or numbers that Python cannot read, and unpaired surrogates (`\\ud800`), which no table can
-    hold.
+    Also refuses nesting or numbers that Python cannot read, and unpaired surrogates (`\\ud800`), which no table can
+    store.
     """
     try:
         text = data.decode("utf-8") if isinstance(data, bytes) else data
         value = json.loads(text)
-        if "\\ud" in text.lower():  # the only way to write a surrogate; pairs are written so, too
+        if "\\ud" in text.lower():  # the only way to write a surrogate; pairs look the same
             json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError, OverflowError) as error:
         raise InputError(f"{where}: not valid JSON ({error}); {remedy}") from error
@@ -138,7 +138,7 @@ def parse_json(data: str | bytes, where: str, remedy: str) -> Any:
 
 
 def to_json(value: Any) -> str:
-    """JSON in one fixed form (indent 2, keys in the given order): equal values are equal bytes."""
+    """JSON in a fixed form (indent 2, keys in the given order), so that equal values give equal bytes."""
     return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
 
 

@@ -11,21 +11,21 @@ from pathlib import Path
 from stages.core.errors import InputError
 
 LOCKS = Path("/proc/locks")
-BOOT = Path("/proc/sys/kernel/random/boot_id")  # changes with each start of the machine
+BOOT = Path("/proc/sys/kernel/random/boot_id")  # changes with each boot
 
 
 @contextmanager
 def locked(out: Path) -> Iterator[bool]:
     """Let one writer at a time into `out`. The kernel drops the lock of a killed process.
 
-    Yields whether an earlier writer left its lock behind and the machine was restarted since: then files of `out` may
-    have lost bytes that were only in memory. The files of a writer that was merely killed are as it wrote them.
+    Yields whether an earlier writer left its lock behind and the machine has rebooted since. If so, files in `out` may
+    have lost bytes that were only in memory. A writer that was merely killed leaves its files as it wrote them.
     """
     if not out.name:
-        raise InputError(f"{out}: cannot be an output folder; name a folder inside it with --out")
+        raise InputError(f"{out}: cannot be an output folder; choose a folder inside it with --out")
     out.parent.mkdir(parents=True, exist_ok=True)
     path = out.with_name(f".{out.name}.lock")
-    busy = InputError(f"{out}: another vz process is writing it; wait until it ends")
+    busy = InputError(f"{out}: another vz process is writing to it; wait until it ends")
     was_left = path.exists()
     with path.open("a+", errors="replace") as file:
         try:
@@ -33,7 +33,7 @@ def locked(out: Path) -> Iterator[bool]:
         except BlockingIOError as error:
             raise busy from error
         if not path.exists() or path.stat().st_ino != os.fstat(file.fileno()).st_ino:
-            raise busy  # its owner ended between our opening and our locking; another one may have begun
+            raise busy  # its owner ended between our open and our lock; another one may have started
         try:
             file.seek(0)
             boot_before, boot = file.read(), _boot()
@@ -46,9 +46,9 @@ def locked(out: Path) -> Iterator[bool]:
 
 
 def is_being_written(out: Path) -> bool | None:
-    """Whether a process writes into `out` now. None if there is a lock, but no process of this machine holds it.
+    """Whether a process is writing into `out`. None if a lock exists, but no process on this machine holds it.
 
-    Asks the kernel: trying to take the lock would make a writer that begins at this moment fail.
+    Asks the kernel, since trying to take the lock would make a writer that starts at this moment fail.
     """
     try:
         inode = str(out.with_name(f".{out.name}.lock").stat().st_ino)
@@ -59,7 +59,7 @@ def is_being_written(out: Path) -> bool | None:
 
 
 def _boot() -> str:
-    """The machine's current start; if that is unknown, a text that every lock then holds."""
+    """The id of the machine's current boot, or a constant if that is unknown."""
     try:
         return BOOT.read_text().strip()
     except OSError:

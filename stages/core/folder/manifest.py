@@ -1,4 +1,4 @@
-"""The manifest of an output folder: what it was made from, by which versions, when; and how it differs from another."""
+"""The manifest of an output folder: what made it, from what and when, and how it differs from another."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from stages.core.folder.content import MANIFEST, outputs
 from stages.core.folder.files import read_json, to_json
 from stages.core.old_settings import ONCE_STORED, modernised
 
-FORMAT = 2  # 1 counted versions of packages and places of models among the settings
+FORMAT = 2  # 1 counted package versions and model paths as settings
 REPORTED_PACKAGES = (
     "vz-selfplay", "polars", "pillow", "torch", "transformers", "trl", "accelerate", "peft", "mitsuba", "pyoidn",
     "vllm", "datasets", "matplotlib",
 )  # fmt: skip
-MOST_NAMED, LONGEST_VALUE = 4, 60  # settings that a message names, and characters of a value in it
+MOST_NAMED, LONGEST_VALUE = 4, 60  # settings that a message names, and characters it shows of a value
 HASH = re.compile("[0-9a-f]{64}")
-# What a manifest holds. That of a run of `vz iterate` never lists outputs, and that of weights which were handed over
-# to an engine lists little else.
+# The keys of a manifest. A `vz iterate` run's manifest never lists outputs; a manifest of weights handed over to an
+# engine lists little else.
 KEYS: dict[str, type] = {
     "format": int, "stage": str, "settings": dict, "inputs": dict, "counts": dict, "warnings": list, "timings": dict,
     "finished": str, "outputs": dict,
 }  # fmt: skip
-SECTIONS = ("model", "game", "games", "rollout", "score", "filter", "train")  # of the settings, that others read
+SECTIONS = ("model", "game", "games", "rollout", "score", "filter", "train")  # of the settings that other stages read
 AGAIN = "delete the folder and repeat the command that made it"
 KEYS_OF_A_RUN, KEYS_HANDED_OVER = ("format", "stage", "inputs"), {"stage", "identity", "outputs"}
 
@@ -52,27 +52,27 @@ def manifest_of(folder: Path, stage: str | None = None) -> dict[str, Any]:
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """The manifest that is in the folder. `InputError` if a part is missing, or is not what vz writes there."""
+    """The manifest in the folder. `InputError` if a part is missing, or is not what vz writes there."""
     path = folder / MANIFEST
     manifest = read_json(path)
     if not isinstance(manifest, dict) or not isinstance(manifest.get("stage"), str):
-        raise InputError(f"{path}: not a manifest of vz; {AGAIN}")
+        raise InputError(f"{path}: not a vz manifest; {AGAIN}")
     is_run = manifest["stage"] == "iterate"
     needed = KEYS_OF_A_RUN if is_run else ("outputs",) if manifest.keys() == KEYS_HANDED_OVER else KEYS
     for name in needed:
         if not isinstance(manifest.get(name), KEYS[name]):
-            raise InputError(f"{path}: has no '{name}' as vz writes it, so it was changed; {AGAIN}")
-    settings: Any = manifest.get("settings")  # that of a run has none
+            raise InputError(f"{path}: '{name}' is missing or not as vz writes it, so the file was changed; {AGAIN}")
+    settings: Any = manifest.get("settings")  # a run's manifest has none
     for name in SECTIONS if isinstance(settings, dict) else ():
         if not isinstance(settings.get(name, {}), dict):
-            raise InputError(f"{path}: 'settings' says of '{name}' what vz does not write; {AGAIN}")
+            raise InputError(f"{path}: '{name}' in 'settings' is not as vz writes it; {AGAIN}")
     inner: dict[str, dict[str, type]] = {"outputs": {"bytes": int}}
     if not is_run:
         inner["inputs"] = {"path": str, "sha256": str}
     for name, kinds in inner.items():
         for key, value in manifest.get(name, {}).items():
             if any(not isinstance(value, dict) or not isinstance(value.get(part), kinds[part]) for part in kinds):
-                raise InputError(f"{path}: '{name}' says of '{key}' what vz does not write; {AGAIN}")
+                raise InputError(f"{path}: '{key}' in '{name}' is not as vz writes it; {AGAIN}")
     return manifest
 
 
@@ -80,18 +80,18 @@ def settings_of(folder: Path, section: str, stage: str | None = None) -> dict[st
     """A section of the settings that an output was made with. `InputError` if the manifest has none."""
     found = manifest_of(folder, stage)["settings"].get(section)
     if not isinstance(found, dict):
-        raise InputError(f"{folder / MANIFEST}: names no settings of '{section}'; {AGAIN}")
+        raise InputError(f"{folder / MANIFEST}: contains no settings of '{section}'; {AGAIN}")
     return found
 
 
 def input_of(folder: Path, name: str, option: str | None = None) -> Path:
     """The path of the input `name` of the stage that made `folder`, from its manifest.
 
-    `option` names another path; errors mention it.
+    Errors mention `option`, which names another path.
     """
     manifest, remedy = manifest_of(folder), f", or give its place with {option}" if option else ""
     if name not in manifest["inputs"]:
-        raise InputError(f"{folder}: its manifest lists no input '{name}'; make it again{remedy}")
+        raise InputError(f"{folder}: its manifest lists no input '{name}'; make the folder again{remedy}")
     path = Path(os.path.normpath(folder.resolve() / manifest["inputs"][name]["path"]))
     if not path.exists():
         raise InputError(f"{path}: the input '{name}' of {folder} is missing; put it back{remedy}")
@@ -115,7 +115,7 @@ def describe(
 
 @functools.cache
 def _made_by() -> dict[str, Any]:
-    """The versions and the commit of the code that runs. They are read once, since a process keeps what it loaded."""
+    """The versions and the commit of the running code. Read once, since a process keeps what it loaded."""
     return {
         "versions": {"python": platform.python_version(), **versions(REPORTED_PACKAGES)},
         "git": _git_state(),
@@ -123,7 +123,7 @@ def _made_by() -> dict[str, Any]:
 
 
 def versions(packages: Iterable[str]) -> dict[str, str]:
-    """The versions of those packages that are installed."""
+    """The versions of the installed packages."""
     found = {}
     for package in packages:
         try:
@@ -136,7 +136,7 @@ def versions(packages: Iterable[str]) -> dict[str, str]:
 def differences(made: Mapping[str, Any], claim: Mapping[str, Any]) -> str:
     """How two results differ, such as `games.pairs was 60, is now 100; other scenes`; empty if they are the same.
 
-    `made` is a manifest, or a claim as it was stored.
+    `made` is a manifest or a stored claim.
     """
     claim = json.loads(to_json(dict(claim)))  # as it would be stored: without tuples
     found = [*_in_settings(made["settings"], claim["settings"]), *_in_inputs(input_hashes(made), claim["inputs"])]
@@ -146,7 +146,7 @@ def differences(made: Mapping[str, Any], claim: Mapping[str, Any]) -> str:
 
 
 def input_hashes(made: Mapping[str, Any]) -> dict[str, str]:
-    """The hashes of the inputs, by name, in a manifest, which also has their paths, or in a claim."""
+    """The hashes of the inputs by name, from a manifest, which also has their paths, or from a claim."""
     return {name: value["sha256"] if isinstance(value, dict) else value for name, value in made["inputs"].items()}
 
 
@@ -156,9 +156,9 @@ def flat_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def changed_settings(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """The dotted keys of the settings that differ. A field that is null is as good as one that was not there yet.
+    """The dotted keys of the settings that differ. A null field equals one that did not exist yet.
 
-    Of a part that earlier versions always stored, and that decides nothing here (`ONCE_STORED`), nothing counts.
+    Ignores parts that earlier versions always stored, and that have no effect here (`ONCE_STORED`).
     """
     before, after = flat_settings(old), flat_settings(new)
     for part in ONCE_STORED:
@@ -179,7 +179,7 @@ def leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any
 def _in_settings(made: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
     old, new, changed = flat_settings(made), flat_settings(now), changed_settings(made, now)
     for key in changed[:MOST_NAMED]:
-        is_hash = HASH.fullmatch(str(new.get(key, old.get(key))))  # its digits tell nobody anything
+        is_hash = HASH.fullmatch(str(new.get(key, old.get(key))))  # its digits mean nothing to a reader
         yield f"other {key}" if is_hash else f"{key} was {_shown(old, key)}, is now {_shown(new, key)}"
     if len(changed) > MOST_NAMED:
         yield f"{len(changed) - MOST_NAMED} more"

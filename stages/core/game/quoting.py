@@ -1,4 +1,4 @@
-"""What a player wrote, as one line that is safe in the next prompt: nothing in it can pose as another player."""
+"""Turns a player's text into one line that is safe in the next prompt: nothing in it can pose as another player."""
 
 from __future__ import annotations
 
@@ -10,39 +10,39 @@ OPEN, CLOSE = "“”"
 _INNER_QUOTES = str.maketrans(OPEN + CLOSE, '""')
 _JOINERS = "\u200c\u200d"  # Persian, the scripts of India and many emoji need them
 # Chat templates and processors read these as tokens: <|im_end|>, </s>, <image>, <｜User｜>, ◁/think▷, and the bracketed
-# ones of Mistral, Pixtral, GLM, Kimi and BERT. Other brackets are ordinary text: "[2019]", "< 10".
+# tokens of Mistral, Pixtral, GLM, Kimi and BERT. Other brackets are ordinary text: "[2019]", "< 10".
 _TAG = re.compile(
     r"[<＜◁](?=[/|｜!]?[^\W\d][^\s<>＜＞◁▷]*[>＞▷]|[|｜][^\s<>＜＞]*[>＞])"
     r"|\[(?=/?(?:INST|SYSTEM_PROMPT|TOOL_\w+|AVAILABLE_TOOLS|IMG\w*|AUDIO|BEGIN_AUDIO|THINK|PREFIX|MIDDLE|SUFFIX|"
     r"BOS|EOS|EOT|PAD|UNK|CLS|SEP|[gs]?MASK)\])"
 )
 _HARMLESS = str.maketrans('{}<>[]\\|`"', "()()()//''") | {ord(sign): ":" for sign in "ː˸׃։፡᛬⁚∶⦂꞉"}
-_MAX_MARKS = 30  # combining marks in a row, as Unicode's stream-safe text has at most
+_MAX_MARKS = 30  # combining marks in a row, the maximum in Unicode's stream-safe text
 _FORGED = re.compile(
     r"(?:(?:player|seat|spieler|system|user|assistant|analyst|human)\s*#?\s*\d*|(?<!\w)\d+)\s*:", re.IGNORECASE
 )
 
 
 def one_line(text: str) -> str:
-    """`text` on one line, fit to stand between “ and ”, and otherwise as it was written.
+    """`text` on one line, safe between “ and ”, and otherwise unchanged.
 
-    Line breaks and control characters become single spaces, and invisible characters go. “ and ” become straight
-    quotes. What a model would read as a special token gets a space after its first bracket.
+    Line breaks and control characters become single spaces, and invisible characters are removed. “ and ” become
+    straight quotes. Text that a model would read as a special token gets a space after its first bracket.
     """
     seen = "".join(_visible_or_space(char) for char in text).translate(_INNER_QUOTES)
     return _TAG.sub(r"\g<0> ", " ".join(seen.split()))
 
 
 def quoted(line: str) -> str:
-    """A line of `one_line` between “ and ”. It contains neither, so the quotation ends where the line ends."""
+    """A line from `one_line` between “ and ”. It contains neither, so the quotation ends where the line ends."""
     return f"{OPEN}{line}{CLOSE}"
 
 
 def bare(line: str) -> str:
     """A line for prompts without quotation marks, such as those of the compact prompt set.
 
-    Characters become compatible ones (NFKC), braces and brackets round ones, and a forged speaker ("Player 3:", or
-    "3:") loses its colon.
+    Characters are normalised (NFKC), braces and brackets become round, and a forged speaker ("Player 3:", or "3:")
+    loses its colon.
     """
     kept = [" " if _invisible(char) else char for char in unicodedata.normalize("NFKC", _with_few_marks(line))]
     harmless = " ".join("".join(kept).split()).translate(_HARMLESS)
@@ -50,7 +50,7 @@ def bare(line: str) -> str:
 
 
 def _with_few_marks(text: str) -> str:
-    """`text` without the end of a long row of combining marks, which normalisation sorts in quadratic time."""
+    """`text` with long runs of combining marks cut short, since normalisation sorts them in quadratic time."""
     if text.isascii() or not any(map(unicodedata.combining, set(text))):
         return text
     kept, marks = [], 0
@@ -62,7 +62,7 @@ def _with_few_marks(text: str) -> str:
 
 
 def _visible_or_space(char: str) -> str:
-    """The character itself; a space for a line break or control character; nothing for another invisible one."""
+    """The character itself, a space for a line break or control character, or nothing for another invisible one."""
     category = _invisible(char)
     if not category or char in _JOINERS:
         return char

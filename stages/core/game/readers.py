@@ -1,8 +1,8 @@
 r"""Reading what a model wrote: its answer is in the last `\boxed{…}`. What a model writes is untrusted.
 
-Every reader gets what a model said outside its private thoughts (`thinking.py`). The answer is the last complete box,
-unless that is empty or only repeats the requested format (`\boxed{number}`). If the text was cut off at its longest
-length, the box must be the last thing in it: a box in the middle of unfinished reasoning is no answer.
+Readers get what a model said outside its private thoughts (`thinking.py`). The answer is the last complete box that is
+not empty and does not only repeat the requested format (`\boxed{number}`). If the text was cut off at its length limit,
+the box must come last: a box in the middle of unfinished reasoning is not an answer.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _NO_ANSWER = re.compile(
     r"(?:[\s_]+or[\s_]+n/a)?[\s.…]*",
     re.IGNORECASE,
 )
-_PLACEHOLDER_CHARS = 60  # a longer box is no placeholder
+_PLACEHOLDER_CHARS = 60  # a longer box is not a placeholder
 _CLOSING = re.compile(r"(?:[\s$*_`.!)\]}\"']|\\[)\]])*")
 _JOINED = re.compile(r"[\s$*,.;/&|]*(?:(?:and|or|und|oder|et|ou|y|o|e|и|или|和|或|と|か)[\s$*]*)?", re.IGNORECASE)
 _JOINT_CHARS = 20
@@ -38,19 +38,19 @@ class _Box(NamedTuple):
 
 
 def last_box(text: str, truncated: bool = False) -> str | None:
-    r"""The content of the box that is the answer, nested braces included; None if there is no such box."""
+    r"""The content of the answer's box, including nested braces; None if there is no such box."""
     boxes = _answers(text, truncated)
     return text[boxes[0].content : boxes[0].end] if boxes else None
 
 
 def read_thoughts(text: str, truncated: bool = False) -> str:
-    """The reasoning on one line: everything before the box that is the answer."""
+    """The reasoning on one line: everything before the answer's box."""
     boxes = _answers(text, truncated)
     return one_line(text[: boxes[0].start] if boxes else text)
 
 
 def read_clue(text: str, max_chars: int, truncated: bool = False) -> str | None:
-    """The clue as one line (`one_line`) of at most `max_chars` characters; None if no box has a readable one."""
+    """The clue as one line (`one_line`) of at most `max_chars` characters; None if no box has a readable clue."""
     content = last_box(text, truncated)
     if content is None:
         return None
@@ -59,7 +59,7 @@ def read_clue(text: str, max_chars: int, truncated: bool = False) -> str | None:
 
 
 def read_vote(text: str, players: int, truncated: bool = False) -> Vote:
-    r"""A seat from 1 to `players`, N/A, or unreadable. `votes.py` knows what a box may say.
+    r"""A seat from 1 to `players`, N/A, or unreadable. `votes.py` interprets the box's content.
 
     Boxes side by side ("\boxed{1} or \boxed{2}") are one answer and must agree.
     """
@@ -69,7 +69,7 @@ def read_vote(text: str, players: int, truncated: bool = False) -> Vote:
 
 
 def _answers(text: str, truncated: bool) -> list[_Box]:
-    """The box that is the answer, and after it those directly before it in the text; nothing if there is no answer."""
+    """The answer's box, followed by the boxes directly before it in the text; empty if there is no answer."""
     boxes = sorted(_boxes(text))
     while boxes and _is_placeholder(text, boxes[-1]):
         boxes.pop()
@@ -91,8 +91,8 @@ def _is_placeholder(text: str, box: _Box) -> bool:
 
 
 def _boxes(text: str) -> list[_Box]:
-    """All complete boxes. It is one pass over the braces, so that reading takes linear time whatever the text holds."""
-    open_braces: list[tuple[int, int] | None] = []  # the start of a box and of its content; None for another brace
+    """All complete boxes, found in one pass over the braces, so that reading takes linear time for any text."""
+    open_braces: list[tuple[int, int] | None] = []  # the start of a box and of its content; None for any other brace
     found: list[_Box] = []
     for brace in _BRACES.finditer(text):
         sign = brace.group()
@@ -106,7 +106,7 @@ def _boxes(text: str) -> list[_Box]:
 
 
 def _unwrap(content: str) -> str:
-    """`\\text{N/A}` → `N/A`. Models nest these commands a few levels deep at most."""
+    """`\\text{N/A}` → `N/A`. Models nest these commands only a few levels deep."""
     for _ in range(3):
         content = _TEXT_COMMAND.sub(r"\1", content)
     return content

@@ -1,4 +1,4 @@
-"""The rules of "Who is the spy?": who sits where, and whose turn it is. No other file knows them."""
+"""The rules of "Who is the spy?": who sits where, and whose turn it is. They are only in this file."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Turn:
 
 @dataclass(frozen=True)
 class Clue:
-    """What a player said. Only the player itself may see its `thoughts` again."""
+    """What a player said. Only that player may see its `thoughts` again."""
 
     player: int
     clue_round: int
@@ -64,10 +64,10 @@ class Clue:
 def deal(
     pair_ids: Sequence[str], count: int, rules: GameRules, *, seed: int, iteration: int, plays: int = 1
 ) -> list[Deal]:
-    """Draw `count` games: a pair comes again only when all have come, and every seat is as likely to be the spy's.
+    """Draw `count` games. A pair repeats only after all were drawn, and each seat is equally likely to be the spy's.
 
-    With `plays` above 1, each deal is played that often, under game ids of its own. The result depends on `seed`,
-    `iteration` and the set of pairs only.
+    With `plays` above 1, each deal is played that many times, each under its own game id. The result depends only on
+    `seed`, `iteration` and the set of pairs.
     """
     if not pair_ids:
         return []
@@ -89,7 +89,7 @@ def deal(
 
 
 def next_turns(game: Deal, rules: GameRules, said: int) -> list[Turn]:
-    """The turns that come after `said` clues: the next clue, or all votes at once. After the votes the game is over.
+    """The turns after `said` clues: the next clue, or all votes at once. After the votes, the game is over.
 
     Players speak in the order of their seats, round by round. The spy never votes.
     """

@@ -1,5 +1,4 @@
-"""Where templates of users and strangers run: they reach no code and no file of their own choice (Jinja's sandbox), and
-what they may take of time and memory has a limit, since a few characters can ask for hours and gigabytes."""
+"""A sandbox for users' and strangers' templates: no code, no files of their choice, limited time and memory."""
 
 from __future__ import annotations
 
@@ -14,13 +13,15 @@ from jinja2 import Template, TemplateRuntimeError
 from jinja2.runtime import Context
 from jinja2.sandbox import SandboxedEnvironment
 
-LONGEST = 10**6  # characters of a prompt, and of anything that a template multiplies; also the largest product
-OURS = Path(__file__).parent / "prompts"  # templates that come with vz; counting their steps would cost time
-STEPS = 2 * 10**6  # of a template: lines that it runs, and calls; a prompt takes some hundred
+LONGEST = (
+    10**6
+)  # characters in a prompt, or in any product that a template computes; also the largest number so computed
+OURS = Path(__file__).parent / "prompts"  # templates that come with vz; counting their steps would only cost time
+STEPS = 2 * 10**6  # lines and calls that a template may run; a prompt takes a few hundred
 
 
 class Sandbox(SandboxedEnvironment):
-    """Jinja's, with limits on products and powers."""
+    """Jinja's sandbox, with limits on products and powers."""
 
     intercepted_binops = frozenset({"*", "**"})
 
@@ -45,7 +46,7 @@ def rendered(template: Template, values: dict[str, Any]) -> str:
 
 @contextmanager
 def _in_few_steps(folder: str) -> Iterator[None]:
-    """Count the lines that templates of this folder run in here. Not under a debugger, which looks at them itself."""
+    """Count the lines that this folder's templates run in the block, except under a debugger, which traces them."""
     left = STEPS
 
     def look(frame: FrameType, event: str, argument: Any) -> Callable[..., Any] | None:

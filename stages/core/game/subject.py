@@ -1,4 +1,4 @@
-"""What prompts say about a pair: what its pictures show, and in what the spy's differs, if the change log tells."""
+"""What prompts say about a pair: what its pictures show, and how the spy's differs, if the change log says."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from stages.core.changes import scene_of
 
 _COUNTS = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
-# What can differ in an object: its names in the change logs of vz and of others, and its name in prompts.
+# Attributes that can differ: their names in change logs of vz and others, and their names in prompts.
 _ATTRIBUTES = {
     "color": "colour", "colour": "colour", "shape": "shape", "size": "size", "material": "material",
     **dict.fromkeys(("position", "location", "3d_coords", "pixel_coords"), "position"),
@@ -19,10 +19,10 @@ _ORDER = tuple(dict.fromkeys(_ATTRIBUTES.values()))
 
 @dataclass(frozen=True)
 class Subject:
-    """A pair, as a prompt may describe it to every player.
+    """A pair, in the terms that a prompt may use for every player.
 
-    `kind` is the kind of chart, if it is known. `difference` says in what the modified picture differs, everything else
-    being equal: "two of the objects have a different colour and shape". It is None if the change log does not tell.
+    `kind` is the kind of chart, if known. `difference` says how the modified picture differs, with everything else
+    equal: "two of the objects have a different colour and shape". It is None if the change log does not say.
     """
 
     domain: str
@@ -31,9 +31,9 @@ class Subject:
 
     @classmethod
     def of(cls, pair: Mapping[str, Any]) -> Subject:
-        """The subject of a row of `pairs.parquet`, of which it needs `domain`, `changes` and a chart's `scene`.
+        """The subject of a row of `pairs.parquet`, which needs `domain`, `changes` and, for a chart, `scene`.
 
-        It tells kinds and numbers of changes only: to name the objects or values would decide the game.
+        It gives only the kinds and numbers of changes, since naming the objects or values would decide the game.
         """
         domain = str(pair["domain"])
         changes = [change for change in pair["changes"] or () if change["before"] != change["after"]]
@@ -47,7 +47,7 @@ class Subject:
 
 
 def _objects(changes: Sequence[Mapping[str, Any]]) -> str | None:
-    """What differs in a scene; None unless every change is of a known attribute."""
+    """What differs in a scene; None unless every change concerns a known attribute."""
     by_object: dict[int, set[str]] = {}
     for change in changes:
         known = _ATTRIBUTES.get(str(change["attribute"]).lower())
@@ -65,7 +65,7 @@ def _objects(changes: Sequence[Mapping[str, Any]]) -> str | None:
 
 
 def _values(changes: Sequence[Mapping[str, Any]], series: Sequence[str]) -> str | None:
-    """What differs in a chart; None unless every change is of a value of the chart."""
+    """What differs in a chart; None unless every change concerns one of its values."""
     if not changes or any(change["attribute"] not in series for change in changes):
         return None
     count = len(changes)

@@ -1,4 +1,4 @@
-"""Private thought: what a thinking model writes between `<think>` and `</think>` is no part of its answer."""
+"""Private thought: text that a thinking model writes between `<think>` and `</think>` is not part of its answer."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Literal
 
 from stages.core.recipe.model import Model
 
-Tags = tuple[str, str]  # what opens a thought, and what closes it
+Tags = tuple[str, str]  # the tags that open and close a thought
 
-# Those of published models: most of them; Kimi; Seed; MiniMax; Magistral; Gemma 4; Command A.
+# The tags of published models: most of them; Kimi; Seed; MiniMax; Magistral; Gemma 4; Command A.
 USUAL_TAGS: tuple[Tags, ...] = (
     ("<think>", "</think>"),
     ("<thinking>", "</thinking>"),
@@ -32,7 +32,7 @@ def thinking_tags(model: Model) -> Sequence[Tags]:
 
 @dataclass(frozen=True)
 class Answer:
-    """A completion in its two parts."""
+    """The two parts of a completion."""
 
     thought: str  # private, without its tags
     said: str
@@ -42,11 +42,11 @@ class Answer:
 def read_answer(text: str, tags: Sequence[Tags]) -> Answer:
     """Split a completion into thought and answer, in one pass.
 
-    A closing tag that nothing opened ends a thought that the prompt opened: all text before it is thought.
+    A closing tag without an opening one ends a thought that the prompt opened: all text before it is thought.
     """
     said: list[str] = []
     thoughts: list[str] = []
-    start, awaited = 0, ""  # the end of the last tag, and the tag that closes the thought it opened
+    start, awaited = 0, ""  # the end of the last tag, and the tag that closes the open thought
     closing = dict(tags)
     for match in _any_of(tuple(tags)).finditer(text):
         tag, piece = match.group(), text[start : match.start()]

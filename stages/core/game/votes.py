@@ -1,8 +1,8 @@
 r"""What a boxed vote says: one seat, an abstention, or nothing clear.
 
-An answer is split into words of a few kinds (`words.py`). It must begin with known words that name a seat or abstain. A
-reason may follow after a colon, a comma, a bracket or "because". Anything that could change the meaning makes the vote
-unreadable: another seat, a denial, an unknown word beside the seat.
+vz splits an answer into words of a few kinds (`words.py`). It must begin with known words that name a seat or abstain.
+A reason may follow after a colon, a comma, a bracket or "because". Anything that could change the meaning makes the
+vote unreadable: another seat, a denial, or an unknown word next to the seat.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from stages.core.game import words
 
 VoteKind = Literal["seat", "na", "unreadable"]
 
-_MAX_CHARS = 2000  # a longer box is no vote
-_BEFORE = {"seat", "ordinal", "spy", "filler", "counted", "break"}  # what may stand before the seat
-_BESIDE = {"seat", "ordinal", "spy", "filler", "counted", "query"}  # what may stand between the seat and the reason
+_MAX_CHARS = 2000  # a longer box is not a vote
+_BEFORE = {"seat", "ordinal", "spy", "filler", "counted", "break"}  # kinds allowed before the seat
+_BESIDE = {"seat", "ordinal", "spy", "filler", "counted", "query"}  # kinds allowed between the seat and the reason
 _ABSTAINS = {"abstain", "doubt"}
 
 
 @dataclass(frozen=True)
 class Vote:
-    """A vote as read: the seat when `kind` is "seat", else None."""
+    """A vote. `seat` is None unless `kind` is "seat"."""
 
     kind: VoteKind
     seat: int | None = None
@@ -36,12 +36,12 @@ class Vote:
 class _Word(NamedTuple):
     kind: str  # of `words.PHRASES`; or number, counted, break, query, unknown
     text: str
-    number: int | None = None  # None for a number that can be no seat, such as 2.5
+    number: int | None = None  # None for a number that cannot be a seat, such as 2.5
     ordinal: bool = False
 
 
 def vote_of(box: str, players: int) -> Vote:
-    """The vote in the content of a box, in a game of `players`."""
+    """The vote in a box's content, in a game of `players`."""
     answer = _split(box) if len(box) <= _MAX_CHARS else []
     start = next((n for n, word in enumerate(answer) if word.kind in {"number", *_ABSTAINS}), None)
     if start is None or any(word.kind not in _BEFORE for word in answer[:start]):
@@ -59,7 +59,7 @@ def vote_of(box: str, players: int) -> Vote:
 
 
 def _only_number(answer: Sequence[_Word]) -> int | None:
-    """The number in the answer, if there is only one and it is not just a list of the same number ("2, 2")."""
+    """The only number in the answer; None if there are several, or a list repeats one number ("2, 2")."""
     numbers = [word for word in answer if word.kind == "number"]
     is_list = len(numbers) > 1 and len({word.text for word in numbers}) == 1
     if is_list and not any(word.kind in {"seat", "ordinal", "spy"} for word in answer):
@@ -69,7 +69,7 @@ def _only_number(answer: Sequence[_Word]) -> int | None:
 
 
 def _counts(head: Sequence[_Word]) -> bool:
-    """Whether a number says how many and not who: "3 players"."""
+    """Whether a number says how many, not who: "3 players"."""
     return any(a.kind == "number" and not a.ordinal and b.kind == "seat" for a, b in pairwise(head))
 
 
@@ -82,7 +82,8 @@ def _denies(reason: Sequence[_Word]) -> bool:
     return first == "civilian" or ends or ("no", "spy") in pairwise(telling)
 
 
-# Formatting commands are removed, their text stays. Any other is an unknown word: `\neq 3` is not a vote for 3.
+# Formatting commands are removed, and their text stays. Any other command is an unknown word: `\neq 3` is not a vote
+# for 3.
 _COLOUR = re.compile(r"\\(?:text)?color\s*\{[^{}]*\}")
 _FORMATTING = re.compile(
     r"\\(?:text(?:bf|it|rm|tt|sf|normal|circled)?|math(?:bf|rm|it|tt|sf|bb|cal)|bm|boldsymbol|mbox|hbox|underline|emph"
@@ -91,7 +92,7 @@ _FORMATTING = re.compile(
 )
 _ARROW = re.compile(r"\\(?:to|(?:long)?rightarrow|(?:Long)?Rightarrow|implies)(?![a-zA-Z])")
 _ESCAPE = re.compile(r"\\(?![a-zA-Z])")
-_UNSPACED = re.compile("[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")  # scripts that join their words
+_UNSPACED = re.compile("[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")  # scripts without spaces between words
 _LETTER = r"[^\W\d_]"
 _REMOVED, _KEPT = {"Mn", "Me", "Cf", "Cc"}, "\n\u0338\u3099\u309a"  # kept: the stroke of ≠, the marks of が and ぱ
 
@@ -107,7 +108,7 @@ def _split(box: str) -> list[_Word]:
 
 
 def _word(match: re.Match[str], before: _Word | None) -> _Word | None:
-    """The word that the scanner found; None for signs without a meaning."""
+    """The word that the scanner found; None for signs without meaning."""
     kind, text = match.lastgroup or "unknown", match.group()
     if kind == "digits":
         whole = re.fullmatch(r"\d{1,3}", text)
@@ -121,7 +122,7 @@ def _word(match: re.Match[str], before: _Word | None) -> _Word | None:
 
 
 def _without_counts(answer: list[_Word]) -> list[_Word]:
-    """The answer, in which "two" before an unknown word ("two spheres") is no seat. Digits stay numbers."""
+    """The answer with "two" before an unknown word ("two spheres") not counted as a seat. Digits stay numbers."""
     kinds = ["", *(word.kind for word in answer), ""]
     return [
         _Word("unknown", word.text)
@@ -178,7 +179,7 @@ def _counting(lines: str) -> Iterable[tuple[str, int]]:
 
 
 def _plain(text: str, line_break: str = ";") -> str:
-    """`text` without case, accents and invisible characters, in compatible characters and with single spaces."""
+    """`text` normalised, without case, accents and invisible characters, and with single spaces."""
     kept = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text).replace("’", "'").casefold())
     kept = "".join(char for char in kept if char in _KEPT or unicodedata.category(char) not in _REMOVED)
     lines = unicodedata.normalize("NFKC", kept).split("\n")

@@ -1,6 +1,6 @@
-"""The usual words in answers that name a seat or abstain, by kind.
+"""Common words in answers that name a seat or abstain, by kind.
 
-Commas separate phrases, and most lines hold one language. Words are compared without case and accents.
+Commas separate phrases, and most lines have one language. Case and accents do not matter.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 PHRASES: Mapping[str, str] = {
-    # what stands beside the number of a seat
+    # words next to a seat's number
     "seat": """
         player, player number, player no, player id, seat, seat number, suspect, participant, number, candidate
         person, speaker, agent, character, option, user, clue giver
@@ -31,7 +31,7 @@ PHRASES: Mapping[str, str] = {
         کھلاڑی, வீரர், ఆటగాడు, nguoi choi, pemain, mchezaji, manlalaro, ผู้เล่น, หมายเลข, שחקן, השחקן, מספר
         παικτης, ο παικτης
     """,
-    # what makes a number before it an ordinal
+    # words that make the preceding number an ordinal
     "ordinal": """
         号, 號, 位, 番, 番目, 人目, 번, 번째, 번 째, numarali
     """,
@@ -77,7 +77,7 @@ PHRASES: Mapping[str, str] = {
         है, हैं, अंतिम, उत्तर, मेरा, वोट, मैं, को, के लिए, হল
         la, jawaban, adalah, คือ, คำตอบ, הוא, היא, תשובה, ειναι, απαντηση
     """,
-    # what begins a reason
+    # words that begin a reason
     "why": """
         because, since, as, who, whose, which, due to, given that, weil, denn, parce que, car, porque
         perche, omdat, потому что, так как
@@ -103,7 +103,7 @@ PHRASES: Mapping[str, str] = {
         civilian, innocent, not guilty, cleared, truthful, 平民, 好人, 市民, 시민
         zivilist, unschuldig, civil, inocente, civile, innocente, мирный, невиновен, مدني, नागरिक
     """,
-    # an abstention, whatever else is said
+    # an abstention, whatever else the answer says
     "abstain": """
         none, none of, nobody, no one, noone, no spy, no player, no vote, no votes, no clear spy, no spy found
         no spy detected, skip, pass
@@ -117,7 +117,7 @@ PHRASES: Mapping[str, str] = {
         никто, воздерживаюсь, н/д, ніхто, nikt, nikdo, ingen, لا أحد, أمتنع, أمتنع عن التصويت, لا ينطبق
         कोई नहीं, लागू नहीं, প্রযোজ্য নয়
     """,
-    # a doubt: an abstention if it stands alone, a hedge after a seat
+    # a doubt: an abstention on its own, a hedge after a seat
     "doubt": """
         unknown, uncertain, unsure, undecided, unclear, undetermined, not sure, i am not sure, i'm not sure
         not certain
@@ -143,8 +143,8 @@ PHRASES: Mapping[str, str] = {
     """,
 }
 
-# Numbers in words: cardinals and ordinals from 1; then those that count only after a word for a seat, since elsewhere
-# they are articles or letters.
+# Numbers in words: cardinals and ordinals from 1; then words that are numbers only after a word for a seat, since
+# elsewhere they are articles or letters.
 CARDINALS = """
     one, two, three, four, five, six, seven, eight, nine, ten, eleven, twelve
     一, 二, 三, 四, 五, 六, 七, 八, 九, 十
@@ -189,5 +189,5 @@ AFTER_SEAT = """
     -, 이
     i, ii, iii, iv
 """
-# The numbers after these are no seats: "round 2, player 3".
+# Numbers after these words are not seats: "round 2, player 3".
 COUNTED = "round, clue round, clue, turn, runde, manche, ronda, rodada, turno, раунд, 轮, 回合, 라운드, ラウンド"

@@ -1,4 +1,4 @@
-"""Benchmarks as pages show them: the newest table of a run, its course, and tables that the user names."""
+"""Benchmarks on pages: a run's newest table, its charts over rounds, and tables that the user names."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from stages.core.pages.results import BENCHMARK_COLUMNS, Results, benchmark_rows
 from stages.core.pages.run_files import RunFiles, Values
 
 UNIT = "difference × 100"
-FOLDER = "benchmark"  # in the folder of a round
+FOLDER = "benchmark"  # in a round's folder
 
 
 @dataclass(frozen=True)
 class Table:
-    """A benchmark's table, with what a reader must know besides."""
+    """A benchmark's table, with a note for the reader."""
 
     name: str
     note: str
@@ -32,7 +32,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Benchmarks:
-    """What the section of a page shows. It is left out without tables."""
+    """The content of a page's benchmark section. Without tables, the page leaves it out."""
 
     tables: tuple[Table, ...] = ()
     charts: tuple[Chart, ...] = ()
@@ -43,7 +43,7 @@ class Benchmarks:
 
 
 def table_of(folder: Path) -> Table:
-    """The table of an output of vz benchmark. `InputError` for any other folder."""
+    """The table in an output of vz benchmark. `InputError` for any other folder."""
     found = read_results(folder)
     if found.stage != "benchmark":
         raise InputError(f"{folder}: is an output of '{found.stage}'; the page shows results of vz benchmark")
@@ -65,12 +65,12 @@ def benchmarks_of(run: RunFiles) -> Benchmarks:
 
 
 def round_benchmark(round: Path) -> Results | None:
-    """What a run measured after a round, whose folder this is."""
+    """What a run measured after the round with this folder."""
     return read_results(round / FOLDER) if (round / FOLDER).is_dir() else None
 
 
 def _charts(run: RunFiles, measured: dict[int, Values]) -> Iterator[Chart]:
-    """The difference of each task by round; nothing before the second time."""
+    """Each task's difference by round; none until there are two measurements."""
     points: dict[str, dict[int, Point]] = {}
     for number, figures in measured.items():
         for row in figures["tasks"]:

@@ -1,4 +1,4 @@
-"""Charts, drawn by Vega-Lite as SVG inside the page: no script, no request, and the page's own colours."""
+"""Charts that Vega-Lite draws as SVG inside the page: no script, no request, and the page's own colours."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from stages.core.errors import require
 
 WIDTH, HEIGHT = 400, 210
 COLORS = 6  # in charts.css
-SHAPES = ("circle", "square", "diamond", "triangle-up")  # of Vega; charts.html.j2 has their signs
+SHAPES = ("circle", "square", "diamond", "triangle-up")  # Vega's names; charts.html.j2 has the signs
 MAX_ROUNDS_WITH_DOTS = 45
 MAX_TOOLTIPS = 240
-# Vega's own formats write up to seven zeros; here very small and very large ticks are 3e-4 and 2e+7.
+# Vega's own formats write up to seven zeros; here, very small and very large ticks look like 3e-4 and 2e+7.
 EXTREME = "datum.value && (abs(datum.value) < 1e-3 || abs(datum.value) >= 1e6)"
 TICK = f"{EXTREME} ? format(datum.value, '.3~e') : format(datum.value, ',.6~f')"
 WHOLE_TICK = "datum.value % 1 ? '' : format(datum.value, ',d')"
 
-Point = tuple[float | None, float | None, float | None]  # value, and the interval around it
+Point = tuple[float | None, float | None, float | None]  # value and its interval
 Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Curve:
-    """A named curve: a point for each round. A value of None is a gap; low and high, if given, are a band."""
+    """A named curve with a point for each round. A value of None is a gap; low and high, if given, draw a band."""
 
     name: str
     points: Mapping[int, Point]
@@ -39,8 +39,8 @@ class Curve:
 class Chart:
     """Curves over rounds.
 
-    `y_scale` are properties of Vega's scale, `reference` is the value and the name of a dashed line, and `clue_phases`
-    are stretches of rounds that are shaded.
+    `y_scale` has properties of Vega's scale, `reference` is the value and name of a dashed line, and `clue_phases` are
+    the shaded stretches of rounds.
     """
 
     title: str
@@ -61,21 +61,21 @@ class Chart:
         """The chart without its title and legend, which the page sets as text."""
         drawn = require("vl_convert", "report").vegalite_to_svg(_spec(self), allowed_base_urls=[])
         body = drawn.partition(">")[2]
-        # Vega writes the texts of the tooltips as labels; browsers show a <title> to the mouse.
+        # Vega writes tooltip texts as labels; browsers show a <title> on hover.
         body = re.sub(r'<line aria-label="([^"]*)"([^>]*)/>', r'<line class="tooltip"\2><title>\1</title></line>', body)
         head = f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(_summary(self))}">'
         return Markup(head + body)
 
 
 def figure(value: Any) -> str:
-    """A figure in about three digits, or a text as it is; – for nothing."""
+    """A figure with about three digits, text unchanged, or – for None."""
     if isinstance(value, float) and value != 0:
         return f"{value:.3f}" if 5e-4 <= abs(value) < 1000 else f"{value:.2e}"
     return "–" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def _summary(chart: Chart) -> str:
-    """The chart in words: where each curve begins and ends."""
+    """The chart in words: where each curve starts and ends."""
     parts = []
     for curve in chart.curves:
         points = [(round, point[0]) for round, point in curve.points.items() if point[0] is not None]
@@ -86,7 +86,7 @@ def _summary(chart: Chart) -> str:
 
 
 def _spec(chart: Chart) -> Json:
-    """The chart in Vega-Lite's grammar. Layers go from the back to the front."""
+    """The chart in Vega-Lite's grammar. Layers go from back to front."""
     numbers = range(len(chart.curves))
     first, last = chart.x_range
     x = {"field": "round", "type": "quantitative", "scale": {"domain": [first - 0.5, last + 0.5], "nice": False}}
@@ -102,7 +102,7 @@ def _spec(chart: Chart) -> Json:
     layers = [
         _layer("rect", {"x": x, "x2": {"field": "end"}}, phases, color="var(--soft)", opacity=0.12),
         _layer("area", band, opacity=0.13),
-        _layer("rule", band, opacity=0.4, strokeWidth=2),  # a lone point has a bar for a band
+        _layer("rule", band, opacity=0.4, strokeWidth=2),  # a single point gets a bar as its band
         _layer("rule", {"y": y}, reference, color="var(--soft)", strokeDash=[5, 4]),
         _layer("line", {"x": x, "y": y, "color": color}, strokeWidth=1.8, strokeCap="round"),
     ]
@@ -134,7 +134,7 @@ def _rows(chart: Chart) -> list[Json]:
 
 
 def _tooltips(chart: Chart, x: Json) -> Json:
-    """An invisible bar for each round, which names the values of all curves there."""
+    """An invisible bar for each round, whose tooltip lists all curves' values."""
     step = math.ceil(len(chart.rounds) / MAX_TOOLTIPS) or 1
     values = [{"round": round, "text": _tooltip(chart, round)} for round in chart.rounds[::step]]
     width = min(24.0, step * WIDTH / (chart.x_range[1] - chart.x_range[0] + 1))
@@ -152,7 +152,7 @@ def _tooltip(chart: Chart, round: int) -> str:
 
 
 def _config() -> Json:
-    """The look. Colours are variables of the page, so that charts follow its light and dark scheme."""
+    """The style. Colours are the page's variables, so that charts follow its light and dark schemes."""
     colors = {"labelColor": "var(--soft)", "gridColor": "var(--line)", "domainColor": "var(--soft)"}
     return {
         "background": None,

@@ -1,4 +1,4 @@
-"""Which charts a run has: the figures of its rounds, and those of its held-out evaluations."""
+"""A run's charts: figures of its rounds, and of its held-out evaluations."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ from stages.core.pages.run_files import RunFiles, Values
 
 SHARE: Json = {"domain": [0, 1]}
 FROM_ZERO: Json = {"zero": True}
-INTERVAL = "_interval"  # `x_interval: [low, high]` beside `x` is its band
+INTERVAL = "_interval"  # `x_interval: [low, high]` next to `x` is its band
 CHANCE = "chance"
-EVEN = dict.fromkeys(("win_rate", "arena"), (0.5, "even"))  # with both roles played, equals win half their games
+EVEN = dict.fromkeys(
+    ("win_rate", "arena"), (0.5, "even")
+)  # since both roles are played, equal policies win half their games
 
 
 def round_charts(run: RunFiles) -> list[Chart]:
-    """What is drawn of every round. A curve is a value of metrics.jsonl (`a.b`) or the ratio of two (`a / b`)."""
+    """The charts of all rounds. A curve is a value in metrics.jsonl (`a.b`) or a ratio of two (`a / b`)."""
 
     def chart(
         title: str, unit: str, values: dict[str, str], scale: Json, line: tuple[float, str] | None = None
@@ -59,7 +61,7 @@ def round_charts(run: RunFiles) -> list[Chart]:
 
 
 def time_charts(run: RunFiles) -> list[Chart]:
-    """Where the seconds of each round went; no chart for runs without a breakdown."""
+    """How each round spent its time; no chart for runs without a breakdown."""
     timed = {row["iteration"]: row for row in run.timings if "breakdown.total" in row}
     if not timed:
         return []
@@ -71,7 +73,7 @@ def time_charts(run: RunFiles) -> list[Chart]:
 
 
 def evaluation_charts(run: RunFiles) -> list[Chart]:
-    """A chart for each top-level key of the evaluations. The `chance` of a group is its dashed line."""
+    """A chart for each top-level key of the evaluations. A group's `chance` is its dashed line."""
     charts = []
     for group, curves in evaluation_curves(run.evaluations).items():
         values = [part for curve in curves for point in curve.points.values() for part in point if part is not None]
@@ -86,10 +88,10 @@ def evaluation_charts(run: RunFiles) -> list[Chart]:
 
 
 def evaluation_curves(rows: Sequence[Values]) -> dict[str, list[Curve]]:
-    """The curves in the rows of evaluations, by the first part of their names.
+    """The curves in evaluation rows, by the first part of their names.
 
-    A curve is every number with an interval beside it (`x`, `x_interval: [low, high]`); in a group without any
-    interval, every fraction is one.
+    Every number with an interval next to it (`x`, `x_interval: [low, high]`) is a curve; in a group without intervals,
+    every fraction is one.
     """
     found: dict[str, dict[int, Point]] = {}
     for row in rows:
@@ -109,7 +111,7 @@ def evaluation_curves(rows: Sequence[Values]) -> dict[str, list[Curve]]:
 
 
 def clue_phases(rows: Sequence[Values]) -> list[tuple[float, float]]:
-    """Where clues trained: from half a round before the first round of a stretch to half a round after its last."""
+    """Stretches that trained clues, from half a round before the first round to half a round after the last."""
     stretches: list[tuple[float, float]] = []
     for row in rows:
         if row.get("phase") == "clue":
@@ -121,7 +123,7 @@ def clue_phases(rows: Sequence[Values]) -> list[tuple[float, float]]:
 
 
 def value_of(row: Values, at: str) -> float | None:
-    """The value of a row at `a.b`, or the ratio at `a / b`; None unless it is a finite number."""
+    """A row's value at `a.b`, or the ratio at `a / b`; None unless it is a finite number."""
     if " / " in at:
         above, below = (value_of(row, part) for part in at.split(" / "))
         return above / below if above is not None and below else None
@@ -129,7 +131,7 @@ def value_of(row: Values, at: str) -> float | None:
 
 
 def _interval(given: Any) -> tuple[float | None, float | None]:
-    """In order: where both ends are equal, rounding may have swapped them."""
+    """The ends in order, since rounding may swap ends that are equal."""
     low, high = map(_finite, given) if isinstance(given, list) and len(given) == 2 else (None, None)
     return (low, high) if low is None or high is None else (min(low, high), max(low, high))
 

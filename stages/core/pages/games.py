@@ -1,4 +1,4 @@
-"""A game of a run, read from its tables and ready to be shown: pictures, seats, clues, votes, rewards."""
+"""A game of a run, read from its tables for display: pictures, seats, clues, votes and rewards."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ PAIR = ["pair_id", "original", "modified", "original_sha256", "modified_sha256",
 KINDS = ("original", "modified")
 
 Row = dict[str, Any]
-Game = dict[str, Any]  # as a template shows it
+Game = dict[str, Any]  # in the form that a template shows
 
 
 def tables_of(folder: Path) -> list[Path]:
-    """The tables of a round's folder without which none of its games can be shown."""
+    """The tables in a round's folder that showing any of its games needs."""
     return [folder / "rollouts" / "games.parquet", folder / "scored" / "games.parquet"]
 
 
 def read_game(folder: Path, deal: Row, more: list[str] | None = None, more_scores: list[str] | None = None) -> Game:
-    """The game dealt as `deal` in the round at `folder`. `more` and `more_scores` are columns of its clues and votes.
+    """The game `deal` of the round in `folder`. `more` and `more_scores` name further columns for its clues and votes.
 
-    `InputError` names a table or picture that is missing.
+    `InputError` names a missing table or picture.
     """
     of_game = pl.col("game_id") == deal["game_id"]
     parts = [scan(part, tables.ROLLOUTS, [*ROWS, *(more or [])]) for part in tables.parts_of(folder / "rollouts")]
@@ -63,26 +63,26 @@ def read_game(folder: Path, deal: Row, more: list[str] | None = None, more_score
 
 
 def games_of(folder: Path) -> Path:
-    """The games folder that the round at `folder` played."""
+    """The games folder that the round in `folder` played."""
     return artifact.input_of(folder / "rollouts", "games")
 
 
 def read_pair(games: Path, pair_id: str) -> Row:
-    """What showing a pair needs of its row in `pairs.parquet`."""
+    """The columns of a pair's row in `pairs.parquet` that showing it needs."""
     found = scan(games / "pairs.parquet", tables.PAIRS, PAIR).filter(pl.col("pair_id") == pair_id).collect()
     if found.is_empty():
-        raise InputError(f"{games / 'pairs.parquet'}: has no pair '{pair_id}', which was played; restore these games")
+        raise InputError(f"{games / 'pairs.parquet'}: the played pair '{pair_id}' is missing; restore these games")
     return found.row(0, named=True)
 
 
 def pictures(games: Path, pair: Row, images: pl.Series) -> list[Picture]:
-    """What the first of these turns shows. A picture that is neither the pair's nor blank cannot be loaded."""
+    """The pictures of the first of these turns. A picture that is neither the pair's nor blank cannot be loaded."""
     hashes = {pair[kind]: pair[f"{kind}_sha256"] for kind in KINDS}
     return [Picture(games, ref, hashes.get(ref)) for ref in (images[0] if len(images) else [])]
 
 
 def _choices(deal: Row, clues: pl.DataFrame, votes: pl.DataFrame) -> list[Row]:
-    """What voters can name, and how many did. The reward is that of a seat's clues."""
+    """The possible votes, and how many voters chose each. `reward` is the reward of the seat's clues."""
     votes_for = {f"Seat {seat}": votes.filter(vote=seat) for seat in range(1, deal["players"] + 1)}
     votes_for |= {"N/A": votes.filter(vote_kind="na"), "unreadable": votes.filter(vote_kind="unreadable")}
     rewards = {f"Seat {player}": reward for player, reward in clues.select("player", "reward").iter_rows()}
@@ -101,5 +101,5 @@ def _choices(deal: Row, clues: pl.DataFrame, votes: pl.DataFrame) -> list[Row]:
 def _voters(votes: pl.DataFrame) -> str:
     total = f"{len(votes)} vote{'' if len(votes) == 1 else 's'}"
     if votes.filter(pl.col("role") != "analyst").is_empty():
-        return f"{total} of one analyst, who sees the civilians' picture"
-    return f"{total} of {votes['player'].n_unique()} civilians"
+        return f"{total} by one analyst, who sees the civilians' picture"
+    return f"{total} by {votes['player'].n_unique()} civilians"

@@ -1,7 +1,7 @@
-"""Fill a template so that the page is whole and safe, and write it without replacing other people's files.
+"""Fills a template into a complete, safe page, and writes it without replacing files that vz did not write.
 
-Names and texts may hold anything. The template escapes them, and the page's policy admits one style and one script by
-their hashes. No text from outside ever stands inside a script.
+Names and texts may contain anything. The template escapes them, and the page's policy allows one style and one script
+by their hashes. Scripts never contain outside text.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from PIL import Image
 from stages.core.errors import InputError
 from stages.core.folder.files import write_bytes
 
-BASE = Path(__file__).parent  # with base.css: the colours of all pages, light and dark
-HEAD = 2048  # bytes at the beginning of a file that hold our mark
+BASE = Path(__file__).parent  # contains base.css: the colours of all pages, light and dark
+HEAD = 2048  # bytes at the start of a file that contain our mark
 
 
 def environment(templates: Path, filters: Mapping[str, Callable[..., Any]]) -> Environment:
-    """Templates that escape all strings and refuse names without a value. They may include `base.css`."""
+    """Templates that escape all strings and refuse undefined names. They may include `base.css`."""
     loader = FileSystemLoader([templates, BASE])
     made = Environment(loader=loader, undefined=StrictUndefined, autoescape=True, trim_blocks=True, lstrip_blocks=True)
     made.filters |= filters
@@ -38,10 +38,10 @@ def mark_of(command: str) -> str:
 
 
 def fill(templates: Environment, name: str, values: Mapping[str, Any], *, command: str, served: bool = False) -> str:
-    """The page of template `name`, with the `values` and with `policy`, `mark`, `style` and `script`.
+    """The page from template `name`, with the `values` and with `policy`, `mark`, `style` and `script`.
 
-    Style and script are the templates `page.css` and `page.js`. Strings are escaped; markup comes as `Markup`. A page
-    that is `served` may also ask its own server.
+    Style and script are the templates `page.css` and `page.js`. Strings are escaped; pass markup as `Markup`. A
+    `served` page may also send requests to its own server.
     """
     style, script = (templates.get_template(file).render() for file in ("page.css", "page.js"))
     own, itself = (" 'self'", "'self'") if served else ("", "'none'")
@@ -61,7 +61,7 @@ def picture_url(data: bytes) -> str:
 
 
 def publish(path: Path, data: bytes) -> str:
-    """Write the file unless it is there already. Returns "done" or "up to date"."""
+    """Write the file unless it already has this content. Returns "done" or "up to date"."""
     if path.is_file() and path.read_bytes() == data:
         return "up to date"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -70,11 +70,11 @@ def publish(path: Path, data: bytes) -> str:
 
 
 def refuse_foreign(path: Path, mark: str, option: str, suffix: str = ".html") -> None:
-    """`InputError` unless `path` is a free name that ends in `suffix`, or a file that begins with `mark`."""
+    """`InputError` unless `path` ends in `suffix` and is either free or a file with `mark` near its start."""
     if path.is_dir():
-        raise InputError(f"{path}: is a folder; give a file as {option}, for example {path / f'page{suffix}'}")
+        raise InputError(f"{path}: is a folder; give {option} a file, for example {path / f'page{suffix}'}")
     if path.suffix.lower() != suffix:
-        raise InputError(f"{path}: give a name that ends in {suffix} as {option}")
+        raise InputError(f"{path}: give {option} a name that ends in {suffix}")
     if path.is_file():
         with path.open("rb") as file:
             ours = mark.encode() in file.read(HEAD)

@@ -1,4 +1,4 @@
-"""What `vz evaluate` and `vz benchmark` measured, as pages and cards show it."""
+"""Results of `vz evaluate` and `vz benchmark` for pages and cards."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ BENCHMARK_COLUMNS = (
 )
 
 
-NOTHING_SHOWN = "no difference shown"  # the interval includes none
-AGAINST = {  # figures of an evaluation, and their value among equals
+NOTHING_SHOWN = "no difference shown"  # the interval includes no difference
+AGAINST = {  # an evaluation's figures, and their values for equal policies
     "arena.win_rate": ("games against the opponent", 0.5),
     "decision.change.sampled": ("votes on the same transcripts", 0.0),
     "transfer.change": ("questions outside the game", 0.0),
@@ -33,7 +33,7 @@ AGAINST = {  # figures of an evaluation, and their value among equals
 
 @dataclass(frozen=True)
 class Results:
-    """The figures of a folder that `stage` wrote."""
+    """The figures in a folder that `stage` wrote."""
 
     stage: str
     figures: Values
@@ -41,7 +41,7 @@ class Results:
 
 
 def read_results(folder: Path) -> Results:
-    """The figures of an evaluation or a benchmark. `InputError` for any other folder."""
+    """The figures of an evaluation or benchmark. `InputError` for any other folder."""
     manifest = manifest_of(folder)
     stage = manifest["stage"]
     if stage not in RESULTS:
@@ -67,10 +67,10 @@ def benchmark_rows(figures: Values) -> list[list[str]]:
 
 
 def benchmark_verdict(figures: Values) -> str:
-    """On which tasks the model is better or worse than its base, in words."""
+    """The tasks on which the model is better or worse than its base, in words."""
     found: dict[str, list[str]] = {}
     for row in figures["tasks"]:
-        gains = row["wins"] >= row["losses"]  # of some metrics less is better
+        gains = row["wins"] >= row["losses"]  # for some metrics, less is better
         low, high = row["difference_interval"]
         shown = NOTHING_SHOWN if low <= 0 <= high else "better" if gains else "worse"
         found.setdefault(shown, []).append(row["task"])
@@ -78,7 +78,7 @@ def benchmark_verdict(figures: Values) -> str:
 
 
 def evaluation_verdict(figures: Values) -> str:
-    """In what a policy is better or worse than its opponent, in words."""
+    """Where a policy is better or worse than its opponent, in words."""
     found, values = [], flat(figures)
     for name, (meaning, even) in AGAINST.items():
         if (interval := values.get(f"{name}_interval")) is not None:

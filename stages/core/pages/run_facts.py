@@ -1,4 +1,4 @@
-"""A run in words and as a table: the head of its pages, and its rounds."""
+"""Facts about a run for its pages: the header, and the table of rounds."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def rows_of(run: RunFiles) -> list[list[Any]]:
 
 
 def facts_of(run: RunFiles) -> dict[str, str]:
-    """What the head of a page says about the run."""
+    """What a page's header says about the run."""
     done, phases = run.state["iteration"], [row.get("phase") for row in run.rounds]
     counted = [f"{phases.count(phase)} {phase}" for phase in dict.fromkeys(phases)]
     facts = {
@@ -54,7 +54,7 @@ def facts_of(run: RunFiles) -> dict[str, str]:
 
 
 def _time_of_a_round(run: RunFiles) -> str:
-    """The mean over the rounds that were timed, and where it goes."""
+    """The mean time of a timed round, and how it is spent."""
     rows = [row for row in run.timings if row.get("breakdown.total")]
     if not rows:
         return ""

@@ -1,4 +1,4 @@
-"""What a run's folder says about the run as a whole: its rounds, its recipe, its state."""
+"""What a run's folder says about the whole run: its rounds, recipe and state."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from stages.core.yaml_text import read_yaml
 Values = dict[str, Any]
 
 WITHOUT_MANIFEST = "state.json, metrics.jsonl, timings.jsonl or evaluations.jsonl"
-REMEDY = "bring the file back from a copy, or delete it and repeat the run's vz iterate command"
+REMEDY = "restore the file from a copy, or delete it and repeat the run's vz iterate command"
 
 
 def round_folder(run: Path, number: int) -> Path:
-    """Where a run keeps what a round made."""
+    """The folder for a round's output."""
     return run / f"round-{number:04d}"
 
 
@@ -32,8 +32,8 @@ def round_folder(run: Path, number: int) -> Path:
 class RunFiles:
     """A run with at least one finished round. Nested values have dotted names: `game.players`, `train.kl`.
 
-    `rounds` are the rows of metrics.jsonl, one per finished round. `timings` are those of timings.jsonl, of which some
-    or all may be missing. `evaluations` have an `iteration` as well, which is 0 for the base model.
+    `rounds` are the rows of metrics.jsonl, one per finished round. `timings` are the rows of timings.jsonl, some or all
+    of which may be missing. `evaluations` also have an `iteration`, which is 0 for the base model.
     """
 
     folder: Path
@@ -53,7 +53,7 @@ class RunFiles:
         return round_folder(self.folder, number)
 
     def warnings(self) -> list[str]:
-        """The warnings of the rounds, and the values that no curve can show."""
+        """The rounds' warnings, and the values that no curve can show."""
         found = [f"round {row['iteration']}: {text}" for row in self.rounds for text in row.get("warnings", [])]
         return found + [
             f"round {row['iteration']}: {name} is {value}; its curve has a gap there"
@@ -64,20 +64,20 @@ class RunFiles:
 
 
 def read_run(folder: Path) -> RunFiles:
-    """Read a run of `vz iterate`, finished or still going on. `InputError` if it has no finished round."""
+    """Read a run of `vz iterate`, finished or still running. `InputError` if it has no finished round."""
     folder = folder.resolve()
     try:
         manifest = artifact.manifest_of(folder, "iterate")
     except InputError as error:
-        raise InputError(f"{error}; give the folder of a run of vz iterate") from error
+        raise InputError(f"{error}; give the folder of a vz iterate run") from error
     state = read_json(folder / "state.json") if (folder / "state.json").is_file() else {}
     finished = state.get("iteration")
     if not finished:
         raise InputError(f"{folder}: this run has no finished round yet; continue it with the same vz iterate command")
     recipe, rounds = read_yaml(folder / "recipe.yaml"), read_rows(folder / "metrics.jsonl", finished)
     if not rounds:
-        raise InputError(f"{folder / 'metrics.jsonl'}: holds no row of a finished round; restore the file")
-    # Older versions wrote evaluations into the rows of the rounds.
+        raise InputError(f"{folder / 'metrics.jsonl'}: has no row of a finished round; restore the file")
+    # Older versions wrote evaluations into the rounds' rows.
     evaluations = [{"iteration": row["iteration"], **row.pop("evaluation")} for row in rounds if row.get("evaluation")]
     if (folder / "evaluations.jsonl").is_file():
         evaluations += read_rows(folder / "evaluations.jsonl", finished)
@@ -89,12 +89,14 @@ def read_run(folder: Path) -> RunFiles:
 
 @contextmanager
 def shapes_are_checked(run: Path) -> Iterator[None]:
-    """`InputError` for values of another kind than vz writes in the files of a run that no manifest describes."""
+    """`InputError` for unexpected types of values in run files that no manifest describes."""
     try:
         yield
     except (LookupError, TypeError, AttributeError, ValueError, PolarsError) as error:
         problem = f"{type(error).__name__}: {first_line(error)}"
-        raise InputError(f"{run}: {WITHOUT_MANIFEST} holds what vz does not write ({problem}); {REMEDY}") from error
+        raise InputError(
+            f"{run}: {WITHOUT_MANIFEST} contains values that vz does not write ({problem}); {REMEDY}"
+        ) from error
 
 
 def flat(body: Values, prefix: str = "") -> Values:
@@ -106,9 +108,9 @@ def flat(body: Values, prefix: str = "") -> Values:
 
 
 def read_rows(path: Path, finished: int | None) -> list[Values]:
-    """The rows of a run's JSON lines up to a round (None: all), by round; of one that was written twice the later.
+    """The rows of a run's JSON lines up to a round (None: all), in order. Of two rows for a round, the later counts.
 
-    Beyond the last finished round a kill may leave the row of one more, which will be written again.
+    A kill may leave one row beyond the last finished round; it will be written again.
     """
     rows = []
     try:

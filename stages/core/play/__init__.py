@@ -1,1 +1,1 @@
-"""Games from the first clue to the last vote, many at once, with their journal and their folder."""
+"""Plays games from the first clue to the last vote, many at once, into a journal and a folder."""

@@ -10,7 +10,7 @@ from stages.core.recipe.game import Game
 
 
 def count_votes(rows: pl.DataFrame, games: pl.DataFrame, rules: Game) -> pl.DataFrame:
-    """A row for each seat of each game, also those without votes: `game_id, spy, seat, votes`.
+    """A row for each seat of each game, even without votes: `game_id, spy, seat, votes`.
 
     With `voters: civilians`, votes are divided by `votes_per_civilian`, so that each voter counts once.
     """
@@ -28,8 +28,8 @@ def count_votes(rows: pl.DataFrame, games: pl.DataFrame, rules: Game) -> pl.Data
 def judge_games(rows: pl.DataFrame, votes: pl.DataFrame, rules: Game) -> pl.DataFrame:
     """A row for each game, as in `scored/games.parquet`. The spy is found if it alone has the most votes.
 
-    N/A counts as a choice: with as many N/A as votes for the spy there is a tie, and the spy is not found. Unreadable
-    votes count for nobody.
+    N/A counts as a choice: as many N/A as votes for the spy is a tie, and the spy is not found. Unreadable votes count
+    for nobody.
     """
     share = 1.0 if rules.voters == "analyst" else 1.0 / rules.votes_per_civilian
     kind = pl.col("vote_kind")
@@ -52,7 +52,9 @@ def judge_games(rows: pl.DataFrame, votes: pl.DataFrame, rules: Game) -> pl.Data
     joined = seats.join(cast, on="game_id", how="left").sort("game_id")
     without = joined.filter(pl.col("cast_votes").is_null())
     if len(without):
-        raise InputError(f"game '{without['game_id'][0]}' has no vote rows; the rollouts are incomplete: play it again")
+        raise InputError(
+            f"game '{without['game_id'][0]}' has no vote rows, so the rollouts are incomplete: play the games again"
+        )
     found = (pl.col("v_s") > pl.col("v_c_most")) & (pl.col("v_s") > pl.col("na_votes") * share)
     frame = joined.with_columns(
         acc=found,

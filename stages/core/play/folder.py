@@ -1,4 +1,4 @@
-"""Dealt games played into a folder: each is saved when it ends, and all are sorted into tables at the end."""
+"""Plays dealt games into a folder: saves each when it ends, and finally sorts them all into tables."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from stages.core.printing.terminal import say
 from stages.core.recipe import Recipe
 from stages.core.recipe.rollout import Seats
 
-# What playing needs of a pair.
+# The columns of a pair that playing needs.
 PAIR = ["pair_id", "domain", "original", "modified", "original_sha256", "modified_sha256", "changes", "scene"]
 
 
 @dataclass(frozen=True)
 class Played:
-    """How many games were finished before this call, and what this call took."""
+    """How many games had finished before this call, and what this call did."""
 
     before: int
     games: int = 0
@@ -33,7 +33,7 @@ class Played:
     tally: Tally = field(default_factory=Tally)
 
     def timings(self) -> dict[str, float]:
-        """For a manifest; the share of prompt tokens that a cache spared only where there were any."""
+        """Timings for a manifest. The cache hit rate appears only if there were prompt tokens."""
         tally, per_second = self.tally, 1 / self.seconds if self.seconds else 0.0
         cached = {"cache_hit_rate": round(tally.tokens_cached / tally.tokens_in, 4)} if tally.tokens_in else {}
         return {
@@ -48,7 +48,7 @@ class Played:
 
 
 def deal_table(deals: Iterable[Deal]) -> pl.DataFrame:
-    """The deals as a table (`tables.GAMES`): many games take less memory so than as objects."""
+    """The deals as a table (`tables.GAMES`), which takes less memory than many objects."""
     return tables.from_rows([vars(deal) for deal in deals], tables.GAMES)
 
 
@@ -66,15 +66,14 @@ def play_folder(
 ) -> Played:
     """Write `part-*.parquet` and `games.parquet` of the `deals` (`tables.GAMES`) into `folder`.
 
-    `pairs` is the table of the games folder `games`. `seats` takes the place of the recipe's, and `seats_of`, by
-    `game_id`, that of both. Games that a killed call finished are not played again, and a folder with a
-    `games.parquet` is whole.
+    `pairs` is the table of the games folder `games`. `seats` replaces the recipe's seats; `seats_of`, by `game_id`,
+    replaces both. Games that a killed call finished are not played again. A folder with a `games.parquet` is complete.
     """
     if (folder / "games.parquet").is_file():
-        shutil.rmtree(folder / "journal", ignore_errors=True)  # a kill may have left it beside whole tables
+        shutil.rmtree(folder / "journal", ignore_errors=True)  # a kill may have left it next to complete tables
         return Played(len(deals))
     deals = deals.select(list(tables.GAMES))
-    of_chart = pl.when(pl.col("domain") == "chart").then("scene").alias("scene")  # prompts need no other scene
+    of_chart = pl.when(pl.col("domain") == "chart").then("scene").alias("scene")  # prompts need only charts' scenes
     pictures = pairs.select(PAIR).with_columns(of_chart)
     pair_rows = {pair_id: row for row, pair_id in enumerate(pictures["pair_id"])}
     journal = Journal(folder / "journal", recipe.rollout, recipe.deterministic)
@@ -95,7 +94,7 @@ def play_folder(
         with watch(meter):
             engine.run(play_games(waiting, prepare_game, recipe, engine, on_finished))
     except BaseException:
-        if not recipe.deterministic:  # otherwise only whole blocks are kept
+        if not recipe.deterministic:  # deterministic recipes keep only whole blocks
             journal.save()
         raise
     played = Played(meter.before, meter.finished, meter.seconds(), meter.tally())
@@ -107,13 +106,13 @@ def play_folder(
 
 
 def _warn_of_idle_workers(waiting: Sequence[int], engine: Engine, recipe: Recipe) -> None:
-    """Deterministic recipes give whole blocks to a worker, and there may be fewer blocks than workers."""
+    """Warn if a deterministic recipe, which gives each worker whole blocks, has fewer blocks than workers."""
     if engine.lanes == 1 or not recipe.deterministic:
         return
     busy = len({engine.lane(number) for number in waiting})
     if 0 < busy < engine.lanes:
         say(
-            f"warning: only {busy} of {engine.lanes} workers have games: with deterministic=true whole blocks of "
+            f"warning: only {busy} of {engine.lanes} workers have games: with deterministic=true, whole blocks of "
             f"rollout.concurrent_games ({recipe.rollout.concurrent_games}) stay together, and {len(waiting)} games "
-            f"wait; {-(-len(waiting) // engine.lanes)} or less would give every worker some"
+            f"wait; set it to {-(-len(waiting) // engine.lanes)} or less to give every worker some"
         )

@@ -1,4 +1,4 @@
-"""Playing a game from the first clue to the last vote, and many games at once."""
+"""Plays a game from the first clue to the last vote, and many games at once."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ OnFinished = Callable[[int, list[Row]], None]
 
 @dataclass(frozen=True)
 class PreparedGame:
-    """A dealt game with what it takes to play it: its number among all dealt games, its pictures, its policies."""
+    """A dealt game with all it needs to be played: its number among all dealt games, its pictures and its policies."""
 
     number: int
     deal: Deal
@@ -45,24 +45,24 @@ class PreparedGame:
 
 
 def prepare(number: int, deal: Deal, pair: Row, folder: Path, seats: Seats) -> PreparedGame:
-    """The game `deal` on its pair, a row of `pairs.parquet` in `folder`."""
+    """The game `deal` with its pair, a row of `pairs.parquet` in `folder`."""
     original, spy = picture_of(folder, pair, "original"), picture_of(folder, pair, "modified")
     assert original is not None
     if deal.spy_view == "blank":
         spy = Picture(folder, blank_ref(*original.size()), None)
-    assert spy is not None  # `choose_split` refuses a game without the picture that it needs
+    assert spy is not None  # `choose_split` refuses a game that lacks a picture
     return PreparedGame(number, deal, Subject.of(pair), original, spy, seats)
 
 
 def policies(recipe: Recipe, seats: Collection[Seats] = ()) -> list[str]:
-    """The policies that play on `seats` (default: the recipe's), each once; the analyst's only where it votes."""
+    """The policies on `seats` (default: the recipe's), each once; the analyst's only if it votes."""
     voter = "analyst" if recipe.game.voters == "analyst" else "civilian"
     roles = ("civilian", "spy", voter)
     return sorted({str(getattr(players, role)) for players in seats or [recipe.rollout.seats] for role in roles})
 
 
 async def play_game(game: PreparedGame, recipe: Recipe, engine: Engine) -> list[Row]:
-    """Play one game: clues in the order of seats, then all votes. Returns its rows in the order of their keys."""
+    """Play one game: clues in seat order, then all votes. Returns its rows in key order."""
     clues: list[Clue] = []
     rows: list[Row] = []
     while True:
@@ -82,12 +82,12 @@ async def play_games(
     engine: Engine,
     on_finished: OnFinished,
 ) -> None:
-    """Play the games with these numbers, `rollout.concurrent_games` at once on each lane of the engine.
+    """Play the games with these numbers, `rollout.concurrent_games` at a time on each lane of the engine.
 
-    `prepare_game(number)` is called when a game begins, so that games that wait take no memory, and
-    `on_finished(number, rows)` when it ends; a new game then takes its place. With `deterministic: true`, games are
-    played in fixed blocks instead: which requests share a batch then does not depend on which games were finished
-    before a kill, and a block's games are reported together, in order.
+    Calls `prepare_game(number)` when a game begins, so that waiting games take no memory, and `on_finished(number,
+    rows)` when it ends; a new game then takes its place. With `deterministic: true`, games are played in fixed blocks
+    instead. So the games finished before a kill do not change which requests share a batch, and a block's games are
+    reported together, in order.
     """
     size = recipe.rollout.concurrent_games
 
@@ -112,7 +112,7 @@ async def play_games(
 
 
 def blocks(numbers: Iterable[int], size: int) -> Iterator[list[int]]:
-    """Game numbers in blocks: `size` of all dealt games each, of which finished ones are simply absent."""
+    """Game numbers in blocks. A block covers `size` of all dealt games; finished games are simply absent."""
     return (list(block) for _, block in groupby(numbers, key=lambda number: number // size))
 
 
@@ -148,7 +148,7 @@ async def _ask(game: PreparedGame, turn: Turn, clues: list[Clue], recipe: Recipe
 
 @clock.part("reading answers")
 def _answer(deal: Deal, turn: Turn, completion: Completion, recipe: Recipe) -> Row:
-    """What a row says of a completion and of the clue or vote in it."""
+    """A row's columns for a completion and the clue or vote in it."""
     clue = vote = kind = None
     answer = read_answer(completion.text, thinking_tags(recipe.model))
     if turn.phase == "clue":
@@ -159,7 +159,7 @@ def _answer(deal: Deal, turn: Turn, completion: Completion, recipe: Recipe) -> R
     return {
         "prompt_tokens": completion.prompt_tokens,
         "prompt_sha256": completion.prompt_sha256,
-        "completion": completion.text.encode(errors="replace").decode(),  # a server may send halves of characters
+        "completion": completion.text.encode(errors="replace").decode(),  # a server may send partial characters
         "completion_ids": completion.token_ids,
         "completion_logprobs": completion.logprobs,
         "finish_reason": completion.finish_reason,
@@ -172,7 +172,7 @@ def _answer(deal: Deal, turn: Turn, completion: Completion, recipe: Recipe) -> R
 
 
 def _clue(turn: Turn, row: Row, recipe: Recipe) -> Clue:
-    """The clue of a row, with the player's reasoning where the player is to see it again."""
+    """The clue of a row, with the player's reasoning if the player may see it again."""
     assert turn.player is not None and turn.clue_round is not None  # clue turns have both
     thoughts = ""
     if recipe.game.own_thoughts:

@@ -1,4 +1,4 @@
-"""Finished games on disk. After a kill only those that were not saved yet are played again."""
+"""Finished games on disk. After a kill, only unsaved games are played again."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from stages.core.errors import VzError
 from stages.core.play.game import Row
 from stages.core.recipe.rollout import Rollout
 
-SAVE_EVERY = 64  # finished games in a file of the journal
-GAMES_PER_PART = 2000  # of the finished table
+SAVE_EVERY = 64  # finished games per journal file
+GAMES_PER_PART = 2000  # in the finished table
 
 
 class Journal:
     """Collects finished games and saves them in files.
 
-    A file is written after SAVE_EVERY games or `save_seconds`, whichever is sooner. With `deterministic: true` it is
-    one per block: a block is always played as one batch, so it is saved as a whole.
+    A file is written after SAVE_EVERY games or `save_seconds`, whichever is sooner. With `deterministic: true`, each
+    block has one file: a block is always played as a batch, so it is saved as a whole.
     """
 
     def __init__(self, folder: Path, recipe: Rollout, deterministic: bool) -> None:
@@ -45,7 +45,7 @@ class Journal:
             self.save()
 
     def save(self) -> None:
-        """Write what was collected to a file of its own."""
+        """Write the collected games to a new file."""
         if self._numbers:
             path = self._folder / f"{min(self._numbers):09d}.parquet"
             tables.write(tables.from_rows(self._rows, tables.ROLLOUTS), path, tables.ROLLOUTS)
@@ -58,7 +58,7 @@ class Journal:
         """
         index = self._index().sort("game_id")
         if not index["game_id"].equals(expected.sort()):
-            raise VzError(f"{self._folder}: holds {len(index)} games, but {len(expected)} were dealt")
+            raise VzError(f"{self._folder}: contains {len(index)} games, but {len(expected)} were dealt")
         for number, part in enumerate(index.iter_slices(GAMES_PER_PART)):
             files = part["file"].unique().to_list()
             played = pl.scan_parquet(files, hive_partitioning=False, glob=False)

@@ -1,4 +1,4 @@
-"""Progress of playing: games, rates and the time left, in a terminal all the time and in a log once a minute."""
+"""Progress of playing: games, rates and the time left, shown live in a terminal and once a minute in a log."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ REFRESH_EVERY = 0.5  # seconds, in a terminal; one refresh takes a few milliseco
 
 
 def completions_of(rules: Game) -> int:
-    """Completions of one game: all clues and all votes."""
+    """The number of completions in a game: all clues and all votes."""
     votes = rules.votes if rules.voters == "analyst" else (rules.players - 1) * rules.votes_per_civilian
     return rules.players * rules.clue_rounds + votes
 
 
 class Meter:
-    """How far playing is: of `total` games, `before` were finished when it began.
+    """Progress of playing `total` games, of which `before` were already finished.
 
-    A game in play counts by its completions so far, so that rate and ETA are right even where many games end at once.
+    A game in play counts by its completions so far, so that rate and ETA are right even if many games end at once.
     """
 
     def __init__(self, title: str, total: int, before: int, rules: Game, engine: Engine) -> None:
@@ -38,7 +38,7 @@ class Meter:
         return time.monotonic() - self._started
 
     def tally(self) -> Tally:
-        """What the engine did since playing began."""
+        """What the engine has done since playing began."""
         return self._engine.tally.since(self._tally)
 
     def line(self) -> str:
@@ -47,7 +47,7 @@ class Meter:
         played = max(min(tally.completions / self._each, waiting), self.finished)
         eta = timedelta(seconds=round((waiting - played) * seconds / played)) if played else "–"
         cached = f" ({tally.tokens_cached / tally.tokens_in:.0%} cached)" if tally.tokens_cached else ""
-        with suppress(RuntimeError):  # the engine changes its queue at this moment: the last figures will do
+        with suppress(RuntimeError):  # the engine is changing its queue: the last figures will do
             self._queue = self._engine.queue()
         return (
             f"{self.title}: {self.before + self.finished} of {self.total} games, "
@@ -59,7 +59,7 @@ class Meter:
 
 @contextmanager
 def watch(meter: Meter) -> Iterator[None]:
-    """Show the meter's line on stderr until the block ends, from a thread of its own."""
+    """Show the meter's line on stderr until the block ends, from a separate thread."""
     if sys.stderr.isatty():
         from rich.live import Live
         from rich.text import Text

@@ -1,4 +1,4 @@
-"""Which pairs cannot be played. Picture sizes and the policies' processors tell, before any weights are loaded."""
+"""Finds unplayable pairs from picture sizes and the policies' processors, before any weights are loaded."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def pairs_of(games: Path, split: str, left_out: Collection[str] = ()) -> pl.Data
 
 
 def check_spy_view(pairs: pl.DataFrame, view: str) -> None:
-    """`InputError` unless every pair (`pair_id`, `modified`) has the picture that the spy is to see."""
+    """`InputError` unless every pair (`pair_id`, `modified`) has the picture that the spy needs."""
     without = pairs.filter(pl.col("modified").is_null()) if view == "modified" else pairs.clear()
     for pair in without.head(1).iter_rows(named=True):
         raise InputError(
@@ -48,7 +48,7 @@ def check_spy_view(pairs: pl.DataFrame, view: str) -> None:
 
 
 def foreign(games: Path, pairs: pl.DataFrame, models: Iterable[str | Path]) -> list[str]:
-    """A warning if a model of init-model is to play pictures (`pairs`, with `domain`) unlike those it learned from."""
+    """A warning if an init-model model will play pictures (`pairs`, with `domain`) unlike those it learned from."""
     played = read_manifest(games)["settings"].get("games", {})
     for model in models:
         manifest = Path(model) / MANIFEST
@@ -58,8 +58,9 @@ def foreign(games: Path, pairs: pl.DataFrame, models: Iterable[str | Path]) -> l
         alike = all(played.get(key) == taught["settings"]["games"][key] for key in ("layout", "width", "height"))
         if set(pairs["domain"]) != {"clevr"} or not alike:
             return [
-                f"{model}: this model knows only small drawn scenes, because vz init-model made it. On these pictures "
-                "its clues and votes mean nothing; they show that everything works. Name a pretrained model by --model"
+                f"{model}: this model knows only small drawn scenes, because vz init-model made it. On these pictures, "
+                "its clues and votes mean nothing; they only show that everything works. Name a pretrained model with "
+                "--model"
             ]
     return []
 
@@ -67,23 +68,23 @@ def foreign(games: Path, pairs: pl.DataFrame, models: Iterable[str | Path]) -> l
 def leave_out(
     folder: Path, recipe: Recipe, games: Path, pairs: pl.DataFrame, models: Iterable[str | Path]
 ) -> frozenset[str]:
-    """The ids of the pairs that the work in `folder` leaves out, which it lists there; see `find_unplayable`.
+    """The ids of the pairs that the work in `folder` leaves out and lists there; see `find_unplayable`.
 
-    The list is made once. Work that resumes after a kill leaves out the same pairs, whatever the limits are now.
+    The list is made once, so work that resumes after a kill leaves out the same pairs, even if limits have changed.
     """
     left_out = read_list(folder)
     return write_list(folder, recipe, find_unplayable(recipe, games, pairs, models, left_out), left_out)
 
 
 def write_list(folder: Path, recipe: Recipe, found: pl.DataFrame, left_out: frozenset[str] | None) -> frozenset[str]:
-    """List the pairs that were found in `folder`, unless it has a list already. Returns the ids of all left out."""
+    """List the `found` pairs in `folder`, unless it already has a list. Returns the ids of all pairs left out."""
     if recipe.rollout.unplayable == "skip" and left_out is None:
         tables.write(found, folder / LIST, tables.UNPLAYABLE)
     return frozenset(found["pair_id"]) | (left_out or frozenset())
 
 
 def read_list(folder: Path) -> frozenset[str] | None:
-    """The ids that were left out of this folder before; None if it has no list."""
+    """The ids that this folder left out before; None if it has no list."""
     path = folder / LIST
     return frozenset(tables.read(path, tables.UNPLAYABLE, ["pair_id"])["pair_id"]) if path.is_file() else None
 
@@ -95,10 +96,10 @@ def find_unplayable(
     models: Iterable[str | Path],
     left_out: Collection[str] | None = None,
 ) -> pl.DataFrame:
-    """The `pairs` (columns `PAIR`) that a model cannot play, as `rollout.unplayable: skip` lists them.
+    """The `pairs` (columns `PAIR`) that a model cannot play, in the form that `rollout.unplayable: skip` lists.
 
-    `left_out` are those that an earlier list names. `InputError` names what was found where the recipe refuses it,
-    where there is an earlier list, and where nothing else is left to play.
+    `left_out` are the pairs in an earlier list. If the recipe refuses unplayable pairs, if there is an earlier list, or
+    if nothing else is left to play, an `InputError` names them.
     """
     checked = pairs.filter(~pl.col("pair_id").is_in(list(left_out or ())))
     found = tables.from_rows(_unplayable(recipe, games, checked, models), tables.UNPLAYABLE)
@@ -109,13 +110,13 @@ def find_unplayable(
 
 
 def warning(left_out: Collection[str], folder: Path) -> list[str]:
-    """The warning about pairs that are left out."""
+    """The warning about left-out pairs."""
     return [f"{len(left_out)} pair(s) cannot be played and are left out: see {folder / LIST}"] if left_out else []
 
 
 @dataclass(frozen=True)
 class LongestPrompt:
-    """A role's longest prompt: its messages with clues of one letter, and the tokens that full clues add."""
+    """A role's longest prompt: its messages with one-letter clues, and the tokens that full clues add."""
 
     role: str
     messages: list[Message]
@@ -123,10 +124,10 @@ class LongestPrompt:
 
 
 def longest_prompts(recipe: Recipe, pair: Row) -> Iterator[LongestPrompt]:
-    """The longest prompts that games on a pair can have: the last player's clue, as civilian and as spy, and a vote.
+    """The longest prompts that a pair's games can have: the last player's clue, as civilian and as spy, and a vote.
 
-    A clue counts as `game.clue_chars` tokens, one for each character, or as all tokens that an answer may have if
-    these are fewer; own thoughts likewise. Only scripts with more tokens than characters, such as emoji, go beyond.
+    A clue counts as `game.clue_chars` tokens, one per character, or as the longest answer if that is shorter; own
+    thoughts count the same way. Only text with more tokens than characters, such as emoji, can exceed this.
     """
     rules, limit = recipe.game, recipe.rollout.longest("clue")
     clue, thoughts = min(limit, rules.clue_chars), min(limit, rules.own_thoughts_chars)
@@ -142,7 +143,7 @@ def longest_prompts(recipe: Recipe, pair: Row) -> Iterator[LongestPrompt]:
 
 
 def _unplayable(recipe: Recipe, games: Path, pairs: pl.DataFrame, models: Iterable[str | Path]) -> list[Row]:
-    """A row for each pair that some model cannot play. Of a server's model nothing is known before it answers."""
+    """A row for each pair that some model cannot play. Nothing is known about a server's model before it answers."""
     local = sorted({str(model) for model in models if not is_served(model)})
     if not recipe.rollout.reads_prompts_here or not local or pairs.is_empty():
         return []
@@ -162,7 +163,7 @@ def _unplayable(recipe: Recipe, games: Path, pairs: pl.DataFrame, models: Iterab
 def _faults(
     recipe: Recipe, games: Path, pair: Row, lengths: PromptLengths, size_of: Callable[[Picture], tuple[int, int]]
 ) -> Iterator[Row]:
-    """What is wrong with a pair for one processor: a picture that it cannot take, or prompts that are too long."""
+    """A pair's faults for one processor: a picture that it refuses, or prompts that are too long."""
     for prompt in longest_prompts(recipe, pair):
         sees_modified = prompt.role == "spy" and recipe.game.spy_view == "modified"
         picture = picture_of(games, pair, "modified" if sees_modified else "original")
@@ -193,7 +194,7 @@ def _refusal(recipe: Recipe, games: Path, found: pl.DataFrame, checked: int, may
     ] + [f"and {len(found) - NAMED} more"] * (len(found) > NAMED)
     remedies = ["make the games again with other pictures"]
     if may_skip:
-        remedies.insert(0, "leave such pairs out from the start, with rollout.unplayable=skip")
+        remedies.insert(0, "leave these pairs out from the start, with rollout.unplayable=skip")
     if longest := max(found["tokens"].drop_nulls(), default=None):
         limit = recipe.rollout.max_prompt_tokens
         remedies.insert(0, f"set rollout.max_prompt_tokens={longest}, enough for all pairs (it is {limit})")

@@ -1,4 +1,4 @@
-"""Tables and progress bars, by rich."""
+"""Tables and progress bars, drawn with rich."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from stages.core.printing.terminal import printable
 
 
 class Screen(Console):
-    """A console that prints text as it is: it reads no markup in it, and no character of it controls the terminal."""
+    """A console that prints text literally: it interprets no markup, and no character controls the terminal."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(markup=False, highlight=False, emoji=False, **options)

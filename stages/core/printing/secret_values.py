@@ -1,4 +1,4 @@
-"""Passwords and keys: how they look, so that no message shows one and no recipe stores one."""
+"""How passwords and keys look, so that no message shows one and no recipe stores one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _NAME = re.compile(
     r"|(^|[_-])(hf|api|auth|access|bearer|session|refresh|id)[_-]?token$|^token$",
     re.IGNORECASE,
 )
-# Keys of OpenAI and others, Hugging Face, GitHub, GitLab, Slack, AWS, Google; and what follows "Bearer" or "Basic".
+# Keys of OpenAI and others, Hugging Face, GitHub, GitLab, Slack, AWS and Google; and text after "Bearer" or "Basic".
 _VALUE = re.compile(
     r"\b(sk-[\w-]{12,}|hf_\w{16,}|gh[pousr]_\w{16,}|github_pat_\w{16,}|glpat-[\w-]{16,}|xox[abeprs]-[\w-]{10,}"
     r"|AKIA[A-Z0-9]{12,}|AIza[\w-]{30,}|eyJ[\w-]{10,}\.[\w-]+\.[\w-]+)|\b(?:Bearer|Basic)\s+[\w\-.~+/=]{8,}"
@@ -23,17 +23,17 @@ _IN_ADDRESS = re.compile(r"(?<=://)[^\s'\"<>]*@|\b[\w.-]+:[^\s/'\"<>@]{3,}@(?=\w
 
 
 def without_secrets(text: str) -> str:
-    """`text` with everything that looks like a key, or like user and password of an address, cut out."""
+    """`text` without anything that looks like a key, or like the user and password in an address."""
     return _VALUE.sub(CUT, _IN_ADDRESS.sub(f"{CUT}@", text))
 
 
 def shown_without_secrets(value: Any) -> str:
-    """The `repr` of plain data, without its secrets: those in texts, and those under the name of a secret."""
+    """The `repr` of plain data without secrets, whether inside text or under a secret's name."""
     return without_secrets(repr(_cut(value)))
 
 
 def secret_in(value: Any, key: str = "") -> str | None:
-    """The dotted key of a secret in nested data, or None. `key` is that of `value`."""
+    """The dotted key of a secret in nested data, or None. `key` is the key of `value`."""
     return next(_secrets(value, key), None)
 
 

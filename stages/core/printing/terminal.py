@@ -1,7 +1,7 @@
-"""What vz prints: text of models, servers, recipes and file names as it may go to a terminal.
+"""What vz prints: text from models, servers, recipes and file names, made safe for a terminal.
 
-Escape characters in such text could move the cursor, hide lines or change what the terminal does; marks of writing
-direction could make a line read as another. They are shown as `\\u001b`. So JSON stays the same JSON.
+Escape characters in this text could move the cursor, hide lines or change the terminal; text direction marks could make
+a line read differently. vz prints them as `\\u001b`, so JSON stays equivalent.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 from stages.core.printing.secret_values import without_secrets
 
-# All control characters but line feed and tab; marks of direction; other ends of lines; invisible marks; halves of
+# All control characters except line feed and tab; direction marks; other line ends; invisible marks; halves of
 # characters, which a terminal cannot print.
 _UNSAFE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]"
@@ -26,28 +26,28 @@ LONGEST = 1500  # characters of a message
 
 
 def printable(text: str) -> str:
-    """`text` with every character that a terminal may act on written as an escape."""
+    """`text` with every character that a terminal may act on escaped."""
     return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def say(message: str) -> None:
-    """Print a message on stderr, without passwords and keys."""
+    """Print a message to stderr, without passwords and keys."""
     print(printable(without_secrets(message)), file=sys.stderr)
 
 
 def say_briefly(message: str) -> None:
-    """The same in one line. A long one loses its middle: what is wrong comes first, and the remedy last."""
+    """The same, in one line. A long message loses its middle, since the fault comes first and the remedy last."""
     line = " ".join(message.split("\n"))
     say(line if len(line) <= LONGEST else f"{line[: LONGEST * 2 // 3]} … {line[-LONGEST // 3 :]}")
 
 
 def put(text: str) -> None:
-    """Print a result on stdout."""
+    """Print a result to stdout."""
     print(printable(text), flush=True)
 
 
 def escape_logs() -> None:
-    """From now on, log records, warnings and tracebacks of all libraries are printable, too."""
+    """Make the log records, warnings and tracebacks of all libraries printable from now on."""
     record_of, warning_of = logging.getLogRecordFactory(), warnings.formatwarning
 
     def record(*given: Any, **named: Any) -> logging.LogRecord:
@@ -55,7 +55,7 @@ def escape_logs() -> None:
         if made.args or not isinstance(made.msg, str) or _UNSAFE.search(made.msg):
             try:
                 made.msg, made.args = printable(made.getMessage()), ()
-            except Exception:  # a wrong format, which logging reports itself
+            except Exception:  # a bad format, which logging itself reports
                 return made
         return made
 

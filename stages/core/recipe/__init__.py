@@ -1,4 +1,4 @@
-"""Recipes: one YAML file describes a run; every value has a meaning, a unit and a source."""
+"""Recipes: one YAML file describes a run, and every value has a meaning, a unit and a source."""
 
 from stages.core.recipe.load import dump, find_recipe, known_recipes, load, prompt_folder, shared_folder
 from stages.core.recipe.schema import Recipe

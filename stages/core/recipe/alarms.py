@@ -1,4 +1,4 @@
-"""The `iterate.alarms` section: what a run watches, and what it does when a limit is passed."""
+"""The `iterate.alarms` section: what a run watches, and what it does when a value passes its limit."""
 
 from __future__ import annotations
 
@@ -15,34 +15,35 @@ Weight = Literal["kl", "anchor_kl", "outside_kl", "learning_rate"]
 
 
 class Alarm(Section):
-    """One alarm. Fields that do not change what trains may change at any time."""
+    """One alarm. You can change a field at any time if it does not affect training."""
 
-    limit: float | None = Field(None, ge=0, description="When it is raised; null: at the alarm's own limit.")
+    limit: float | None = Field(None, ge=0, description="Limit that raises the alarm; null: the alarm's default.")
     action: Literal["off", "warn", "adapt", "roll_back", "stop"] = Field(
         "warn",
-        description="warn: the round's metrics and the report say so. adapt: warn, and change a weight of training. "
-        "roll_back: adapt, and go on from an earlier round. stop: end the run with an error before the next round.",
+        description="What the alarm does. warn: note it in the round's metrics and the report. adapt: warn, and "
+        "change a training weight. roll_back: adapt, and continue from an earlier round. stop: end the run with an "
+        "error before the next round.",
     )
     weight: Weight = Field(
         "kl",
-        description="What adapt and roll_back change: a weight of train is multiplied by factor, learning_rate "
-        "divided by it.",
+        description="What adapt and roll_back change: a weight in section train is multiplied by factor; "
+        "learning_rate is divided by it.",
     )
     factor: float = Field(
-        2.0, gt=1, description="By how much, each time. In all, a weight changes by at most 16 times (vz: 2)."
+        2.0, gt=1, description="Factor of each change (vz: 2). In total, a weight changes at most 16-fold."
     )
 
     def identity(self, *, deterministic: bool, prefix: str = "") -> dict[str, Any]:
-        """Only an alarm that adapts decides what trains."""
+        """Only an alarm that adapts affects training."""
         return super().identity(deterministic=deterministic, prefix=prefix) if self.adapts else {}
 
     @property
     def adapts(self) -> bool:
-        """Whether it changes a weight of training when it is raised."""
+        """Whether the alarm changes a training weight when it is raised."""
         return self.action in ("adapt", "roll_back")
 
 
-# Our choice: well above what runs of the tiny model showed, so that a warning means something.
+# Our choice: well above the values in runs of the tiny model, so that a warning means something.
 LIMITS = {
     "na": 0.5, "truncated": 0.2, "unreadable": 0.2, "repeated": 0.8, "length": 2.0, "entropy": 0.3, "kl": 1.0,
     "outside_kl": 0.2, "guard": 0.0,
@@ -54,24 +55,26 @@ def _alarm(description: str) -> Any:
 
 
 class Alarms(Section):
-    """Each alarm but guard looks at the mean of the last 3 rounds, since single rounds are noisy."""
+    """Each alarm except guard uses the mean of the last 3 rounds, since single rounds are noisy."""
 
     def identity(self, *, deterministic: bool, prefix: str = "") -> dict[str, Any]:
         body = super().identity(deterministic=deterministic, prefix=prefix)
         return {name: alarm for name, alarm in body.items() if alarm}
 
-    na: Alarm = _alarm("Share of N/A among the votes above limit (vz: 0.5).")
-    truncated: Alarm = _alarm("Share of answers that were cut off above limit (vz: 0.2).")
-    unreadable: Alarm = _alarm("Share of clues that cannot be read above limit (vz: 0.2).")
-    repeated: Alarm = _alarm("Share of clues that repeat an earlier clue of their game above limit (vz: 0.8).")
-    length: Alarm = _alarm("Mean tokens of an answer above limit times those of the first 3 rounds (vz: 2).")
-    entropy: Alarm = _alarm("Entropy of clues or of votes below limit times that of the first 3 rounds (vz: 0.3).")
-    kl: Alarm = _alarm("Mean KL to the base above limit, nats per token (vz: 1).")
-    outside_kl: Alarm = _alarm("Mean KL from the base outside the game above limit, nats per token (vz: 0.2).")
+    na: Alarm = _alarm("The share of N/A votes is above limit (vz: 0.5).")
+    truncated: Alarm = _alarm("The share of truncated answers is above limit (vz: 0.2).")
+    unreadable: Alarm = _alarm("The share of unreadable clues is above limit (vz: 0.2).")
+    repeated: Alarm = _alarm("The share of clues that repeat an earlier clue of their game is above limit (vz: 0.8).")
+    length: Alarm = _alarm("The mean answer length in tokens is above limit times that of the first 3 rounds (vz: 2).")
+    entropy: Alarm = _alarm("The entropy of clues or votes is below limit times that of the first 3 rounds (vz: 0.3).")
+    kl: Alarm = _alarm("The mean KL to the base is above limit, in nats per token (vz: 1).")
+    outside_kl: Alarm = _alarm(
+        "The mean KL from the base outside the game is above limit, in nats per token (vz: 0.2)."
+    )
 
     guard: Alarm = _alarm(
-        "Right answers of the guard set (iterate.guard) fell by more than limit since the start: the whole 95 % "
-        "interval of their change is below −limit (vz: 0)."
+        "The accuracy on the guard set (iterate.guard) has fallen by more than limit since the start: the whole 95 % "
+        "interval of the change is below −limit (vz: 0)."
     )
 
     def all(self) -> dict[str, Alarm]:
@@ -88,12 +91,12 @@ class Alarms(Section):
         return {name: alarm for name, alarm in self.all().items() if alarm.adapts}
 
     def rolling_back(self) -> dict[str, Alarm]:
-        """The alarms that roll the run back, by name."""
+        """The alarms that roll back the run, by name."""
         return {name: alarm for name, alarm in self.all().items() if alarm.action == "roll_back"}
 
 
 def check_alarms(recipe: Recipe) -> None:
-    """`ValueError` for an alarm that would change a weight of nothing."""
+    """`ValueError` for an alarm that would change an unused weight."""
     train = recipe.train
     reasons = {
         "kl": None if train.kl else "train.kl is 0",

@@ -1,4 +1,4 @@
-"""The `benchmark` section: which published benchmarks to run, and how much of them."""
+"""The `benchmark` section: which published benchmarks to run, and how many of their questions."""
 
 from __future__ import annotations
 
@@ -8,20 +8,22 @@ from stages.core.recipe.base import ContentField, Section
 
 
 class Benchmark(Section):
-    """Tasks of lmms-eval, asked of a model and its base."""
+    """lmms-eval tasks that a model and its base answer."""
 
     suite: tuple[str, ...] = Field(
         ("quick",),
         min_length=1,
-        description="Suites (paper, reasoning, charts, vision, quick), and tasks, groups or tags of lmms-eval by name.",
+        description="Suites (paper, reasoning, charts, vision, quick), and lmms-eval's tasks, groups or tags by name.",
     )
     tasks_folder: str | None = ContentField(
-        None, description="A folder with tasks of your own in lmms-eval's format; null: only those of lmms-eval."
+        None, description="Folder with your own tasks in lmms-eval's format; null: only lmms-eval's tasks."
     )
-    questions: int | None = Field(None, ge=1, description="Questions of each task, from its first on; null: all.")
+    questions: int | None = Field(
+        None, ge=1, description="Number of questions per task, starting with the first; null: all."
+    )
     max_new_tokens: int = Field(
         4096,
         ge=1,
-        description="Longest answer in tokens; tasks that allow fewer keep their limit. lmms-eval's default for tasks "
-        "without one is 4,096; its reasoning tasks allow up to 49,152.",
+        description="Longest answer in tokens; tasks with a lower limit keep it. lmms-eval's default for tasks "
+        "without a limit is 4,096; its reasoning tasks allow up to 49,152.",
     )

@@ -35,7 +35,7 @@ def shared_folder(name: str) -> Path:
         return checkout
     if installed.is_dir():
         return installed
-    raise InputError(f"{installed}: missing, so the installation is incomplete; install vz-selfplay again")
+    raise InputError(f"{installed}: missing, so the installation is incomplete; reinstall vz-selfplay")
 
 
 def known_recipes() -> dict[str, Path]:
@@ -58,7 +58,8 @@ def find_recipe(name: str) -> Path:
 def load(name: str = DEFAULT_RECIPE, overrides: Sequence[str] = (), dealt: Mapping[str, Any] | None = None) -> Recipe:
     """Read a recipe and apply `section.key=value` overrides, whose values are YAML. `InputError` names what is wrong.
 
-    `dealt` are rules of the games at hand. They hold where the recipe says nothing, and before the default recipe's.
+    `dealt` holds the rules that the games were dealt with. They apply where the recipe says nothing, and override the
+    default recipe.
     """
     path = find_recipe(name)
     body = _with_whole_paths(read_yaml(path), path.parent)
@@ -74,7 +75,7 @@ def load(name: str = DEFAULT_RECIPE, overrides: Sequence[str] = (), dealt: Mappi
 
 
 def rules_of_games(folder: Path) -> dict[str, Any]:
-    """The players, clue rounds and spy's view that a games folder was made for; nothing of a folder that is not one."""
+    """The players, clue rounds and spy's view that a games folder was made for; empty for any other folder."""
     if not (folder / MANIFEST).is_file():
         return {}
     rules = manifest_of(folder).get("settings", {}).get("game", {})
@@ -82,7 +83,7 @@ def rules_of_games(folder: Path) -> dict[str, Any]:
 
 
 def parse(body: dict[str, Any], where: str) -> Recipe:
-    """A recipe from plain data, which an earlier version may have written. `where` is the source that errors name."""
+    """A recipe from plain data, perhaps written by an earlier version. Errors name the source `where`."""
     body, removed = modernised(body), dict(leaves(REMOVED))
     for key, value in leaves(body):
         if key in removed:
@@ -105,10 +106,10 @@ def dump(recipe: Recipe) -> str:
 def resolve_model(name: str) -> str:
     """The folder or hub name of a model's weights.
 
-    A run of `vz iterate` stands for its latest checkpoint, `tiny-model` for the folder in `data/`.
+    The folder of a `vz iterate` run means its latest checkpoint; `tiny-model` means the folder in `data/`.
     """
     if is_served(name):
-        raise InputError(f"{name}: is the address of a server, but weights are needed; give a folder or a hub name")
+        raise InputError(f"{name}: is a server's address, but weights are needed here; give a folder or a hub name")
     path = Path(name)
     if (path / "manifest.json").is_file():
         return _model_in_output(path)
@@ -118,12 +119,12 @@ def resolve_model(name: str) -> str:
     if shipped.is_dir():
         return str(shipped)
     if name.count("/") != 1:
-        raise InputError(f"{name}: no such folder, and not the name of a model on the hub (owner/name)")
+        raise InputError(f"{name}: neither an existing folder nor a hub name (owner/name)")
     return name
 
 
 def place_of(name: str | Path) -> str | Path:
-    """Where a model is: an existing folder as a path; a hub name or the address of a server as it is."""
+    """Where a model is: a path for an existing folder; a hub name or a server's address unchanged."""
     if is_served(name):
         try:
             split_place(str(name))
@@ -138,7 +139,7 @@ def _model_in_output(folder: Path) -> str:
     """The model in an output folder of vz."""
     manifest = read_json(folder / "manifest.json")
     stage = manifest.get("stage") if isinstance(manifest, dict) else None
-    if stage is None:  # a file of this name that is none of vz
+    if stage is None:  # a file of this name that vz did not write
         return str(folder)
     if stage in {"train", "init-model"} or (stage == "export" and (folder / "config.json").is_file()):
         return str(folder)
@@ -152,7 +153,7 @@ def _model_in_output(folder: Path) -> str:
 
 @cache
 def prompt_folder(name: str) -> Path:
-    """The folder of a prompt set: one that comes with vz, or your own. It is looked for once, since each turn asks."""
+    """The folder of a prompt set: one that comes with vz, or your own. Cached, since each turn asks for it."""
     for folder in (_PROMPT_SETS / name, Path(name)):
         if (folder / "clue.j2").is_file() and (folder / "vote.j2").is_file():
             return folder
@@ -161,14 +162,14 @@ def prompt_folder(name: str) -> Path:
 
 
 def prompt_files(recipe: Recipe) -> dict[str, Path | str]:
-    """The files, besides the model's, that turn a game into prompts. Stages that play take them as inputs."""
+    """The files, other than the model's, that turn a game into prompts. Stages that play take them as inputs."""
     found: dict[str, Path | str] = {"prompts": prompt_folder(recipe.game.prompts)}
     template = recipe.model.chat_template
     return found if template is None else {**found, "chat template": Path(template)}
 
 
 def _with_whole_paths(value: Any, folder: Path) -> Any:
-    """`value` with the paths of Python files made absolute: relative ones start at `folder`."""
+    """`value` with the paths of Python files made absolute: relative paths start at `folder`."""
     if isinstance(value, dict):
         return {key: _with_whole_paths(inner, folder) for key, inner in value.items()}
     if isinstance(value, list):
@@ -216,7 +217,7 @@ def _keys_at(location: Sequence[int | str]) -> list[str]:
 
 
 def _elsewhere(name: str) -> str:
-    """A hint at the section that has this key, if another one, or none, was given."""
+    """A hint at the section that has this key, if the wrong section, or none, was given."""
     sections = [section for section in Recipe.model_fields if name in _keys_at([section])]
     return f" (did you mean '{sections[0]}.{name}'?)" if sections else ""
 

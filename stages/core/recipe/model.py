@@ -13,25 +13,25 @@ from stages.core.recipe.options import kernel_here, without_secrets_or_code
 class Lora(Section):
     """A low-rank adapter (PEFT); only its weights train."""
 
-    rank: int = Field(64, ge=1, description="Rank of the update (a common choice for 7B policies).")
+    rank: int = Field(64, ge=1, description="Rank of the update (64 is a common choice for 7B policies).")
     alpha: int = Field(128, ge=1, description="Scale of the update is alpha / rank.")
     dropout: float = Field(
-        0.0, ge=0, lt=1, description="Dropout on the adapter's input; with 0 sampler and trainer compute the same."
+        0.0, ge=0, lt=1, description="Dropout on the adapter's input; with 0, sampler and trainer compute the same."
     )
     target_modules: list[str] | str = Field(
         "all-linear", description="Modules that get an adapter: names, or PEFT's 'all-linear' (language model only)."
     )
     target_parameters: list[str] = Field(
         [],
-        description="Weights that are no modules and get an adapter too, by the ends of their names. The fused experts "
-        "of a mixture of experts need this, e.g. [mlp.experts.gate_up_proj, mlp.experts.down_proj]. PEFT requires "
+        description="Weights that are not modules and also get an adapter, by the end of their names. Fused experts "
+        "in a mixture of experts need this, e.g. [mlp.experts.gate_up_proj, mlp.experts.down_proj]. PEFT requires "
         "dropout 0.",
     )
 
     @model_validator(mode="after")
     def _check_dropout(self) -> Lora:
         if self.target_parameters and self.dropout > 0:
-            raise ValueError("dropout must be 0 with target_parameters: PEFT applies none to single weights")
+            raise ValueError("dropout must be 0 with target_parameters: PEFT applies no dropout to single weights")
         return self
 
 
@@ -48,14 +48,14 @@ class Model(Section):
 
     path: str = ContentField(
         "Qwen/Qwen2.5-VL-7B-Instruct",
-        description="A folder or a hub name. Default: the paper's model.",
+        description="Folder or hub name of the model. Default: the paper's model.",
     )
-    revision: str | None = Field(None, description="Branch, tag or commit on the hub; null for the default branch.")
+    revision: str | None = Field(None, description="Branch, tag or commit on the hub; null: the default branch.")
     dtype: Literal["float32", "bfloat16", "float16"] = Field(
         "bfloat16", description="Precision of sampling and of exported checkpoints (paper: bf16)."
     )
     device: Literal["auto", "cpu", "cuda"] = NumericField(
-        "auto", description="Device; auto uses a GPU if there is one."
+        "auto", description="Device; auto: a GPU if there is one, else the CPU."
     )
     min_pixels: int | None = Field(
         None, ge=1, description="Smallest picture area in pixels, for processors that resize."
@@ -65,12 +65,12 @@ class Model(Section):
     )
     chat_template: str | None = ContentField(
         None,
-        description="A file with a Jinja chat template that replaces the model's own.",
+        description="File with a Jinja chat template that replaces the model's own.",
     )
     chat_template_options: dict[str, Any] = Field(
         default_factory=dict,
-        description="Variables of the chat template, by name, e.g. {enable_thinking: false} for models that think "
-        "by default. Default: the template's own.",
+        description="Variables for the chat template, by name, e.g. {enable_thinking: false} for models that think by "
+        "default. Default: the template's own values.",
     )
     thinking_tags: tuple[str, str] | None = Field(
         None,
@@ -81,22 +81,23 @@ class Model(Section):
     attention: str | dict[str, str] | None = NumericField(
         None,
         description="transformers' attn_implementation, for the whole model or by part, e.g. {vision_config: "
-        "flash_attention_2} where flash-attn is installed; null for its own choice. vz adds grouped: eager without "
+        "flash_attention_2} if flash-attn is installed; null: transformers chooses. vz adds grouped: eager without "
         "copies of keys and values, the fastest on a CPU.",
     )
     quantization: Literal["none", "4bit"] = Field(
         "none",
-        description="4bit: hold the language model's matrices in 4 bits, as QLoRA does (bitsandbytes' NF4 with double "
-        "quantization, arXiv 2305.14314), where transformers loads them: to play, as the base that an adapter trains "
-        "on, and as the KL reference. Needs model.lora to train. Vision tower, embeddings and head stay in dtype.",
+        description="4bit: keep the language model's matrices in 4 bits, as QLoRA does (bitsandbytes' NF4 with double "
+        "quantization, arXiv 2305.14314), wherever transformers loads them: for playing, as the base that an adapter "
+        "trains on, and as the KL reference. Training needs model.lora. Vision tower, embeddings and head stay in "
+        "dtype.",
     )
-    lora: Lora | None = Field(None, description="Train a LoRA adapter; null trains all weights (paper).")
+    lora: Lora | None = Field(None, description="Train a LoRA adapter; null: train all weights (paper).")
 
     @field_validator("chat_template_options")
     @classmethod
     def _leave_the_prompt_alone(cls, options: dict[str, Any]) -> dict[str, Any]:
         for name in sorted(options.keys() & SET_BY_VZ):
-            raise ValueError(f"'{name}' cannot be set here: vz sets it itself")
+            raise ValueError(f"'{name}' cannot be set here: vz sets it")
         return options
 
     @field_validator("processor")

@@ -11,31 +11,37 @@ from stages.core.recipe.rollout import Rollout, Seats
 
 
 class Opponents(Section):
-    """Opponents of the current policy besides itself, as in fictitious self-play. Only its own rows train."""
+    """Opponents of the current policy, as in fictitious self-play. Only the current policy's rows train."""
 
     share: float = Field(
         0.0,
         ge=0,
         le=1,
         description="Share of a round's games in which an opponent plays one side: the spy in half of them, the "
-        "civilians in the others. At least one game is self-play. 0: only self-play (paper).",
+        "civilians in the rest. At least one game is self-play. 0: only self-play (paper).",
     )
     weighting: Literal["latest", "uniform", "prioritised"] = Field(
         "uniform",
-        description="How opponents are drawn from the pool: the newest member; each alike (fictitious self-play); or "
-        "by (1 − w)^power with w the current policy's win rate against a member (PFSP's f_hard, AlphaStar).",
+        description="How opponents are drawn from the pool. latest: the newest member. uniform: each with equal "
+        "probability (fictitious self-play). prioritised: by (1 − w)^power, where w is the current policy's win rate "
+        "against a member (PFSP's f_hard, AlphaStar).",
     )
     size: int = Field(
-        4, ge=1, description="Checkpoints in the pool, the base model besides; the oldest leaves. Each is kept on disk."
+        4,
+        ge=1,
+        description="Number of checkpoints in the pool, besides the base model; a new one replaces the "
+        "oldest. Each stays on disk.",
     )
-    every: int = Field(10, ge=1, description="Rounds between the checkpoints that join the pool.")
+    every: int = Field(10, ge=1, description="Rounds between checkpoints that join the pool.")
     at_once: int = Field(
-        1, ge=1, description="Opponents drawn for a round, maybe the same twice; each needs memory while it plays."
+        1,
+        ge=1,
+        description="Number of opponents drawn per round, possibly with repeats; each needs memory while it plays.",
     )
 
 
 def check_opponents(recipe: Opponents, rollout: Rollout, *, full_weights: bool) -> None:
-    """`ValueError` if the opponents of a run have no seat, or the engine cannot hold them."""
+    """`ValueError` if the opponents have no seat, or the engine cannot load them."""
     if recipe.share == 0:
         return
     if rollout.seats != Seats():

@@ -1,4 +1,4 @@
-"""Options that a recipe passes on to other libraries: none holds a secret, and none makes a library run code."""
+"""Options that a recipe passes to other libraries: none contains a secret or makes a library run code."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from stages.core.printing.secret_values import secret_in
 
-# Options of transformers and vLLM that name code: in the model's repository, a class, a module or a plugin.
+# Options of transformers and vLLM that name code: code in the model's repository, a class, a module or a plugin.
 _CODE = re.compile(
     r"trust_remote_code|code_revision|auto_map|custom_pipelines|custom_generate|middleware|_cls$|_plugin$"
     r"|^(kv|ec|weight)_transfer_config$"
@@ -16,19 +16,21 @@ _CODE = re.compile(
 
 
 def without_secrets_or_code(options: dict[str, Any]) -> dict[str, Any]:
-    """The options as they are. `ValueError` for one that looks like a key or a password, or that would run code."""
+    """The options, unchanged. `ValueError` for one that looks like a key or a password, or that would run code."""
     if key := secret_in(options):
         raise ValueError(
-            f"'{key}' looks like a key or a password, which manifests would store: put keys of servers into an "
-            "environment variable, and allow it with VZ_KEYS (docs/engines.md)"
+            f"'{key}' looks like a key or a password, and manifests would store it: put server keys in an environment "
+            "variable, and allow it with VZ_KEYS (docs/engines.md)"
         )
     if name := _code_in(options):
-        raise ValueError(f"'{name}' would run code that the recipe names, which vz does not do; leave it out")
+        raise ValueError(
+            f"'{name}' makes a library run code that the recipe names, which vz does not allow; leave it out"
+        )
     return options
 
 
 def kernel_here(attention: str | dict[str, str] | None) -> str | dict[str, str] | None:
-    """transformers' `attn_implementation` as it is. `ValueError` for a kernel that would be fetched from the hub."""
+    """transformers' `attn_implementation`, unchanged. `ValueError` for a kernel from the hub."""
     for name in attention.values() if isinstance(attention, dict) else [attention]:
         if name is not None and "/" in name:
             raise ValueError(

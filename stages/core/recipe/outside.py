@@ -1,4 +1,4 @@
-"""The `outside` section: prompts outside the game, whose answers hold the policy to the start model."""
+"""The `outside` section: prompts outside the game, whose answers keep the policy close to the start model."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ class Outside(Section):
         0.5,
         ge=0,
         le=1,
-        description="Share of prompts that are questions about CLEVR scenes, in the words of game.prompts. The others "
-        "are texts. All are texts if the games have no scenes.",
+        description="Share of prompts that are questions about CLEVR scenes, worded by game.prompts. The rest are "
+        "texts. All are texts if the games have no scenes.",
     )
     attributes: tuple[Attribute, ...] = Field(
-        ("size", "color", "material", "shape"), min_length=1, description="What these questions may name."
+        ("size", "color", "material", "shape"), min_length=1, description="Attributes that these questions may name."
     )
     texts: str | None = ContentField(
         None,
-        description="Text file with a prompt on each line, in place of those that come with vz. <image> in a line "
-        "stands for a training picture.",
+        description="Text file with one prompt per line, used instead of the prompts that come with vz. <image> in a "
+        "line stands for a training picture.",
     )
-    max_tokens: int = Field(64, ge=1, description="Longest answer, tokens (vz: 64).")
+    max_tokens: int = Field(64, ge=1, description="Longest answer in tokens (vz: 64).")

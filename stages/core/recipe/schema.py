@@ -24,19 +24,19 @@ Tracker = Literal["wandb", "trackio", "tensorboard", "mlflow"]
 
 
 class InitModel(Section):
-    """Building a start model. Its shape and how it is taught are fixed: stages/init_model/plan.py."""
+    """Building a start model. Its architecture and training are fixed: stages/init_model/plan.py."""
 
     language_model: str | None = ContentField(
         None,
-        description="A pretrained language model that gets eyes: a folder, a hub name, a GGUF file, or a wheel or "
-        "installed package that holds one. null: the tiny model, made from nothing.",
+        description="A pretrained language model to give eyes to: a folder, a hub name, a GGUF file, or a wheel or "
+        "installed package that contains one. null: the tiny model, made from scratch.",
     )
     trained: str | None = ContentField(
         None,
-        description="Eyes that were trained for this language model: a folder, or the name of one that comes with vz. "
+        description="Eyes already trained for this language model: a folder, or the name of a set that comes with vz. "
         "null: train them now.",
     )
-    processes: int = RuntimeField(2, ge=1, description="Number of processes that render (vz: 2, as it was measured).")
+    processes: int = RuntimeField(2, ge=1, description="Number of rendering processes (vz: 2, as measured).")
 
 
 class Recipe(Section):
@@ -45,15 +45,15 @@ class Recipe(Section):
     seed: int = Field(0, ge=0, description="Seed of all random draws: scenes, deals, completions, training.")
     deterministic: bool = Field(
         False,
-        description="Batch requests in a fixed order, so that the same machine with the same number of threads gives "
-        "the same bytes, even after kills. Only on a CPU.",
+        description="Batch requests in a fixed order, so that the same machine with the same number of threads "
+        "produces the same bytes, even after kills. CPU only.",
     )
     track: tuple[Tracker, ...] = RuntimeField(
         (),
-        description="Where vz iterate logs its rounds besides the run's folder: wandb, trackio, tensorboard, mlflow. A "
-        "tracker that fails never stops a run; what it lacks is sent after a later round.",
+        description="Where vz iterate logs its rounds, in addition to the run's folder: wandb, trackio, tensorboard, "
+        "mlflow. A failing tracker never stops a run; vz sends the missing rounds after a later round.",
     )
-    threads: int | None = NumericField(None, ge=1, description="Number of CPU threads of torch. null: torch decides.")
+    threads: int | None = NumericField(None, ge=1, description="Number of CPU threads for torch. null: torch decides.")
     model: Model = Field(default_factory=Model, description="The policy.")
     game: Game = Field(default_factory=Game, description="The rules of the game.")
     games: Games = Field(default_factory=Games, description="The pairs of pictures.")
@@ -82,7 +82,7 @@ class Recipe(Section):
         if self.train.outside_rows > self.outside.prompts:
             raise ValueError(
                 f"train.outside_rows is {self.train.outside_rows}, but outside.prompts is only {self.outside.prompts}: "
-                "raise it"
+                "raise outside.prompts"
             )
         return self
 
@@ -90,16 +90,16 @@ class Recipe(Section):
     def _quantizes_where_it_plays(self) -> Self:
         if self.model.quantization != "none" and self.rollout.engine == "vllm":
             raise ValueError(
-                "model.quantization: vLLM has no loader that quantizes as training does, so games and training would "
-                "differ; set rollout.engine=transformers or model.quantization=none"
+                "model.quantization: vLLM cannot quantize the way training does, so games and training would differ; "
+                "set rollout.engine=transformers or model.quantization=none"
             )
         return self
 
     def settings(self, *sections: str) -> dict[str, Any]:
-        """What a result depends on, of these sections and the fields above them, as plain data."""
+        """The values that a result depends on in these sections and in the top-level fields, as plain data."""
         body = self.identity(deterministic=self.deterministic)
         return {key: body[key] for key in sorted(body) if key in {"seed", "deterministic", "threads", *sections}}
 
     def shown(self, *sections: str) -> dict[str, Any]:
-        """All values of these sections and the fields above them."""
+        """All values of these sections and the top-level fields."""
         return self.model_dump(mode="json", by_alias=True, include={"seed", "deterministic", "threads", *sections})

@@ -1,4 +1,4 @@
-"""Addresses of served models: `https://host/v1#name` may be given wherever a recipe or an option names a model."""
+"""Addresses of served models: you can give `https://host/v1#name` wherever a recipe or an option names a model."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from urllib.parse import urlsplit
 
 
 def is_served(place: object) -> bool:
-    """Whether a model is given by a server's address, not by a folder or a hub name."""
+    """Whether a model is given as a server's address, not as a folder or a hub name."""
     return str(place).startswith(("http://", "https://"))
 
 
 def check_url(url: str) -> str:
-    """`url` without a slash at its end. `ValueError` if it is not a server's address.
+    """`url` without a trailing slash. `ValueError` if it is not a server's address.
 
-    Addresses are written to manifests and tables, so one with a password is refused.
+    vz writes addresses to manifests and tables, so it refuses one with a password.
     """
     parts = urlsplit(url)
-    if "@" in parts.netloc + parts.path or parts.query:  # the address is not quoted
+    if "@" in parts.netloc + parts.path or parts.query:  # the message must not quote the address
         raise ValueError(
-            "an address must not hold a user, password or query: put the key into an environment variable, and allow "
+            "an address must not contain a user, password or query: put the key in an environment variable, and allow "
             "it with VZ_KEYS (docs/engines.md)"
         )
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0:  # an invalid port raises
@@ -29,7 +29,7 @@ def check_url(url: str) -> str:
 
 
 def split_place(place: str) -> tuple[str, str | None]:
-    """(address, name of the model there or None) of `https://host/v1#name`."""
+    """The address and the model's name, or None, in `https://host/v1#name`."""
     url, _, name = place.partition("#")
     return check_url(url), name or None
 

@@ -1,6 +1,6 @@
-"""Loads a policy and turns messages and pictures into its inputs, for the sampler and the trainer alike.
+"""Loads a policy and turns messages and pictures into its inputs, for both sampler and trainer.
 
-Both use this code, so `prompt_sha256` compares versions and options, not two implementations.
+Since both use this code, `prompt_sha256` compares versions and options, not two implementations.
 """
 
 from stages.core.vlm.adapters import base_of_adapter, is_adapter

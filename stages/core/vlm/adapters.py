@@ -30,7 +30,7 @@ _HARMLESS_INITS = {"gaussian", "eva", "orthogonal", "mica", "lora_ga"}
 
 
 def is_adapter(place: str | Path) -> bool:
-    """Whether a model's folder holds a PEFT adapter instead of full weights."""
+    """Whether a model's folder contains a PEFT adapter instead of full weights."""
     return (Path(place) / ADAPTER_CONFIG).is_file()
 
 
@@ -42,7 +42,7 @@ def adapter_config(place: str | Path) -> dict[str, Any]:
 
 
 def setting_beyond(config: Mapping[str, Any], known: Collection[str]) -> tuple[str, Any] | None:
-    """A setting of an adapter that changes what it computes, and is not among those that are `known`."""
+    """A setting that changes what an adapter computes and is not in `known`; None if there is none."""
     for name, value in config.items():
         is_unset = value in (None, False, "none", [], {}, ())
         is_harmless = not isinstance(value, str) or value.lower() in _HARMLESS_INITS
@@ -54,12 +54,12 @@ def setting_beyond(config: Mapping[str, Any], known: Collection[str]) -> tuple[s
 def base_of_adapter(place: str | Path, recipe: ModelRecipe) -> str:
     """The folder or hub name of an adapter's base model.
 
-    vz looks where the adapter says, then at the path relative to an adapter that vz made, then at the recipe's model.
-    Its own adapters record the content of their base, so another model is never mistaken for it.
+    vz looks where the adapter says, then at the relative path recorded in adapters that vz made, then at the recipe's
+    model. Adapters made by vz record their base's content, so vz never mistakes another model for it.
     """
     named = adapter_config(place).get("base_model_name_or_path")
     if not named or not isinstance(named, str):
-        raise InputError(f"{Path(place) / ADAPTER_CONFIG}: names no base model; set its base_model_name_or_path")
+        raise InputError(f"{Path(place) / ADAPTER_CONFIG}: names no base model; set base_model_name_or_path in it")
     manifest = Path(place) / MANIFEST
     recorded = read_json(manifest).get("inputs", {}).get("base") if manifest.is_file() else None
     beside = (Path(place).resolve() / recorded["path"]).resolve() if recorded else None
@@ -80,11 +80,11 @@ def base_of_adapter(place: str | Path, recipe: ModelRecipe) -> str:
 
 
 def load_adapter_weights(model: PreTrainedModel, place: str | Path) -> None:
-    """Fill the adapter of a PEFT model with the weights in `place`. `InputError` unless they match one to one."""
+    """Load the weights in `place` into a PEFT model's adapter. `InputError` unless they match one to one."""
     peft = require("peft", "train")
     try:
         result = peft.set_peft_model_state_dict(model, peft.load_peft_weights(str(place), device="cpu"))
-    except RuntimeError as error:  # another shape
+    except RuntimeError as error:  # a different shape
         detail = str(error).strip().splitlines()[-1].strip()
         raise InputError(f"{place}: the adapter's weights do not fit the model: {detail}") from error
     missing = [name for name in result.missing_keys if "lora_" in name]

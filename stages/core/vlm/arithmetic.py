@@ -1,4 +1,4 @@
-"""CPUs that compute bfloat16 slowly, as those of most laptops: they convert every number to float32 and back."""
+"""Detects CPUs that compute bfloat16 slowly, as in most laptops: they convert every number to float32 and back."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from stages.core.printing.terminal import say
 from stages.core.recipe.schema import Recipe
 from stages.core.vlm.loading import device_of
 
-# As `torch.cpu.get_capabilities` names them.
+# Names from `torch.cpu.get_capabilities`.
 _INSTRUCTIONS = ("avx512_bf16", "amx_bf16", "avx10_2", "bf16", "sve_bf16")
 
 
@@ -20,7 +20,7 @@ def has_bfloat16() -> bool:
 
 
 def slow_settings(recipe: Recipe) -> list[str]:
-    """The settings that make `recipe` faster on a CPU without bfloat16; none on other machines."""
+    """Settings that make `recipe` faster on a CPU without bfloat16; empty on other machines."""
     wanted = {
         "model.dtype=float32": recipe.model.dtype == "bfloat16",
         "train.precision=fp32": recipe.train.precision == "bf16",

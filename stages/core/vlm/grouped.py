@@ -1,8 +1,8 @@
-"""Attention in which several query heads share keys and values, without copies of these: `model.attention: grouped`.
+"""Attention in which several query heads share keys and values without copying them: `model.attention: grouped`.
 
-transformers' `eager` repeats keys and values for each query head, and so does its `sdpa` where there is a mask. When
-answers are sampled on a CPU, most of the time goes into these copies. Here the queries of a group are rows of one
-product. The results are those of `eager`.
+transformers' `eager` repeats keys and values for each query head, and so does its `sdpa` if there is a mask. When
+sampling answers on a CPU, most of the time goes into these copies. Here, the queries of a group are rows of one
+product. The results are the same as with `eager`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ NAME = "grouped"
 
 
 def register() -> None:
-    """Make the name known to transformers."""
+    """Register the name with transformers."""
     AttentionInterface.register(NAME, attend)
     AttentionMaskInterface.register(NAME, eager_mask)
 

@@ -1,4 +1,4 @@
-"""The model that another one was trained from, as the folders of vz record it."""
+"""The model that another model was trained from, as recorded in vz's folders."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from stages.core.recipe.model import Model as ModelRecipe
 from stages.core.recipe.served import is_served
 from stages.core.vlm.adapters import base_of_adapter, is_adapter
 
-_MADE_FROM = {"train": ("base",), "export": ("base", "checkpoint")}  # inputs by stage, the base itself first
+_MADE_FROM = {"train": ("base",), "export": ("base", "checkpoint")}  # inputs by stage, with the base itself first
 
 
 def base_of(place: str | Path, recipe: ModelRecipe) -> str | Path:
-    """The base of a trained model: an adapter's, or the one that training or exporting recorded.
+    """The base of a trained model: an adapter's base, or the one that training or export recorded.
 
     `InputError` for a model whose base is unknown.
     """
@@ -29,7 +29,7 @@ def base_of(place: str | Path, recipe: ModelRecipe) -> str | Path:
         if name in inputs:
             found = _placed(Path(place), str(inputs[name]["path"]))
             return found if name == "base" else base_of(found, recipe)
-    raise InputError(f"{place}: does not say which model it was trained from; name that with --base")
+    raise InputError(f"{place}: does not say which model it was trained from; name it with --base")
 
 
 def _manifest(place: str | Path) -> dict[str, Any]:
@@ -44,5 +44,5 @@ def _placed(folder: Path, recorded: str) -> str | Path:
     if beside.exists():
         return beside
     if recorded.startswith(("..", "/")):
-        raise InputError(f"{folder}: its base {beside} is missing; name its place with --base")
+        raise InputError(f"{folder}: its base {beside} is missing; give its location with --base")
     return place_of(recorded)

@@ -1,4 +1,4 @@
-"""Loads a policy's weights and its processor, with clear errors about what is wrong or missing."""
+"""Loads a policy's weights and processor, with clear errors about what is wrong or missing."""
 
 from __future__ import annotations
 
@@ -26,24 +26,24 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel, ProcessorMixin
 
-BITSANDBYTES = "bitsandbytes"  # the extra, and the package that it brings
+BITSANDBYTES = "bitsandbytes"  # the extra, and the package that it installs
 _PROCESSOR_CONFIGS = ("processor_config.json", "preprocessor_config.json")
 # glibc's M_TRIM_THRESHOLD, M_TOP_PAD and M_MMAP_THRESHOLD, in bytes.
 MALLOC_OPTIONS = {-1: 2**31 - 1, -2: 64 * 2**20, -3: 2**30}
-logging.getLogger(BITSANDBYTES).setLevel(logging.ERROR)  # it warns of a CPU kernel that vz does not use
-# Packages that only some model families need, as transformers' messages name them, in lower case.
+logging.getLogger(BITSANDBYTES).setLevel(logging.ERROR)  # it warns about a CPU kernel that vz does not use
+# Packages that only some model families need, in lower case, by their names in transformers' messages.
 _IN_VISION = ("torchvision", "num2words")
 _OTHERS = {
     name: name for name in ("timm", "sentencepiece", "protobuf", "tiktoken", "einops", "mistral-common", "blobfile")
 } | {"flashattention2": "flash-attn", "flash_attn": "flash-attn"}
 
-# While transformers builds a model, it changes what is global: the default precision, how weights are drawn and tied.
+# While transformers builds a model, it changes global state: the default precision, and how weights are drawn and tied.
 # So no other thread may build or compute meanwhile, such as an engine that plays while the policy trains.
 BUILDING = RLock()
 
 
 def load_processor(path: str | Path, recipe: ModelRecipe) -> ProcessorMixin:
-    """The processor of a model folder or hub name, with the recipe's pixel limits, options and chat template."""
+    """The processor for a model folder or hub name, with the recipe's pixel limits, options and chat template."""
     transformers = _transformers()
     place = processor_place(path, recipe)
     refuse_own_code(place, recipe)
@@ -64,7 +64,7 @@ def load_processor(path: str | Path, recipe: ModelRecipe) -> ProcessorMixin:
 
 
 def processor_place(path: str | Path, recipe: ModelRecipe) -> str:
-    """The folder or hub name of a model's processor: the base's for an adapter without one."""
+    """The folder or hub name of a model's processor; for an adapter without one, its base's."""
     place = resolve_model(str(path))
     if is_adapter(place) and not any((Path(place) / name).is_file() for name in _PROCESSOR_CONFIGS):
         return base_of_adapter(place, recipe)
@@ -74,7 +74,7 @@ def processor_place(path: str | Path, recipe: ModelRecipe) -> str:
 def load_model(
     path: str | Path, recipe: ModelRecipe, dtype: str | None = None, device: torch.device | str | None = None
 ) -> PreTrainedModel:
-    """The policy's weights in eval mode, on `device` (default: the recipe's). An adapter comes on its base model."""
+    """The policy's weights in eval mode on `device` (default: the recipe's). An adapter is loaded on its base."""
     place, device = resolve_model(str(path)), _numbered(device or device_of(recipe))
     full = base_of_adapter(place, recipe) if is_adapter(place) else place
     if recipe.quantization == "none":
@@ -88,7 +88,7 @@ def load_model(
 
 
 def _numbered(device: torch.device | str) -> torch.device:
-    """A device with the number of this process' GPU, if it is a GPU without one."""
+    """The device; a GPU without a number gets that of this process's GPU."""
     backend = require("torch", "train")
     found: torch.device = backend.device(device)
     if found.type == "cuda" and found.index is None:
@@ -97,9 +97,9 @@ def _numbered(device: torch.device | str) -> torch.device:
 
 
 def load_quantized(place: str, recipe: ModelRecipe, dtype: str | None, device: torch.device | str) -> PreTrainedModel:
-    """A full model whose language model is in 4 bits. It computes in `dtype` (default: the recipe's).
+    """A full model with its language model in 4 bits. It computes in `dtype` (default: the recipe's).
 
-    Weights are quantized from the recipe's precision, whatever they compute in, so all have the same codes.
+    Weights are quantized from the recipe's precision, whatever the compute precision, so the codes are always the same.
     """
     bits, torch = require(BITSANDBYTES, BITSANDBYTES), require("torch", "train")
     decoder = _decoder_name(load_skeleton(place, recipe))
@@ -108,16 +108,16 @@ def load_quantized(place: str, recipe: ModelRecipe, dtype: str | None, device: t
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=getattr(torch, dtype or recipe.dtype),
-        llm_int8_skip_modules=[rf"(?!{re.escape(decoder)}\.)"],  # all but those inside
+        llm_int8_skip_modules=[rf"(?!{re.escape(decoder)}\.)"],  # all modules outside the decoder
     )
     model = _full_model(place, recipe, None, quantization_config=options, device_map={"": device})
     for weight in model.parameters():
-        if weight.is_floating_point():  # not those in 4 bits
-            on_cpu = weight.device.type == "cpu"  # where it is part of the mapped file, whose pages would all stay
+        if weight.is_floating_point():  # not packed in 4 bits
+            on_cpu = weight.device.type == "cpu"  # a view of the mapped file would keep all its pages in memory
             weight.data = weight.data.to(getattr(torch, dtype or recipe.dtype), copy=on_cpu)
     for module in model.modules():
         if isinstance(module, bits.nn.Linear4bit):
-            module.support_avx512bf16_for_cpu = False  # a CPU kernel that changes the weights, and has no gradient
+            module.support_avx512bf16_for_cpu = False  # a CPU kernel that changes the weights and has no gradient
     return model
 
 
@@ -128,9 +128,9 @@ def _decoder_name(model: PreTrainedModel) -> str:
 
 
 def load_part(path: str, recipe: ModelRecipe, dtype: str, processes: int) -> PreTrainedModel:
-    """A full model of whose weights each of the `processes` reads only its part, as a DTensor.
+    """A full model, of which each of the `processes` reads only its part of the weights, as DTensors.
 
-    transformers shards for the machine's accelerator. Where that is not the recipe's device, weights are whole tensors.
+    transformers shards for the machine's accelerator. If that is not the recipe's device, weights are whole tensors.
     """
     accelerator = require("torch", "train").accelerator.current_accelerator()
     if (accelerator.type if accelerator else "cpu") != device_of(recipe).type:
@@ -142,7 +142,7 @@ def load_part(path: str, recipe: ModelRecipe, dtype: str, processes: int) -> Pre
 
 
 def load_skeleton(path: str, recipe: ModelRecipe, dtype: str | None = None) -> PreTrainedModel:
-    """A full model without its weights' values (on the meta device), which needs neither memory nor time."""
+    """A full model without the values of its weights (on the meta device), which needs neither memory nor time."""
     return _full_model(resolve_model(path), recipe, dtype, device_map="meta")
 
 
@@ -156,8 +156,8 @@ def _full_model(place: str, recipe: ModelRecipe, dtype: str | None, **more: Any)
         model, info = _transformers().AutoModelForImageTextToText.from_pretrained(place, revision=revision, **options)
     if lost := sorted(info["missing_keys"]):
         raise InputError(
-            f"{place}: its files lack the weight '{lost[0]}', which transformers then draws at random; use a model "
-            "folder that is complete"
+            f"{place}: its files lack the weight '{lost[0]}', which transformers would fill with random values; use a "
+            "complete model folder"
         )
     from stages.core.vlm.windows import attend_at_once
 
@@ -167,9 +167,9 @@ def _full_model(place: str, recipe: ModelRecipe, dtype: str | None, **more: Any)
 
 @contextmanager
 def _without_its_log() -> Iterator[None]:
-    """Hide transformers' table of weights that do not fit: one line says what is wrong."""
+    """Hide transformers' table of weights that do not fit, since vz's own error says what is wrong in one line."""
     logger = logging.getLogger("transformers.modeling_utils")
-    before, logger.disabled = logger.disabled, True  # with a higher level it checks tensor parallelism, and warns
+    before, logger.disabled = logger.disabled, True  # a higher level would make it check tensor parallelism, and warn
     try:
         yield
     finally:
@@ -177,7 +177,7 @@ def _without_its_log() -> Iterator[None]:
 
 
 def build_options(recipe: ModelRecipe, dtype: str | None = None) -> dict[str, Any]:
-    """The precision and the attention kernel that a model is built with."""
+    """The precision and attention kernel for building a model."""
     kernel = {}
     if recipe.attention is not None:
         from stages.core.vlm import grouped
@@ -188,7 +188,7 @@ def build_options(recipe: ModelRecipe, dtype: str | None = None) -> dict[str, An
 
 
 def with_saved_adapter(model: PreTrainedModel, place: str) -> PreTrainedModel:
-    """`model` with the adapter as its configuration says. PEFT alone ignores weights that have no place."""
+    """`model` with the saved adapter. On its own, PEFT ignores weights that have no place."""
     check_files(place)
     with library_errors(place, "the adapter does not load on its base model"):
         with warnings.catch_warnings():
@@ -200,15 +200,15 @@ def with_saved_adapter(model: PreTrainedModel, place: str) -> PreTrainedModel:
 
 
 def revision_of(place: str | Path, recipe: ModelRecipe) -> str | None:
-    """The recipe's revision if `place` is its model on the hub. Folders and other models have none."""
+    """The recipe's revision if `place` is its model on the hub; None for folders and other models."""
     return recipe.revision if str(place) == recipe.path and not Path(place).exists() else None
 
 
 def refuse_own_code(place: str, recipe: ModelRecipe) -> None:
-    """`InputError` for a model that brings its own code, or has a file that is spoilt. vz runs no code of models.
+    """`InputError` for a model that needs its own code, which vz never runs, or has a damaged file.
 
     OpenGVLab publishes InternVL in two formats; the message names the one that transformers supports. Others publish
-    what they trained from it with its code alone.
+    models trained from it only with its code.
     """
     check_files(place)
     transformers = _transformers()
@@ -222,7 +222,7 @@ def refuse_own_code(place: str, recipe: ModelRecipe) -> None:
     other = "use a model that transformers supports natively"
     if kind == "internvl_chat":
         name = f"{place}-hf" if place.startswith("OpenGVLab/") else "OpenGVLab/InternVL3-8B-hf"
-        other = f"OpenGVLab's models are also in transformers' own format, in repositories that end in -hf: {name}"
+        other = f"OpenGVLab's models also exist in transformers' own format, in repositories that end in -hf: {name}"
     raise InputError(f"{place}: its model type '{kind}' is code in its own repository, which vz does not run; {other}")
 
 
@@ -232,20 +232,21 @@ def _check_interface(place: str, processor: object) -> None:
     if not hasattr(processor, "apply_chat_template"):
         raise InputError(
             f"{place}: its processor {type(processor).__name__} has no apply_chat_template, so it does not follow the "
-            "Hugging Face interface; take a model whose processor does"
+            "Hugging Face interface; use a model whose processor does"
         )
 
 
 def _check_pixel_limits(place: str, processor: ProcessorMixin, limits: dict[str, int]) -> None:
-    """`InputError` for a limit that the processor does not know. transformers would ignore it."""
+    """`InputError` for a limit that the processor does not know, since transformers would ignore it."""
     kind = type(processor.image_processor)
     known = getattr(getattr(kind, "valid_kwargs", None), "__annotations__", limits)
     for name in limits:
         if name not in known:
             own = ", ".join(sorted(option for option in known if "size" in option or "patches" in option))
             raise InputError(
-                f"model.{name}: the processor of {place} ({kind.__name__}) has no such limit, so it would do nothing; "
-                f"set model.{name}=null and give its own options in model.processor{f' ({own})' if own else ''}"
+                f"model.{name}: the processor of {place} ({kind.__name__}) has no such limit, so it would have no "
+                f"effect; set model.{name}=null and use the processor's own options in "
+                f"model.processor{f' ({own})' if own else ''}"
             )
 
 
@@ -261,11 +262,11 @@ def _where(place: str) -> str:
 
 
 def device_of(recipe: ModelRecipe) -> torch.device:
-    """The device that the recipe asks for. `InputError` if that is CUDA and there is no GPU."""
+    """The recipe's device. `InputError` if it is CUDA and there is no GPU."""
     backend = require("torch", "train")
     available = backend.cuda.is_available()
     if recipe.device == "cuda" and not available:
-        raise InputError("model.device is cuda, but torch sees no GPU here; `vz doctor` says more")
+        raise InputError("model.device is cuda, but torch sees no GPU here; run `vz doctor` for details")
     device: torch.device = backend.device("cuda" if available and recipe.device != "cpu" else "cpu")
     return device
 
@@ -278,7 +279,7 @@ def free_accelerator() -> None:
 
 
 def set_threads(threads: int | None) -> None:
-    """Set torch's CPU threads in this process (None leaves its choice), and keep freed memory between steps."""
+    """Set torch's CPU threads in this process (None: torch decides), and keep freed memory between steps."""
     if threads is not None:
         require("torch", "train").set_num_threads(threads)
     _keep_freed_memory()
@@ -293,7 +294,7 @@ def _keep_freed_memory() -> None:
 
 
 def remedy(error: Exception) -> str:
-    """The end of a message that quotes `error`: the command that installs a missing package, or nothing."""
+    """The end of a message that quotes `error`: the command that installs a missing package, or an empty string."""
     words = str(error).lower()
     install = "pip install 'vz-selfplay[vision]'"
     if "torchvision" in words and find_spec("torchvision") is not None:

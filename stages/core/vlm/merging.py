@@ -1,7 +1,7 @@
-"""An adapter merged into its base: the base's files once more, with the adapter's part added to their weights.
+"""Merges an adapter into its base: writes the base's files again, with the adapter's part added to their weights.
 
-The base's weights are read one by one, and the adapter's part is computed for one layer at a time, in fp32. So memory
-holds one file of the base and one layer, whatever the size of the model.
+vz reads the base's weights one by one, and computes the adapter's part one layer at a time, in fp32. So it needs memory
+for one file of the base and one layer, whatever the size of the model.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     Tensors = dict[str, torch.Tensor]
 
-# Fields of adapter_config.json that merging follows, besides those that do not change what an adapter computes.
+# Fields of adapter_config.json that merging applies, besides those that do not change what an adapter computes.
 FOLLOWED = frozenset(
     {
         "r", "lora_alpha", "target_parameters", "modules_to_save", "rank_pattern", "alpha_pattern", "use_rslora",
@@ -49,7 +49,7 @@ _ADAPTER = "default"  # PEFT's name of the only adapter
 
 
 def check_mergeable(adapter: str | Path, base: Path) -> None:
-    """`InputError` for an adapter of a kind that cannot be merged exactly, or a base whose weights are quantized."""
+    """`InputError` for an adapter that cannot be merged exactly, or a base whose weights are quantized."""
     config = adapter_config(adapter)
     if config.get("peft_type") != "LORA":
         raise InputError(
@@ -58,19 +58,19 @@ def check_mergeable(adapter: str | Path, base: Path) -> None:
     if found := setting_beyond(config, FOLLOWED):
         raise InputError(
             f"{adapter}: the adapter has {found[0]}={found[1]!r}, which vz cannot merge; merge it with PEFT's "
-            "merge_and_unload, and save that"
+            "merge_and_unload, and save the result"
         )
     if is_quantized(base):
         raise InputError(
             f"{base}: its weights are quantized, and rounding them again would lose much of the adapter; name the "
-            "model in full precision with --base"
+            "full-precision model with --base"
         )
 
 
 def save_merged(adapter: str | Path, base: Path, recipe: ModelRecipe, out: Path) -> None:
-    """Write the weights of `base` with `adapter` merged to `out`. Names, files and precision are those of the base.
+    """Write the weights of `base`, merged with `adapter`, to `out`. Names, files and precision stay the base's.
 
-    If the adapter changes only one of two weights that the base ties, `config.json` in `out` unties them.
+    If the adapter changes only one of two weights tied in the base, `config.json` in `out` unties them.
     """
     check_mergeable(adapter, base)
     merged = _Merged(base, load_skeleton(str(base), recipe, "float32"), str(adapter))
@@ -86,7 +86,7 @@ def save_merged(adapter: str | Path, base: Path, recipe: ModelRecipe, out: Path)
 
 
 class _Merged:
-    """The weights of a base with an adapter, by the names of the base's files."""
+    """The weights of a base with an adapter, by their names in the base's files."""
 
     def __init__(self, base: Path, model: PreTrainedModel, adapter: str) -> None:
         self._base, self._model = base, model
@@ -100,7 +100,7 @@ class _Merged:
         policy = with_saved_adapter(model, adapter).float()
         self._deltas, self._replaced = dict(_deltas(policy)), dict(_replacements(policy))
         self._check_carried(adapter, carried)
-        self.unties: dict[str, list[str]] = {}  # by the stored weight, those that are stored beside it from now on
+        self.unties: dict[str, list[str]] = {}  # by stored weight: the weights now stored next to it
         for names in tied.values():
             self._resolve_tie(names)
         self._kept = as_stored(model, base, self._replaced, self._stored) if self._replaced else {}
@@ -111,7 +111,7 @@ class _Merged:
         self._added = lru_cache(maxsize=1)(lambda group: self._placed(self._groups[group], self._delta))
 
     def tensors(self, file: Path, names: list[str]) -> Iterator[tuple[str, torch.Tensor]]:
-        """The weights `names` of the base's `file`, merged."""
+        """The weights `names` in the base's `file`, merged."""
         by_name = {name_for_all(self._model, name): name for name in names}
         with opened(file) as weights:
             for name in sorted(by_name, key=lambda name: self._group_of.get(name, "")):
@@ -129,7 +129,7 @@ class _Merged:
         return (weight.float() + self._added(self._group_of[name])[name]).to(weight.dtype).contiguous()
 
     def _check_carried(self, adapter: str, carried: dict[str, torch.Tensor]) -> None:
-        """`InputError` for an adapter whose copy of a weight of the base is another one than the base's."""
+        """`InputError` if the adapter's copy of a base weight differs from the base's."""
         import torch
 
         places = weight_map(self._base)
@@ -140,11 +140,11 @@ class _Merged:
                 if not same:
                     raise InputError(
                         f"{adapter}: brings its own '{name}', which differs from the base's, and which vz cannot "
-                        "merge; merge the adapter with PEFT's merge_and_unload, and save that"
+                        "merge; merge the adapter with PEFT's merge_and_unload, and save the result"
                     )
 
     def _resolve_tie(self, names: list[str]) -> None:
-        """One change for weights that stay tied; a place of its own for each of those that no longer are."""
+        """Weights that stay tied get a single change. Weights that are no longer tied are stored separately."""
         changed = [name for name in names if name in self._deltas or name in self._replaced]
         if len(names) == 1 or not changed:
             return
@@ -172,7 +172,7 @@ class _Merged:
         return {name_for_all(self._model, stored): weight for stored, weight in found.items()}
 
     def _changed_groups(self) -> dict[str, list[str]]:
-        """The weights of each layer that changes: some are stored in parts, or fused with others of their layer."""
+        """The weights of each changed layer, since some are stored in parts or fused with others of their layer."""
         groups: dict[str, list[str]] = defaultdict(list)
         for name in self._shapes:
             match = _LAYER.match(name)
@@ -196,7 +196,7 @@ def _meta(name: str, shape: tuple[int, ...]) -> torch.Tensor:
 
 
 def _give_room(model: PreTrainedModel, real: set[str]) -> dict[str, torch.Tensor]:
-    """Weights of zeros in place of those on the meta device, on which PEFT cannot load. Only the `real` take memory."""
+    """Replace weights on the meta device, where PEFT cannot load, with zeros. Only the `real` ones take memory."""
     import torch
 
     weights = dict(model.named_parameters(remove_duplicate=False))
@@ -212,7 +212,7 @@ def _give_room(model: PreTrainedModel, real: set[str]) -> dict[str, torch.Tensor
 
 
 def _carried(adapter: str) -> set[str]:
-    """The weights of the base of which the adapter's file holds a copy, as PEFT writes embeddings into it."""
+    """The base weights that the adapter's file copies, such as embeddings that PEFT writes into it."""
     saved = adapter_config(adapter).get("modules_to_save") or []
     with opened(Path(adapter) / "adapter_model.safetensors") as weights:
         names = [_path(name) for name in weights.keys() if "lora_" not in name]  # noqa: SIM118
@@ -220,7 +220,7 @@ def _carried(adapter: str) -> set[str]:
 
 
 def _deltas(policy: Any) -> Iterator[tuple[str, Callable[[], torch.Tensor]]]:
-    """What the adapter adds to each weight, by the name of the weight. Each is computed when it is asked for."""
+    """What the adapter adds to each weight, by the weight's name. Each value is computed on demand."""
     layers = require("peft.tuners.lora.layer", "train")
     for path, module in policy.named_modules():
         if not isinstance(module, layers.LoraLayer) or _ADAPTER not in module.scaling:
@@ -242,7 +242,7 @@ def _bias_delta(module: Any) -> torch.Tensor:
 
 
 def _replacements(policy: Any) -> Iterator[tuple[str, torch.Tensor]]:
-    """The whole weights that the adapter brings (`modules_to_save`)."""
+    """The whole weights that the adapter contains (`modules_to_save`)."""
     wrapper = require("peft.utils.other", "train").ModulesToSaveWrapper
     for path, module in policy.named_modules():
         if isinstance(module, wrapper):
@@ -251,7 +251,7 @@ def _replacements(policy: Any) -> Iterator[tuple[str, torch.Tensor]]:
 
 
 def _path(path: str) -> str:
-    """The name that a module has without PEFT's wrappers around it."""
+    """A module's name without PEFT's wrappers."""
     return path.removeprefix("base_model.model.").replace(".base_layer", "")
 
 

@@ -1,4 +1,4 @@
-"""Whether this machine can load a recipe's models, judged from their configuration before any weights are loaded."""
+"""Checks from their configuration whether this machine can load a recipe's models, before loading any weights."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Check = Callable[[Recipe, Place], str]
 def check_models(recipe: Recipe, places: Iterable[Place], *, trains: bool = False) -> None:
     """`InputError` with a remedy if the recipe's engine, or training, cannot load the models at `places`.
 
-    Says so if they would be slow on this CPU.
+    Also warns if they would be slow on this CPU.
     """
     for place in dict.fromkeys(map(str, places)):
         for check in checks(recipe, place, trains).values():
@@ -35,9 +35,9 @@ def check_models(recipe: Recipe, places: Iterable[Place], *, trains: bool = Fals
 
 
 def checks(recipe: Recipe, place: Place, trains: bool) -> dict[str, Check]:
-    """The checks, by what they examine.
+    """The checks, by the thing that they examine.
 
-    A served or scripted policy has no weights here, and vz does not know what your own engine loads.
+    A served or scripted policy has no weights here, and vz does not know what a user's engine loads.
     """
     engine = recipe.rollout.engine
     if is_served(place) or engine == "server":
@@ -56,7 +56,7 @@ def checks(recipe: Recipe, place: Place, trains: bool) -> dict[str, Check]:
 
 def _server(recipe: Recipe, place: Place) -> str:
     require("openai", "server")
-    return "the model's server answers; nothing is loaded here"
+    return "the model's server answers; vz loads nothing here"
 
 
 def _ray(recipe: Recipe, place: Place) -> str:
@@ -77,11 +77,11 @@ def _device(recipe: Recipe, place: Place) -> str:
 def _processor(recipe: Recipe, place: Place) -> str:
     """Whether the processor loads: packages, pixel limits, options, chat template."""
     processor = vlm.load_processor(place, recipe.model)
-    return f"{type(processor).__name__}; its chat template takes text and a picture"
+    return f"{type(processor).__name__}; its chat template accepts text and a picture"
 
 
 def _architecture(recipe: Recipe, place: Place) -> str:
-    """Whether the model can be built without weights, which shows missing packages and attention kernels."""
+    """Whether the model can be built without weights, which reveals missing packages and attention kernels."""
     transformers, torch = require("transformers", "train"), require("torch", "train")
     config, where = _config(recipe, place)
     with library_errors(where, "cannot be built as a model", remedy), torch.device("meta"):

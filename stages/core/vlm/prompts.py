@@ -1,4 +1,4 @@
-"""From messages and pictures to a model's inputs: many prompts at once, or one by one and joined later."""
+"""Turns messages and pictures into a model's inputs: many prompts at once, or one by one and joined later."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @lru_cache(maxsize=8)
 def _added_around(tokenizer: PreTrainedTokenizerBase) -> tuple[list[int], list[int]]:
-    """The token ids that the tokenizer adds before and after every text, shown by digits: every tokenizer has those."""
+    """The token ids that the tokenizer adds before and after a text, found with digits, which every tokenizer has."""
     bare = tokenizer(digits, add_special_tokens=False)["input_ids"]
     whole = tokenizer(digits)["input_ids"]
     start = next(place for place in range(len(whole)) if whole[place : place + len(bare)] == bare)
@@ -37,17 +37,17 @@ class Prompt:
     """The inputs of one prompt, without padding."""
 
     ids: list[int]
-    types: dict[str, list[int]]  # token types by their name, one for each token
-    pictures: dict[str, torch.Tensor]  # what the processor made of the pictures, by name
+    types: dict[str, list[int]]  # by name, one token type for each token
+    pictures: dict[str, torch.Tensor]  # the processor's output for the pictures, by name
 
 
 def encode(
     processor: ProcessorMixin, prompts: Sequence[list[Message]], pictures: Sequence[Sequence[Image.Image]]
 ) -> BatchFeature:
-    """Model inputs of B prompts, left padded: `input_ids` [B, L], `attention_mask` [B, L] and the picture tensors.
+    """Model inputs for B prompts, left-padded: `input_ids` [B, L], `attention_mask` [B, L] and the picture tensors.
 
     Each prompt ends where the answer begins, without the tokens that the tokenizer appends to a text. `VzError` if the
-    processor cannot make the inputs, e.g. of a text with more placeholders than pictures.
+    processor cannot make the inputs, e.g. for a text with more placeholders than pictures.
     """
     texts = [prompt_text(processor, prompt) for prompt in prompts]
     images = [list(own) for own in pictures]
@@ -63,8 +63,8 @@ def encode(
         )
     except (StopIteration, ValueError, IndexError) as error:  # what processors raise for a stray placeholder
         raise VzError(
-            f"the processor {type(processor).__name__} could not make a prompt's inputs of {len(images[0])} picture(s) "
-            f"and its text: {error!r}"
+            f"the processor {type(processor).__name__} could not make a prompt's inputs from {len(images[0])} "
+            f"picture(s) and its text: {error!r}"
         ) from error
     if appended:
         shape = made["input_ids"].shape
@@ -83,7 +83,7 @@ def encode_one(processor: ProcessorMixin, messages: list[Message], pictures: Seq
 
 
 def batch(prompts: Sequence[Prompt], pad_token: int) -> dict[str, torch.Tensor]:
-    """The inputs that `encode` gives for these prompts: text left padded, picture tensors one after another."""
+    """The same inputs as `encode` makes for these prompts: left-padded text and concatenated picture tensors."""
 
     length = max(len(prompt.ids) for prompt in prompts)
     inputs = {
@@ -98,7 +98,7 @@ def batch(prompts: Sequence[Prompt], pad_token: int) -> dict[str, torch.Tensor]:
 
 
 def joined_pictures(parts: Sequence[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
-    """The picture tensors of several prompts, one after another; smaller ones are filled up with zeros."""
+    """The picture tensors of several prompts, concatenated; smaller ones are padded with zeros."""
     import torch
 
     joined = {}
@@ -110,7 +110,7 @@ def joined_pictures(parts: Sequence[dict[str, torch.Tensor]]) -> dict[str, torch
 
 
 def prompt_ids(processor: ProcessorMixin, messages: list[Message]) -> list[int]:
-    """The token ids of a prompt's text, in which each picture is still the one mark that the chat template writes."""
+    """The token ids of a prompt's text, in which each picture is still the single mark from the chat template."""
     text = prompt_text(processor, messages)
     adds, appended = _special_tokens(processor.tokenizer, text)
     ids: list[int] = processor.tokenizer(text, add_special_tokens=adds)["input_ids"]
@@ -118,18 +118,18 @@ def prompt_ids(processor: ProcessorMixin, messages: list[Message]) -> list[int]:
 
 
 def prompt_text(processor: ProcessorMixin, messages: list[Message]) -> str:
-    """A prompt as the chat template writes it, up to where the answer begins, with a mark for each picture."""
+    """A prompt as the chat template writes it, up to the start of the answer, with a mark for each picture."""
     return chat_text(processor, plain_messages(messages), add_generation_prompt=True)
 
 
 def chat_text(processor: ProcessorMixin, messages: list[Message], add_generation_prompt: bool = False) -> str:
-    """A conversation as the chat template writes it, with the recipe's options for the template."""
+    """A conversation as the chat template writes it, with the recipe's template options."""
     text: str = processor.apply_chat_template(
         messages,
         tokenize=False,
         add_generation_prompt=add_generation_prompt,
         **getattr(processor, "chat_template_options", {}),
-        processor_kwargs={"padding": True},  # has no effect here, but without it SmolVLM warns at every call
+        processor_kwargs={"padding": True},  # has no effect here, but without it SmolVLM warns on every call
     )
     return text
 
@@ -154,9 +154,9 @@ def prompt_hash(ids: Sequence[int]) -> str:
 
 
 def _special_tokens(tokenizer: PreTrainedTokenizerBase, text: str) -> tuple[bool, int]:
-    """Whether the tokenizer may add special tokens to `text`, and how many of them come after it, to be cut off.
+    """Whether the tokenizer may add special tokens to `text`, and how many come after it and must be cut off.
 
-    If the chat template wrote <bos> already, the tokenizer must not add a second one.
+    If the chat template has already written <bos>, the tokenizer must not add a second one.
     """
     before, after = _added_around(tokenizer)
     if before and text.startswith("".join(tokenizer.convert_ids_to_tokens(before))):
@@ -171,7 +171,7 @@ def _left_padded(rows: Sequence[list[int]], length: int, pad: int) -> torch.Tens
 
 
 def _filled_up(part: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
-    """`part` padded with zeros to the sizes of the largest prompt (tiles, sides); the first size stays."""
+    """`part` padded with zeros to the sizes of the largest prompt (tiles, sides). The first dimension stays."""
     if list(part.shape[1:]) == list(shape):
         return part
     whole = part.new_zeros((part.shape[0], *shape))
@@ -180,7 +180,7 @@ def _filled_up(part: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
 
 
 class PromptLengths:
-    """How many tokens prompts take with one processor. A picture's tokens depend only on its size."""
+    """The number of tokens in prompts with one processor. A picture's tokens depend only on its size."""
 
     def __init__(self, processor: ProcessorMixin) -> None:
         self._processor = processor
@@ -188,7 +188,7 @@ class PromptLengths:
         self._pictures: dict[Size, int | InputError] = {}
 
     def text(self, messages: list[Message]) -> int:
-        """Tokens of a prompt in which each picture is still the one mark that the chat template writes."""
+        """Tokens in a prompt in which each picture is still the single mark from the chat template."""
         key = str(messages)
         if key not in self._texts:
             self._texts[key] = len(prompt_ids(self._processor, messages))
@@ -202,7 +202,7 @@ class PromptLengths:
                 self._pictures[size] = len(prompt.ids) - self.text(messages)
             except MemoryError:
                 raise
-            except Exception as error:  # processors raise all kinds of errors for a size they were not made for
+            except Exception as error:  # processors raise all kinds of errors for sizes they do not support
                 name, why = type(self._processor).__name__, first_line(error.__cause__ or error)
                 self._pictures[size] = InputError(f"{name} cannot take {size[0]}×{size[1]} pixels: {why}")
         found = self._pictures[size]

@@ -1,7 +1,7 @@
-"""A model's folder on disk, and writing weights so that whatever reads the base reads them too.
+"""A model's folder on disk. Writes weights so that any program that reads the base can read them too.
 
-Readers are transformers 4 and 5, and vLLM. The other files of a model are copied byte by byte. Weights must be in
-safetensors files. vz refuses pickled ones, and says how to convert them.
+Readers are transformers 4 and 5, and vLLM. A model's other files are copied byte by byte. Weights must be in
+safetensors files; vz refuses pickled weights, and says how to convert them.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ SHORT, LONG = "vision_tower.", "vision_tower.vision_model."
 
 
 def save_model(model: PreTrainedModel, folder: Path) -> None:
-    """`save_pretrained` for a small model that has no base, with weight names that vLLM also knows."""
+    """`save_pretrained` for a small model without a base, with weight names that vLLM also knows."""
     from safetensors.torch import load_file, save_file
 
     model.save_pretrained(folder)
@@ -52,20 +52,20 @@ def save_model(model: PreTrainedModel, folder: Path) -> None:
     save_file(
         {name_for_all(model, name): weight for name, weight in load_file(path).items()}, path, metadata={"format": "pt"}
     )
-    path.chmod(0o644)  # safetensors writes files that only their owner can read
+    path.chmod(0o644)  # by default, only the owner can read safetensors files
 
 
 def save_like(model: PreTrainedModel, base: Path, out: Path, weights: Mapping[str, torch.Tensor] | None = None) -> None:
-    """Write the weights of `model` to `out` with the names and files that they have in `base`, a model like it.
+    """Write the weights of `model` to `out`, with the names and files of `base`, a model of the same kind.
 
-    `weights` are its state dictionary, if not as it is. Weights of `base` that transformers does not load are copied.
+    `weights` replaces its state dictionary. Weights of `base` that transformers does not load are copied.
     """
     tensors = as_stored(model, base, weights)
     write_files(base, out, lambda file, names: _tensors_of(model, tensors, file, names))
 
 
 def write_files(base: Path, out: Path, tensors_of: Callable[[Path, list[str]], Mapping[str, torch.Tensor]]) -> None:
-    """Write `tensors_of(file, names)` of each weights file of `base` to a file of that name in `out`, and the index."""
+    """Write `tensors_of(file, names)` for each weights file of `base` to the same name in `out`, and the index."""
     from safetensors.torch import save_file
 
     by_file: dict[str, list[str]] = defaultdict(list)
@@ -76,7 +76,7 @@ def write_files(base: Path, out: Path, tensors_of: Callable[[Path, list[str]], M
     for file, names in by_file.items():
         held = tensors_of(base / file, names)
         save_file(dict(held), out / file, metadata={"format": "pt"})
-        (out / file).chmod(0o644)  # safetensors writes files that only their owner can read
+        (out / file).chmod(0o644)  # by default, only the owner can read safetensors files
         total += sum(weight.nbytes for weight in held.values())
         places |= dict.fromkeys(held, file)
     if len(by_file) > 1:
@@ -84,12 +84,12 @@ def write_files(base: Path, out: Path, tensors_of: Callable[[Path, list[str]], M
 
 
 def check_savable(model: PreTrainedModel, base: Path) -> None:
-    """`InputError` if `save_like` could not place a weight. `model` may be on the meta device."""
+    """`InputError` if `save_like` would have no place for a weight. `model` may be on the meta device."""
     as_stored(model, base)
 
 
 def stored_shapes(model: PreTrainedModel, base: Path) -> dict[str, tuple[int, ...]]:
-    """The shape of each weight in the files of `base`, by the name that every reader knows."""
+    """The shape of each weight in the files of `base`, by the name that all readers know."""
     return {
         name_for_all(model, name): shape
         for file in set(weight_map(base).values())
@@ -103,28 +103,28 @@ def as_stored(
     weights: Mapping[str, torch.Tensor] | None = None,
     stored: Mapping[str, tuple[int, ...]] | None = None,
 ) -> dict[str, torch.Tensor]:
-    """The model's weights with the names and shapes that they have in the files of `base`, which are `stored`.
+    """The model's weights, with their names and shapes in the files of `base` (`stored`).
 
-    `weights` may be some of them, or something of the same names and shapes.
+    `weights` may be some of them, or other values with the same names and shapes.
     """
     from transformers.core_model_loading import revert_weight_conversion
 
     stored = stored_shapes(model, base) if stored is None else stored
     reverted = revert_weight_conversion(model, dict(weights or model.state_dict(keep_vars=True)))
     tensors: dict[str, torch.Tensor] = {name_for_all(model, name): weight for name, weight in reverted.items()}
-    placed = {id(weight) for name, weight in tensors.items() if name in stored}  # a tied weight needs one place
+    placed = {id(weight) for name, weight in tensors.items() if name in stored}  # a tied weight needs only one place
     lost = [name for name, weight in tensors.items() if id(weight) not in placed]
     tensors = {name: _turned(weight, stored[name]) for name, weight in tensors.items() if name in stored}
     reshaped = [name for name, weight in tensors.items() if tuple(weight.shape) != stored[name]]
     if lost and stored.keys() <= tensors.keys():
         raise InputError(
-            f"{base}: its files lack the weight '{lost[0]}', which transformers then draws at random; "
-            "use a model folder that is complete"
+            f"{base}: its files lack the weight '{lost[0]}', which transformers would fill with random values; use a "
+            "complete model folder"
         )
     if lost or reshaped:
         raise InputError(
-            f"{base}: transformers stores the weight '{(lost or reshaped)[0]}' under another name or in another shape "
-            f"than these files do, so a checkpoint would not load where they load; {_AGAIN}"
+            f"{base}: transformers stores the weight '{(lost or reshaped)[0]}' under a different name or in a "
+            f"different shape than these files, so a checkpoint would not load everywhere that they do; {_AGAIN}"
         )
     return tensors
 
@@ -138,7 +138,7 @@ def _turned(weight: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
 def _tensors_of(
     model: PreTrainedModel, tensors: dict[str, torch.Tensor], file: Path, names: list[str]
 ) -> dict[str, torch.Tensor]:
-    """The weights `names` of the base's `file`: those of the model, and the base's own where the model has none."""
+    """The weights `names` in the base's `file`: the model's, or the base's own if the model has none."""
     with opened(file) as weights:
         held = {name: weights.get_tensor(name) for name in names if name_for_all(model, name) not in tensors}
     seen: set[int] = set()
@@ -150,27 +150,27 @@ def _tensors_of(
 
 
 def _has_short_names(model: PreTrainedModel) -> bool:
-    """Whether transformers 5 shortens weight names: of LLaVA, Gemma 3 and others with CLIP's or SigLIP's encoder."""
+    """Whether transformers 5 shortens weight names, as in LLaVA, Gemma 3 and others with CLIP's or SigLIP's encoder."""
     vision = getattr(model.config, "vision_config", None)
     return getattr(vision, "model_type", None) in {"clip_vision_model", "siglip_vision_model"}
 
 
 def name_for_all(model: PreTrainedModel, name: str) -> str:
-    """The name that every reader knows. transformers 5 saves the short ones and loads either."""
+    """The name that all readers know. transformers 5 saves short names and loads both."""
     if _has_short_names(model) and name.startswith(SHORT) and not name.startswith(LONG):
         return LONG + name.removeprefix(SHORT)
     return name
 
 
 def local_folder(place: str, revision: str | None) -> Path:
-    """A model's folder: the place itself, or the hub's cache, to which missing files are downloaded."""
+    """A model's folder: the place itself, or the hub's cache, after downloading missing files."""
     if Path(place).exists():
         return Path(place)
     hub = require("huggingface_hub", "train")
     try:
         return Path(hub.snapshot_download(place, revision=revision, ignore_patterns=list(_OTHER_FORMATS)))
     except (OSError, ValueError) as error:
-        raise InputError(f"{place}: cannot be fetched from the hub: {first_line(error)}") from error
+        raise InputError(f"{place}: cannot be downloaded from the hub: {first_line(error)}") from error
 
 
 def own_files(folder: Path) -> list[Path]:
@@ -180,7 +180,7 @@ def own_files(folder: Path) -> list[Path]:
 
 
 def copy_own_files(folder: Path, out: Path, *, config: bool) -> None:
-    """Copy `own_files` to `out`, byte by byte; without `config`, all but `config.json`."""
+    """Copy `own_files` to `out`, byte by byte; without `config`, all except `config.json`."""
     for path in own_files(folder):
         if path.name == CONFIG and not config:
             continue
@@ -190,13 +190,13 @@ def copy_own_files(folder: Path, out: Path, *, config: bool) -> None:
 
 
 def set_dtype(path: Path, dtype: str) -> None:
-    """Replace each dtype that a config names by `dtype`. All else keeps its bytes."""
+    """Replace each dtype in a config with `dtype`. Everything else keeps its bytes."""
     config = path.read_text(encoding="utf-8")
     write_text(path, re.sub(r'("(?:torch_)?dtype"\s*:\s*)"\w+"', rf'\g<1>"{dtype}"', config))
 
 
 def weight_map(folder: Path) -> dict[str, str]:
-    """The file of each weight in `folder`, by the weight's name."""
+    """The file of each weight in `folder`, by weight name."""
     check_files(folder)
     if (folder / WEIGHTS).is_file():
         return dict.fromkeys(_shapes(folder / WEIGHTS), WEIGHTS)
@@ -212,7 +212,7 @@ def _shapes(file: Path) -> dict[str, tuple[int, ...]]:
 
 
 def opened(file: Path) -> Any:
-    """A safetensors file, whose tensors can be read one by one. `InputError` if it is not readable."""
+    """A safetensors file, opened to read tensors one by one. `InputError` if it is not readable."""
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -222,7 +222,7 @@ def opened(file: Path) -> Any:
 
 
 def has_weights(folder: Path) -> bool:
-    """Whether `folder` holds full weights."""
+    """Whether `folder` contains full weights."""
     return (folder / WEIGHTS).is_file() or (folder / INDEX).is_file()
 
 

@@ -1,4 +1,4 @@
-"""How large a model is: its weights by part, and the widths that memory and time depend on. Reads no weights."""
+"""A model's size: its weights by part, and the widths that memory and time depend on. Reads no weights."""
 
 from __future__ import annotations
 
@@ -20,82 +20,82 @@ if TYPE_CHECKING:
     from torch.nn import Linear, Module
 
 
-TILES = 17  # of a picture in Idefics3 and SmolVLM: 4 × 4, and the whole picture once
+TILES = 17  # per picture in Idefics3 and SmolVLM: 4 × 4, and the whole picture once
 
 
 @dataclass(frozen=True)
 class Stack:
-    """Equal layers, one after another: those of the language model, or of the vision tower."""
+    """A stack of equal layers: the language model's, or the vision tower's."""
 
     layers: int
     weights: int  # of all layers
-    active: int  # of these, the weights that one token meets; fewer only in a mixture of experts
+    active: int  # the weights that one token meets; fewer only in a mixture of experts
     hidden: int  # width between layers
-    inner: int  # width inside the MLP, of all experts that one token visits
-    queries: int  # heads × width of a head
-    keys: int  # the same of keys, and of values
-    gated: bool  # whether the MLP has a gate beside its inner layer
-    largest: int  # weights of the largest matrix
-    linear: int  # weights of the linear layers, which a 4-bit base packs
+    inner: int  # width inside the MLP, over all experts that one token visits
+    queries: int  # heads × head width
+    keys: int  # the same for keys, and for values
+    gated: bool  # whether the MLP has a gate next to its inner layer
+    largest: int  # weights in the largest matrix
+    linear: int  # weights in the linear layers, which a 4-bit base packs
 
     @property
     def per_layer(self) -> int:
-        """Weights of one layer."""
+        """Weights in one layer."""
         return self.weights // self.layers
 
 
 @dataclass(frozen=True)
 class Adapter:
-    """The LoRA layers that `model.lora` puts on the language model."""
+    """The LoRA layers that `model.lora` adds to the language model."""
 
     weights: int  # rank × (inputs + outputs), over all targets
-    inputs: int  # widths of the inputs of one layer's targets, added up
-    largest: int  # weights of its largest matrix
+    inputs: int  # sum of the input widths of one layer's targets
+    largest: int  # weights in its largest matrix
 
 
 @dataclass(frozen=True)
 class Grid:
-    """How the configuration says that pictures become tokens."""
+    """How pictures become tokens, according to the configuration."""
 
-    patch: int  # pixels a side
-    merge: int  # patches a side that become one token of the language model
-    side: int | None  # pixels that every picture, or tile of one, is resized to; None for its own size
-    tiles: int  # at most, of a picture
+    patch: int  # pixels per side
+    merge: int  # patches per side that become one token of the language model
+    side: int | None  # size in pixels to which every picture or tile is resized; None: its own size
+    tiles: int  # maximum per picture
 
 
 @dataclass(frozen=True)
 class ModelSize:
-    """A model's parts. All figures are numbers of weights, or widths."""
+    """A model's parts. All figures are numbers of weights or widths."""
 
-    kind: str  # the class
+    kind: str  # the model class
     language: Stack
     vision: Stack | None
     grid: Grid
-    patch: int  # values of one patch of a picture, which becomes one token of the vision tower
+    patch: int  # values in one picture patch, which becomes one token of the vision tower
     embeddings: int
-    head: int  # 0 if the embeddings are its weights
-    others: int  # projector, norms and what else belongs to no layer
+    head: int  # 0 if it shares the embeddings' weights
+    others: int  # projector, norms and everything else outside layers
     vocabulary: int
     adapter: Adapter | None
-    frozen: int  # weights that train.freeze names
-    sees_frozen: bool  # whether tower and projector do not train
+    frozen: int  # weights frozen by train.freeze
+    sees_frozen: bool  # whether tower and projector are frozen
 
     @property
     def weights(self) -> int:
-        """All weights, tied ones once."""
+        """All weights, counting tied ones once."""
         vision = self.vision.weights if self.vision else 0
         return self.language.weights + vision + self.embeddings + self.head + self.others
 
     @property
     def largest(self) -> int:
-        """Weights of the largest matrix."""
+        """Weights in the largest matrix."""
         return max(self.language.largest, self.embeddings, self.head, self.vision.largest if self.vision else 0)
 
 
 def size_of(path: str | Path, recipe: ModelRecipe, freeze: Sequence[str] = ()) -> ModelSize:
-    """The size of the model at `path`, from its configuration alone. `InputError` if that cannot be had.
+    """The size of the model at `path`, from its configuration alone. `InputError` if that cannot be read.
 
-    `freeze` names parts that do not train, as `train.freeze` does.
+    `freeze` names parts that do not train, like `train.freeze`.
     """
     place = resolve_model(str(path))
     if is_adapter(place):
@@ -136,7 +136,7 @@ def _names_of(model: Module, part: Module | None) -> set[str]:
 
 
 def _skeleton(place: str, recipe: ModelRecipe) -> Any:
-    """The model with weights that have shapes, but neither values nor memory."""
+    """The model with weights that have shapes but no values, and take no memory."""
     transformers, torch = require("transformers", "train"), require("torch", "train")
     refuse_own_code(place, recipe)
     advice = "" if Path(place).exists() else "; if the hub cannot be reached, give a folder with its config.json"
@@ -170,7 +170,7 @@ def _language(decoder: Module, config: Any) -> Stack:
     experts = getattr(config, "num_experts", None) or getattr(config, "num_local_experts", None) or 0
     visits = getattr(config, "num_experts_per_tok", None) or 1
     in_experts = sum(weight.numel() for layer in layers for weight in layer.parameters() if weight.dim() > 2)
-    inner = getattr(config, "intermediate_size", None) or 0  # models of experts alone have none
+    inner = getattr(config, "intermediate_size", None) or 0  # models with only experts have none
     if experts:
         inner = visits * (getattr(config, "moe_intermediate_size", None) or inner)
         inner += getattr(config, "shared_expert_intermediate_size", None) or 0
@@ -218,7 +218,7 @@ def _linear_class() -> type[Linear]:
 
 
 def _patch(model: Module, in_language: set[int]) -> int:
-    """Values of one patch: the inputs of the convolution that begins the tower."""
+    """Values in one patch: the inputs of the tower's first convolution."""
     for weight in model.parameters():
         if weight.dim() >= 4 and id(weight) not in in_language:
             return int(weight[0].numel())
@@ -226,11 +226,11 @@ def _patch(model: Module, in_language: set[int]) -> int:
 
 
 def _grid(config: Any) -> Grid:
-    """Qwen-VL merges `spatial_merge_size` patches a side, Idefics3 and SmolVLM `scale_factor`, InternVL the inverse of
-    `downsample_ratio`; others say how many tokens a picture has, or make one of each patch."""
+    """How many patches per side become one token, from each family's own field, its tokens per picture, or else 1."""
     vision = getattr(config, "vision_config", config)
     patch = _first(getattr(vision, "patch_size", 14))
     side = getattr(vision, "image_size", None)
+    # Qwen-VL's field, then that of Idefics3 and SmolVLM; InternVL has the inverse.
     merge = getattr(vision, "spatial_merge_size", None) or getattr(config, "scale_factor", None)
     if ratio := getattr(config, "downsample_ratio", None):
         merge = round(1 / ratio)
@@ -247,7 +247,7 @@ def _first(value: Any) -> int:
 
 
 def _adapter(model: Module, decoder: Module, layers: int, lora: Lora) -> Adapter:
-    """`all-linear` reaches the layers of the language model; names reach whatever ends with them."""
+    """`all-linear` targets the language model's layers; names target every module that ends with them."""
     named = lora.target_modules
     parts = _layers(decoder) if isinstance(named, str) else [model]
     found = [pair for part in parts for pair in part.named_modules()]

@@ -1,4 +1,4 @@
-"""Chat templates: whether one writes vz's prompts, tried when the processor is loaded; and the text of answers."""
+"""Chat templates: tests on loading whether a template can write vz's prompts. Also reads the text of answers."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _REMEDY = (
 
 
 def set_template(place: str, processor: ProcessorMixin, recipe: ModelRecipe) -> None:
-    """Give the processor the recipe's chat template and options. `InputError` unless it writes whole prompts."""
+    """Give the processor the recipe's chat template and options. `InputError` unless it writes complete prompts."""
     if recipe.chat_template is not None:
         try:
             processor.chat_template = Path(recipe.chat_template).read_text(encoding="utf-8")
@@ -47,24 +47,24 @@ def set_template(place: str, processor: ProcessorMixin, recipe: ModelRecipe) -> 
             text = prompt_text(processor, _PROMPT)
     except InputError:
         raise
-    except Exception as error:  # whatever a template raises means that it cannot write the prompt
+    except Exception as error:  # any error means that the template cannot write the prompt
         raise InputError(f"{where} refuses a prompt of the game: {first_line(error)}; {_REMEDY}") from error
     before, _, after = text.partition(_TEXTS[0])
     if before == text or _TEXTS[1] not in after:
-        raise InputError(f"{where} leaves out some of a prompt's text; {_REMEDY}")
+        raise InputError(f"{where} leaves out part of a prompt's text; {_REMEDY}")
     if not _shows_pictures(processor):
-        raise InputError(f"{where} is for text alone: it leaves out the picture; {_REMEDY}")
+        raise InputError(f"{where} is for text only: it leaves out the picture; {_REMEDY}")
 
 
 @contextmanager
 def _time_limit(where: str) -> Iterator[None]:
-    """`InputError` for a template that works for ever. Only the main thread can be interrupted so."""
+    """`InputError` for a template that takes too long. Only the main thread can be interrupted this way."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def end(number: int, frame: object) -> None:
-        raise InputError(f"{where} works more than {LONGEST_TRIAL} s on one prompt; {_REMEDY}")
+        raise InputError(f"{where} takes more than {LONGEST_TRIAL} s for one prompt; {_REMEDY}")
 
     before = signal.signal(signal.SIGALRM, end)
     signal.setitimer(signal.ITIMER_REAL, LONGEST_TRIAL)
@@ -76,9 +76,9 @@ def _time_limit(where: str) -> Iterator[None]:
 
 
 def opened_thought(processor: ProcessorMixin, tags: Collection[tuple[str, str]]) -> str:
-    """The end of every prompt from where the chat template opens a thought, e.g. `<think>` and a line break.
+    """The end of every prompt, from where the chat template opens a thought, e.g. `<think>` and a line break.
 
-    Empty if the template opens none, or closes it again (as Qwen3's does with `enable_thinking: false`).
+    Empty if the template opens no thought, or closes it again (like Qwen3's with `enable_thinking: false`).
     """
     tail = prompt_text(processor, _PROMPT).rpartition(_TEXTS[1])[2]
     for opening, closing in tags:
@@ -89,7 +89,7 @@ def opened_thought(processor: ProcessorMixin, tags: Collection[tuple[str, str]])
 
 
 def _check_options(where: str, processor: ProcessorMixin, options: Collection[str]) -> None:
-    """`InputError` for an option that the template does not use. transformers would ignore it."""
+    """`InputError` for an option that the template does not use, since transformers would ignore it."""
     if not options:
         return
     from transformers.utils.chat_template_utils import _get_template_variables
@@ -100,7 +100,7 @@ def _check_options(where: str, processor: ProcessorMixin, options: Collection[st
     for name in options:
         if name not in used:
             raise InputError(
-                f"model.chat_template_options: {where} does not use '{name}', so it would do nothing; the template "
+                f"model.chat_template_options: {where} does not use '{name}', so it would have no effect; the template "
                 f"uses {', '.join(sorted(used))}: remove the option, or correct its name"
             )
 
@@ -115,8 +115,7 @@ def _shows_pictures(processor: ProcessorMixin) -> bool:
 class AnswerText:
     """The text of a policy's answers, without special tokens except those that open or close a thought.
 
-    If the chat template opens a thought at the end of the prompt, the text begins with that tag, so that it can be
-    read on its own.
+    Some chat templates open a thought at the end of the prompt. The text then begins with that tag, to be complete.
     """
 
     def __init__(self, processor: ProcessorMixin, tags: Sequence[Tags]) -> None:

@@ -1,4 +1,4 @@
-"""Special tokens: those that end an answer, and those that stand for pictures in a prompt."""
+"""Special tokens: tokens that end an answer, and tokens that stand for pictures in a prompt."""
 
 from __future__ import annotations
 
@@ -20,25 +20,26 @@ if TYPE_CHECKING:
     from stages.core.game.prompting import Message
 
 MODALITIES = ("image", "video", "audio")
-# Declarations of a token id: `image_token_id`, `video_token_index`, `vision_start_token_id`, `boi_token_index`, …
+# Attributes that declare a token id: `image_token_id`, `video_token_index`, `vision_start_token_id`, `boi_token_index`,
+# …
 _ID = re.compile(r"(^|_)(image|images|img|video|audio|vision|boi|eoi|boa|eoa|boav)_(\w+_)?token(_id|_index)$")
-# Declarations of a token's text: `fake_image_token`, `boi_token`, `start_image_token`, …
+# Attributes that declare a token's text: `fake_image_token`, `boi_token`, `start_image_token`, …
 _TEXT = re.compile(r"(^|_)(image|images|img|video|audio|vision|boi|eoi|boa|eoa|boav)_(\w+_)?token$")
 _ANSWER = "answer"
 GENERATION = "generation_config.json"
 _TEXT_PART = {"type": "text", "text": "Look."}
 _WITHOUT: list[Message] = [{"role": "user", "content": [_TEXT_PART]}]
 _WITH: list[Message] = [{"role": "user", "content": [_TEXT_PART, {"type": "image", "text": None}]}]
-_SIDE = 64  # pixels; large enough for every processor, and one tile where there are tiles
+_SIDE = 64  # pixels; large enough for every processor, and one tile for those that use tiles
 
 
 def placeholder_tokens(model: PreTrainedModel | PreTrainedConfig, processor: ProcessorMixin) -> list[int]:
-    """Token ids that stand for a picture, video or sound in a prompt, or mark where one begins and ends.
+    """Token ids that stand for a picture, video or sound in a prompt, or mark its start or end.
 
     No answer may contain them, because the model would look for features that do not exist. The set is the same in
-    every engine and in training: what model and processor declare as the image token; the special tokens that they
-    declare for pictures, video and sound; and the special tokens that the processor writes for a picture. It never
-    contains an ordinary word, whatever an attribute's name.
+    every engine and in training. It has the tokens that model and processor declare as the image token, the special
+    tokens that they declare for pictures, video and sound, and the special tokens that the processor writes for a
+    picture. It never contains an ordinary word, whatever an attribute's name.
     """
     config = getattr(model, "config", model)
     added = processor.tokenizer.added_tokens_decoder
@@ -50,7 +51,7 @@ def placeholder_tokens(model: PreTrainedModel | PreTrainedConfig, processor: Pro
 
 
 def image_tokens(processor: ProcessorMixin) -> set[int]:
-    """The ids that the processor declares for pictures, video and sound through transformers' interface."""
+    """The ids that the processor declares through transformers' interface for pictures, video and sound."""
     declared = (token for kind in MODALITIES for token in getattr(processor, f"{kind}_token_ids", None) or ())
     return {token for token in declared if isinstance(token, int)}
 
@@ -63,10 +64,10 @@ def picture_tokens(processor: ProcessorMixin) -> set[int]:
 
 
 def generation_config(place: str, revision: str | None) -> GenerationConfig:
-    """A generation config with only the tokens that end an answer: the recipe decides all else.
+    """A generation config with only the tokens that end an answer, since the recipe decides everything else.
 
-    They come from the model's generation config, or from its configuration if it has none. Nothing else of the file is
-    read, so no value in it can change sampling or stop the model from loading.
+    They come from the model's generation config, or from its configuration if it has none. vz reads nothing else in the
+    file, so no value in it can change sampling or stop the model from loading.
     """
     import transformers
     from transformers.utils import cached_file
@@ -78,7 +79,7 @@ def generation_config(place: str, revision: str | None) -> GenerationConfig:
         if ends is None:
             config = transformers.AutoConfig.from_pretrained(place, revision=revision, trust_remote_code=False)
             ends = config.get_text_config().eos_token_id
-    except (OSError, ValueError):  # no such model, or one that transformers does not know: loading reports it
+    except (OSError, ValueError):  # no such model, or one that transformers does not know; loading reports it
         ends = None
     listed = ends if isinstance(ends, list) else [ends]
     if not all(end is None or (isinstance(end, int) and not isinstance(end, bool)) for end in listed):
@@ -89,7 +90,7 @@ def generation_config(place: str, revision: str | None) -> GenerationConfig:
 def stop_tokens(model: PreTrainedModel | GenerationConfig, processor: ProcessorMixin) -> list[int]:
     """The token ids that end an answer, from the generation config, the tokenizer and the chat template.
 
-    Only the chat template knows the token that ends a turn in some families (Idefics3's `<end_of_utterance>`).
+    In some families, only the chat template has the token that ends a turn (Idefics3's `<end_of_utterance>`).
     """
     ids = getattr(model, "generation_config", model).eos_token_id
     listed = ids if isinstance(ids, list) else [ids]
@@ -100,7 +101,7 @@ def stop_tokens(model: PreTrainedModel | GenerationConfig, processor: ProcessorM
 
 
 def _ids(thing: object) -> Iterator[int]:
-    """Ids that the attributes of `thing` declare for pictures, video and sound."""
+    """Ids that attributes of `thing` declare for pictures, video and sound."""
     for name in _attributes(thing):
         value = getattr(thing, name, None) if _ID.search(name) else None
         if isinstance(value, int) and not isinstance(value, bool):
@@ -108,7 +109,7 @@ def _ids(thing: object) -> Iterator[int]:
 
 
 def _texts(thing: object, added: Mapping[int, object]) -> Iterator[int]:
-    """Ids of the added tokens that the attributes of `thing` declare by their text."""
+    """Ids of added tokens that attributes of `thing` declare by their text."""
     places = {str(token): place for place, token in added.items()}
     for name in _attributes(thing):
         value = getattr(thing, name, None) if _TEXT.search(name) else None
@@ -124,7 +125,7 @@ def _attributes(thing: object) -> list[str]:
 
 
 def _turn_end(processor: ProcessorMixin) -> int | None:
-    """The special token that the chat template writes after an assistant's message; None if it writes none."""
+    """The special token that the chat template writes after an assistant's message, or None."""
     conversation = [
         {"role": "user", "content": [{"type": "text", "text": "question"}]},
         {"role": "assistant", "content": [{"type": "text", "text": _ANSWER}]},

@@ -1,5 +1,4 @@
-"""Models of strangers, and spoilt ones: their files are checked before a library reads them, and what a library raises
-becomes one line that names the folder.
+"""Checks the files of untrusted or damaged models, and turns any library's error into one line that names the folder.
 
 A model's own code never runs: transformers loads with trust_remote_code=False, and vz reads neither pickled weights nor
 kernels from the hub.
@@ -25,23 +24,23 @@ _OBJECTS = {
     "special_tokens_map.json", "added_tokens.json",
     "chat_template.json", "adapter_config.json", "tokenizer.json", "manifest.json", *INDEXES,
 }  # fmt: skip
-_READ = (".json", ".jinja", ".safetensors", ".txt", ".model")  # what libraries read, by the end of the name
+_READ = (".json", ".jinja", ".safetensors", ".txt", ".model")  # suffixes of files that libraries read
 _LARGEST_TEXT = 256 * 2**20  # bytes; the largest tokenizers have 40 MiB
-# The largest numbers in a configuration: of anything, and of what is built one by one or holds a buffer.
+# The largest numbers in a configuration: for anything, and for things that are built one by one or need a buffer.
 _LARGEST_NUMBER = 2.0**63
 _MOST = {
     "layers": 2_000, "depth": 2_000, "experts": 20_000, "heads": 20_000, "channels": 10_000, "image_size": 20_000,
     "patch_size": 2_000, "size": 10**7, "embeddings": 10**8,
 }  # fmt: skip
-_EDGES, _LONGEST_EDGE = ("longest_edge", "shortest_edge", "height", "width"), 50_000  # pixels that pictures get
+_EDGES, _LONGEST_EDGE = ("longest_edge", "shortest_edge", "height", "width"), 50_000  # pixels of a picture's side
 _KERNELS = ("attn_implementation", "_attn_implementation", "_attn_implementation_internal", "experts_implementation")
-AGAIN = "get the model again, or mend the file"
+AGAIN = "get the model again, or repair the file"
 
 
 def check_files(place: str | Path) -> None:
-    """`InputError` for the first file of a model's folder that is spoilt, or would have a library run code.
+    """`InputError` for the first file in a model's folder that is damaged, or would make a library run code.
 
-    A hub name is left alone: its files are those of the hub's cache.
+    Hub names are not checked, since their files come from the hub's cache.
     """
     folder = Path(place)
     if not folder.is_dir():
@@ -58,7 +57,7 @@ def check_files(place: str | Path) -> None:
 
 @lru_cache(maxsize=256)
 def _check(folder: Path, files: tuple[tuple[str, int, int], ...]) -> None:
-    """The same for regular files, known by name, size and time, so that they are read once."""
+    """The same for regular files, identified by name, size and time, so that each is read once."""
     bodies: dict[str, dict[str, Any]] = {}
     for name, size, _ in files:
         path = folder / name
@@ -80,15 +79,15 @@ def _check(folder: Path, files: tuple[tuple[str, int, int], ...]) -> None:
     pickled = sorted(path for kind in ("*.bin", "*.pt", "*.pth") for path in folder.glob(kind))
     if pickled and "config.json" in bodies and not any(name.endswith(".safetensors") for name, _, _ in files):
         raise InputError(
-            f"{pickled[0]}: pickled weights can hold code, so vz does not read them; if you trust the model, load it "
-            "once with transformers and save it to another folder with save_pretrained"
+            f"{pickled[0]}: pickled weights can contain code, so vz does not read them; if you trust the model, load "
+            "it once with transformers and save it to another folder with save_pretrained"
         )
 
 
 def _check_code(path: Path, body: Mapping[str, Any]) -> None:
-    """A configuration may name code that replaces a class which transformers has; it is that class that vz uses."""
+    """Refuse files that name code. config.json may name some for a class that transformers has, which vz then uses."""
     if path.name in ("config.json", "tokenizer.json"):
-        return  # whether transformers knows the model itself, `refuse_own_code` sees; the other is only a vocabulary
+        return  # `refuse_own_code` checks whether transformers knows the model; tokenizer.json is only a vocabulary
     for key, _ in _values(body):
         if not {"auto_map", "custom_pipelines"}.isdisjoint(key.split(".")):
             raise InputError(
@@ -110,7 +109,7 @@ def _check_config(path: Path, config: Mapping[str, Any]) -> None:
 
 
 def _check_tokens(path: Path, body: Mapping[str, Any]) -> None:
-    """Libraries make a table as long as the highest id, and end without a word where there is no memory for it."""
+    """Libraries make a table as long as the highest id, and crash without a message if it does not fit in memory."""
     model, added = body.get("model"), body.get("added_tokens")
     words = model.get("vocab") if isinstance(model, dict) else None
     ids = dict(words) if isinstance(words, dict) else {}
@@ -122,7 +121,7 @@ def _check_tokens(path: Path, body: Mapping[str, Any]) -> None:
 
 
 def _check_edges(path: Path, config: Mapping[str, Any]) -> None:
-    """No picture grows beyond all memory. Where pictures are measured in merged patches, edges are areas."""
+    """Limit picture sizes to what fits in memory. If pictures are measured in merged patches, edges are areas."""
     if "merge_size" in str(config):
         return
     for key, value in _values(config):
@@ -131,19 +130,21 @@ def _check_edges(path: Path, config: Mapping[str, Any]) -> None:
 
 
 def _check_index(folder: Path, index: str, body: Mapping[str, Any]) -> None:
-    """Files of weights lie in the folder itself, and are there."""
+    """Check that all weight files are in the folder itself, and exist."""
     path, places = folder / index, body.get("weight_map")
     if not isinstance(places, dict) or not places:
         raise InputError(f"{path}: has no weight_map from names to files; {AGAIN}")
     for name in {str(place): None for place in places.values()}:
         if Path(name).name != name or not name.endswith(".safetensors"):
-            raise InputError(f"{path}: names the file {name!r}, which is no safetensors file of this folder; {AGAIN}")
+            raise InputError(
+                f"{path}: names the file {name!r}, which is not a safetensors file in this folder; {AGAIN}"
+            )
         if not (folder / name).is_file():
             raise InputError(f"{folder / name}: missing, but {index} names it; {AGAIN}")
 
 
 def _values(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
-    """(dotted key, value) of everything in nested data that holds nothing itself."""
+    """The dotted key and value of every leaf in nested data."""
     if isinstance(value, Mapping):
         for name, inner in value.items():
             yield from _values(inner, f"{key}.{name}" if key else str(name))
@@ -161,27 +162,27 @@ def _short(value: float) -> str:
 
 @contextmanager
 def library_errors(place: str | Path, what: str, remedy: Any = lambda error: "") -> Iterator[None]:
-    """Turn whatever a library raises in the block into an `InputError` that names the model.
+    """Turn any error that a library raises in the block into an `InputError` that names the model.
 
-    Spoilt values make libraries fail in any way, Rust's panics included, which are no `Exception`.
+    Bad values make libraries fail in all kinds of ways, including Rust panics, which are not an `Exception`.
     """
     try:
         yield
     except (VzError, KeyboardInterrupt, SystemExit, GeneratorExit, asyncio.CancelledError):
         raise
     except MemoryError as error:
-        raise InputError(f"{place}: {what}: this needs more memory than there is") from error
+        raise InputError(f"{place}: {what}: not enough memory") from error
     except BaseException as error:
-        if "OutOfMemory" in type(error).__name__:  # of a GPU: the model may be sound
+        if "OutOfMemory" in type(error).__name__:  # on a GPU; the model may be fine
             raise
         reason = _own_code(place) if "trust_remote_code" in str(error) else _reason(error)
         raise InputError(f"{place}: {what}: {reason}{remedy(error)}") from error
 
 
 def _reason(error: BaseException) -> str:
-    """The first line of a message, without transformers' general advice, which is cut off there."""
+    """The first line of a message, without transformers' general advice, which would be cut off."""
     if "ignore_mismatched_sizes" in str(error):  # transformers' message only refers to a table in its log
-        return "a weight has another shape than config.json says; get the model again"
+        return "a weight's shape differs from config.json; get the model again"
     text = first_line(error).partition(" Check out ")[0].rstrip(".")
     if isinstance(error, OSError | ValueError | ImportError | RuntimeError):
         return text
@@ -189,7 +190,7 @@ def _reason(error: BaseException) -> str:
 
 
 def _own_code(place: str | Path) -> str:
-    """Which file of a model names code."""
+    """A reason that names the model's file with code."""
     for path in sorted(Path(place).glob("*.json")) if Path(place).is_dir() else ():
         if path.name in _OBJECTS and "auto_map" in read_json(path):
             return f"{path.name} names code in the model's own repository (auto_map), which vz does not run"

@@ -1,8 +1,8 @@
-"""Attention of vision towers whose pictures are divided into windows, such as Qwen2.5-VL's: one call for each layer.
+"""Attention for vision towers that divide pictures into windows, such as Qwen2.5-VL's: one call per layer.
 
-Under SDPA, transformers calls the kernel once for each window: 424 times for a picture of 480×320 in Qwen2.5-VL. Here
-all windows of a layer are rows of one call. transformers hands windows over undivided to implementations of flash
-attention only, so this one is named like them.
+Under SDPA, transformers calls the kernel once per window: 424 times for a 480×320 picture in Qwen2.5-VL. Here, all
+windows of a layer are rows of one call. transformers passes windows undivided only to flash attention implementations,
+so this one has a name like theirs.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ NAME = "vz_flash_windows"
 
 
 def attend_at_once(model: PreTrainedModel) -> None:
-    """Let the towers of `model` that attend in windows under SDPA do so in one call."""
+    """Make the towers of `model` that attend in windows under SDPA use a single call."""
     AttentionInterface.register(NAME, _attend)
     for module in model.modules():
         config: Any = getattr(module, "config", None)

@@ -1,7 +1,7 @@
 """Checks a clue about a CLEVR scene: true, false, or not judged.
 
-A grammar (`clevr.lark`) reads the English that clues usually are written in. The checker judges a clue only if it knows
-every word, and if all readings of the clue agree.
+A grammar (`clevr.lark`) covers the usual English of clues. The checker judges a clue only if it knows every word, and
+if all readings of the clue agree.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from stages.evaluate.checker.words import Words, split
 
 __all__ = ["Verdict", "check"]
 
-LONGEST = 60  # words and stops of a clue
+LONGEST = 60  # words and stops in a clue
 RELATIONS = 5  # in a clue; with more, the number of its readings explodes
 READINGS = 64  # of a clue, before the checker gives up
 _RELATING = {"behind", "left", "right", "front", "between", "that", "which", "not"}
@@ -29,14 +29,14 @@ _RELATING = {"behind", "left", "right", "front", "between", "that", "which", "no
 
 @dataclass(frozen=True)
 class Verdict:
-    """`truth` is None if the checker does not judge the clue; `why` says why not."""
+    """`truth` is None if the checker does not judge the clue; then `why` gives the reason."""
 
     truth: bool | None
     why: str
 
 
 def check(clue: str, scene: Mapping[str, Any]) -> Verdict:
-    """Judge a clue, which may be any text, by a scene as `scene_json.to_json` writes it."""
+    """Judge a clue, which may be any text, by a scene in the form that `scene_json.to_json` writes."""
     try:
         found = set(_readings(_parse(clue), Scene(scene)))
     except Unsure as reason:
@@ -64,11 +64,11 @@ def _parse(clue: str) -> Tree[Token]:
     except KeyError as error:
         raise Unsure(f"unknown word: {str(error.args[0])[:40]}") from None
     except UnexpectedInput:
-        raise Unsure("a sentence that the grammar does not have") from None
+        raise Unsure("a sentence that the grammar does not cover") from None
 
 
 def _readings(tree: Tree[Token], scene: Scene) -> Iterator[bool]:
-    """The truth of every reading that makes sense. `Unsure` if that of one is not clear, or if there are too many."""
+    """The truth of every reading that makes sense. `Unsure` if one is unclear, or if there are too many."""
     choices = _Choices()
     for _ in range(READINGS):
         try:
@@ -83,10 +83,10 @@ def _readings(tree: Tree[Token], scene: Scene) -> Iterator[bool]:
 
 
 class _Choices:
-    """Takes all combinations of choices by turns, as an odometer does. What is chosen may decide what is asked next."""
+    """Goes through all combinations of choices, like an odometer. A choice may decide what the next choice is about."""
 
     def __init__(self) -> None:
-        self._taken: list[list[int]] = []  # of each choice: which option, of how many
+        self._taken: list[list[int]] = []  # for each choice: which option, of how many
         self._place = 0
 
     def choose(self, options: Sequence[Any]) -> Any:

@@ -1,4 +1,4 @@
-"""Whether the claims of a clue are true of a scene. Each method is the meaning of the grammar rule of the same name."""
+"""Whether a clue's claims are true of a scene. Each method is the meaning of the grammar rule of the same name."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Claims(Phrases):
         return True
 
     def _set_domain(self, part: Node, before: str, comma: bool) -> None:
-        """What follows a colon is about what stands before it, and so may be a list after "three objects, …"."""
+        """Text after a colon is about what comes before it, and so may be a list after "three objects, …"."""
         self.last_object = None
         if part.data == "bare" and before in _LISTS:
             raise Nonsense
@@ -68,7 +68,7 @@ class Claims(Phrases):
         elif part.data != "bare":
             self.domain = self.scene.all
 
-    # ---- what there is
+    # ---- what exists
 
     def exists(self, phrase: Node) -> bool:
         found = self._name(phrase)
@@ -107,11 +107,11 @@ class Claims(Phrases):
         return self.domain == union(phrase.things for phrase in self.named)
 
     def in_order(self, *parts: Node | Token) -> bool:
-        """From left to right, perhaps with others between them."""
+        """From left to right, perhaps with other objects in between."""
         line = iter(sorted(self.scene.all, key=lambda x: len(self.scene.beside(x, "left"))))
         return all(any(x in group for x in line) for group in [self.things(part) for part in nodes(parts)])
 
-    # ---- what holds of them
+    # ---- what is true of the objects
 
     def holds(self, subject: Node, *predicates: Node) -> bool:
         phrase, of = self.phrase(subject), self.all_of(*predicates)
@@ -151,7 +151,7 @@ class Claims(Phrases):
         """ "Everything is large except for one cube." """
         whole, of, left_out = self.phrase(subject), self.things(predicate), self.phrase(exception)
         if not whole.is_total:
-            raise Unsure("an exception to what is not said of all")
+            raise Unsure("an exception to a claim that is not about all")
         return left_out.holds(whole.things) and whole.things - of == left_out.things & whole.things
 
     def but_for(self, exception: Node, claim: Node) -> bool:
@@ -163,7 +163,7 @@ class Claims(Phrases):
         self.domain = self.domain - left_out.things
         return left_out.holds(self.scene.all) and bool(self.of(claim))
 
-    # ---- what they have in common
+    # ---- what the objects have in common
 
     def alike(self, group: Node, kinds: Node, *different: Node) -> bool:
         things = self._several(group)
@@ -175,7 +175,7 @@ class Claims(Phrases):
         return all(len(self.scene.values(things, kind)) > 1 for kind in self.of(kinds))
 
     def varied(self, group: Node, kinds: Node) -> bool:
-        """ "three cubes of different colors": perhaps two of them are alike."""
+        """ "three cubes of different colors": two of them may be alike."""
         return self._name(group).holds(self.scene.all) and bool(self.of(kinds))
 
     def each_different(self, kinds: Node) -> bool:
@@ -205,7 +205,7 @@ class Claims(Phrases):
     def kinds(self, *kinds: Token) -> list[str]:
         return [kind.type.lower() for kind in kinds]
 
-    # ---- how many there are
+    # ---- counts
 
     def more(self, *groups: Node) -> bool:
         one, other = self._sizes(groups)
@@ -216,7 +216,7 @@ class Claims(Phrases):
         return one < other
 
     def equal(self, *parts: Node | Token) -> bool:
-        """As many of one as of the other, or "three of each"."""
+        """As many of one group as of the other, or "three of each"."""
         one, other = self._sizes(nodes(parts))
         return one == other and all(to_int(number) == one for number in tokens(parts))
 

@@ -1,6 +1,6 @@
 """The meaning of phrases in a scene. Each method is the meaning of the grammar rule of the same name.
 
-A noun phrase means a `Phrase`; everything that describes objects means the set of objects that it describes.
+A noun phrase means a `Phrase`; anything else that describes objects means the set of these objects.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ _VALUES = {
     "ROUND": ("shape", "sphere"),
 }
 _EDGES = {"LEFT": "leftmost", "RIGHT": "rightmost", "FRONT": "frontmost", "BACK": "hindmost"}
-_MANY = 1000  # more objects than a scene holds
+_MANY = 1000  # more objects than any scene has
 
 
 class Unsure(Exception):
-    """A reading does not say whether it is true, so the checker does not judge the clue."""
+    """A reading is neither clearly true nor clearly false, so the checker does not judge the clue."""
 
 
 class Nonsense(Exception):
@@ -37,7 +37,7 @@ class Nonsense(Exception):
 
 
 class NotThere(Exception):
-    """The clue speaks of "the red cube", but there is none: the clue is false."""
+    """The clue mentions "the red cube", but none exists: the clue is false."""
 
 
 @dataclass(frozen=True)
@@ -54,11 +54,11 @@ class Phrase:
 
     @property
     def is_total(self) -> bool:
-        """Whether it means all of its things."""
+        """Whether the phrase means all of its things."""
         return self.low == len(self.things)
 
     def holds(self, of: Things) -> bool:
-        """Whether as many of its things as it says are in `of`."""
+        """Whether `of` contains as many of its things as the phrase says."""
         return self.low <= len(self.things & of) <= self.high
 
 
@@ -68,10 +68,10 @@ class Phrases:
     def __init__(self, scene: Scene, choose: Choose) -> None:
         self.scene = scene
         self.choose = choose
-        self.domain = scene.all  # what the clue speaks of: all objects, or those named before a colon
+        self.domain = scene.all  # what the clue is about: all objects, or those named before a colon
         self.topic: Phrase | None = None  # what "it", "they" and "of them" mean
-        self.named: list[Phrase] = []  # what the clue said there is
-        self.last_object: Phrase | None = None  # in this claim, what the last relation was to
+        self.named: list[Phrase] = []  # what the clue said exists
+        self.last_object: Phrase | None = None  # what the last relation in this claim referred to
 
     def of(self, node: Node) -> Any:
         """The meaning of a node, by its rule."""
@@ -95,12 +95,12 @@ class Phrases:
         return self.topic
 
     def together(self) -> Things:
-        """What "both" and "of them" mean: the topic if it is several objects, or all objects that a list has named."""
+        """What "both" and "of them" mean: the topic if it is several objects, otherwise all objects listed so far."""
         topic = self.known()
         if topic.low >= 2:
             return topic.things
         if len(self.named) < 2 or not all(phrase.is_total for phrase in self.named):
-            raise Unsure("it is not clear of which objects it speaks")
+            raise Unsure("it is not clear which objects it means")
         return union(phrase.things for phrase in self.named)
 
     # ---- noun phrases
@@ -133,7 +133,7 @@ class Phrases:
         return Phrase.all_of(things)
 
     def _counted_things(self, parts: Sequence[Node | Token]) -> Things:
-        """The things of a group, if there are as many as the number before it says."""
+        """The things of a group. `NotThere` if it is empty, or the number before it is wrong."""
         things = self.things(nodes(parts)[0])
         if not things or any(to_int(number) != len(things) for number in tokens(parts)):
             raise NotThere
@@ -173,7 +173,7 @@ class Phrases:
         names = tokens(parts)
         attributes = [_VALUES.get(name.type, ("color", ""))[0] for name in names]
         if len(set(attributes)) < len(attributes):
-            raise Unsure("says two things of one attribute")
+            raise Unsure("says two things about one attribute")
         return self.scene.all.intersection(*map(self._described, names), *map(self.things, nodes(parts)))
 
     def either(self, *names: Token) -> Things:
@@ -193,7 +193,7 @@ class Phrases:
     def is_not(self, predicate: Node) -> Things:
         return self.scene.all - self.things(predicate)
 
-    # ---- the objects in a relation to others
+    # ---- objects in a relation to others
 
     def same_as(self, kinds: Node, *phrase: Node) -> Things:
         names, value = self.of(kinds), self.scene.value
@@ -209,7 +209,7 @@ class Phrases:
         return self.phrase(phrase[0]) if phrase else self.known()
 
     def where(self, *parts: Node) -> Things:
-        """ "behind and left of the cube". A second "it" in the same claim means what the first relation was to."""
+        """ "behind and left of the cube". A second "it" in a claim means what the first relation referred to."""
         *sides, phrase = parts
         other = self.last_object
         if other is None or phrase.data != "pronoun":
@@ -225,15 +225,15 @@ class Phrases:
         )
 
     def _related(self, phrase: Phrase, related: Callable[[int, int], bool]) -> Things:
-        """The objects that are related to as many of the phrase's things as it says."""
+        """The objects related to as many of the phrase's things as it says."""
         found = {x: frozenset(y for y in phrase.things if y != x and related(x, y)) for x in self.scene.all}
         return frozenset(x for x, ys in found.items() if phrase.holds(ys))
 
     def between(self, *phrases: Node) -> Things:
-        """Between them from left to right and from front to back."""
+        """Between two objects, both from left to right and from front to back."""
         ends = [self.things(node) for node in phrases]
         if any(len(things) != 1 for things in ends):
-            raise Unsure("it is not clear between which two")
+            raise Unsure("it is not clear which two objects it is between")
         (x,), (y,) = ends
         lies = [
             self._from_to(*sides, x, y) | self._from_to(*sides, y, x)
@@ -247,7 +247,7 @@ class Phrases:
     def side(self, word: Token) -> str:
         return word.type.lower()
 
-    # ---- the objects at a place in the picture
+    # ---- objects at a place in the picture
 
     def edge(self, word: Token) -> Things:
         return self.scene.extreme(self.scene.all, _EDGES[word.type])
@@ -290,7 +290,7 @@ def _is_plural(group: Node) -> bool:
 
 
 def _bounds(kind: str, numbers: Sequence[int], total: int) -> Bounds:
-    """How many of `total` things a quantity means, at least and at most."""
+    """The least and greatest number of `total` things that a quantity means."""
     number = numbers[0] if numbers else total
     expected = {"both": 2, "neither": 2, "every": number}.get(kind, total)
     if total != expected or (not total and kind in ("every", "most", "half_of", "not_all")):

@@ -1,4 +1,4 @@
-"""A CLEVR scene as the checker needs it: which objects have a value, and which are on a side of another."""
+"""A CLEVR scene for the checker: which objects have a value, and which lie on a side of another."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from stages.core.clevr.vocabulary import RADII
 
 Things = frozenset[int]  # indices of objects
 
-# For a word such as "leftmost": the side of the object on which there is no other.
+# For a word such as "leftmost": the side of the object on which no other lies.
 _FREE_SIDE = {"leftmost": "left", "rightmost": "right", "frontmost": "front", "hindmost": "behind"}
 
 

@@ -12,7 +12,7 @@ from lark.lexer import Lexer
 
 from stages.core.clevr.vocabulary import COLORS
 
-# The words that terminals of the grammar stand for. Every other word of the grammar stands for itself.
+# The words for each terminal of the grammar. Every other word in the grammar stands for itself.
 _NOUNS = {
     "CUBE": "cube cubes block blocks box boxes",
     "SPHERE": "sphere spheres ball balls orb orbs",
@@ -54,7 +54,7 @@ _TERMINAL = {word: name for name, words in _WORDS.items() for word in words.spli
 NUMBERS = {word: number for number, word in enumerate(_WORDS["NUMBER"].split())}
 _DESCRIBING = "|".join(" ".join([*_NOUNS.values(), *_ADJECTIVES.values()]).split())
 
-# One way of writing each thing, in this order.
+# Normalises the spelling, in this order.
 _SPELLING = (
     (r"[’‘]", "'"),
     (r"\s*(?:–|—| - )\s*", ", "),
@@ -93,7 +93,7 @@ _SPELLING = (
     (r"\bsmooth,? (?=reflective|shiny)", ""),
 )
 _HERE = r"\b(?:(?:in|of|on|within|from) (?:my|the|this) picture|in (?:here|mine|total|all))\b"
-# What claims nothing: closing remarks without a word that describes objects, openings and asides.
+# Text that claims nothing: closing remarks without a word that describes objects, openings and asides.
 _NOTHING_SAID = (
     rf", (?:adding|creating|giving|making|which (?:gives|adds|creates|makes))\b(?:(?!\b(?:{_DESCRIBING})\b)[^.;:])*",
     r"^(?:well|umm?|okay|so|basically)\b ?,?",
@@ -108,7 +108,7 @@ _NOTHING_SAID = (
 
 
 class Words(Lexer):
-    """Gives lark one terminal for each word. `KeyError` names a word that the grammar does not have."""
+    """Gives lark one terminal for each word. `KeyError` names a word that is not in the grammar."""
 
     def __init__(self, grammar: Any) -> None:
         own = {str(terminal.pattern.value): terminal.name for terminal in grammar.terminals if terminal.pattern}
@@ -120,7 +120,7 @@ class Words(Lexer):
 
 
 def split(clue: str) -> list[str]:
-    """The words and stops of a clue, in the grammar's spelling and without what claims nothing."""
+    """The words and stops of a clue, in the grammar's spelling, without text that claims nothing."""
     text = " ".join(unicodedata.normalize("NFKC", clue).casefold().split())
     for pattern, replacement in _SPELLING:
         text = re.sub(pattern, replacement, text)
@@ -130,7 +130,7 @@ def split(clue: str) -> list[str]:
 
 
 def _without_ones(words: list[str]) -> list[str]:
-    """Replaces "one" in "a red cube and a blue one" by the noun that it stands for."""
+    """Replaces "one" in "a red cube and a blue one" with its noun."""
     noun, found = "thing", []
     for place, word in enumerate(words):
         if _TERMINAL.get(word) in _NOUNS:

@@ -1,5 +1,5 @@
 "use strict";
-// Filters the pairs, toggles their outlines, and flickers between a pair's pictures. The page itself holds everything,
+// Filters the pairs, toggles their outlines, and flickers between a pair's pictures. The page itself contains everything,
 // so a reader without JavaScript sees all pairs with their outlines.
 (() => {
   const PAUSE = 700; // milliseconds per picture; slow enough to be harmless
@@ -69,7 +69,7 @@
     return text.replace(/\s+/g, " ").trim().toLowerCase();
   }
 
-  // A pair must match every word of the search and every choice except "all". Values of choices begin with "=".
+  // A pair must match every word of the search, and every choice except "all". The values of choices begin with "=".
   function filter() {
     const given = new FormData(form);
     const words = fold(given.get("text")).split(" ");

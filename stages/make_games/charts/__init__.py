@@ -1,8 +1,8 @@
-"""Pairs of charts: a table drawn twice, the second time with two of its values exchanged.
+"""Pairs of charts: a table drawn twice, the second time with two of its values swapped.
 
-In the order of work: `reading` takes a file apart; `numbers`, `times` and `columns` say what its columns are; `tables`
-makes `cubes` of values of one unit, by `groups` of columns; `planning` deals out tables; `cutting` and `swap` choose
-what is shown and exchanged; `looks` draws a style; `drawing` and `marks` draw the pictures.
+In the order of work: `reading` parses a file; `numbers`, `times` and `columns` classify its columns; `tables` builds
+`cubes` of values in one unit, by `groups` of columns; `planning` assigns tables to pairs; `cutting` and `swap` choose
+what to show and what to swap; `looks` picks a style; `drawing` and `marks` draw the pictures.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from stages.make_games.pair import Plan
 
 
 def plan(recipe: Recipe, path: Path | None) -> Plan:
-    """Pairs from the tables at `path`, or from vz's own. `MissingExtra` unless what reads and draws is installed."""
+    """Pairs from the tables at `path`, or from vz's own. `MissingExtra` if a package that this needs is missing."""
     for package in ("matplotlib", "charset_normalizer"):
         if find_spec(package) is None:
             raise MissingExtra("charts", package)

@@ -1,4 +1,4 @@
-"""One pair of charts: a part of a table, and the same with two values exchanged."""
+"""One pair of charts: a part of a table, and the same part with two values swapped."""
 
 from __future__ import annotations
 
@@ -23,27 +23,27 @@ from stages.make_games.charts.swap import ChartTable, changes, draw_swap
 from stages.make_games.charts.tables import lowered, read_table
 from stages.make_games.pair import Made, Pair, Skipped
 
-TRIES = 10  # parts of the table with which a kind is tried
+TRIES = 10  # parts of the table to try for each kind
 LONGEST_TITLE = 100  # letters
 MOST_NUMBERS = 12  # at the points of a line
 NO_LETTERS, NO_ROOM = "letters missing", "no room for its labels"
-NO_SWAP = "values are equal, nearer than games.charts.min_difference allows, or too far apart, or break a rule"
-_ABBREVIATIONS = re.compile(r"\b(?:us|usa|uk|eu|gdp|co2|nyc|nfl|nba)\b", re.IGNORECASE)  # in names of files
+NO_SWAP = "values are equal, closer than games.charts.min_difference allows, too far apart, or break a rule if swapped"
+_ABBREVIATIONS = re.compile(r"\b(?:us|usa|uk|eu|gdp|co2|nyc|nfl|nba)\b", re.IGNORECASE)  # in file names
 _BRACKETS = re.compile(r"\s*\((?:[^()]|\([^()]*\))*(?:\)|$)")
 _NAMELESS = re.compile(r"(?:values?|number|amount|data|table|dataset|train|test|chart|output|sheet)?")
 
 
 @dataclass(frozen=True)
 class ChartPair(Pair):
-    """A table to be drawn twice, as the first of `kinds` that gives a visible swap.
+    """A table to draw twice, as the first of `kinds` that gives a visible swap.
 
-    A swap leaves traces, such as the dent in a growing series. Hence a coin, thrown by the pair's seed for nothing
-    else, decides whether the table as given becomes the original picture or the modified one. Nothing else depends on
-    the coin: a single picture does not say which of the two it is, however well one knows what tables look like.
+    A swap leaves traces, such as a dent in a growing series. So a coin flip, seeded by the pair's seed, decides whether
+    the table as given becomes the original or the modified picture. Nothing else depends on the coin. A single picture
+    thus never shows which of the two it is, even to someone who knows well what tables look like.
     """
 
     path: Path
-    kinds: tuple[Kind, ...]  # that fit the table, in the order in which they are tried
+    kinds: tuple[Kind, ...]  # those that fit the table, in the order to try them
 
     def make(self) -> Made | Skipped:
         tried: Skipped | None = None
@@ -56,7 +56,7 @@ class ChartPair(Pair):
         return tried or Skipped("no visible swap", f"{self.path.name}: {NO_SWAP}")
 
     def _try(self, kind: Kind, attempt: int) -> Made | Skipped | None:
-        """Both pictures with one part of the table, or None if no swap in it can be seen."""
+        """Both pictures of one part of the table, or None if no swap in it is visible."""
         settings = self.games.charts
         part = cut(read_table(self.path, settings), kind, rng(self.seed, "part", kind, attempt))
         if part is None:
@@ -70,13 +70,13 @@ class ChartPair(Pair):
         return self._made(kind, (part, swapped) if as_given(self.seed) else (swapped, part), style)
 
     def _made(self, kind: Kind, versions: Sequence[ChartTable], style: Style) -> Made | Skipped:
-        """The pictures of these tables, the original's first."""
+        """The pictures of these tables, the original first."""
         games, size = self.games, (self.games.width, self.games.height)
         fonts = tuple(name for font in games.charts.fonts for name in families_of(font))
         title = _title(kind, self.path, versions[0], read_table(self.path, games.charts).title)
         letters = missing_letters(title + str(versions[0]), [style.font, *fonts])
         if letters:
-            why = f"the font {style.font} has no {letters[:10]!r}; name one that has them by games.charts.fonts"
+            why = f"the font {style.font} lacks {letters[:10]!r}; name a font that has them in games.charts.fonts"
             return Skipped(NO_LETTERS, f"{self.path.name}: {why}")
         text = max(TEXT_SIZE * (size[0] * size[1]) ** 0.5, LEAST_TEXT) * style.text_scale
         note = f"Source: {self.path.name}" if style.note and len(self.path.name) < 50 else ""
@@ -104,10 +104,10 @@ class ChartPair(Pair):
 
 
 def _attempts(kind: Kind, style: Style, table: ChartTable) -> list[tuple[Style, bool, bool]]:
-    """The style, whether bars are horizontal, and whether marks have numbers: as wished, then as may have more room."""
+    """Combinations to try of style, horizontal bars and numbers at marks: first as drawn, then with more room."""
     if kind == "pie":
-        besides, shares = (style.outside, not style.outside), dict.fromkeys([style.share_labels, True])
-        looks = [replace(style, outside=beside, share_labels=share) for beside in besides for share in shares]
+        outsides, shares = (style.outside, not style.outside), dict.fromkeys([style.share_labels, True])
+        looks = [replace(style, outside=outside, share_labels=share) for outside in outsides for share in shares]
         return [(look, False, True) for look in looks]
     numbers = style.value_labels and (kind != "line" or (len(table.series) == 1 and len(table.labels) <= MOST_NUMBERS))
     ways = (style.horizontal, not style.horizontal) if kind in BARS else (False,)
@@ -115,14 +115,14 @@ def _attempts(kind: Kind, style: Style, table: ChartTable) -> list[tuple[Style, 
 
 
 def _title(kind: Kind, path: Path, table: ChartTable, given: str) -> str:
-    """From the lines above the table, the file's name if it is words, or what is measured; and what holds for all."""
+    """From the lines above the table, the file name if it has words, or the measure; and what all rows share."""
     name = given or _words_of(path.stem)
     if not given and all(_NAMELESS.fullmatch(word) for word in re.findall(r"[^\W\d_]{2,}", name.casefold())):
         name = ""
     measure = "" if _NAMELESS.fullmatch(table.measure.casefold()) else table.measure
     if measure and (not name or len(measure) > 25 or len(name) + len(table.title) > LONGEST_TITLE):
         name = measure
-    elif kind == "pie" and measure and measure.casefold() not in name.casefold():  # it has no axis that says it
+    elif kind == "pie" and measure and measure.casefold() not in name.casefold():  # a pie has no axis to show it
         name = f"{name}: {lowered(measure)}"
     if kind == "pie" and table.heading and not table.question and table.heading.casefold() not in name.casefold():
         name = f"{name} by {lowered(table.heading)}"
@@ -131,9 +131,9 @@ def _title(kind: Kind, path: Path, table: ChartTable, given: str) -> str:
         given_names = (each.name for each in table.series if not each.name.isdigit())
         *first, last = [each for each in given_names if not _NAMELESS.fullmatch(each.casefold())] or [""]
         name = " and ".join([", ".join(first), last] if first else [last])
-        name = "" if first and len(name) > LONGEST_TITLE // 2 else name  # the legend says it
+        name = "" if first and len(name) > LONGEST_TITLE // 2 else name  # the legend shows them
     said = "" if _says(name, table.title) else table.title
-    room = max(LONGEST_TITLE - len(said), LONGEST_TITLE // 2)  # what holds for all is never left out
+    room = max(LONGEST_TITLE - len(said), LONGEST_TITLE // 2)  # what all rows share is never left out
     if len(name) > room and not table.question:
         name = shorten(_BRACKETS.sub("", name), room, placeholder="…")
     title = ", ".join(part[:1].upper() + part[1:] for part in (name, said) if part).replace("?,", "?")
@@ -141,19 +141,20 @@ def _title(kind: Kind, path: Path, table: ChartTable, given: str) -> str:
 
 
 def _words_of(stem: str) -> str:
-    """The words of a file's name. A dash between spaces stays one; long numbers are left out."""
+    """The words of a file name. A dash between spaces stays a dash; long numbers are dropped."""
     plain = re.sub(r"[-_]+|\.(?=\S)", " ", re.sub(r"\s-+\s", " – ", stem))
     return " ".join(re.sub(r"\b\d{6,}\b", "", plain).split()).strip(" –.")
 
 
 def _says(name: str, title: str) -> bool:
-    """Whether the name has the title's words. Brackets often name the source, so they must hold nothing else."""
+    """Whether the name contains the title's words. Brackets often name the source, so in brackets only the exact title
+    counts."""
     outside, wanted = (" ".join(re.findall(r"\w+", text)) for text in (_BRACKETS.sub("", name), title))
     return f" {wanted} " in f" {outside} " or f"({title})" in name
 
 
 def _scene(chart: Chart, table: ChartTable) -> dict[str, Any]:
-    """The chart and what it shows as JSON values."""
+    """The chart and what it shows, as JSON values."""
     units = {series.name: (series.unit.before + series.unit.after).strip() for series in table.series}
     values = {series.name: list(series.values) for series in table.series}
     shown: dict[str, Any] = {"labels": list(table.labels), "series": values, "heading": table.heading}
@@ -162,5 +163,5 @@ def _scene(chart: Chart, table: ChartTable) -> dict[str, Any]:
 
 
 def as_given(seed: int) -> bool:
-    """The coin: whether the original shows the table as given and the modified picture the swapped one."""
+    """The coin: whether the original shows the table as given, and the modified picture the swapped table."""
     return rng(seed, "which is the original").random() < 0.5

@@ -1,4 +1,4 @@
-"""What each column of a table is: labels, times, values with a unit, or something that no chart shows."""
+"""Classifies each column of a table: labels, times, values with a unit, or something that no chart shows."""
 
 from __future__ import annotations
 
@@ -18,18 +18,19 @@ from stages.make_games.charts.times import time_places, without_marks
 
 Role = Literal["text", "time", "value", "constant", "none"]
 
-# Whether sums of values make sense: of votes, which are parts of one whole; of what words say; of counts without words.
+# Whether sums of values make sense: "whole" for votes, which are parts of one whole; "yes" if the heading says so;
+# "maybe" for counts whose heading does not say.
 Sums = Literal["whole", "yes", "maybe", "no"]
 
-LEAST_NUMBERS = 0.9  # of a column's cells, for a column of values
-LONGEST_HEADING = 300  # letters; sources are looked for in shorter ones only
-MOST_CODES = 7  # different whole numbers in many rows, which are then no measurements
-MOST_COUNTED = 30  # many whole numbers below it are counts, whatever the heading says of per cent
-LONGEST_LABEL = 60  # letters, on average; longer texts are prose
+LEAST_NUMBERS = 0.9  # share of a column's cells that must be numbers in a column of values
+LONGEST_HEADING = 300  # letters; only shorter headings are searched for a source
+MOST_CODES = 7  # so few different whole numbers in many rows are codes, not measurements
+MOST_COUNTED = 30  # many whole numbers below this are counts, even if the heading says per cent
+LONGEST_LABEL = 60  # letters on average; longer texts are prose
 
 
 def _any_of(words: str, more: str = "") -> re.Pattern[str]:
-    """A pattern of any of the words, as a whole."""
+    """A pattern that matches any of the words, as a whole word."""
     return re.compile(rf"\b(?:{'|'.join(words.split())})\b{more}")
 
 
@@ -96,7 +97,7 @@ _UNIT_WORD = re.compile(
 
 @dataclass(frozen=True)
 class Column:
-    """A column and what it is. `kind` names the unit for comparing: columns share an axis only if theirs are equal."""
+    """A column and its role. `kind` names the unit for comparison: columns share an axis only if their kinds match."""
 
     name: str
     role: Role
@@ -105,11 +106,11 @@ class Column:
     unit: Unit = NO_UNIT
     kind: str = ""
     sums: Sums = "no"
-    places: dict[str, float] = field(default_factory=dict)  # of times, by their texts
+    places: dict[str, float] = field(default_factory=dict)  # positions of times, by text
 
     @property
     def label(self) -> str:
-        """The heading as a chart writes it: `body_mass` is Body mass; sources in brackets are left out."""
+        """The heading as a chart shows it: `body_mass` becomes Body mass; sources in brackets are dropped."""
         if self.name == UNNAMED:
             return ""
         inner, text = r"(?:[^()]|\([^()]*\))*", self.name
@@ -121,7 +122,7 @@ class Column:
 
 
 def columns_of(path: Path, grid: Grid, settings: ChartSettings) -> list[Column]:
-    """All columns of the table. `InputError` if the settings name one that is not there or cannot be what they say."""
+    """All columns of the table. `InputError` if the settings name a missing column or one that does not fit."""
     chosen = [settings.label, settings.series, settings.time, *settings.values]
     for name in chosen:
         if name and name not in grid.frame.columns:
@@ -132,9 +133,9 @@ def columns_of(path: Path, grid: Grid, settings: ChartSettings) -> list[Column]:
     columns = [_column(each, common, number, settings) for number, each in enumerate(texts)]
     for column in columns:
         if column.name == settings.time and column.role != "time":
-            raise InputError(f"{path}: column '{column.name}' holds no times of one form")
+            raise InputError(f"{path}: column '{column.name}' does not hold times in one format; name another column")
         if column.name in settings.values and column.role != "value":
-            raise InputError(f"{path}: column '{column.name}' holds no numbers of one unit")
+            raise InputError(f"{path}: column '{column.name}' does not hold numbers in one unit; name another column")
     return columns
 
 
@@ -166,12 +167,12 @@ def _column(texts: pl.Series, common: str, number: int, settings: ChartSettings)
 
 
 def words_of(name: str) -> str:
-    """A heading as lower-case words: `recordMinTemp_year` is `record min temp year`."""
+    """A heading as lower-case words: `recordMinTemp_year` becomes `record min temp year`."""
     return " ".join(re.sub(r"[_\s.]+|(?<=[a-z])(?=[A-Z])", " ", name).casefold().split())
 
 
 def quantity(words: str) -> str:
-    """What the words measure, as one of a few names; empty where they do not say."""
+    """The quantity that the words name, from a short list; empty if they name none."""
     found = {hit.end(): name for name, pattern in _QUANTITIES.items() for hit in pattern.finditer(words)}
     return "%" if "%" in found.values() else found[max(found)] if found else ""
 
@@ -186,7 +187,7 @@ def _sums(words: str, kind: str, values: pl.Series) -> Sums:
 
 
 def _may_be_time(words: str, distinct: pl.Series, number: int) -> bool:
-    """Whether times are to be looked for: whole numbers are years only in the first column, or where it says so."""
+    """Whether to look for times: whole numbers count as years only in the first column, or if the heading says so."""
     whole = distinct.str.contains(r"^\d+(\.0)?$").all()
     return len(distinct) > 0 and (not whole or bool(_TIME.search(words)) or number == 0)
 
@@ -197,7 +198,7 @@ def _places(distinct: Sequence[str], words: str) -> dict[str, float]:
 
 
 def _is_value(values: pl.Series, words: str, number: int) -> bool:
-    """Whether numbers are measured, not names, ranks, codes, places on a map, flags, or the rows' own numbers."""
+    """Whether numbers are measurements, not names, ranks, codes, map coordinates, flags, or row numbers."""
     if _NO_VALUES.search(words) and not _RATES.search(words) and quantity(words) not in ("money", "%"):
         return False
     given = values.drop_nulls()
@@ -209,14 +210,14 @@ def _is_value(values: pl.Series, words: str, number: int) -> bool:
 
 
 def _unit(name: str, words: str, unit: Unit, values: pl.Series) -> tuple[Unit, str]:
-    """The unit from the cells or the heading, and the name by which columns are compared."""
+    """The unit, from the cells or the heading, and the name for comparing columns."""
     hit = _IN_HEADING.search(name) or _IN_HEADING.search(words)
     said = (hit[1] or hit[2]).strip() if hit else ""
     said = said if _UNIT_WORD.match(said) else ""
     what = quantity(words)
     highest = float(values.abs().max())  # type: ignore[arg-type]
     counts = highest < MOST_COUNTED <= len(values) and (values.drop_nulls() % 1 == 0).sum() > len(values) / 2
-    share = what == "%" and not said and 1.5 < highest <= 100 and not counts  # `terms_pct` holds numbers of terms
+    share = what == "%" and not said and 1.5 < highest <= 100 and not counts  # `terms_pct` holds counts of terms
     per_cent = "%" in said or "percent" in said.casefold() or share
     if per_cent and not unit.before and not unit.after:
         unit = Unit(after="%")

@@ -1,4 +1,4 @@
-"""What of a table one chart shows: its rows and series, and what holds for all of them."""
+"""Chooses the part of a table that one chart shows: its rows and series, and what they all share."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from stages.make_games.charts.tables import Table
 from stages.make_games.charts.times import MONTH, in_order
 
 FEWEST = {"bar": 2, "grouped": 2, "stacked": 2, "line": 3, "area": 3, "pie": 3, "scatter": 4}  # rows
-MOST_ROWS, MOST_POINTS = 12, 24  # drawn as bars (a year's months), and along a line
+MOST_ROWS, MOST_POINTS = 12, 24  # rows drawn as bars (a year's months), and points along a line
 MOST_SLICES, MOST_SERIES = 7, 4  # more colours are hard to tell apart
-MOST_BARS = 28  # of a grouped chart, so that one is 10 pixels wide at 480
-WHOLE_WITHIN = 1.5  # per cent: rounded shares seldom make 100
-SMALLEST_SLICE = 0.04  # of a pie, so that its number has room; of the highest stack, for a series to be seen
+MOST_BARS = 28  # in a grouped chart, so that a bar is 10 pixels wide at 480
+WHOLE_WITHIN = 1.5  # per cent: rounded shares seldom add up to 100
+SMALLEST_SLICE = 0.04  # of a pie, so that its number fits; of the highest stack, so that a series is visible
 LONGEST_POINT = 24  # letters of a label beside a point
-LEAST_FILLED = 0.7  # of the places of a chart
-INDEPENDENT = 0.2  # of a dimension's members that occur with most of another's: else they are names within them
-SMALLEST = 0.001  # of the largest values of charts: nobody reads smaller ones without another unit
-LEAST_BAR = 0.015  # of the longest bar, which three quarters of all must be: 3 pixels of a plot 200 high
-VISIBLE = 8.0  # times, at most, between the medians of series that are drawn together
+LEAST_FILLED = 0.7  # share of a chart's cells that have a value
+INDEPENDENT = 0.2  # share of a dimension's members that occur with most of another's; below it, they are nested in them
+SMALLEST = 0.001  # the least that a chart's largest value may be: nobody reads smaller ones without another unit
+LEAST_BAR = 0.015  # of the longest bar: three quarters of all bars reach this, 3 pixels of a plot 200 high
+VISIBLE = 8.0  # the largest ratio between the medians of series drawn together
 _SEVERAL = ("grouped", "stacked")
 
-_BARE = {"yes", "no", "true", "false", "y", "n", "m", "f"}  # members that say nothing without their heading
+_BARE = {"yes", "no", "true", "false", "y", "n", "m", "f"}  # members that mean nothing without their heading
 _OTHERS = r"(?i)(?:all )?others?\b|elsewhere|rest\b|sonstige|andere|autres|miscellaneous"
 _YEAR = re.compile(r"\b(?:19|20)\d\d\b")
 _CLASSES = (
@@ -40,11 +40,11 @@ _CLASSES = (
     r"material|how|why)"
 )
 
-View = tuple[Cube, Dimension, Dimension | None]  # what the rows and the series are
+View = tuple[Cube, Dimension, Dimension | None]  # the cube, its rows and its series
 
 
 def views(table: Table, kind: Kind) -> list[View]:
-    """The ways in which the table's columns could make such a chart, whatever its numbers are."""
+    """The ways to make such a chart of the table's columns, whatever its numbers are."""
     found: list[View] = []
     for cube in table.cubes:
         if cube.frame.is_empty() or (cube.pair is not None) != (kind == "scatter"):
@@ -61,13 +61,13 @@ def views(table: Table, kind: Kind) -> list[View]:
 
 
 def cut(table: Table, kind: Kind, draw: Random) -> ChartTable | None:
-    """One chart's part of the table, drawn where there is a choice; None where what is drawn makes no such chart."""
+    """A random part of the table for one chart; None if that part makes no such chart."""
     fitting = views(table, kind)
     if not fitting:
         return None
     cube, rows, series = draw.choice(fitting)
     fixed = [each for each in cube.dimensions if each not in (rows, series)]
-    two_years = _YEAR.search(cube.measure) and _YEAR.fullmatch(table.context)  # one of what, the other of the edition
+    two_years = _YEAR.search(cube.measure) and _YEAR.fullmatch(table.context)  # years of the data and the edition
     frame, said = cube.frame, [table.context] if table.context and not two_years else []
     where: dict[str, str] = {}
     for dimension in fixed:
@@ -97,7 +97,7 @@ def cut(table: Table, kind: Kind, draw: Random) -> ChartTable | None:
 
 
 def named(member: str, dimension: Dimension, others: Sequence[str] = ()) -> str:
-    """A member as it is understood without its axis: month 9 is not just 9."""
+    """A member's name that makes sense without its axis: `month 9`, not just 9."""
     if (
         dimension.twin
         or _BARE & {member.casefold(), *others}
@@ -108,7 +108,7 @@ def named(member: str, dimension: Dimension, others: Sequence[str] = ()) -> str:
     return member
 
 
-Grid = dict[str, dict[str, float]]  # values by the names of the series and the rows
+Grid = dict[str, dict[str, float]]  # values by series name and row name
 
 
 def _grid(frame: pl.DataFrame, rows: Dimension, series: Dimension | None) -> Grid:
@@ -147,7 +147,7 @@ def _shown(grid: Grid, view: View, kind: Kind, title: str, draw: Random) -> Char
 
 
 def _sparse(cube: Cube, places: Sequence[float]) -> bool:
-    """Whether there was nothing to count at some times, so that a line over them would tell of something."""
+    """Whether nothing was counted at some times, so that a line across them would mislead."""
     gaps = [later - earlier for earlier, later in pairwise(places)]
     counts = cube.measure == COUNTED or cube.measure.startswith("Total ")
     events = min(gaps) < MONTH and (cube.sums in ("yes", "whole") or cube.measure.startswith("Average "))
@@ -155,7 +155,7 @@ def _sparse(cube: Cube, places: Sequence[float]) -> bool:
 
 
 def _vary(columns: Sequence[Sequence[float | None]], kind: Kind) -> bool:
-    """Whether there are few gaps, and enough different values that a chart is worth looking at."""
+    """Whether the values have few gaps and differ enough to be worth a chart."""
     given = [[value for value in column if value is not None] for column in columns]
     every = [value for column in given for value in column]
     if len(every) < LEAST_FILLED * sum(map(len, columns)) or max(map(abs, every)) < SMALLEST:
@@ -177,7 +177,7 @@ def _has_lone_value(column: Sequence[float | None]) -> bool:
 
 
 def _some_series(grid: Grid, kind: Kind, series: Dimension, draw: Random) -> list[str]:
-    """Some series that have most of the rows and are of comparable size, in the table's order or by time."""
+    """Some series of comparable size that have most of the rows, in the table's order or by time."""
     most = max((len(column) for column in grid.values()), default=0)
     full = [name for name, column in grid.items() if len(column) >= 0.8 * most]
     if len(full) < INDEPENDENT * len(grid):
@@ -191,7 +191,7 @@ def _some_series(grid: Grid, kind: Kind, series: Dimension, draw: Random) -> lis
     count = min(draw.randint(2, 3 if series.places and kind == "grouped" else MOST_SERIES), len(near))
     first = max(min(near.index(anchor), len(near) - count), 0) if near else 0
     natural, ordered = in_order(near)
-    if series.places or ordered:  # every so many years
+    if series.places or ordered:  # at regular steps
         near = sorted(near, key=lambda name: series.places[name]) if series.places else natural
         step = draw.randint(1, max((len(near) - 1) // max(count - 1, 1), 1))
         start = draw.randrange(len(near) - step * (count - 1)) if count else 0
@@ -201,7 +201,7 @@ def _some_series(grid: Grid, kind: Kind, series: Dimension, draw: Random) -> lis
 
 
 def _some_rows(grid: Grid, rows: Dimension, kind: Kind, draw: Random) -> list[str]:
-    """A stretch of time, or the largest rows or others of one size in the table's order; none that lack a value."""
+    """A stretch of time; or, in the table's order, the largest rows or others of similar size. None lacks a value."""
     every = list(dict.fromkeys(label for column in grid.values() for label in column))
     needed = 1 if kind in ("line", "grouped") and len(grid) > 1 else len(grid)
     labels = [label for label in every if sum(label in column for column in grid.values()) >= needed]
@@ -227,13 +227,13 @@ def _some_rows(grid: Grid, rows: Dimension, kind: Kind, draw: Random) -> list[st
 
 
 def _unsorted(labels: list[str], grid: Grid) -> list[str]:
-    """The labels in the table's order, or by the alphabet if that sorts the values, so that a swap would be seen."""
+    """The labels in the table's order; alphabetically if that order sorts the values, since a swap would stand out."""
     values = [grid[next(iter(grid))].get(label, 0.0) for label in labels]
     return sorted(labels, key=str.casefold) if len(labels) > 3 and sorted(values) in (values, values[::-1]) else labels
 
 
 def _are_parts(grid: Grid, names: Sequence[str], labels: Sequence[str], view: View, kind: Kind) -> bool:
-    """Whether slices or stacks are all the parts of a whole, as far as the numbers or the words show it."""
+    """Whether slices or stacks are all the parts of a whole, as far as the numbers or the words show."""
     cube, rows, series = view
     if any(value < 0 for name in names for value in grid[name].values()):
         return False
@@ -263,7 +263,7 @@ def _are_parts(grid: Grid, names: Sequence[str], labels: Sequence[str], view: Vi
 
 
 def _of_one_sort(across: Dimension | None, parts: Sequence[str]) -> bool:
-    """Whether columns count the same of different sorts, such as boys among pupils; cases and deaths are no parts."""
+    """Whether columns count the same thing by kind, such as boys among pupils; cases and deaths are not parts."""
     if across is None or across.column != COLUMN:
         return True
     words = [words_of(part).split() for part in parts]
@@ -273,7 +273,7 @@ def _of_one_sort(across: Dimension | None, parts: Sequence[str]) -> bool:
 
 
 def _scatter(cube: Cube, rows: Dimension, frame: pl.DataFrame, title: str, draw: Random) -> ChartTable | None:
-    """Some labelled points, as far apart as may be: a number along each axis."""
+    """Some labelled points, with one number along each axis."""
     assert cube.pair is not None
     points = list(zip(*(frame[name].to_list() for name in (rows.column, *(c.name for c in cube.pair))), strict=True))
     points = [point for point in points if len(point[0]) <= LONGEST_POINT]

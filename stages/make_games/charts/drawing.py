@@ -1,4 +1,4 @@
-"""The pictures of a chart, by matplotlib: one frame for both, so that only the marks and their numbers differ."""
+"""Draws a chart's pictures with matplotlib. Both share one frame, so that only the marks and their numbers differ."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ from stages.make_games.charts.swap import ChartTable, value_range
 
 Picture = NDArray[np.uint8]  # (height, width, 3) sRGB
 
-TEXT_SIZE = 0.027  # of the side of a square as large as the picture: 10.6 pixels at 480 by 320
-LEAST_TEXT = 9.0  # pixels, below which digits cannot be read
-TITLE, SMALL, LINE = 1.2, 0.9, 1.25  # sizes of titles and notes, and from line to line, times the text's
+TEXT_SIZE = 0.027  # of the side of a square with the picture's area: 10.6 pixels at 480 by 320
+LEAST_TEXT = 9.0  # pixels; smaller digits cannot be read
+TITLE, SMALL, LINE = 1.2, 0.9, 1.25  # sizes of titles and notes, and the line height, relative to the text size
 _LEAST_PLOT = 0.33  # of the picture's shorter side, and of its height
 _BESIDE = 0.36  # of the width, for labels beside horizontal bars
 
 
 class NoRoom(Exception):
-    """The picture is too small for its words: another kind or part of the table must be tried."""
+    """The picture is too small for its words: try another kind or part of the table."""
 
 
 def draw(chart: Chart, versions: Sequence[ChartTable]) -> list[Picture]:
-    """A picture of each version of the table. `NoRoom` if some words would overlap or lie outside."""
+    """A picture of each version of the table. `NoRoom` if words would overlap or reach outside."""
     with _settings(chart):
         figure = Figure((chart.width / DPI, chart.height / DPI), dpi=DPI, layout=(engine := ConstrainedLayoutEngine()))
         canvas = FigureCanvasAgg(figure)
@@ -65,7 +65,7 @@ def draw(chart: Chart, versions: Sequence[ChartTable]) -> list[Picture]:
 
 
 def _check_words(axes: Any, chart: Chart, table: ChartTable, marks: Sequence[Any], words: Sequence[Any]) -> None:
-    """`NoRoom` unless the words at the marks lie in the picture, hardly above the plot, and touch nothing."""
+    """`NoRoom` unless the words at the marks lie in the picture, at most just above the plot, and touch nothing."""
     boxes = [word.get_window_extent().padded(1.0 if chart.kind == "scatter" else -0.5) for word in words]
     inside = axes.figure.bbox
     outside = any(not inside.containsx(box.x0) or not inside.containsx(box.x1) or box.y0 < 0 for box in boxes)
@@ -95,7 +95,7 @@ def _pictures(canvas: Any, axes: Any, drawn: Sequence[Set[Any]]) -> Iterator[Pic
 
 @contextmanager
 def _settings(chart: Chart) -> Iterator[None]:
-    """The style sheet on matplotlib's own defaults, whatever the user's are. A dollar sign starts no formula."""
+    """The style sheet on top of matplotlib's own defaults, not the user's. A dollar sign does not start a formula."""
     style, size = chart.style, round(chart.text, 1)
     sizes = ("font.size", "axes.labelsize", "xtick.labelsize", "ytick.labelsize", "legend.fontsize")
     lines = {f"axes.spines.{side}": style.box for side in ("top", "right")}
@@ -113,7 +113,7 @@ def _settings(chart: Chart) -> Iterator[None]:
                 "axes.axisbelow": True,
                 "legend.frameon": False,
                 "path.simplify": False,  # a swapped point must not move the rest of its line
-                "xtick.major.pad": 0.6 * size,  # below half of the lowest number beside the corner
+                "xtick.major.pad": 0.6 * size,  # clears the lower half of the lowest number at the corner
             }
         )
         yield
@@ -177,7 +177,7 @@ def _value_axis(axes: Any, axis: Any, chart: Chart, versions: Sequence[ChartTabl
 
 
 def _leave_room(axes: Any, chart: Chart, versions: Sequence[ChartTable]) -> None:
-    """Make the value axis longer, for the numbers at the marks. `NoRoom` where they are wider than their place."""
+    """Extend the value axis to fit the numbers at the marks. `NoRoom` if they are wider than their slots."""
     table, grouped = versions[0], chart.kind == "grouped"
     written = (chart.numbers.write(v) for series in table.series for v in series.values if v is not None)
     widest = max(text_width(number, chart.text) for number in written)
@@ -195,7 +195,7 @@ def _leave_room(axes: Any, chart: Chart, versions: Sequence[ChartTable]) -> None
 
 
 def _beside(axes: Any, chart: Chart, table: ChartTable) -> None:
-    """Whole labels left of horizontal bars."""
+    """Full labels to the left of horizontal bars."""
     count = len(table.labels)
     slot = 0.72 * chart.height / count
     if slot < 0.95 * chart.text:
@@ -208,7 +208,7 @@ def _beside(axes: Any, chart: Chart, table: ChartTable) -> None:
 
 
 def _below(axes: Any, chart: Chart, table: ChartTable) -> None:
-    """Whole labels under bars, or under lines as many as have room."""
+    """Full labels: all of them under bars, and as many as fit under lines."""
     count, room = len(table.labels), 0.84 * chart.width
     if chart.kind in BARS:
         texts = ["\n".join(_fitting(label, room / count - 5, 3, chart)) for label in table.labels]
@@ -228,13 +228,13 @@ def _below(axes: Any, chart: Chart, table: ChartTable) -> None:
 
 
 def _write_heading(axis: Any, chart: Chart, table: ChartTable) -> None:
-    plain = table.labels[0].isdigit() and max(map(len, table.labels)) < 4  # numbers of months, not years
+    plain = table.labels[0].isdigit() and max(map(len, table.labels)) < 4  # month numbers, not years
     if table.heading and not table.question and (not table.places or plain):
         axis.set_label_text("\n".join(_fitting(table.heading, 0.62 * chart.height, 2, chart)))
 
 
 def _thin(axes: Any, chart: Chart, renderer: Any) -> None:
-    """Leave out every other label along a line until those that stay have room."""
+    """Drop every other label along a line until the rest fit."""
     while True:
         boxes = [label.get_window_extent(renderer) for label in axes.get_xticklabels()]
         if all(one.x1 + 0.5 * chart.text <= other.x0 for one, other in pairwise(boxes)):
@@ -243,7 +243,7 @@ def _thin(axes: Any, chart: Chart, renderer: Any) -> None:
 
 
 def _check_frame(figure: Any, axes: Any, chart: Chart, renderer: Any) -> None:
-    """`NoRoom` unless the plot is large enough, all words lie in the picture, and no neighbours touch."""
+    """`NoRoom` unless the plot is large enough, all words lie in the picture, and no neighbouring labels touch."""
     box, around = axes.get_window_extent(renderer), figure.get_tightbbox(renderer)
     small = box.width < _LEAST_PLOT * min(chart.width, chart.height) or box.height < _LEAST_PLOT * chart.height
     beyond = max(-around.x0, -around.y0, around.x1 - chart.width / DPI, around.y1 - chart.height / DPI)
@@ -257,7 +257,7 @@ def _check_frame(figure: Any, axes: Any, chart: Chart, renderer: Any) -> None:
 
 
 def _fitting(text: str, room: float, most: int, chart: Chart) -> list[str]:
-    """The text on at most so many lines. `NoRoom` if it does not fit."""
+    """The text on at most `most` lines. `NoRoom` if it does not fit."""
     lines = lines_of(text, room, chart.text, tuple(matplotlib.rcParams["font.family"]))
     if len(lines) > most or any(text_width(line, chart.text) > room for line in lines):
         raise NoRoom

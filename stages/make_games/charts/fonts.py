@@ -1,4 +1,4 @@
-"""Fonts of charts: how wide a text is, where its lines break, and which letters a font has."""
+"""Fonts for charts: how wide a text is, where its lines break, and which letters a font has."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from matplotlib.backends.backend_agg import RendererAgg
 
 from stages.core.errors import InputError
 
-DPI = 72  # so that a point is a pixel
+DPI = 72  # makes a point one pixel
 
 
 @cache
 def lines_of(text: str, room: float, size: float, families: tuple[str, ...], weight: str = "normal") -> list[str]:
-    """The text broken at blanks, so that each line fits into `room` pixels if its words do."""
+    """The text broken at spaces, so that each line fits into `room` pixels if its words do."""
     lines: list[str] = []
     for word in text.split():
         longer = f"{lines[-1]} {word}" if lines else word
@@ -51,12 +51,14 @@ def families_of(font: str) -> tuple[str, ...]:
         font_manager.fontManager.addfont(file)
     names = [font_manager.get_font(file).family_name for file in files] or [font]
     if not files and font not in font_manager.get_font_names():
-        raise InputError(f"games.charts.fonts: '{font}' is no font file, no package with fonts, and no installed font")
+        raise InputError(
+            f"games.charts.fonts: '{font}' is neither a font file, nor a package with fonts, nor an installed font"
+        )
     return tuple(dict.fromkeys(names))
 
 
 def missing_letters(text: str, families: Sequence[str]) -> str:
-    """The signs of the text that none of the fonts can draw."""
+    """The characters of the text that none of the fonts can draw."""
     known = frozenset[int]().union(*(_letters(family) for family in families))
     return "".join(dict.fromkeys(sign for sign in text if not sign.isspace() and ord(sign) not in known))
 

@@ -1,4 +1,4 @@
-"""Which columns of values may share an axis."""
+"""Decides which columns of values may share an axis."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from collections.abc import Iterator, Sequence
 from stages.make_games.charts.columns import Column, words_of
 from stages.make_games.charts.times import time_places
 
-ALIKE, NEAR = 10.0, 4.0  # times, at most, between the means of columns that share an axis; of fractions without a word
+# The largest ratio between the means of columns that share an axis; and of fractions whose headings name no quantity.
+ALIKE, NEAR = 10.0, 4.0
 UNSURE = ("rate", "score", "count", "change", "statistic", "energy", "volume", "")  # quantities that come in many units
-MOST_PLAIN = 12  # columns whose headings name no quantity: more are statistics of many sorts
+MOST_PLAIN = 12  # columns whose headings name no quantity: more of them are mixed statistics
 
 
 def on_one_axis(values: Sequence[Column]) -> Iterator[list[Column]]:
-    """The columns that may share an axis: of one unit, and of comparable size unless a unit is named."""
+    """Groups of columns that may share an axis: the same unit, and comparable size unless a unit is named."""
     if len(values) > 2 and time_places([column.name for column in values]):
         yield list(values)
         return
@@ -28,7 +29,7 @@ def on_one_axis(values: Sequence[Column]) -> Iterator[list[Column]]:
 
 
 def _families(group: Sequence[Column]) -> Iterator[list[Column]]:
-    """Columns whose headings share most of their words, and the others together."""
+    """Groups of columns whose headings share most of their words, and one group of the others."""
     words = {column.name: set(words_of(column.name).split()) for column in group}
     left, others = list(group), []
     while left:
@@ -65,6 +66,6 @@ def _comparable(one: Column, other: Column) -> bool:
 
 
 def _siblings(one: Column, other: Column) -> bool:
-    """Whether headings differ in all but their first or last word: `actual mean temp` and `actual min temp`."""
+    """Whether headings share their first or last word: `actual mean temp` and `actual min temp`."""
     first, second = (re.sub("^(?:number|count|total|no)(?: of)? ", "", words_of(c.name)).split() for c in (one, other))
     return len(first) > 1 and len(second) > 1 and (first[0] == second[0] or first[-1] == second[-1])

@@ -1,7 +1,7 @@
-"""What decides a chart's picture but its values.
+"""Everything that decides a chart's picture, except its values.
 
-A chart's style is drawn by the pair's seed alone, from matplotlib's own style sheets and palettes and what people
-choose on top of them, so that nothing of it depends on the values or on which picture is the original.
+The pair's seed alone picks a chart's style, from matplotlib's own style sheets and palettes and from common choices on
+top of them. The style never depends on the values or on which picture is the original.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from matplotlib.colors import to_hex
 from stages.core.recipe.charts import Kind
 from stages.make_games.charts.numbers import Format
 
-# Matplotlib's, of 8 colours or more.
+# Matplotlib's palettes with 8 colours or more.
 PALETTES = ("tab10", "tab10", "Dark2", "Set2", "Set1", "Accent", "Paired", "petroff8")
 BARS = ("bar", "grouped", "stacked")
 
 
 def _one_of(*options: Any) -> Any:
-    """A field that is drawn from these options; one that is more common comes more often."""
+    """A field with a random one of these options; repeat an option to make it more likely."""
     return field(metadata={"options": options})
 
 
@@ -32,7 +32,7 @@ _GREY = ("ggplot", "bmh", "fivethirtyeight", "seaborn-v0_8-darkgrid")
 
 @dataclass(frozen=True)
 class Style:
-    """How a chart looks, whatever it shows. Kinds read the parts that concern them."""
+    """How a chart looks, whatever it shows. Each kind of chart reads the fields that concern it."""
 
     sheet: str = _one_of(*_WHITE, *_WHITE, *_GREY)  # matplotlib's style sheets
     palette: str = _one_of(*PALETTES)
@@ -43,27 +43,27 @@ class Style:
     legend: str = _one_of("bottom", "right")
     note: bool = _one_of(True, False)  # a line that names the file
     horizontal: bool = _one_of(True, False)  # bars
-    value_axis: bool = _one_of(True, True, False)  # bars may do without where their numbers are written
+    value_axis: bool = _one_of(True, True, False)  # bars with numbers may do without it
     value_labels: bool = _one_of(True, False)
     grid: bool = _one_of(True, False)
     box: bool = _one_of(True, False, False)  # lines on all four sides of the plot
-    ticks: int = _one_of(5, 6, 8)  # steps of the value axis, at most
+    ticks: int = _one_of(5, 6, 8)  # most steps of the value axis
     separator: str = _one_of(",", ",", "\u202f")  # of thousands
-    bar_width: float = _one_of(0.55, 0.65, 0.75, 0.85)  # of the room that a row has
+    bar_width: float = _one_of(0.55, 0.65, 0.75, 0.85)  # share of a row's slot
     bar_edge: str = _one_of("none", "none", "#222222")
     one_colour: bool = _one_of(True, True, False)  # bars of a single series
     marker: str = _one_of("", "o", "s", "D")  # of a line's points
     line_width: float = _one_of(0.9, 1.1, 1.4)  # times a fifth of the text's height
-    from_zero: bool = _one_of(True, False)  # a line's axis
-    hole: float = _one_of(0.0, 0.0, 0.5)  # of a pie, share of its radius
+    from_zero: bool = _one_of(True, False)  # the axis of a line chart
+    hole: float = _one_of(0.0, 0.0, 0.5)  # of a pie, as a share of its radius
     start: float = _one_of(90.0, 90.0, 0.0, 30.0, 200.0)  # of the first slice, degrees anticlockwise from the right
     clockwise: bool = _one_of(True, False)
-    outside: bool = _one_of(True, False)  # a pie's labels beside it instead of a legend
-    share_labels: bool = _one_of(True, False)  # a pie's numbers as per cent of the whole
+    outside: bool = _one_of(True, False)  # a pie has labels beside it instead of a legend
+    share_labels: bool = _one_of(True, False)  # a pie's numbers are per cent of the whole
 
 
 def draw_style(draw: Random) -> Style:
-    """One of each option."""
+    """A random style: one option for each field."""
     return Style(**{each.name: draw.choice(each.metadata["options"]) for each in fields(Style)})
 
 
@@ -85,7 +85,7 @@ class Chart:
 
     @property
     def has_axis(self) -> bool:
-        """Whether the value axis has numbers: it must, where the values have none."""
+        """Whether the value axis has numbers: it must if the marks have none."""
         return self.style.value_axis or not self.value_labels or self.kind not in ("bar", "grouped")
 
     def colour(self, number: int) -> str:

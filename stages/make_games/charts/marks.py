@@ -15,16 +15,16 @@ from stages.make_games.charts.numbers import Format, Unit
 from stages.make_games.charts.swap import ChartTable
 
 INK = "#222222"
-LONGEST_NAME = 22  # letters of a line beside a slice
-ABOVE_FRAME = 2.6  # order of drawing: matplotlib's frame has 2.5
+LONGEST_NAME = 22  # letters in a line beside a slice
+ABOVE_FRAME = 2.6  # z-order: matplotlib's frame has 2.5
 _GAP = 3.0  # pixels between a mark and its number
-_BESIDE = 2.5  # pixels between a point and its label, and more to any other point
+_BESIDE = 2.5  # pixels between a point and its label; other points are farther away
 
 Drawn = tuple[list[Any], list[Any]]  # marks, and words that must keep apart
 
 
 def draw_marks(axes: Any, chart: Chart, table: ChartTable) -> Drawn:
-    """Draw the table's marks. None of them takes part in the layout."""
+    """Draw the table's marks. Their words do not take part in the layout."""
     draw = {"line": _lines, "area": _areas, "pie": _slices, "scatter": _points}.get(chart.kind, _bars)
     marks, words = draw(axes, chart, table)
     for word in words:
@@ -52,7 +52,7 @@ def _bars(axes: Any, chart: Chart, table: ChartTable) -> Drawn:
 
 
 def _numbers_at(axes: Any, chart: Chart, bars: Any, values: Sequence[float], colour: str) -> list[Any]:
-    """Numbers at the ends of bars, or within those parts of stacks that have room for them."""
+    """Numbers at the ends of bars, or inside the parts of stacks that have room for them."""
     texts = ["" if np.isnan(value) else chart.numbers.write(value) for value in values]
     if chart.kind != "stacked":
         words = axes.bar_label(bars, texts, padding=_GAP, color=INK, path_effects=_halo(axes), snap=False)
@@ -66,7 +66,7 @@ def _numbers_at(axes: Any, chart: Chart, bars: Any, values: Sequence[float], col
 
 
 def _lines(axes: Any, chart: Chart, table: ChartTable) -> Drawn:
-    """A line a series, with gaps where values are missing; a lone point is a dot."""
+    """One line per series, with gaps where values are missing; a lone point is a dot."""
     marks, words = [], []
     for number, values in enumerate(_columns(table)):
         marker = chart.style.marker or ("o" if np.isnan(values).any() else "")
@@ -86,7 +86,7 @@ def _areas(axes: Any, chart: Chart, table: ChartTable) -> Drawn:
 
 
 def _points(axes: Any, chart: Chart, table: ChartTable) -> Drawn:
-    """Points with their labels, to the right of them or, in the right half, to the left."""
+    """Points with labels to their right; in the right part of the plot, to their left."""
     across, up = _columns(table)
     look = {"markersize": 0.6 * chart.text, "clip_on": False, "zorder": ABOVE_FRAME}
     marks = axes.plot(across, up, "o", color=chart.colour(0), **look)
@@ -100,7 +100,7 @@ def _points(axes: Any, chart: Chart, table: ChartTable) -> Drawn:
 
 
 def _slices(axes: Any, chart: Chart, table: ChartTable) -> Drawn:
-    """Slices with their numbers: in them, or beside them with their names."""
+    """Slices with their numbers: inside, or beside them with their names."""
     style, values = chart.style, _columns(table)[0]
     colours = [chart.colour(number) for number in range(len(values))]
     edge = "#ffffff" if style.bar_edge == "none" else style.bar_edge
@@ -127,7 +127,7 @@ def _slices(axes: Any, chart: Chart, table: ChartTable) -> Drawn:
 
 
 def words_are_clear(axes: Any, chart: Chart, table: ChartTable, marks: Sequence[Any], boxes: Sequence[Any]) -> bool:
-    """Whether the number of each slice lies in it, and no label covers a point or a line."""
+    """Whether each slice's number lies inside it, and no label covers a point or a line."""
     if chart.kind == "scatter":
         places = axes.transData.transform(np.transpose(_columns(table)))
         near = [box.padded(_BESIDE + 0.3 * chart.text) for box in boxes]
@@ -142,25 +142,25 @@ def words_are_clear(axes: Any, chart: Chart, table: ChartTable, marks: Sequence[
 
 
 def inside_colour(fill: str) -> str:
-    """White words on dark colours, dark ones on light."""
+    """White text on dark colours, dark text on light ones."""
     red, green, blue = (int(fill[at : at + 2], 16) / 255 for at in (1, 3, 5))
     return "#ffffff" if 0.299 * red + 0.587 * green + 0.114 * blue < 0.6 else "#1c1c1c"
 
 
 def _columns(table: ChartTable) -> Any:
-    """The values, (series, rows), with NaN where one is missing."""
+    """The values as (series, rows), with NaN for missing ones."""
     return np.array([series.values for series in table.series], dtype=float)
 
 
 def _write(
     axes: Any, text: str, at: Sequence[float], offset: tuple[float, float], side: str, level: str, colour: str = ""
 ) -> Any:
-    """Words at a mark; without a colour, in ink with a halo, since a line may cross them."""
+    """Words at a mark. Without a `colour` they get ink and a halo, since a line may cross them."""
     place = {"xytext": offset, "textcoords": "offset points", "ha": side, "va": level, "annotation_clip": False}
     halo = {} if colour else {"path_effects": _halo(axes), "snap": False}
     return axes.annotate(text, at, color=colour or INK, **place, **halo)
 
 
 def _halo(axes: Any) -> list[Any]:
-    """What keeps words apart from lines behind them. Words drawn so lose their serifs if they are snapped."""
+    """Sets words off from lines behind them. Such words lose their serifs if they snap to pixels."""
     return [withStroke(linewidth=2.5, foreground=axes.get_facecolor())]

@@ -1,4 +1,4 @@
-"""Numbers as people write them, read by the column; and numbers as charts write them."""
+"""Reads columns of numbers as people write them, and formats numbers for charts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import polars as pl
 MISSING = ("", "-", "–", "—", "nan", "na", "n/a", "n.a.", "null", "none", ".", "..", "…", "x", "#n/a", "(na)", "inf",
            "-inf")  # fmt: skip
 CURRENCY = r"(?:US\$|A\$|C\$|R\$|[$€£¥₹₽₩₺]|USD|EUR|GBP|CHF|Rs\.?)"
-MARKS = r"(?:\s*(?:[*†‡¹²³⁴-⁹⁰]|\[\w{1,3}\]))*"  # of footnotes, behind a number or a label
+MARKS = r"(?:\s*(?:[*†‡¹²³⁴-⁹⁰]|\[\w{1,3}\]))*"  # footnote marks after a number or a label
 _SCALES = {
     "k": 1e3,
     "thousand": 1e3,
@@ -24,10 +24,10 @@ _SCALES = {
 }
 _LETTERS = {"K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}
 _SHORT = {1e12: "T", 1e9: "B", 1e6: "M"}
-_FROM = {1e12: 1e12, 1e9: 1e9, 1e6: 1e7}  # a million is still written out
-DIGITS = 4  # that a number on a chart has at most, beside those of a whole number
-RARE = 0.2  # of the numbers: a unit that fewer have, and not the first, is no unit of the column
-LARGEST = 1e16  # of charts: beyond it numbers are codes, or nobody could read them
+_FROM = {1e12: 1e12, 1e9: 1e9, 1e6: 1e7}  # one million is still written out
+DIGITS = 4  # most digits of a number on a chart; a whole number may have more
+RARE = 0.2  # share of the numbers: a unit that fewer have, and not the first, is not the column's unit
+LARGEST = 1e16  # on charts: larger numbers are codes, or unreadable
 
 
 def _pattern(decimal: str, group: str) -> str:
@@ -47,7 +47,7 @@ _NO_UNITS = ("st", "nd", "rd", "th", "am", "pm", "s", "d", "x", "e", "o", "ers",
 
 @dataclass(frozen=True)
 class Unit:
-    """What stands before and after a number, e.g. `$` or ` km`."""
+    """The text before and after a number, e.g. `$` or ` km`."""
 
     before: str = ""
     after: str = ""
@@ -58,7 +58,7 @@ NO_UNIT = Unit()
 
 @dataclass(frozen=True)
 class Numbers:
-    """A column read as numbers: a value a row (null: missing), its unit, and the share of cells that are numbers."""
+    """A column read as numbers: a value per row (null: missing), its unit, and the share of cells that are numbers."""
 
     values: pl.Series
     unit: Unit
@@ -67,13 +67,13 @@ class Numbers:
 
 
 def is_missing(texts: pl.Series, *, name: bool = False) -> pl.Series:
-    """Whether cells hold no number, or no name: None may be one of the answers."""
+    """Whether cells are empty or mark a missing value. In a column of names, "none" and "x" may be answers."""
     return texts.str.to_lowercase().is_in([each for each in MISSING if not (name and each in ("none", "x"))])
 
 
 def read_numbers(texts: pl.Series, decimal: str) -> Numbers:
-    """The numbers in cells without outer blanks, with groups of thousands, a sign or accountants' brackets, a currency,
-    a unit, a scale such as `k` or `million`, and footnote marks. `decimal`: the decimal mark."""
+    """The numbers in stripped cells. They may have thousands separators, a sign or accountants' brackets, a currency, a
+    unit, a scale such as `k` or `million`, and footnote marks. `decimal`: the decimal mark."""
     cells = texts.set(is_missing(texts), None)
     parts = cells.str.extract_groups(_PATTERNS[decimal]).struct.unnest()
     digits = parts["digits"].str.replace_all(r"[.\s'’]" if decimal == "," else r"[,\s'’]", "").str.replace(",", ".")
@@ -87,7 +87,7 @@ def read_numbers(texts: pl.Series, decimal: str) -> Numbers:
     marked = [parts[name].set(values.is_null(), None) for name in ("before", "after")]
     for mark in marked:
         if 0 < len(mark) - mark.null_count() < RARE * (len(values) - values.null_count()) and mark.first() is None:
-            values = values.set(mark.is_not_null(), None)  # "730 combined": nobody knows what it is
+            values = values.set(mark.is_not_null(), None)  # "730 combined": nobody knows what that is
     before, after = (mark.set(values.is_null(), None).drop_nulls().unique().sort() for mark in marked)
     unit = Unit(before[0] if len(before) else "", _spaced(after[0]) if len(after) else "")
     given = len(cells) - cells.null_count()
@@ -96,7 +96,7 @@ def read_numbers(texts: pl.Series, decimal: str) -> Numbers:
 
 
 def decimal_mark(columns: Iterable[pl.Series]) -> str | None:
-    """The decimal mark that some number in the columns needs; None where every number fits both."""
+    """The decimal mark that some number in the columns needs; None if every number fits both."""
     for column in columns:
         by = {mark: column.str.contains(_PATTERNS[mark]).sum() for mark in _PATTERNS}
         if by["."] != by[","]:
@@ -110,7 +110,7 @@ def _spaced(unit: str) -> str:
 
 @dataclass(frozen=True)
 class Format:
-    """How a chart writes its numbers: divided, rounded, in groups of three, with their unit."""
+    """How a chart writes its numbers: divided, rounded, in groups of three digits, with their unit."""
 
     decimals: int
     unit: Unit = NO_UNIT
@@ -126,7 +126,7 @@ class Format:
 
 
 def format_for(values: Iterable[float], unit: Unit, separator: str = ",", digits: int = DIGITS) -> Format:
-    """As many decimals as the values have, but no more than tell them apart at so many digits."""
+    """A format with as many decimals as the values need, within `digits` digits."""
     shown = [abs(value) for value in values]
     largest = max(shown, default=0.0)
     divisor = next((step for step, least in _FROM.items() if largest >= least), 1.0)

@@ -1,4 +1,4 @@
-"""Plans which tables are drawn, how often, and as which kinds of chart."""
+"""Plans which tables to draw, how often, and as which kinds of chart."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from stages.make_games.charts.swap import draw_swap
 from stages.make_games.charts.tables import read_table
 from stages.make_games.pair import Pair, Plan, Skipped, common, safe_id, splits_of
 
-LEAST = (240, 180)  # width and height in pixels, below which a chart has no room for its words
-TRIES = 6  # parts of a table that are drawn to see whether a kind fits it
+LEAST = (240, 180)  # width and height in pixels; in smaller charts, the words do not fit
+TRIES = 6  # parts of a table to try before giving up on a kind
 BAD_TABLE = "table skipped"
 
 
 def plan(recipe: Recipe, path: Path | None) -> Plan:
     """Plans `games.pairs` pairs from a CSV file or a folder of them; without a path, from those in `data/tables`.
 
-    The tables take turns in the order of their names. Pair `chart-<table>-<n>` is the n-th of its table, from 0, and
-    starts with another kind than the one before. All pairs of a table are in one split. Tables without charts are left.
+    The tables take turns in name order. Pair `chart-<table>-<n>` is the n-th of its table, from 0, and starts with a
+    different kind than the one before. All pairs of a table share a split. Tables that make no chart are skipped.
     """
     source = shared_folder("data") / "tables" if path is None else path
     files, bad = _files(source)
@@ -37,7 +37,7 @@ def plan(recipe: Recipe, path: Path | None) -> Plan:
         except InputError as error:
             bad[name] = str(error)
     if not kinds:
-        raise InputError(f"{source}: no chart can be made of any table; the first: {next(iter(bad.values()))}")
+        raise InputError(f"{source}: no table makes a chart; the first: {next(iter(bad.values()))}")
     splits = splits_of(recipe, [_base(name) for name in kinds])
     names = list(kinds)
     pairs: list[Pair] = []
@@ -54,7 +54,7 @@ def plan(recipe: Recipe, path: Path | None) -> Plan:
 
 
 def rotated(kinds: tuple[Kind, ...], turn: int) -> tuple[Kind, ...]:
-    """The kinds, from the one whose turn it is."""
+    """The kinds, starting with the one whose turn it is."""
     start = turn % len(kinds)
     return kinds[start:] + kinds[:start]
 
@@ -63,13 +63,13 @@ def _check_size(recipe: Recipe) -> None:
     width, height = recipe.games.width, recipe.games.height
     if width < LEAST[0] or height < LEAST[1]:
         raise InputError(
-            f"games.width and games.height are {width} and {height}, but the words of a chart need at least "
+            f"games.width and games.height are {width} and {height}, but the text of a chart needs at least "
             f"{LEAST[0]} by {LEAST[1]} pixels; add --set games.width=480 --set games.height=320"
         )
 
 
 def _files(source: Path) -> tuple[dict[str, Path], dict[str, str]]:
-    """The CSV and TSV files by table name: the path below the folder, joined by `-`; and why others are left out."""
+    """The CSV and TSV files by table name (the path below the folder, joined by `-`), and why others are left out."""
     if source.is_file():
         return {safe_id(source.stem): source}, {}
     if not source.is_dir():
@@ -80,7 +80,7 @@ def _files(source: Path) -> tuple[dict[str, Path], dict[str, str]]:
     for file in sorted(path for path in found if path.is_file()):
         name = safe_id("-".join(file.relative_to(source).with_suffix("").parts))
         if name in files:
-            why = f"{files[name]} would have the same name in the games, '{name}'; rename one"
+            why = f"{files[name]} would get the same name, '{name}'; rename one of them"
             bad[safe_id(str(file.relative_to(source)))] = f"{file}: {why}"
         else:
             files[name] = file
@@ -90,12 +90,12 @@ def _files(source: Path) -> tuple[dict[str, Path], dict[str, str]]:
 
 
 def _base(name: str) -> str:
-    """The prefix of the names of a table's pairs."""
+    """The prefix of a table's pair names."""
     return f"chart-{name}"
 
 
 def _kinds(recipe: Recipe, name: str, file: Path) -> tuple[Kind, ...]:
-    """The kinds that fit the table and show a swap, shuffled, so that not all tables start with bars."""
+    """The kinds that fit the table and show a swap, shuffled so that not every table starts with bars."""
     settings = recipe.games.charts
     table = read_table(file, settings)
     fit, some = [], False

@@ -1,4 +1,4 @@
-"""Exchanging two values of a table so that it can be seen, but not guessed."""
+"""Swaps two values of a table so that players can see the swap, but not guess it."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from stages.core.recipe.charts import ChartSettings, Kind
 from stages.make_games.charts.numbers import NO_UNIT, Unit
 from stages.make_games.charts.times import in_order
 
-MIN_SHARE = 0.05  # of the whole, by which two slices that are swapped differ at least: 18 degrees
-MOST_RATIO, ORDERED_RATIO = 4.0, 2.0  # of two swapped values: else knowledge of the world, as of age groups, shows it
-KINK = 1.25  # times a sharp kink of a series over time, which a fifth of its kinks are, that the swap's may have
-PATTERN = 4  # rows with which it shows that one column is always above another, or hardly differs from it
-WHOLE = 101.5  # per cent, with rounding: what makes less in each row or series must do so after the swap
-EQUAL = 0.03  # of the highest stack: what makes 100 % must do so after the swap
+MIN_SHARE = 0.05  # of the whole: two swapped slices differ by at least this, 18 degrees
+# The largest ratio of two swapped values. Beyond it, general knowledge, such as of age groups, gives the swap away.
+MOST_RATIO, ORDERED_RATIO = 4.0, 2.0
+KINK = 1.25  # a swap's kinks may be this many times as sharp as the series' sharp ones, the sharpest fifth of its kinks
+PATTERN = 4  # from this many rows, it shows that one column is always above another, or hardly differs from it
+WHOLE = 101.5  # per cent, with rounding: rows or series that sum to no more must still do so after the swap
+EQUAL = 0.03  # of the highest stack: stacks that all sum to 100 % must still do so after the swap
 LONGEST_ON_AXIS = 40  # letters of a heading
-MOST_TRIED = 60  # swaps of one sort that are drawn to find one that keeps the rules
+MOST_TRIED = 60  # swaps of one kind to try until one keeps the rules
 
 Place = tuple[int, int]  # row and series, both from 0
 Values = tuple[float | None, ...]
@@ -28,7 +29,7 @@ Values = tuple[float | None, ...]
 
 @dataclass(frozen=True)
 class Series:
-    """A named row of numbers of one unit."""
+    """A named sequence of numbers in one unit."""
 
     name: str
     values: Values
@@ -37,7 +38,7 @@ class Series:
 
 @dataclass(frozen=True)
 class ChartTable:
-    """What one chart shows: series of one length over labels. `places`: where the labels stand in time, if they do."""
+    """What one chart shows: series of equal length over labels. `places`: the labels' positions in time, if any."""
 
     title: str
     heading: str  # of the labels
@@ -45,18 +46,18 @@ class ChartTable:
     labels: tuple[str, ...]
     series: tuple[Series, ...]
     places: tuple[float, ...] = ()
-    bounded: bool = False  # series are times, or bounds of others such as the highest: none exchange values
-    # The columns of the file that are drawn, and which rows.
+    bounded: bool = False  # series are times, or bounds such as the highest: values are not swapped between series
+    # The columns and rows of the file that the chart shows.
     origin: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     @property
     def question(self) -> str:
-        """The heading, if it is a question or otherwise too long for an axis, so that the title must say it."""
+        """The heading, if it is a question or too long for an axis, so that it must go into the title."""
         return self.heading if "?" in self.heading or len(self.heading) > LONGEST_ON_AXIS else ""
 
 
 def exchange(table: ChartTable, first: Place, second: Place) -> ChartTable:
-    """The table with the values at the two places exchanged."""
+    """The table with the values at the two places swapped."""
     columns = [list(series.values) for series in table.series]
     (row, one), (other_row, other) = first, second
     columns[one][row], columns[other][other_row] = columns[other][other_row], columns[one][row]
@@ -65,7 +66,7 @@ def exchange(table: ChartTable, first: Place, second: Place) -> ChartTable:
 
 
 def changes(before: ChartTable, after: ChartTable) -> list[Change]:
-    """The values that differ: the row's number, the series' name, and both numbers."""
+    """The values that differ: row number, series name, and both values."""
     both = [(row, *pair) for row in range(len(before.labels)) for pair in zip(before.series, after.series, strict=True)]
     values = [(row, old.name, old.values[row], new.values[row]) for row, old, new in both]
     return [Change(row, name, f"{one:.10g}", f"{other:.10g}") for row, name, one, other in values if one != other]
@@ -74,9 +75,10 @@ def changes(before: ChartTable, after: ChartTable) -> list[Change]:
 def draw_swap(
     kind: Kind, table: ChartTable, settings: ChartSettings, from_zero: bool, draw: Random
 ) -> ChartTable | None:
-    """The table with a swap that can be seen, or None if there is none.
+    """The table with a visible swap, or None if none is possible.
 
-    First it is drawn what the two values share, then which they are. `from_zero`: whether a line's axis begins at 0.
+    First picks what the two values share (row, series or neither), then the values. `from_zero`: whether a line's axis
+    starts at 0.
     """
     found: dict[tuple[bool, bool], list[tuple[Place, Place]]] = {}
     cells = [(row, column) for row in range(len(table.labels)) for column in range(len(table.series))]
@@ -100,9 +102,9 @@ def draw_swap(
 def value_range(
     kind: Kind, tables: Sequence[ChartTable], from_zero: bool, column: int | None = None
 ) -> tuple[float, float]:
-    """Lowest and highest value that charts of these tables show; zero is one of them but for lines without it.
+    """The lowest and highest value on the axis. It includes 0, except for scatter plots and lines without `from_zero`.
 
-    A line's axis begins at 0 only if its values still look different then.
+    A line's axis starts at 0 only if its values still look different then.
     """
     values = [value for table in tables for value in _heights(kind, table, column)]
     low, high = min(values), max(values)
@@ -113,7 +115,7 @@ def value_range(
 def _fits(
     kind: Kind, table: ChartTable, one: Place, other: Place, settings: ChartSettings, from_zero: bool, most: float
 ) -> bool:
-    """Whether two values lie far enough apart to be seen, and near enough to be exchanged unsuspected."""
+    """Whether two values are far enough apart for a visible swap, and close enough for an unsuspicious one."""
     first, second = (table.series[column].values[row] or 0.0 for row, column in (one, other))
     smaller, larger = sorted((abs(first), abs(second)))
     if kind == "pie":
@@ -127,7 +129,7 @@ def _fits(
 
 
 def _keeps_rules(table: ChartTable, swapped: ChartTable) -> bool:
-    """Whether what shows in the table holds after the swap: sums up to 100 %, and series that are smooth or grow."""
+    """Whether the swap keeps the table's visible patterns: sums up to 100 %, and series that are smooth or grow."""
     columns, other = ([[value or 0.0 for value in s.values] for s in t.series] for t in (table, swapped))
     for old, new in ((columns, other), (zip(*columns, strict=True), zip(*other, strict=True))):
         if max(map(sum, old)) <= WHOLE < max(map(sum, new)):
@@ -145,7 +147,7 @@ def _keeps_rules(table: ChartTable, swapped: ChartTable) -> bool:
 
 
 def _stays_smooth(pairs: Sequence[tuple[Values, Values]], places: Sequence[float] = ()) -> bool:
-    """Whether the kinks of what is swapped, of each two the second, are hardly sharper than others of these series."""
+    """Whether the swapped series (second in each pair) have kinks hardly sharper than the original ones."""
     before, after = ([_kinks(pair[version], places) for pair in pairs] for version in (0, 1))
     known = sorted(kink for each in before for kink in each)
     made = [new for old, each in zip(before, after, strict=True) if old != each for new in set(each) - set(old)]
@@ -153,8 +155,8 @@ def _stays_smooth(pairs: Sequence[tuple[Values, Values]], places: Sequence[float
 
 
 def _kinks(values: Values, places: Sequence[float]) -> list[float]:
-    """How much the slope changes at each value, from and to none at the ends, over the series' mean. Without `places`,
-    values are equally far apart."""
+    """How much the slope changes at each value, relative to the series' mean. Beyond both ends the slope is 0. Without
+    `places`, values are equally spaced."""
     given = [(at, value) for at, value in zip(places or range(len(values)), values, strict=True) if value is not None]
     slopes = [(b - a) / ((later - at) or 1.0) for (at, a), (later, b) in pairwise(given)]
     off = [abs(after - before) for before, after in pairwise([0.0, *slopes, 0.0])] if slopes else []
@@ -163,7 +165,7 @@ def _kinks(values: Values, places: Sequence[float]) -> list[float]:
 
 
 def _orders(rows: Iterable[Values]) -> set[Place]:
-    """Two columns each of which the first is never above the second, such as the lowest and the highest."""
+    """The pairs of columns in which the first is never above the second, such as the lowest and the highest."""
     columns = list(enumerate(zip(*rows, strict=True)))
     return {(a, b) for (a, low), (b, high) in permutations(columns, 2) if all(map(_rises, low, high))}
 
@@ -173,7 +175,7 @@ def _rises(low: float | None, high: float | None) -> bool:
 
 
 def _heights(kind: Kind, table: ChartTable, column: int | None) -> list[float]:
-    """The values as the axis must hold them: of stacks the rows' sums."""
+    """The values that the axis must fit: for stacks, the sums of the rows."""
     series = table.series if column is None else table.series[column : column + 1]
     if kind in ("stacked", "area"):
         return [sum(each.values[row] or 0.0 for each in series) for row in range(len(table.labels))]

@@ -1,4 +1,4 @@
-"""A table as an analyst sees it: measured values, each of one unit, over the columns that name them."""
+"""A table as an analyst sees it: measured values in one unit each, over the columns that name them."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from stages.make_games.charts.numbers import Unit, is_missing
 from stages.make_games.charts.reading import read_grid
 from stages.make_games.charts.times import time_places, uneven, without_marks
 
-MOST_NAMED = 300  # rows that are shown by their names; more are put into groups if there are some
-UNIQUE, MOST_REPEATED = 0.9, 10  # rows with labels of their own, and others, which are left out
-MOST_REPEATED_PAIRS = 0.02  # of the rows, where two or three columns name them
-FILLED = 0.15  # of the places of names and times, at least, where rows are points of series
-MOST_GROUPS, LEAST_ROWS = 15, 3  # categories of rows that are aggregated, and rows behind a mean
-LEAST_NAMED = 0.8  # of the rows have a cell in the columns that name them
+MOST_NAMED = 300  # rows that a chart shows by name; more are grouped, if some column has groups
+UNIQUE, MOST_REPEATED = 0.9, 10  # share of rows with unique labels, and number of other rows, which are left out
+MOST_REPEATED_PAIRS = 0.02  # share of repeated rows if two or three columns name them
+FILLED = 0.15  # least share of the combinations of names and times that exist if rows are points of series
+MOST_GROUPS, LEAST_ROWS = 15, 3  # most categories to aggregate rows by, and fewest rows for a mean
+LEAST_NAMED = 0.8  # share of the rows with a cell in the columns that name them
 _BOUNDS = re.compile(r"\b(?:min|max|minimum|maximum|lo|hi|low|high|lower|upper|lowest|highest)\b")
 _SAMPLES = re.compile(r"^(?:time(?:point)?|trial|subject|subj|participant|visit|wave|session|repl?(?:icate)?)\b")
 _MIDNIGHT = re.compile(r"[T\s]00?:00(?::00(?:\.0+)?)?\s?(?:Z|UTC|[+-]00:?00)?$")
@@ -35,7 +35,7 @@ _CLOCK = re.compile(r"[T\s](\d\d?:\d\d)(?::00(?:\.0+)?)?\s?(?:Z|UTC|[+-]00:?00)?
 
 @dataclass(frozen=True)
 class Table:
-    """A file's cubes. `context`: a time that holds for all rows."""
+    """A file's cubes. `context`: a time or subject that all rows share."""
 
     title: str
     context: str
@@ -44,7 +44,7 @@ class Table:
 
 @lru_cache(maxsize=64)
 def read_table(path: Path, settings: ChartSettings) -> Table:
-    """The table in a CSV file. `InputError` says why no chart can be made of it."""
+    """The table in a CSV file. `InputError` says why it makes no chart."""
     grid = read_grid(path, settings)
     columns = columns_of(path, grid, settings)
     samples = [column for column in columns if _repeats_samples(column)]
@@ -58,7 +58,7 @@ def read_table(path: Path, settings: ChartSettings) -> Table:
     if key is None:
         return Table(title, context, tuple(_aggregated(path, frame, names, values, settings, counted=not samples)))
     if not values:
-        raise InputError(f"{path}: has no column of numbers that a chart could show; name some by games.charts.values")
+        raise InputError(f"{path}: has no column of numbers for a chart; name columns with games.charts.values")
     kept = frame.drop_nulls([c.name for c in key]).filter(~pl.struct(c.name for c in key).is_duplicated())
     for column in key:
         kept = without_lands(kept, column.name)
@@ -68,7 +68,7 @@ def read_table(path: Path, settings: ChartSettings) -> Table:
 
 
 def _names(columns: Sequence[Column], settings: ChartSettings) -> list[Column]:
-    """The columns that may name values, without codes where there are words."""
+    """The columns that may name values; without columns of codes if others have words."""
     names = [c for c in columns if c.role in ("text", "time")]
     chosen = [name for name in (settings.label, settings.series, settings.time) if name]
     if settings.label:
@@ -81,7 +81,7 @@ def _names(columns: Sequence[Column], settings: ChartSettings) -> list[Column]:
 
 
 def _said(column: Column, *, first: bool) -> str:
-    """What a column says that holds for all rows, if that is a time or, in the first column, what the table is of."""
+    """What a constant column says of all rows: a time or, in the first column, the table's subject."""
     text = next(text for text in column.texts if text)
     if column.places:
         return _TIME_OF_DAY.sub("", text)
@@ -89,18 +89,18 @@ def _said(column: Column, *, first: bool) -> str:
 
 
 def _cleaned(column: Column) -> pl.Series:
-    """Names without footnote marks, of times one for each, null where one is missing."""
+    """Names without footnote marks, with one label per time, and null for missing ones."""
     given = column.texts.set(is_missing(column.texts, name=True), None)
     at = {place: label for label, place in _times(column).items()}
     new = {text: at[column.places[text]] if text in column.places else without_marks(text) or None
            for text in given.drop_nulls().unique()}  # fmt: skip
     alike = (text for text in new if text.endswith("*") and new[text] in new and text not in column.places)
-    new |= {text: text for text in alike}  # `Live*` may be another than `Live`
+    new |= {text: text for text in alike}  # `Live*` may differ from `Live`
     return given.replace_strict(new, default=None, return_dtype=pl.String)
 
 
 def _times(column: Column) -> dict[str, float]:
-    """One label for each time, without footnote marks, and without the time of day where that is always midnight."""
+    """One label for each time, without footnote marks, and without the time of day if that is always midnight."""
     first: dict[float, str] = {}
     days = not any(_CLOCK.search(_MIDNIGHT.sub("", text)) for text in column.places)
     for text, place in column.places.items():
@@ -114,7 +114,7 @@ def _dimension(column: Column) -> Dimension:
 
 
 def _key(path: Path, frame: pl.DataFrame, names: Sequence[Column], settings: ChartSettings) -> list[Column] | None:
-    """The fewest columns that name each row; None where none do, so that rows must be put together."""
+    """The fewest columns that name each row; None if none do, so that rows must be aggregated."""
     if settings.aggregate not in ("auto", "none"):
         return None
     for count in [len(names)] if settings.label else range(1, 4):
@@ -128,13 +128,13 @@ def _key(path: Path, frame: pl.DataFrame, names: Sequence[Column], settings: Cha
                 events = not settings.label and (_are_events(rows, some, small) or (many and small))
                 return None if events else list(some)
     if settings.aggregate == "none":
-        why = "rows have the same labels; name the right column by games.charts.label, or aggregate"
+        why = "several rows have the same labels; name the right column with games.charts.label, or aggregate"
         raise InputError(f"{path}: {why}")
     return None
 
 
 def _are_events(frame: pl.DataFrame, key: Sequence[Column], small: Sequence[Column]) -> bool:
-    """Whether each row is something that happened, such as a sale: its time is no point of a series."""
+    """Whether each row is an event, such as a sale, so that its time is not a point of a series."""
     for time in (column for column in key if column.role == "time"):
         if len(key) == 1:
             return uneven(list(_times(time).values())) and bool(small)
@@ -145,7 +145,7 @@ def _are_events(frame: pl.DataFrame, key: Sequence[Column], small: Sequence[Colu
 
 
 def _cube(frame: pl.DataFrame, key: Sequence[Column], group: Sequence[Column], values: Sequence[Column]) -> Cube:
-    """The columns' values; where there are several, their headings are a dimension of their own."""
+    """The columns' values; the headings of several columns form a dimension."""
     members = {c.name: set(frame[c.name]) for c in key}
     twins = {a for a, b in permutations(members, 2) if 2 * len(members[a] & members[b]) > len(members[a])}
     dimensions = [replace(_dimension(c), twin=c.name in twins) for c in key]
@@ -165,7 +165,7 @@ def _cube(frame: pl.DataFrame, key: Sequence[Column], group: Sequence[Column], v
 
 
 def _scatters(frame: pl.DataFrame, key: Sequence[Column], values: Sequence[Column]) -> Iterator[Cube]:
-    """Every two columns of values that measure something else, over labels that are no times."""
+    """Every two columns of values that measure different things, over labels that are not times."""
     if key[0].role == "time":
         return
     dimensions = tuple(_dimension(c) for c in key)
@@ -187,13 +187,13 @@ def _aggregated(
     *,
     counted: bool,
 ) -> Iterator[Cube]:
-    """Rows of the same labels put together: sums of what adds up, means of the rest, and how many rows there are."""
+    """Aggregates rows with the same labels: sums of what adds up, means of the rest, and the number of rows."""
     values = [c for c in values if c.name in settings.values or c.kind != "|" or not _numbers_rows(frame[c.name])]
     small = names if settings.label else _small(frame, names)
     if not small:
-        events = "labels are repeated, or rows are events, and no column puts them into few groups"
+        events = "labels repeat, or rows are events, and no column sorts them into a few groups"
         why = events if names else "no column names the rows"
-        raise InputError(f"{path}: {why}; name columns by games.charts.label and games.charts.values")
+        raise InputError(f"{path}: {why}; name columns with games.charts.label and games.charts.values")
     for some in [each for count in (1, 2) for each in combinations(small, count)]:
         keys = [c.name for c in some]
         members = [set(frame[name].drop_nulls()) for name in keys]
@@ -212,14 +212,14 @@ def _aggregated(
 
 
 def _repeats_samples(column: Column) -> bool:
-    """Whether rows are repeated measurements, by subject or by time, whose number says nothing."""
+    """Whether rows are repeated measurements, by subject or time, so that counting them means nothing."""
     given, different = column.texts.str.contains(r"^-?[\d.]+$").sum(), column.texts.n_unique()
     many = 2 < different < len(column.texts) / 2 and (given > len(column.texts) / 2 or different > MOST_GROUPS)
     return many and bool(_SAMPLES.search(words_of(column.name)))
 
 
 def _numbers_rows(values: pl.Series) -> bool:
-    """Whether whole numbers grow from row to row, as numbers of cases do."""
+    """Whether whole numbers grow from row to row, as case numbers do."""
     return bool((values % 1 == 0).all() and (values.diff().drop_nulls() > 0).all())
 
 
@@ -247,7 +247,7 @@ def _put_together(frame: pl.DataFrame, dimensions: tuple[Dimension, ...], column
 
 
 def _small(frame: pl.DataFrame, names: Sequence[Column]) -> list[Column]:
-    """The first columns that put the rows into few groups."""
+    """The first columns that sort the rows into a few groups."""
     few = [c for c in names if frame[c.name].count() >= LEAST_NAMED * len(frame)]
     few = [c for c in few if 2 <= frame[c.name].drop_nulls().n_unique() <= (60 if c.places else MOST_GROUPS)]
     of_months = {c.name for c in few if words_of(c.name) == "day" and c.texts.str.contains(r"^\d*$").all()}
@@ -255,7 +255,7 @@ def _small(frame: pl.DataFrame, names: Sequence[Column]) -> list[Column]:
 
 
 def lowered(text: str) -> str:
-    """A heading within a sentence: `Wildlife size` begins small, `GDP` and `Wildlife Size` stay."""
+    """A heading within a sentence: `Wildlife size` gets a small first letter, `GDP` and `Wildlife Size` stay."""
     later = [word for word in text.split()[1:] if len(word) > 3]
     in_capitals = bool(later) and all(word[0].isupper() for word in later)
     return text if in_capitals or text[1:2].isupper() else text[:1].lower() + text[1:]

@@ -1,4 +1,4 @@
-"""Labels that are times, and their places on an axis of time."""
+"""Labels that are times, and their positions on a time axis."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _NAMED = r"(?:\d\d?(?:st|nd|rd|th)?[\s./-]*)?(?:jan|feb|mar|apr|may|jun|jul|aug|
 _DATE = re.compile(rf"(?:\d{{1,4}}[-/.]\d\d?[-/.]\d{{1,4}}|{_NAMED})(?:[t\s,].{{0,40}})?", re.IGNORECASE)
 LAST_YEAR = 2150
 MONTH = 25 / 365  # of a year, with some slack
-_COUNTED = {"month": 12, "quarter": 4, "week": 53, "day": 366, "hour": 24, "weekday": 7}  # headings of plain numbers
+_COUNTED = {"month": 12, "quarter": 4, "week": 53, "day": 366, "hour": 24, "weekday": 7}  # headings over plain numbers
 
 
 _GRADE = re.compile(r"([a-f])([+-]|/[b-f]|)")
@@ -44,7 +44,7 @@ _FIRSTS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "e
 
 
 def in_order(labels: Sequence[str]) -> tuple[list[str], bool]:
-    """The labels by their natural order, such as that of grades or age groups; whether most have one."""
+    """The labels in their natural order, such as grades or age groups; and whether most of them have one."""
     ranks = {label: rank for label in labels if (rank := _rank(label.casefold())) is not None}
     ordered = len(ranks) > 0.7 * len(labels)
     return sorted(labels, key=lambda label: ranks.get(label, float("inf"))) if ordered else list(labels), ordered
@@ -60,15 +60,15 @@ def _rank(label: str) -> float | None:
 
 
 def without_marks(label: str) -> str:
-    """The label without footnote marks at its end: `2014*`, `2014¹` and `2014 [1]` are 2014."""
+    """The label without footnote marks at its end: `2014*`, `2014¹` and `2014 [1]` become 2014."""
     return re.sub(r"\s?\[\w{1,3}\]$", "", label.strip()).rstrip("*†‡¹²³⁴⁵⁶⁷⁸⁹⁰ ")
 
 
 def time_places(labels: Sequence[str], heading: str = "") -> list[float] | None:
-    """The place of each label in time, or None unless all are times of one form.
+    """The position of each label in time, or None unless all are times in one format.
 
-    Times with a year count in years. Times without one keep the order of their rows: a season may run from November to
-    March.
+    Times with a year are measured in years. Times without one keep the order of their rows: a season may run from
+    November to March.
     """
     plain = [without_marks(label).casefold() for label in labels]
     if not plain:
@@ -77,7 +77,7 @@ def time_places(labels: Sequence[str], heading: str = "") -> list[float] | None:
     if most and all(re.fullmatch(r"\d{1,3}", label) and int(label) <= most for label in plain):
         return [float(label) for label in plain]
     if re.search(r"\byears?\b", heading.casefold()) and all(re.fullmatch(r"-?\d{1,4}", label) for label in plain):
-        last = max(map(int, plain))  # hundreds without thousands are numbers of days
+        last = max(map(int, plain))  # a largest number between 100 and 1000 is a number of days
         return [float(label) for label in plain] if last < 100 or 1000 <= last <= LAST_YEAR else None
     for form, patterns in _COMPILED.items():
         if not any(pattern.fullmatch(plain[0]) for pattern in patterns):
@@ -91,7 +91,7 @@ def time_places(labels: Sequence[str], heading: str = "") -> list[float] | None:
 
 
 def uneven(places: Sequence[float]) -> bool:
-    """Whether times closer than months come at odd intervals, as events do; days off are no odd intervals."""
+    """Whether times less than a month apart come at odd intervals, as events do. A few days off do not matter."""
     gaps = sorted(later - earlier for earlier, later in pairwise(sorted(set(places))))
     middle = gaps[len(gaps) // 2] if gaps else 1.0
     return middle < MONTH and sum(abs(gap - middle) <= 0.1 * middle for gap in gaps) < len(gaps) / 2
@@ -106,9 +106,9 @@ def _place(parts: dict[str, str | None]) -> float:
 
 
 def _by_rows(keys: list[float]) -> list[float]:
-    """Places by the order of the rows if that is the order of time, from any start or backwards; else by time.
+    """Positions in row order if the rows run through time, from any start or backwards; else in time order.
 
-    Repeated times share a place.
+    Repeated times share a position.
     """
     rows, order = list(dict.fromkeys(keys)), sorted(set(keys))
     turns = [order[start:] + order[:start] for start in range(len(order))]
@@ -120,7 +120,7 @@ def _by_rows(keys: list[float]) -> list[float]:
 
 
 def _dates(plain: Sequence[str]) -> list[float] | None:
-    """Dates in years. They may have a time of day and a zone. The whole column decides whether the day comes first."""
+    """Dates in years, perhaps with a time of day and a zone. The whole column decides whether the day comes first."""
     if not all(_DATE.fullmatch(label) for label in plain):
         return None
     both = [(int(hit[1]), int(hit[2])) for label in plain if (hit := re.match(r"(\d\d?)[-/.](\d\d?)[-/.]\d", label))]

@@ -22,7 +22,7 @@ from stages.make_games.pair import Made, Pair, Plan, Skipped, common, safe_id, s
 
 @dataclass(frozen=True)
 class ScenePair(Pair):
-    """A given scene. Its camera is recovered when it is rendered. `size`: width and height of its picture."""
+    """A given scene. Rendering recovers its camera. `size`: width and height of its picture."""
 
     given: GivenScene
     size: tuple[int, int]
@@ -37,14 +37,16 @@ class ScenePair(Pair):
         for redrawn in range(DRAWS):
             try:
                 draw = changed(scene, self, redrawn)
-            except InputError as error:  # the recipe has no other value for what was to change
+            except InputError as error:  # the recipe has no other value for what must change
                 fault = str(error)
                 continue
             made = rendered(self, draw, redrawn)
             if isinstance(made, Made):
                 return made
             fault = made
-        return Skipped("no visible change", f"{self.given.where}: {DRAWS} changes were drawn, the last: {fault}")
+        return Skipped(
+            "no visible change", f"{self.given.where}: none of {DRAWS} changes is visible, the last: {fault}"
+        )
 
     def check_installed(self) -> None:
         check_installed(self.games.denoise)
@@ -62,7 +64,7 @@ def plan(recipe: Recipe, path: Path) -> Plan:
                 break
             name = safe_id(scene.name)
             if name in found:
-                skipped[f"{name} (again)"] = Skipped("same name", f"{scene.where}: {found[name].where} has that name")
+                skipped[f"{name} (again)"] = Skipped("same name", f"{scene.where}: has the name of {found[name].where}")
                 continue
             try:
                 _check(scene, recipe)
@@ -87,7 +89,7 @@ def plan(recipe: Recipe, path: Path) -> Plan:
 
 
 def _scenes(files: list[Path], skipped: dict[str, Skipped]) -> Iterator[GivenScene]:
-    """All scenes of the files. What stops a file from being read goes to `skipped`."""
+    """All scenes of the files. Files that cannot be read go to `skipped`, with the reason."""
     for file in files:
         try:
             yield from scenes_in(file)
@@ -96,9 +98,9 @@ def _scenes(files: list[Path], skipped: dict[str, Skipped]) -> Iterator[GivenSce
 
 
 def _check(scene: GivenScene, recipe: Recipe) -> None:
-    """`InputError` unless it is a scene of CLEVR with enough objects to change."""
+    """`InputError` unless it is a CLEVR scene with enough objects to change."""
     count = len(read_json_scene(scene.body, scene.where)[0].objects)
     if recipe.game.spy_view == "modified" and count < recipe.games.changes:
         raise InputError(
-            f"{scene.where}: has {count} objects, but {recipe.games.changes} are to change; set games.changes={count}"
+            f"{scene.where}: has {count} objects, but {recipe.games.changes} must change; set games.changes={count}"
         )

@@ -1,4 +1,4 @@
-"""Changing a scene for the spy, rendering both, and checking in the pictures that the game can be played."""
+"""Changes a scene for the spy, renders both scenes, and checks from the pictures that the game is playable."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from stages.core.pictures import png
 from stages.core.seeds import derive, rng
 from stages.make_games.pair import Made, Pair
 
-DRAWN = "drawn"  # source of pairs whose scenes are vz's own
-DRAWS = 20  # of a scene or change, until its pictures show all that they must
+DRAWN = "drawn"  # the source of pairs whose scenes vz generates
+DRAWS = 20  # attempts at a scene or change whose pictures show all that they must
 MIN_CHANGED_PIXELS = 100  # of a changed object, in a picture 320 wide: half of what must be in sight
-LEAST_APART = 12  # levels of 255 in some channel, from which two pixels count as different
+LEAST_APART = 12  # levels of 255: pixels that differ by this in some channel count as different
 Owners = NDArray[np.int32]  # (height, width): the object that each pixel shows, -1 for the ground
-REDRAWN = "redrawn"  # in the counts: draws that were thrown away, since they did not show enough
+REDRAWN = "redrawn"  # in the counts: attempts discarded because they did not show enough
 
 
 @dataclass(frozen=True)
 class Draw:
-    """A scene, its changed twin (None for a blank spy) and what was changed."""
+    """A scene, its changed twin (None for a blank spy), and the changes."""
 
     scene: Scene
     modified: Scene | None
     changes: list[Change]
 
     def named(self, pair: Pair) -> Draw:
-        """The scenes with the names and the split that their JSON gets."""
+        """The scenes with the names and the split for their JSON."""
         original = replace(self.scene, name=f"{pair.pair_id}_original", split=pair.split)
         if self.modified is None:
             return Draw(original, None, self.changes)
@@ -43,7 +43,7 @@ class Draw:
 
 
 def changed(scene: Scene, pair: Pair, attempt: int) -> Draw:
-    """A twin by the recipe's rules of change."""
+    """The scene with a twin, changed by the recipe's rules."""
     if pair.blank:
         return Draw(scene, None, [])
     choices = {"shape": pair.games.shapes, "color": pair.games.colors, "material": pair.games.materials}
@@ -52,7 +52,7 @@ def changed(scene: Scene, pair: Pair, attempt: int) -> Draw:
 
 
 def rendered(pair: Pair, draw: Draw, redrawn: int) -> Made | str:
-    """Both pictures; or, in a few words, what they do not show."""
+    """Both pictures; or, in a few words, what they fail to show."""
     draw = draw.named(pair)
     effort = effort_of(pair.games)
     before = owners(draw.scene, effort.renderer)
@@ -91,7 +91,7 @@ def in_sight(owner: Owners, objects: int) -> NDArray[np.int64]:
 
 
 def _hidden(pair: Pair, draw: Draw, before: Owners, after: Owners | None) -> str | None:
-    """An object that shows too little. Given scenes may hide some, but the change must hide no more."""
+    """Names an object that shows too little. Given scenes may hide some objects, but the change must hide no more."""
     least, count = scaled(pair.games.min_pixels, draw.scene), len(draw.scene.objects)
     seen = in_sight(before, count)
     if pair.source == DRAWN and seen.min() < least:
@@ -105,7 +105,7 @@ def _hidden(pair: Pair, draw: Draw, before: Owners, after: Owners | None) -> str
 
 
 def _unchanged(pair: Pair, draw: Draw, apart: NDArray[np.int16], before: Owners, after: Owners) -> str | None:
-    """A changed object that looks nearly as before; `apart` is how far the pictures differ, in levels."""
+    """Names a changed object that looks nearly the same as before. `apart`: how far the pictures differ, in levels."""
     least = scaled(MIN_CHANGED_PIXELS, draw.scene)
     for number in sorted({change.object for change in draw.changes}):
         found = int(np.count_nonzero((apart >= LEAST_APART) & ((before == number) | (after == number))))

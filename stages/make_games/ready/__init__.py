@@ -1,4 +1,4 @@
-"""Pairs of pictures that exist already: from folders, manifests, Parquet files, or the hub."""
+"""Pairs of ready-made pictures: from folders, manifests, Parquet files, or the hub."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from stages.make_games.ready.entry import Request
 
 
 def plan(recipe: Recipe, where: str) -> Plan:
-    """The first `games.pairs` pairs of `where`, see `place.py`. `InputError` names what is wrong."""
+    """The first `games.pairs` pairs of `where`, see `place.py`. `InputError` says what is wrong."""
     blank = recipe.game.spy_view == "blank"
     request = Request(blank=blank, limit=recipe.games.pairs, settings=recipe.games.ready)
     return comparing.plan(recipe, place.find(where, request))

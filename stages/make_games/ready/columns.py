@@ -1,4 +1,4 @@
-"""Which columns of a table hold what. Usual names are used only where they are unambiguous."""
+"""Finds out which columns of a table hold what. Common names count only if they are unambiguous."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from stages.core.errors import InputError
 from stages.make_games.ready.entry import Request
 
-# Original and modified, as they are published together; case, blanks and hyphens do not matter.
+# Original and modified, as data sets name them; case, spaces and hyphens do not matter.
 COUPLES = (
     ("original", "modified"),
     ("original", "edited"),
@@ -26,7 +26,7 @@ COUPLES = (
     ("input", "output"),
     ("before", "after"),
 )
-LISTS = ("images", "image_paths", "pictures")  # of the original and the modified picture: TRL, EasyR1, verl, VLM-R1
+LISTS = ("images", "image_paths", "pictures")  # hold the original and the modified picture: TRL, EasyR1, verl, VLM-R1
 SINGLES = ("image", "img", "picture", "photo", "file_name")
 IDS = (("pair_id",), ("id",), ("img_id", "turn_index"))  # the last: MagicBrush, several edits of one photo
 GROUPS = ("group", "img_id")
@@ -38,7 +38,7 @@ _ITEM = re.compile(r"(?P<column>.+)\[(?P<item>\d+)\]")
 
 @dataclass(frozen=True)
 class Spot:
-    """Where the rows of a table hold a picture: in a column, or in one item (from 0) of the lists in it."""
+    """Where a table's rows hold a picture: in a column, or in one item (from 0) of its lists."""
 
     column: str
     item: int | None = None
@@ -47,28 +47,28 @@ class Spot:
         return self.column if self.item is None else f"{self.column}[{self.item}]"
 
     def of(self, cell: Any, where: str) -> Any:
-        """The picture in a cell of the column. A list without a named item may hold only one."""
+        """The picture in a cell of the column. Without a named item, a list must hold exactly one."""
         if self.item is None and not isinstance(cell, list):
             return cell
         if not isinstance(cell, list):
-            what = "is empty" if cell is None else "is no list of pictures"
+            what = "is empty" if cell is None else "is not a list of pictures"
             raise InputError(f"{where}: '{self.column}' {what}; fill it in or remove the row")
         if self.item is None and len(cell) != 1:
             raise InputError(
-                f"{where}: '{self.column}' holds {len(cell)} pictures, but one is needed; name one with "
+                f"{where}: '{self.column}' holds {len(cell)} pictures instead of one; choose one with "
                 f"--set 'games.ready.original={self.column}[0]', or games.ready.modified"
             )
         item = self.item or 0
         if len(cell) <= item:
-            raise InputError(f"{where}: '{self}' is missing, since the list holds {len(cell)}; remove the row")
+            raise InputError(f"{where}: '{self}' is missing, since the list has length {len(cell)}; remove the row")
         return cell[item]
 
 
 @dataclass(frozen=True)
 class Columns:
-    """Names of columns as the file spells them; `modified` is None for a blank spy, the others if there is none.
+    """Column names as the file spells them. `modified` is None for a blank spy, the others if the column is missing.
 
-    `ours`: by vz's own names, those of what vz alone writes.
+    `ours`: columns that only vz writes, by vz's names for them.
     """
 
     original: Spot
@@ -81,20 +81,20 @@ class Columns:
 
     @property
     def pictures(self) -> list[Spot]:
-        """The original's and, if there is one, the modified picture's."""
+        """The spots of the original and, if any, the modified picture."""
         return [self.original] if self.modified is None else [self.original, self.modified]
 
     @property
     def others(self) -> list[str]:
-        """All but those of pictures."""
+        """All columns except those of pictures."""
         known = [name for name in (self.group, self.text, self.split) if name]
         return list(dict.fromkeys([*self.ids, *known, *self.ours.values()]))
 
 
 def choose(eligible: Sequence[str], names: Sequence[str], request: Request, where: object) -> Columns:
-    """The columns of a table with the columns `names`, of which the `eligible` ones may hold pictures.
+    """Chooses among the columns `names` of a table, of which the `eligible` ones may hold pictures.
 
-    `InputError` lists them if the recipe names one that is missing, or if they say too little or too much.
+    `InputError` lists them if the recipe names a missing one, or if the choice is unclear.
     """
     by_plain = _by_plain(names)
     original, modified = _of_pictures(eligible, request, where)
@@ -106,13 +106,13 @@ def choose(eligible: Sequence[str], names: Sequence[str], request: Request, wher
 
 
 def column_of(name: str) -> str:
-    """The column of a name in the recipe: `images` of `images[0]`."""
+    """The column that a name in the recipe refers to: `images` for `images[0]`."""
     item = _ITEM.fullmatch(name)
     return item["column"] if item else name
 
 
 def _ids(names: Sequence[str], request: Request, where: object) -> tuple[str, ...]:
-    """The columns that name a pair: that of the recipe, else the usual ones. None: its rows are numbered."""
+    """The columns that name a pair: the recipe's, else the common ones. Empty: rows are numbered."""
     wanted = request.settings.id
     if wanted is None:
         by_plain = _by_plain(names)
@@ -139,13 +139,13 @@ def _of_pictures(eligible: Sequence[str], request: Request, where: object) -> tu
         return Spot(_single(eligible, where)), None
     if len(found) != 1:
         several = " and ".join(f"{one} with {other}" for one, other in found)
-        problem = f"both {several} could be the pairs" if found else "no two columns are known as original and modified"
+        problem = f"both {several} could be the pairs" if found else "no columns have known names for a pair's pictures"
         raise InputError(f"{where}: {problem}, {_remedy(eligible)}")
     return found[0]
 
 
 def _named(name: str | None, key: str, eligible: Sequence[str], where: object) -> Spot | None:
-    """What the recipe names: a column, or an item of the lists in one, such as `images[0]`."""
+    """The spot that the recipe names: a column, or an item of its lists, such as `images[0]`."""
     if name is None or name in eligible:
         return None if name is None else Spot(name)
     item = _ITEM.fullmatch(name)
@@ -162,7 +162,7 @@ def _single(eligible: Sequence[str], where: object) -> str:
 
 
 def _by_plain(names: Sequence[str]) -> dict[str, str]:
-    """As the file spells them, by how they are known; of two that are known alike the first."""
+    """Names as the file spells them, by plain name; the first, if two have the same plain name."""
     return {_plain(name): name for name in reversed(names)}
 
 

@@ -1,4 +1,4 @@
-"""A ready pair: its pictures opened, compared, and written as PNG of one size."""
+"""A ready-made pair: opens its pictures, compares them, and writes them as PNG files of one size."""
 
 from __future__ import annotations
 
@@ -21,26 +21,27 @@ from stages.make_games.ready.groups import hashes_of, splits_of
 from stages.make_games.ready.pictures import Fault, Opened, likeness, open_picture, same
 from stages.make_games.ready.tables import NUMBERED
 
-# Correlation of two pictures' details (brightness at 64 × 64 less its blur, best of small shifts) below which they have
-# nothing in common. Measured: edited photos 0.9, a quarter of a photo kept 0.26, 99 % of unrelated photos below 0.154.
+# Two pictures have nothing in common if the correlation of their details (brightness at 64 × 64 minus its blur, the
+# best of small shifts) is below this. Measured: edited photos 0.9, a quarter of a photo kept 0.26, 99 % of unrelated
+# photos below 0.154.
 MIN_LIKENESS = 0.15
 UNSEEN = 12  # levels of 255; pictures whose channels differ by no more look the same to the eye
-NOTED = ("shape", "size", "color", "material")  # what the published notes say of an object
+NOTED = ("shape", "size", "color", "material")  # what the published notes say about an object
 UNKNOWN: Domain = "picture"
 OF_NO_KIND = (
-    "what these pictures show is unknown, so the prompts call them just pictures; add --set games.domain=photo, "
+    "vz does not know what these pictures show, so the prompts just call them pictures; add --set games.domain=photo, "
     "chart or clevr, or set games.domain=picture to silence this warning"
 )
 
 
 @dataclass(frozen=True)
 class ReadyPair(Pair):
-    """Pictures that exist already."""
+    """A pair of ready-made pictures."""
 
     entry: Entry
 
     def make(self) -> Made | Skipped:
-        """The pictures as PNG, or why they cannot be used."""
+        """The pictures as PNG, or why they are unusable."""
         try:
             return self._made()
         except Fault as fault:
@@ -77,15 +78,15 @@ class ReadyPair(Pair):
         return open_picture(data, stored.name, self.games.ready)
 
     def _fitting(self, original: Opened, modified: Opened) -> tuple[Opened, dict[str, int]]:
-        """The modified picture at the original's size, and what is counted of it. `Fault` if they are no pair."""
+        """The modified picture at the original's size, and its counts. `Fault` if the two are not a pair."""
         if self.entry.hashes == (_sha256(original), _sha256(modified)):
-            return modified, {"as_vz_made_them": 1}  # they were checked then, or spoilt on purpose
+            return modified, {"as_vz_made_them": 1}  # vz checked them then, or spoilt them on purpose
         rules, counts = self.games.ready, dict[str, int]()
         name, other = self.entry.original.name, self.entry.modified.name if self.entry.modified else ""
         if original.image.size != modified.image.size:
             sizes = [f"{opened.image.width}x{opened.image.height}" for opened in (original, modified)]
             if rules.sizes_differ == "drop":
-                raise Fault("sizes differ", f"{name}: is {sizes[0]}, its counterpart {other} is {sizes[1]}")
+                raise Fault("sizes differ", f"{name}: is {sizes[0]}, but its counterpart {other} is {sizes[1]}")
             modified = modified.resized(*original.image.size)
             counts["sizes_differ_resize"] = 1
         if same(original.image, modified.image, rules.identical_levels):
@@ -104,7 +105,7 @@ class ReadyPair(Pair):
         return modified, counts
 
     def _scaled(self, opened: Opened) -> bytes:
-        """As PNG of at most `max_side`. Both pictures of a pair have one size by now, hence one factor."""
+        """The picture as PNG, at most `max_side` long. Both pictures of a pair have one size here, so one factor."""
         side, longer = self.games.ready.max_side, max(opened.image.size)
         if side is None or longer <= side:
             return opened.as_png()
@@ -112,7 +113,7 @@ class ReadyPair(Pair):
 
 
 def plan(recipe: Recipe, found: Found) -> Plan:
-    """The first `games.pairs` good pairs of what was found. `InputError` if two have the same name."""
+    """The first `games.pairs` good pairs found. `InputError` if two have the same name."""
     entries: dict[str, Entry] = {}
     skipped: dict[str, Skipped] = {}
     for offer in found.offers:
@@ -121,13 +122,13 @@ def plan(recipe: Recipe, found: Found) -> Plan:
             continue
         if offer.pair_id in entries:
             raise InputError(
-                f"{offer.where}: the pair '{offer.pair_id}' is there already, at {entries[offer.pair_id].where}; give "
-                f"each pair a name of its own, or number the rows of a table with {NUMBERED}"
+                f"{offer.where}: the pair '{offer.pair_id}' exists already, at {entries[offer.pair_id].where}; give "
+                f"each pair a unique name, or number the rows of a table with {NUMBERED}"
             )
         entries[offer.pair_id] = offer
         if len(entries) == recipe.games.pairs:
             break
-    # The hash of a folder takes the pictures' sizes for what they hold; that of a table knows nothing of them.
+    # A folder's hash covers only the sizes of the pictures, not their content; a table's hash covers neither.
     hashes = {} if found.hashed else hashes_of(list(entries.values()))
     splits = splits_of(list(entries.values()), hashes, recipe)
     pairs = [
@@ -148,7 +149,7 @@ def plan(recipe: Recipe, found: Found) -> Plan:
 
 
 def _are_left(found: Found) -> bool:
-    """Whether the place offers more, whatever may be wrong with it."""
+    """Whether the place offers more, even if it is broken."""
     try:
         return next(found.offers, None) is not None
     except InputError:
@@ -160,7 +161,7 @@ def _parsed(scene: str | None) -> Any:
 
 
 def _sha256(opened: Opened) -> str:
-    """Of the bytes that it came in, if they are kept."""
+    """The hash of the bytes it came in, or "" if they are not kept."""
     return "" if opened.png is None else hashlib.sha256(opened.png).hexdigest()
 
 
@@ -180,7 +181,7 @@ class _Comparison(BaseModel):
 
 
 def read_comparison(body: Any, file: Path) -> tuple[list[Change], dict[str, Any], dict[str, Any]]:
-    """Changes, original scene and modified scene. `InputError` names the file and the part that is not as published."""
+    """The changes, the original scene and the modified scene. `InputError` names the file and what is wrong in it."""
     try:
         note = _Comparison.model_validate(body)
         after = list(note.original_scene["objects"])
@@ -198,6 +199,7 @@ def read_comparison(body: Any, file: Path) -> tuple[list[Change], dict[str, Any]
         raise InputError(f"{file}: '{key}' is missing or wrong; remove the note or take the published one") from error
     except (KeyError, TypeError, IndexError) as error:
         raise InputError(
-            f"{file}: 'original_scene.objects' is missing, or lacks an object that was replaced"
+            f"{file}: 'original_scene.objects' is missing or lacks a replaced object; remove the note or take the "
+            "published one"
         ) from error
     return changes, note.original_scene, {**note.original_scene, "objects": after}

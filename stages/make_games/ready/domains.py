@@ -1,4 +1,4 @@
-"""What ready pictures show, as far as the name or the layout of their place says."""
+"""What ready-made pictures show, as far as the name or layout of their place says."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from pathlib import Path, PurePath
 from stages.core.folder.files import walk
 from stages.core.recipe.games import Domain
 
-# Words in the names of folders, files and data sets, and whole names of published ones.
+# Words in the names of folders, files and data sets, and full names of published ones.
 _WORDS: dict[str, Domain] = {"chart": "chart", "charts": "chart", "chartqa": "chart", "plotqa": "chart"}
 _WORDS |= {"clevr": "clevr", "photo": "photo", "photos": "photo", "imgedit": "photo", "magicbrush": "photo"}
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_]+")
-# Names that say what a part is for, not what it shows: then the folder around it is looked at.
+# Names that say what a part is for, not what it shows; for these, the parent folder decides.
 _PARTS = {"train", "dev", "val", "valid", "validation", "test"}
 _PARTS |= {"data", "dataset", "output", "png", "image", "images", "snapshots"}
-_COMMIT = re.compile(r"[0-9a-f]{40}")  # of a data set in the hub's cache
-_CHART_QA = {"png", "tables"}  # folders side by side in ChartQA: the pictures, and the table behind each
+_COMMIT = re.compile(r"[0-9a-f]{40}")  # names a data set in the hub's cache
+_CHART_QA = {"png", "tables"}  # sibling folders in ChartQA: the pictures, and the table behind each
 
 
 def domain_of(place: Path) -> Domain | None:
-    """What the pictures of a folder or file show; None if nothing says."""
+    """What the pictures of a folder or file show; None if unknown."""
     return _by_name(place.resolve()) or ("chart" if _is_chart_qa(place) else None)
 
 
@@ -41,6 +41,6 @@ def _by_name(place: PurePath) -> Domain | None:
 
 
 def _is_chart_qa(place: Path) -> bool:
-    """Whether folders of charts and of their tables are side by side: in the folder, below it or around it."""
+    """Whether a folder of charts and a folder of their tables are siblings: in the folder, below or around it."""
     below = [folder for folder, _ in walk(place)] if place.is_dir() else []
     return any(all((folder / name).is_dir() for name in _CHART_QA) for folder in (place.parent, *below))

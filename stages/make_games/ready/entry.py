@@ -1,4 +1,4 @@
-"""What is asked of a place with ready pictures, and what it offers."""
+"""What vz requests from a place with ready-made pictures, and what the place offers."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ ANNEX_KEY = re.compile(r"(?P<kind>SHA256|MD5)E?-s\d+--(?P<digest>[0-9a-f]+)(\.\w
 
 @dataclass(frozen=True)
 class Request:
-    """What the recipe wants: whether one picture a pair is enough, how many pairs at most, and how to read them.
+    """What the recipe wants: whether one picture per pair is enough, how many pairs at most, and how to read them.
 
     `split` chooses files by name. Links that a table names may lead anywhere in `root`; None: in the folder that the
-    table's paths count from.
+    table's paths are relative to.
     """
 
     blank: bool
@@ -40,7 +40,7 @@ class Request:
 
 
 class Stored(Protocol):
-    """A picture where it is stored. `name` says where, for messages."""
+    """A stored picture. `name` says where it is, for messages."""
 
     @property
     def name(self) -> str: ...
@@ -51,7 +51,7 @@ class Stored(Protocol):
 
 @dataclass(frozen=True)
 class FilePicture:
-    """A picture that is a file. With a `digest` (sha256 or md5, in hex) only a file with this hash is read."""
+    """A picture in a file. With a `digest` (sha256 or md5, in hex), only a file with this hash is accepted."""
 
     path: Path
     digest: str | None = None
@@ -75,12 +75,12 @@ class FilePicture:
 
     def _remedy(self) -> str:
         if self.path.is_symlink():
-            return f"it links to {self.path.readlink()}, which is gone: fetch it again (dvc pull, git annex get, …)"
-        return "put it there, or set games.ready.pictures to the folder that a table's paths count from"
+            return f"it links to {self.path.readlink()}, which is gone; fetch it again (dvc pull, git annex get, …)"
+        return "put it there, or set games.ready.pictures to the folder that a table's paths are relative to"
 
 
 def stored_digest(path: Path) -> str | None:
-    """The hash in the name of the file that a link leads to, as git-annex, DVC and the hub's cache name theirs."""
+    """The hash in the name of a link's target, as git-annex, DVC and the hub's cache name their files."""
     target = Path(os.path.realpath(path))
     annex = ANNEX_KEY.fullmatch(target.name)
     if annex:
@@ -95,9 +95,9 @@ def stored_digest(path: Path) -> str | None:
 class Entry:
     """A pair as its place offers it. `modified` is None for a blank spy.
 
-    `where` names its row or file. `note` is the published data set's file on what was replaced. The rest is known only
-    if a table says it: pairs of one `group` share a split; `hashes` are the sha256 that vz noted of both pictures when
-    it made the pair. `likely` is the domain if no row tells it; None: nobody knows.
+    `where` names its row or file. `note` is the published data set's file on replaced objects. The rest is known only
+    if a table gives it: pairs of one `group` share a split; `hashes` are the sha256 of both pictures that vz noted when
+    it made the pair. `likely` is the domain if no row gives one; None: unknown.
     """
 
     pair_id: str
@@ -110,14 +110,14 @@ class Entry:
     group: str | None = None
     domain: Domain | None = None
     likely: Domain | None = None
-    scene: str | None = None  # JSON, kept as text: parsed it takes several times the memory
+    scene: str | None = None  # JSON, kept as text: parsed, it takes several times the memory
     modified_scene: str | None = None
     hashes: tuple[str | None, str | None] = (None, None)
 
 
 @dataclass(frozen=True)
 class Bad:
-    """What a place offers as a pair but nobody can use: its name, and why."""
+    """An unusable pair that a place offers: its name, and why it is unusable."""
 
     pair_id: str
     detail: str
@@ -129,10 +129,10 @@ Offer = Entry | Bad
 
 @dataclass(frozen=True)
 class Found:
-    """The pairs of a place in order, its name in the tables, and the input that is recorded and hashed.
+    """The pairs of a place in order, its name in the tables, and the input to record and hash.
 
     `hashed`: the input's own hash covers every byte of the pictures. `ignored`: pictures that belong to no pair.
-    `offers` are read only as they are asked for, so that what is wrong with one that nobody wants does not matter.
+    `offers` are read lazily, so that errors in pairs beyond the limit do not matter.
     """
 
     offers: Iterator[Offer]
@@ -143,5 +143,5 @@ class Found:
 
 
 def one_line(error: BaseException) -> str:
-    """What another library's error says, as part of a message of ours."""
+    """The text of another library's error, on one line, as part of our message."""
     return " ".join(str(error).split()) or type(error).__name__

@@ -1,4 +1,4 @@
-"""Pairs that belong together, so that no picture is in two splits."""
+"""Groups pairs that belong together, so that no picture is in two splits."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from stages.make_games.ready.entry import Entry, FilePicture, Stored
 
 
 def hashes_of(entries: Sequence[Entry]) -> dict[Path, str]:
-    """sha256 of every picture that is a file. Those that cannot be read are left out: making their pairs says why."""
+    """sha256 of every picture in a file. Unreadable ones are left out: making their pairs reports why."""
     pictures = [stored for entry in entries for stored in (entry.original, entry.modified)]
     paths = dict.fromkeys(each.path for each in pictures if isinstance(each, FilePicture))
     hashes = {}
@@ -30,21 +30,21 @@ def hashes_of(entries: Sequence[Entry]) -> dict[Path, str]:
 
 
 def splits_of(entries: Sequence[Entry], hashes: Mapping[Path, str], recipe: Recipe) -> dict[str, str]:
-    """The split of each pair by its id: what its table says, else what is drawn for those that belong together.
+    """The split of each pair by its id: what its table says, else one drawn for all pairs that belong together.
 
-    Pairs of one group belong together, and those that share an original, be it the modified picture of another pair
+    Pairs belong together if they share a group or an original, even if it is the modified picture of another pair
     (edits made one after the other). `InputError` names two of them with different splits.
     """
     leaders = _leaders(entries, hashes)
     keys = _keys(entries, leaders, hashes)
-    given: dict[int, tuple[str, str]] = {}  # by leader: the split of a table, and the row that gives it
+    given: dict[int, tuple[str, str]] = {}  # by leader: the split in the table, and the row that gives it
     for entry, leader in zip(entries, leaders, strict=True):
         if entry.split is None:
             continue
         split, where = given.setdefault(leader, (entry.split, entry.where))
         if split != entry.split:
             raise InputError(
-                f"{entry.where}: is in split '{entry.split}', but {where}, of the same picture or group, is in "
+                f"{entry.where}: is in split '{entry.split}', but {where}, with the same picture or group, is in "
                 f"'{split}'; give both the same split, or neither"
             )
     drawn = pair.splits_of(recipe, [key for leader, key in keys.items() if leader not in given])
@@ -55,8 +55,8 @@ def splits_of(entries: Sequence[Entry], hashes: Mapping[Path, str], recipe: Reci
 
 
 def _keys(entries: Sequence[Entry], leaders: Sequence[int], hashes: Mapping[Path, str]) -> dict[int, str]:
-    """What the split is drawn from, by leader: what those who belong together share, so that to add a copy or another
-    pair of the group moves none of them, wherever its name comes in the order."""
+    """The key that decides the split, by leader. Pairs that belong together share it, so that adding a copy or another
+    pair of the group moves none of them, wherever its name sorts."""
     keys: dict[int, tuple[int, str]] = {}
     for entry, leader in zip(entries, leaders, strict=True):
         known = hashes.get(entry.original.path) if isinstance(entry.original, FilePicture) else None
@@ -69,7 +69,7 @@ def _keys(entries: Sequence[Entry], leaders: Sequence[int], hashes: Mapping[Path
 
 
 def _leaders(entries: Sequence[Entry], hashes: Mapping[Path, str]) -> list[int]:
-    """For each pair the number of the first one that it belongs to, perhaps by way of others."""
+    """For each pair, the number of the first pair that it belongs with, perhaps by way of others."""
     leaders = list(range(len(entries)))
     first: dict[str, int] = {}
 
@@ -87,8 +87,8 @@ def _leaders(entries: Sequence[Entry], hashes: Mapping[Path, str]) -> list[int]:
 
 
 def _marks(entry: Entry, hashes: Mapping[Path, str], originals: Set[str | None]) -> Iterator[str]:
-    """What it shares with the pairs it belongs to. A modified picture that is nobody's original, such as an empty one,
-    may be that of many pairs."""
+    """What the pair shares with those it belongs with. A modified picture that is no pair's original, such as an empty
+    one, does not count: many pairs may share it."""
     if entry.group is not None:
         yield f"group {entry.group}"
     original, modified = _mark(entry.original, hashes), _mark(entry.modified, hashes)
@@ -99,7 +99,7 @@ def _marks(entry: Entry, hashes: Mapping[Path, str], originals: Set[str | None])
 
 
 def _mark(stored: Stored | None, hashes: Mapping[Path, str]) -> str | None:
-    """What identifies a picture. Of those in cells nothing is known before they are read."""
+    """What identifies a picture. For pictures in cells nothing is known before they are read."""
     if not isinstance(stored, FilePicture):
         return None
     return f"picture {hashes.get(stored.path) or os.path.realpath(stored.path)}"

@@ -1,4 +1,4 @@
-"""Data sets of the Hugging Face hub: downloaded once, their archives unpacked beside them, then read as a folder."""
+"""Data sets on the Hugging Face hub: downloads each once, unpacks its archives next to it, and reads it as a folder."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ BROKEN = (
 
 @dataclass(frozen=True)
 class Got:
-    """A data set on this machine. `label` names it with its commit; links in it may lead anywhere below `root`."""
+    """A downloaded data set. `label` names it with its commit; links in it may lead anywhere below `root`."""
 
     folder: Path
     root: Path
@@ -43,33 +43,35 @@ class Got:
 
 
 def fetch(where: str) -> Got:
-    """Download `hf:OWNER/NAME[@REVISION][:SPLIT]`, or find it in the hub's cache; archives in it are unpacked there.
+    """Download `hf:OWNER/NAME[@REVISION][:SPLIT]`, or find it in the hub's cache, and unpack its archives there.
 
-    `InputError` says what is wrong with the name; `VzError` that the hub cannot be reached, and what to do instead.
+    `InputError` says what is wrong with the name; `VzError` says why the download failed, and what to do instead.
     """
     match = NAME.fullmatch(where)
     if match is None:
-        raise InputError(f"{where}: write a data set of the hub as hf:OWNER/NAME, hf:OWNER/NAME@REVISION or …:SPLIT")
+        raise InputError(f"{where}: write a data set on the hub as hf:OWNER/NAME, hf:OWNER/NAME@REVISION or …:SPLIT")
     name, revision, split = match["name"], match["revision"], match["split"]
     snapshot = Path(_download(where, name, revision, split))
     if not COMMIT.fullmatch(snapshot.name):
-        raise VzError(f"{snapshot}: the hub's library put {name} where no commit can be read; give that folder instead")
-    root = snapshot.parents[1]  # the links in a snapshot lead to blobs/ beside snapshots/
+        raise VzError(
+            f"{snapshot}: the hub's library put {name} here, but no commit names it; give this folder instead"
+        )
+    root = snapshot.parents[1]  # the links in a snapshot lead to blobs/ next to snapshots/
     label = f"{PREFIX}{name}@{snapshot.name}" + (f":{split}" if split else "")
     return Got(unpacked(snapshot, root / "unpacked" / snapshot.name), root, name, label, split)
 
 
 def unpacked(folder: Path, into: Path) -> Path:
-    """`folder`, or, if it holds archives in place of pairs, `into` with what they hold."""
+    """`folder`; or, if it holds archives instead of pairs, `into` with their content."""
     files = [file for file in folder.rglob("*") if file.is_file()]
     archives = sorted(file for file in files if file.name.lower().endswith(ARCHIVES))
-    # A picture of its own, such as a logo, says nothing; pairs do.
+    # A single picture, such as a logo, does not count; pairs do.
     if not archives or any(file.suffix == ".parquet" or file.stem.endswith("_original") for file in files):
         return folder
     with locked(into):
         if not into.is_dir():
             work = into.with_name(f".{into.name}.partial")
-            shutil.rmtree(work, ignore_errors=True)  # what a kill left
+            shutil.rmtree(work, ignore_errors=True)  # left by a killed run
             work.mkdir()
             try:
                 _unpack_all(archives, work)
@@ -80,7 +82,7 @@ def unpacked(folder: Path, into: Path) -> Path:
 
 
 def _unpack_all(archives: Sequence[Path], into: Path) -> None:
-    """One after the other into one folder, since pictures and their notes may be in two archives."""
+    """Unpack all archives into one folder, since pictures and their notes may be in two archives."""
     for archive in archives:
         with TemporaryDirectory(dir=into, prefix=".") as alone:
             _unpack(archive, Path(alone))
@@ -88,15 +90,15 @@ def _unpack_all(archives: Sequence[Path], into: Path) -> None:
                 target = into / file.relative_to(alone)
                 if target.exists():
                     raise InputError(
-                        f"{archive}: holds '{file.relative_to(alone)}', as another archive does; unpack each into a "
-                        "folder of its own, and give one of these with --from"
+                        f"{archive}: holds '{file.relative_to(alone)}', as another archive does; unpack each into its "
+                        "own folder, and give one of these with --from"
                     )
                 target.parent.mkdir(parents=True, exist_ok=True)
                 file.replace(target)
 
 
 def _unpack(archive: Path, into: Path) -> None:
-    """`InputError` names an archive that is broken or holds a link, a device or a path outside."""
+    """`InputError` if the archive is broken or holds a link, a device or a path outside the folder."""
     try:
         if archive.suffix.lower() == ".zip":
             with zipfile.ZipFile(archive) as packed:
@@ -109,13 +111,15 @@ def _unpack(archive: Path, into: Path) -> None:
                 _check(archive, member.name)
                 if not (member.isfile() or member.isdir()):
                     raise InputError(f"{archive}: its member '{member.name}' is a link or device; do not use it")
-            while tape.fileobj is not None and tape.fileobj.read(1 << 20):  # the checksum is only looked at at the end
+            while tape.fileobj is not None and tape.fileobj.read(1 << 20):  # the checksum is checked only at the end
                 pass
             tape.extraction_filter = getattr(tarfile, "data_filter", None)
             tape.extractall(into)
     except BROKEN as error:
         if is_disk_full(error):
-            raise VzError(f"{archive}: the disk is full; free some space, or set HF_HOME to another disk") from error
+            raise VzError(
+                f"{archive}: the disk is full; free some space, or set HF_HOME to a folder on another disk"
+            ) from error
         raise InputError(f"{archive}: cannot be unpacked ({one_line(error)}); download it again") from error
 
 
@@ -138,15 +142,15 @@ def _download(where: str, name: str, revision: str | None, split: str | None) ->
 def _explained(error: Exception, where: str, name: str, revision: str | None, kinds: ModuleType) -> VzError:
     page = f"https://huggingface.co/datasets/{name}"
     if isinstance(error, kinds.GatedRepoError):
-        return InputError(f"{where}: asks for consent first: accept its terms at {page}, then run `hf auth login`")
+        return InputError(f"{where}: requires consent; accept its terms at {page}, then run `hf auth login`")
     if isinstance(error, kinds.RepositoryNotFoundError):
         return InputError(f"{where}: no such data set; see {page}, and run `hf auth login` first if it is private")
     if isinstance(error, kinds.RevisionNotFoundError):
-        return InputError(f"{where}: has no revision '{revision}'; see {page}/tree/main for those there are")
+        return InputError(f"{where}: has no revision '{revision}'; see {page}/tree/main for its revisions")
     if isinstance(error, OSError) and is_disk_full(error):
         return VzError(f"{where}: the disk is full; free some space, or set HF_HOME to a folder on another disk")
     command = f"hf download {name} --repo-type dataset --local-dir FOLDER"
     return VzError(
-        f"{where}: cannot be downloaded ({type(error).__name__}: {one_line(error)}); where there is a network, run "
+        f"{where}: cannot be downloaded ({type(error).__name__}: {one_line(error)}); on a machine with a network, run "
         f"`{command}`, and give that folder with --from FOLDER"
     )

@@ -1,4 +1,4 @@
-"""Paths that a table names. It may come from a stranger, and its pictures go into the output: one folder bounds it."""
+"""Resolves the paths that a table names. It may come from a stranger, so paths must stay within one folder."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from stages.make_games.ready.entry import FilePicture, Request, stored_digest
 
 
 def picture_at(text: str, sha256: str | None, table: Path, where: str, request: Request) -> FilePicture:
-    """The picture at the path `text` of a table. `InputError` if it is outside the folder that paths count from.
+    """The picture at the path `text` of a table. `InputError` if it is outside the folder that paths are relative to.
 
-    A link may lead out of the folder if the picture's hash is known: from the table, or from the store that it is in.
+    A link may lead out of the folder if the picture's hash is known, from the table or from its store.
     """
     elsewhere = request.settings.pictures
     folder = Path(elsewhere) if elsewhere else table.parent
@@ -34,10 +34,10 @@ def picture_at(text: str, sha256: str | None, table: Path, where: str, request: 
 
 
 def _below(folder: Path, text: str, where: str) -> Path:
-    """The path `text`, counted from `folder`. An absolute path below the folder counts as the relative one, whether or
-    not it spells out where links lead."""
+    """The path `text`, relative to `folder`. An absolute path below the folder counts as the relative one, whether or
+    not it resolves links."""
     if "\0" in text:
-        raise InputError(f"{where}: {text!r} holds a zero byte, so it is not a path; mend it or remove the row")
+        raise InputError(f"{where}: {text!r} contains a zero byte, so it is not a path; fix it or remove the row")
     base = folder.absolute()
     path = Path(os.path.normpath(base / re.sub("^/+", "/", text)))
     spellings = [(path, os.path.normpath(base))]

@@ -1,4 +1,4 @@
-"""Any picture as upright RGB: what is accepted, converted and refused; and whether two pictures belong together."""
+"""Opens any picture as upright RGB: what to accept, convert or refuse; and whether two pictures belong together."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from stages.core.pictures import png
 from stages.core.recipe.ready import ReadySettings
 from stages.make_games.ready.entry import one_line
 
-# Listed, so that no file can choose a format that runs other programs (EPS) or is hardly ever tested.
+# An explicit list, so that no file can choose a format that runs other programs (EPS) or is hardly ever tested.
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "AVIF", "JPEG2000")
 READABLE = "PNG, JPEG, WebP, BMP, GIF, TIFF, PPM, AVIF or JPEG 2000"
 CONVERTIBLE = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"}
@@ -25,15 +25,15 @@ DEEP = 65535  # white at 16 bits
 RGB_AT_8_BITS = b"\x08\x02"  # depth and colour type in a PNG's header
 MIN_SIDE = 28  # pixels: one visual token of Qwen2.5-VL
 SIDE = 64  # pictures are compared at SIDE x SIDE
-BLUR = 3  # pixels of SIDE; coarser shapes say little: skies are bright and grounds dark everywhere
+BLUR = 3  # pixels of SIDE; coarser shapes say little, since skies are bright and grounds dark everywhere
 SHIFT = 4  # pixels of SIDE: an edit may have moved or cropped the picture by some 6 %
-NO_DETAIL = 1e-3  # standard deviation in grey levels, of 255, below which a picture is one even surface
+NO_DETAIL = 1e-3  # in grey levels of 255; a picture with a smaller standard deviation is one even surface
 
 Details = npt.NDArray[np.float64]
 
 
 class Fault(Exception):
-    """Why a pair cannot be used: the reason in a few words; the message names the picture."""
+    """Why a pair is unusable: the reason in a few words; the message names the picture."""
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(detail)
@@ -42,7 +42,7 @@ class Fault(Exception):
 
 @dataclass(frozen=True)
 class Opened:
-    """An upright RGB picture; `png` are the bytes it came in, where they are such a picture already."""
+    """An upright RGB picture. `png`: the bytes it came in, if they are an upright RGB PNG already."""
 
     image: Image.Image
     png: bytes | None = None
@@ -51,22 +51,22 @@ class Opened:
         return png(self.image) if self.png is None else self.png
 
     def resized(self, width: int, height: int) -> Opened:
-        """Scaled with the Lanczos filter; itself where it has that size."""
+        """The picture scaled with the Lanczos filter; unchanged if it has that size."""
         if self.image.size == (width, height):
             return self
         return Opened(self.image.resize((width, height), Image.Resampling.LANCZOS))
 
 
 def open_picture(data: bytes, name: str, settings: ReadySettings) -> Opened:
-    """The picture turned as its EXIF says, clear parts over white, 16 bits scaled to 8, colour profiles ignored.
+    """The picture, rotated as its EXIF says, with transparent parts over white and 16 bits scaled to 8.
 
-    `Fault` names the picture and what is wrong with it.
+    Ignores colour profiles. `Fault` names the picture and what is wrong with it.
     """
     if not data:
         raise Fault("unreadable", f"{name}: is empty (0 bytes)")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the limit of pixels is ours, and what cannot be decoded is an error
+            warnings.simplefilter("ignore")  # vz limits the pixels itself, and raises errors for broken pictures
             with Image.open(io.BytesIO(data), formats=_formats()) as image:
                 _check(image, name, settings)
                 image.load()
@@ -74,7 +74,7 @@ def open_picture(data: bytes, name: str, settings: ReadySettings) -> Opened:
     except Image.DecompressionBombError as error:
         raise Fault("too large", f"{name}: has more than {settings.max_pixels:,} pixels") from error
     except UnidentifiedImageError as error:
-        raise Fault("unreadable", f"{name}: is no picture ({READABLE})") from error
+        raise Fault("unreadable", f"{name}: is not a picture ({READABLE})") from error
     except (Fault, MemoryError):
         raise
     except Exception as error:  # decoders fail on broken files in too many ways to list
@@ -83,23 +83,23 @@ def open_picture(data: bytes, name: str, settings: ReadySettings) -> Opened:
 
 @lru_cache(maxsize=1)
 def _formats() -> tuple[str, ...]:
-    """Those that this build of Pillow reads; older ones lack AVIF."""
+    """The formats that this build of Pillow reads; older ones lack AVIF."""
     Image.init()
     return tuple(name for name in FORMATS if name in Image.OPEN)
 
 
 def _check(image: Image.Image, name: str, settings: ReadySettings) -> None:
-    """`Fault` if the header shows that the picture cannot be used. Nothing is decoded."""
+    """`Fault` if the header shows that the picture is unusable. Decodes nothing."""
     width, height = image.size
     if width * height > settings.max_pixels:
         size = f"{width}x{height} is {width * height:,} pixels"
         raise Fault("too large", f"{name}: {size}, over games.ready.max_pixels ({settings.max_pixels:,})")
     if min(width, height) < MIN_SIDE:
-        raise Fault("too small", f"{name}: {width}x{height}, below {MIN_SIDE} pixels a side")
-    # A camera's MPO is a JPEG whose further frames are previews or depth: the first is the photo.
+        raise Fault("too small", f"{name}: {width}x{height}, below {MIN_SIDE} pixels per side")
+    # A camera's MPO is a JPEG whose first frame is the photo; the others are previews or depth.
     frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
     if frames > 1:
-        raise Fault("several frames", f"{name}: has {frames} frames; save the one that is meant as PNG")
+        raise Fault("several frames", f"{name}: has {frames} frames; save the one you mean as PNG")
 
 
 def _opened(image: Image.Image, data: bytes, name: str) -> Opened:
@@ -116,10 +116,10 @@ def _opened(image: Image.Image, data: bytes, name: str) -> Opened:
 
 
 def _orientation(image: Image.Image) -> int:
-    """1 to 8, as in EXIF. A broken or unknown value turns nothing, as in every viewer."""
+    """1 to 8, as in EXIF. A broken or unknown value does not rotate the picture, as in every viewer."""
     try:
         found = image.getexif().get(ORIENTATION, UPRIGHT)
-    except Exception:  # as many kinds as there are broken files
+    except Exception:  # broken files raise all kinds of errors
         return UPRIGHT
     return found if found in range(UPRIGHT, 9) else UPRIGHT
 
@@ -132,7 +132,7 @@ def _upright(flat: Image.Image, orientation: int) -> Image.Image:
 
 
 def _flat(image: Image.Image, name: str) -> Image.Image:
-    """RGB at 8 bits, clear parts over white."""
+    """RGB at 8 bits, with transparent parts over white."""
     if image.mode.startswith("I;16") or (image.mode == "I" and image.format in {"PNG", "PPM"}):
         return _from_16_bits(image)
     if image.mode not in CONVERTIBLE:
@@ -144,7 +144,7 @@ def _flat(image: Image.Image, name: str) -> Image.Image:
 
 
 def _from_16_bits(image: Image.Image) -> Image.Image:
-    """Grey at 16 bits scaled to 8; Pillow's own conversion would clip all that is brighter than 255 of 65535."""
+    """Grey at 16 bits, scaled to 8. Pillow's own conversion would clip everything brighter than 255 of 65535."""
     deep = np.asarray(image).astype(np.uint32)
     clear = image.info.get("transparency")
     if clear is not None:
@@ -153,18 +153,18 @@ def _from_16_bits(image: Image.Image) -> Image.Image:
 
 
 def same(original: Image.Image, modified: Image.Image, levels: int) -> bool:
-    """Whether no channel of any pixel differs by more than `levels` of 255. Both are RGB and of one size."""
+    """Whether no channel of any pixel differs by more than `levels` of 255. Both must be RGB and of one size."""
     channels = ImageChops.difference(original, modified).split()
     return all(int(channel.getextrema()[1]) <= levels for channel in channels)  # type: ignore[arg-type]
 
 
 def likeness(original: Image.Image, modified: Image.Image) -> float:
-    """Correlation of the pictures' details, −1 to 1, the best over shifts of up to SHIFT along both axes.
+    """The correlation of the pictures' details, −1 to 1, the best over shifts of up to SHIFT along both axes.
 
-    The details are the brightness at SIDE x SIDE less its blur, so that neither colour nor light matters. 0 where only
+    The details are the brightness at SIDE x SIDE minus its blur, so that neither colour nor light matters. 0 if only
     one of the pictures has details; 1 if neither has, since then nothing speaks against the pair. Measured: edited
-    photos 0.92 and 0.99; CLEVR pairs, two objects replaced, 0.37 to 0.93; parts of photos with other parts, 99 % below
-    0.154; CLEVR pictures with other ones, which share their ground, below 0.15 in half to four fifths of all cases.
+    photos 0.92 and 0.99; CLEVR pairs with two replaced objects, 0.37 to 0.93; parts of photos against other parts, 99 %
+    below 0.154; CLEVR pictures against others with the same ground, below 0.15 in half to four fifths of all cases.
     """
     one, other = _details(original), _details(modified)
     plain = [float(each.std()) < NO_DETAIL for each in (one, other)]

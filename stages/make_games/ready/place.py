@@ -1,10 +1,10 @@
-"""What a place with ready pictures is, and the pairs that it offers.
+"""Recognises a place with ready-made pictures, and lists the pairs that it offers.
 
-- `hf:OWNER/NAME[@REVISION][:SPLIT]`: a data set of the hub, downloaded and then read as a folder.
-- A folder, the first that fits: a games folder of vz; the published layout (`replacement_images/`, also below another
-  folder, `output/`); two folders: original/ with modified/ or edited/, source/ with target/, before/ with after/, or
-  images/ with sc_images/ (CLEVR-Change); Parquet or Arrow files; pictures named <base>_original and <base>_modified;
-  one table; pictures beside their edited copies (<base>-edited); for a blank spy, pictures.
+- `hf:OWNER/NAME[@REVISION][:SPLIT]`: a data set on the hub, downloaded and then read as a folder.
+- A folder, read as the first of these that fits: a games folder of vz; the published layout (`replacement_images/`,
+  also below another folder, `output/`); two folders: original/ with modified/ or edited/, source/ with target/, before/
+  with after/, or images/ with sc_images/ (CLEVR-Change); Parquet or Arrow files; pictures named <base>_original and
+  <base>_modified; one table; pictures next to their edited copies (<base>-edited); for a blank spy, pictures.
 - A file: a table `.csv`, `.tsv`, `.jsonl`, `.json` or `.parquet`, or for a blank spy one picture. In a folder, a
   `.json` file may be anything, so it counts as a table only if you name it.
 """
@@ -28,7 +28,7 @@ from stages.make_games.ready.entry import PICTURE_SUFFIXES, Bad, Entry, FilePict
 PAIRS = "pairs.parquet"  # of a games folder
 ORIGINAL, MODIFIED, COMPARISON = "_original", "_modified", "_comparison.json"
 PICTURE_FOLDER, SCENE_FOLDER = "replacement_images", "replacement_scenes"  # as in the published data set
-CHANGE = ("images", "sc_images")  # of CLEVR-Change, whose file names tell the folder too:
+CHANGE = ("images", "sc_images")  # of CLEVR-Change, whose file names repeat the folder:
 CHANGE_NAMES = ("CLEVR_default_", "CLEVR_semantic_")
 EDITS = ("modified", "edited", "edits")
 COUPLES = (CHANGE, *((one, other) for one in ("original", "originals") for other in EDITS), ("source", "target"),
@@ -37,12 +37,12 @@ COUPLES = (CHANGE, *((one, other) for one in ("original", "originals") for other
 EDITED = re.compile(r"(.+?)[ _-]*[ _(-](?:edited|edit|modified|bearbeitet)\)?|(.*IMG_)E(\d+)", re.IGNORECASE)
 PACKED = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
 UNREADABLE_SUFFIXES = (".heic", ".heif", ".jxl", ".svg", ".eps", ".psd", ".dng", ".cr2", ".nef", ".arw")
-# Folders that network drives, file managers and bins leave beside pictures.
+# Folders that network drives, file managers and recycle bins leave next to pictures.
 RUBBISH = {"@eadir", "__macosx", "#recycle", "@recycle", "$recycle.bin", "thumbnails", "thumbs", "lost+found"}
 
 
 def find(where: str, request: Request) -> Found:
-    """The pairs of a place. `InputError` names what is wrong and what would be right."""
+    """The pairs of a place. `InputError` says what is wrong and how to fix it."""
     if where.startswith(hub.PREFIX):
         got = hub.fetch(where)
         offers, ignored = _in_folder(got.folder, replace(request, split=got.split, root=got.root))
@@ -55,20 +55,20 @@ def find(where: str, request: Request) -> Found:
         offers, ignored = _in_folder(path, request)
         return Found(_likely(domain_of(path), offers), f"folder:{path.resolve().name}", path, ignored=ignored)
     if not path.is_file():
-        hint = f"; for a data set of the hub write {hub.PREFIX}{where}" if where.count("/") == 1 else ""
+        hint = f"; for a data set on the hub write {hub.PREFIX}{where}" if where.count("/") == 1 else ""
         raise InputError(f"{where}: no such file or folder of pairs{hint}")
     return Found(_likely(domain_of(path), _in_file(path, request)), f"file:{path.name}", path)
 
 
 def _likely(domain: Domain | None, offers: Iterator[Offer]) -> Iterator[Offer]:
-    """The offers, of that domain if neither a row nor the layout tells another."""
+    """The offers, with this likely domain unless the layout gives another."""
     for offer in offers:
         yield replace(offer, likely=offer.likely or domain) if isinstance(offer, Entry) else offer
 
 
 def _in_folder(place: Path, request: Request) -> tuple[Iterator[Offer], list[str]]:
-    """The pairs, and the pictures that belong to none if file names say which belong together."""
-    if (place / MANIFEST).is_file() and (place / PAIRS).is_file():  # a games folder of vz, whose games are dealt anew
+    """The pairs; and, if pairs are found by file name, the pictures that belong to none."""
+    if (place / MANIFEST).is_file() and (place / PAIRS).is_file():  # a games folder of vz; its games are dealt anew
         return tables.offers([place / PAIRS], place, request), []
     published = _published(place)
     couple = None if published else _couple(place)
@@ -86,14 +86,14 @@ def _in_folder(place: Path, request: Request) -> tuple[Iterator[Offer], list[str
     named = [key for key in ("original", "modified", "id", "pictures") if getattr(request.settings, key) is not None]
     if named:
         raise InputError(
-            f"{place}: pairs are found by the names of files, so games.ready.{named[0]} has no effect; leave it out, "
-            "or give the table itself"
+            f"{place}: its pairs are found by file name, so games.ready.{named[0]} has no effect; leave it out, or "
+            "give the table itself"
         )
     return (_by_folders(couple, request), []) if couple else _by_name(published or place, request)
 
 
 def _of_split(place: Path, files: list[Path], split: str) -> list[Path]:
-    """Files named `<split>-…` or `<split>.parquet`, or in a folder `<split>`."""
+    """The files named `<split>-…` or `<split>.parquet`, or in a folder `<split>`."""
     chosen = [
         file
         for file in files
@@ -112,14 +112,14 @@ def _in_file(path: Path, request: Request) -> Iterator[Offer]:
         return iter([Entry(safe_id(path.stem), FilePicture(path), None, str(path))])
     if suffix in PICTURE_SUFFIXES:
         raise InputError(f"{path}: one picture is a game only with --set game.spy_view=blank; give a folder of pairs")
-    raise InputError(f"{path}: '{suffix}' is no known kind of table; give a .csv, .tsv, .jsonl, .json or .parquet")
+    raise InputError(f"{path}: '{suffix}' is not a known kind of table; give a .csv, .tsv, .jsonl, .json or .parquet")
 
 
 def _published(folder: Path) -> Path | None:
     """The folder of the published layout: `folder`, or the one folder below it (`output/`) that has it."""
     found = sorted(place.parent for place, _ in walk(folder) if place.name == PICTURE_FOLDER)
     if len(found) > 1:
-        raise InputError(f"{folder}: {PICTURE_FOLDER} is in {found[0]} and in {found[1]}; give one of these folders")
+        raise InputError(f"{folder}: both {found[0]} and {found[1]} have {PICTURE_FOLDER}; give one of these folders")
     return found[0] if found else None
 
 
@@ -129,14 +129,14 @@ def _couple(folder: Path) -> tuple[Path, Path] | None:
     found = [(below[one], below[other]) for one, other in COUPLES if one in below and other in below]
     if len(found) > 1:
         names = ", ".join(f"{one.name}/ with {other.name}/" for one, other in found)
-        raise InputError(f"{folder}: holds {names}; keep one of these couples of folders")
+        raise InputError(f"{folder}: holds {names}; keep only one of these pairs of folders")
     return found[0] if found else None
 
 
 def _by_name(folder: Path, request: Request) -> tuple[Iterator[Offer], list[str]]:
     """Pairs `<base>_original.*` and `<base>_modified.*`; for a blank spy without such names, every picture.
 
-    Also the pictures that are neither, which may be meant for something else.
+    Also returns the pictures that are neither, which may have another purpose.
     """
     where = folder / PICTURE_FOLDER if (folder / PICTURE_FOLDER).is_dir() else folder
     files = _pictures_in(where)
@@ -157,7 +157,7 @@ def _by_name(folder: Path, request: Request) -> tuple[Iterator[Offer], list[str]
 
 
 def _unedited(name: str) -> str:
-    """The name of the picture of which this is an edited copy."""
+    """The name of the picture that this is an edited copy of."""
     hit = EDITED.fullmatch(name)
     return "" if hit is None else hit[1] or hit[2] + hit[3]
 
@@ -174,7 +174,7 @@ def _no_pairs(folder: Path, pictures: int) -> InputError:
     if pictures:
         return InputError(
             f"{folder}: none of its {pictures} pictures is named <base>{ORIGINAL}.* or has a copy <base>-edited.*; "
-            "name the pairs so, put them into the folders original/ and modified/, give a table, or play with "
+            "rename the pairs, put them into folders original/ and modified/, give a table, or play with "
             "--set game.spy_view=blank"
         )
     packed = next((file.name for file in _files_with(folder, *PACKED)), None)
@@ -182,7 +182,7 @@ def _no_pairs(folder: Path, pictures: int) -> InputError:
 
 
 def _by_folders(folders: tuple[Path, Path], request: Request) -> Iterator[Offer]:
-    """Pairs of pictures with the same name but for the suffix, one in each folder."""
+    """Pairs of pictures with the same name, apart from the suffix, one in each folder."""
     one, other = (_pictures_in(folder) for folder in folders)
     if not one:
         raise InputError(f"{folders[0]}: holds no pictures")
@@ -196,7 +196,7 @@ def _by_folders(folders: tuple[Path, Path], request: Request) -> Iterator[Offer]
 def _paired(
     one: Mapping[str, Path], other: Mapping[str, Path], request: Request, *places: tuple[Path, str]
 ) -> Iterator[Offer]:
-    """The pairs by name; for a blank spy the originals. `places`: folder and end of name that each picture has."""
+    """The pairs by name; for a blank spy, the originals. `places`: the folder and name ending of each picture."""
     if request.blank:
         for base, original in one.items():
             yield Entry(safe_id(base), FilePicture(original), None, str(original))
@@ -214,7 +214,7 @@ def _paired(
 def _pictures_in(folder: Path) -> dict[str, Path]:
     """The pictures in a folder and below, by name without suffix (`cats/1.jpg` is `cats-1`), in name order.
 
-    CLEVR-Change names its folders in its files; without that both pictures of a pair have one name.
+    CLEVR-Change's file names repeat the folder; without that, both pictures of a pair have one name.
     """
     files: dict[str, Path] = {}
     for file in _files_with(folder, *PICTURE_SUFFIXES, *UNREADABLE_SUFFIXES):
@@ -228,7 +228,7 @@ def _pictures_in(folder: Path) -> dict[str, Path]:
 
 
 def _files_with(folder: Path, *suffixes: str) -> list[Path]:
-    """The files with one of the suffixes in a folder and below, in name order, without what programs leave there."""
+    """The files with one of the suffixes in a folder and below, in name order, without programs' rubbish folders."""
     return sorted(
         place / name
         for place, names in walk(folder)

@@ -1,6 +1,6 @@
-"""Tables of pairs, a row a pair: CSV, JSON lines, a JSON list, Parquet, or what `datasets.save_to_disk` writes.
+"""Tables of pairs, one per row: CSV, JSON lines, a JSON list, Parquet, or what `datasets.save_to_disk` writes.
 
-Cells hold paths, or the pictures themselves. Those are never all in memory: `datasets` maps the file, and a pair names
+Cells hold paths, or the pictures themselves. These are never all in memory: `datasets` maps the file, and a pair names
 its row.
 """
 
@@ -26,10 +26,10 @@ from stages.make_games.ready.paths import picture_at
 EXTRA = "hub"
 EXAMPLE = '{"original": …, "modified": …}'
 NUMBERED = "--set games.ready.id=''"  # numbers the rows
-LAST_OBJECT = 2**31 - 1  # number of a changed object that a table can hold
+LAST_OBJECT = 2**31 - 1  # the largest number of a changed object that a table can hold
 TEXT_SUFFIXES = (".csv", ".tsv", ".jsonl", ".json")
 ARROW_SUFFIXES = (".parquet", ".arrow")
-Row = tuple[str, Mapping[str, Any] | InputError]  # where it is, for messages; its cells by column, or what is wrong
+Row = tuple[str, Mapping[str, Any] | InputError]  # where it is, for messages; and its cells by column, or an error
 
 
 @dataclass(frozen=True)
@@ -55,9 +55,9 @@ class CellPicture:
 
 
 def offers(files: Sequence[Path], folder: Path | None, request: Request) -> Iterator[Offer]:
-    """The pairs of the files in order; names count from `folder`, or are those of the one file.
+    """The pairs of the files in order. Their names are relative to `folder`, or start with the name of the one file.
 
-    Files that are named after several splits, as `datasets` does, give their pairs these; train comes first.
+    If the files are named after several splits, as by `datasets`, their pairs get these splits; train comes first.
     """
     splits = {} if folder is None else _named_splits(files, folder)
     for file in sorted(files, key=lambda file: splits.get(file) != "train"):
@@ -71,7 +71,7 @@ def offers(files: Sequence[Path], folder: Path | None, request: Request) -> Iter
 def _named_splits(files: Sequence[Path], folder: Path) -> dict[Path, str | None]:
     """The split of each file by its name: `<split>-…`, `<split>.parquet`, or in a folder `<split>`.
 
-    Empty if no two splits are named: one split is yet to be divided.
+    Empty if fewer than two splits are named: vz then divides a single split itself.
     """
     named = {}
     for file in files:
@@ -82,11 +82,11 @@ def _named_splits(files: Sequence[Path], folder: Path) -> dict[Path, str | None]
 
 def _from_text(file: Path, name: str, request: Request) -> Iterator[Offer]:
     rows = {".jsonl": _lines_of_json, ".json": _items_of_json}.get(file.suffix.lower(), _lines_of_csv)(file)
-    head = list(islice(rows, request.limit))  # an object leaves out what it does not know: look at all that are wanted
+    head = list(islice(rows, request.limit))  # objects may omit keys, so look at all wanted rows
     names = list(dict.fromkeys(key for _, row in head if not isinstance(row, InputError) for key in row))
     if not names:
         first = next((row for _, row in head if isinstance(row, InputError)), None)
-        raise first or InputError(f"{file}: holds no rows; give a table with a row a pair")
+        raise first or InputError(f"{file}: holds no rows; give a table with one row per pair")
     columns = choose(names, names, request, file)
     for number, (where, row) in enumerate(chain(head, rows), start=1):
         yield _offer(row, columns, f"{name}-{number:06d}", where, _paths(row, columns, file, where, request))
@@ -99,7 +99,7 @@ def _from_arrow(file: Path, name: str, request: Request) -> Iterator[Offer]:
         pictures = [field.name for field in data.schema if _holds(field.type, "is_binary", "is_large_binary")]
         paths = [field.name for field in data.schema if _holds(field.type, "is_string", "is_large_string")]
         named = {column_of(each) for each in (request.settings.original, request.settings.modified) if each}
-        # Columns of pictures do not count if the recipe names columns of paths: they may hold thumbnails.
+        # If the recipe names columns of paths, columns of pictures do not count: they may hold thumbnails.
         by_path = not pictures or bool(named and named <= set(paths))
         columns = choose(paths if by_path else pictures, data.schema.names, request, file)
         wanted = [*columns.others, *(spot.column for spot in columns.pictures if by_path)]
@@ -117,14 +117,14 @@ def _as_arrow(file: Path) -> list[str]:
     datasets.disable_progress_bars()
     try:
         return [part["filename"] for part in datasets.Dataset.from_parquet(str(file)).cache_files]
-    except Exception as error:  # what Arrow, pandas and `datasets` say of broken files has no common class
+    except Exception as error:  # Arrow, pandas and `datasets` raise errors without a common class
         cause = error.__cause__ or error
         raise InputError(f"{file}: not a readable Parquet file ({one_line(cause)}); get it again") from error
 
 
 @lru_cache(maxsize=4)
 def _opened(arrow: str) -> Any:
-    """The file's table, mapped and not read."""
+    """The file's table, memory-mapped rather than read."""
     library = require("pyarrow", EXTRA)
     try:
         return library.ipc.open_stream(library.memory_map(arrow)).read_all()
@@ -133,7 +133,7 @@ def _opened(arrow: str) -> Any:
 
 
 def _holds(kind: Any, *wanted: str) -> bool:
-    """Whether cells are of a wanted kind: itself, `{bytes, …}` of it, or lists of either."""
+    """Whether cells are of a wanted kind, `{bytes, …}` of it, or lists of either."""
     types = require("pyarrow", EXTRA).types
     if types.is_list(kind) or types.is_large_list(kind):
         kind = kind.value_type
@@ -152,12 +152,12 @@ def _rows(data: Any, columns: Sequence[str]) -> Iterator[Mapping[str, Any]]:
 def _paths(
     row: Mapping[str, Any] | InputError, columns: Columns, file: Path, where: str, request: Request
 ) -> Iterator[Stored]:
-    """The pictures of a row whose cells hold paths. Raises what is wrong with the row."""
+    """The pictures of a row whose cells hold paths. Raises the row's error."""
     if isinstance(row, InputError):
         raise row
     for spot, key in zip(columns.pictures, ("original_sha256", "modified_sha256"), strict=False):
         text = spot.of(row.get(spot.column), where)
-        if isinstance(text, Mapping):  # as `datasets` writes a picture that is elsewhere
+        if isinstance(text, Mapping):  # as `datasets` writes a picture stored elsewhere
             text = text.get("path")
         if not isinstance(text, str) or not text.strip():
             raise InputError(f"{where}: '{spot}' is {text!r}, not the path of a picture; fill it in or remove the row")
@@ -167,7 +167,7 @@ def _paths(
 def _offer(
     row: Mapping[str, Any] | InputError, columns: Columns, otherwise: str, where: str, pictures: Iterable[Stored]
 ) -> Offer:
-    """The pair of a row with its `pictures`, named `otherwise` if the table names none."""
+    """The pair of a row with its `pictures`, named `otherwise` if the table gives no name."""
     try:
         original, *modified = pictures
         return _entry(dict(row), columns, otherwise, where, (original, modified[0] if modified else None))  # type: ignore[arg-type]
@@ -186,7 +186,7 @@ def _entry(
         changes=_changes_of(row, columns, where),
         split=_split_of(row, columns, where),
         group=_group_of(row, columns),
-        domain=next((known for known in get_args(Domain) if known == domain), None),  # others mean something else
+        domain=next((known for known in get_args(Domain) if known == domain), None),  # other values mean something else
         scene=_scene_of(row, columns, "scene", where),
         modified_scene=_scene_of(row, columns, "modified_scene", where),
         hashes=(_ours(row, columns, "original_sha256"), _ours(row, columns, "modified_sha256")),
@@ -194,17 +194,17 @@ def _entry(
 
 
 def _ours(row: Mapping[str, Any], columns: Columns, name: str) -> str | None:
-    """A text in one of vz's own columns, if there is any."""
+    """The text in one of vz's own columns, if any."""
     given = row.get(columns.ours[name]) if name in columns.ours else None
     return given.strip() if isinstance(given, str) and given.strip() else None
 
 
 def _scene_of(row: Mapping[str, Any], columns: Columns, name: str, where: str) -> str | None:
-    """A scene or chart as JSON. Text of another kind is not ours, and left alone."""
+    """A scene or chart as JSON. Other text is not vz's, and is ignored."""
     text = _ours(row, columns, name)
     if text is None or not text.startswith("{"):
         return None
-    parse_json(text, f"{where}: '{columns.ours[name]}'", "mend or empty the cell")  # only to see that it can be
+    parse_json(text, f"{where}: '{columns.ours[name]}'", "fix or empty the cell")  # only to check that it parses
     return text
 
 
@@ -222,18 +222,18 @@ def _split_of(row: Mapping[str, Any], columns: Columns, where: str) -> str | Non
     if given is None or not str(given).strip():
         return None
     if str(given).strip().lower() not in SPLITS:
-        raise InputError(f"{where}: '{columns.split}' is {given!r}; it must be train, dev or test, or be empty")
+        raise InputError(f"{where}: '{columns.split}' is {given!r}; it must be train, dev, test or empty")
     return SPLITS[str(given).strip().lower()]
 
 
 def _group_of(row: Mapping[str, Any], columns: Columns) -> str | None:
-    """What pairs of one split share, e.g. the photo that several of them were made from."""
+    """The group of pairs that must share a split, e.g. those made from one photo."""
     given = None if columns.group is None else row.get(columns.group)
     return None if given is None or not str(given) else f"{columns.group}:{given}"
 
 
 def _changes_of(row: Mapping[str, Any], columns: Columns, where: str) -> tuple[Change, ...]:
-    """What was changed: an instruction as one change named `edit`, or a list in the form of `pairs.parquet`."""
+    """The changes: an instruction as one change named `edit`, or a list in the form of `pairs.parquet`."""
     given = None if columns.text is None else row.get(columns.text)
     if given is None or given == "" or given == []:
         return ()
@@ -243,15 +243,15 @@ def _changes_of(row: Mapping[str, Any], columns: Columns, where: str) -> tuple[C
         return tuple(_change(one) for one in given)
     except (TypeError, KeyError, ValueError, OverflowError) as error:
         raise InputError(
-            f"{where}: '{columns.text}' is neither text nor a list of object (0 to {LAST_OBJECT:,}), attribute, before "
-            "and after"
+            f"{where}: '{columns.text}' is neither text nor a list of changes with object (0 to {LAST_OBJECT:,}), "
+            "attribute, before and after; fix or empty the cell"
         ) from error
 
 
 def _change(one: Mapping[str, Any]) -> Change:
     number = int(one["object"])
     if not 0 <= number <= LAST_OBJECT:
-        raise ValueError(f"no object has the number {number}")
+        raise ValueError(f"object {number} is out of range")
     return Change(number, str(one["attribute"]), str(one["before"]), str(one["after"]))
 
 
@@ -264,10 +264,10 @@ def _lines_of_csv(file: Path) -> Iterator[Row]:
             reader = csv.reader(stream, strict=True, delimiter=delimiter)
             names = next(reader, [])
             if not names or len(set(names)) < len(names) or not all(name.strip() for name in names):
-                raise InputError(f"{file}: the first line must name the columns, each once; it is {names}")
+                raise InputError(f"{file}: the first line must name every column, without repeats; it is {names}")
             for cells in filter(None, reader):
                 where = f"{file}: line {reader.line_num}"
-                counts = f"{where}: has {len(cells)} cells, but there are {len(names)} columns; mend the line"
+                counts = f"{where}: has {len(cells)} cells, but the table has {len(names)} columns; fix the line"
                 yield where, dict(zip(names, cells, strict=True)) if len(cells) == len(names) else InputError(counts)
     except (csv.Error, UnicodeDecodeError, OSError) as error:
         raise InputError(f"{file}: not a readable CSV file in UTF-8 ({one_line(error)})") from error
@@ -284,19 +284,21 @@ def _lines_of_json(file: Path) -> Iterator[Row]:
 
 
 def _items_of_json(file: Path) -> Iterator[Row]:
-    items = parse_json(read_file(file), str(file), "mend the file")
+    items = parse_json(read_file(file), str(file), "fix the file")
     if not isinstance(items, list):
-        raise InputError(f"{file}: is no list of pairs; write them as [{EXAMPLE}, …], or an object a line as .jsonl")
+        raise InputError(
+            f"{file}: is not a list of pairs; write [{EXAMPLE}, …], or a .jsonl file with one object per line"
+        )
     for number, item in enumerate(items, start=1):
         yield _json_row(item, f"{file}: item {number}")
 
 
 def _json_row(item: Any, where: str) -> Row:
-    """A row from a line of JSON or a value."""
+    """A row from a line of JSON or from a value."""
     try:
-        value = parse_json(item, where, "mend the line") if isinstance(item, str) else item
+        value = parse_json(item, where, "fix the line") if isinstance(item, str) else item
     except InputError as error:
         return where, error
     if not isinstance(value, dict):
-        return where, InputError(f"{where}: is no JSON object; write a pair as {EXAMPLE}")
+        return where, InputError(f"{where}: is not a JSON object; write a pair as {EXAMPLE}")
     return where, value

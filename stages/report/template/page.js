@@ -1,6 +1,6 @@
 "use strict";
-// Replays games turn by turn. The page itself holds everything, so a reader without JavaScript sees whole games. Turns
-// are the elements with data-turn, in their order.
+// Replays games turn by turn. The page itself contains everything, so a reader without JavaScript sees whole games. Turns
+// are the elements with data-turn, in document order.
 (() => {
   const PAUSE = 1300; // milliseconds per turn while playing
 

@@ -1,6 +1,6 @@
 "use strict";
-// Keeps a page up to date. It asks for the page again and again, naming the state that it shows; the server answers only
-// when that has changed. Then the parts that differ are put in their places, and the reader's place stays.
+// Keeps a page up to date. It polls for the page, naming the state that it shows; the server sends the page only if that
+// state has changed. Then the script replaces the parts that differ, and the reader's scroll position stays.
 (() => {
   const EVERY = 2000; // milliseconds
   const PARTS = ".live, .kind, .warnings summary, .warnings ul, .figure, #rounds tbody";
@@ -30,7 +30,7 @@
     if (answer.status !== 200) return;
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     const news = document.querySelector(".news");
-    if (news) news.hidden = false; // a list would move away under the reader
+    if (news) news.hidden = false; // updating a list would move it under the reader
     else if (update(page)) root.dataset.state = page.documentElement.dataset.state;
   }
 

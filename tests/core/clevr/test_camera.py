@@ -101,7 +101,7 @@ def test_the_size_of_small_pictures_follows_from_their_coordinates(shared_data: 
 
 def test_a_wrong_picture_size_is_refused(shared_data: Callable[[str], Path]) -> None:
     [found] = scenes_in(shared_data("clevr_v1_scene_literal/CLEVR_val_000000.json"))
-    with pytest.raises(InputError, match=r"CLEVR_val_000000.*no camera .*320x240.*games\.width"):
+    with pytest.raises(InputError, match=r"CLEVR_val_000000.*no CLEVR camera .*320x240.*games\.width"):
         read_scene(found, (320, 240), Lights())
 
 

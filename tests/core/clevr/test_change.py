@@ -39,7 +39,7 @@ def test_two_objects_change_in_colour_and_shape_alone(seed: int) -> None:
 
 def test_too_few_objects_names_the_scene() -> None:
     scene = replace(sample_scene(Games(layout="grid", objects_min=1, objects_max=1), Random(0)), name="lonely")
-    with pytest.raises(InputError, match=r"lonely: objects in the scene: 1, but 2 are to change"):
+    with pytest.raises(InputError, match=r"lonely: objects in the scene: 1, but 2 must change"):
         change_objects(scene, 2, ("color",), Random(0))
 
 

@@ -45,6 +45,14 @@ def test_all_weights_of_7b_need_16_bytes_each_and_do_not_fit_one_gpu(seven: Path
         found.require_fit()
 
 
+def test_anchors_to_another_adapter_need_a_second_base_only_where_weights_are_sharded(seven: Path):
+    anchors = ("filter.inactive_phase=anchor", "train.anchor_to=switch")
+    whole = on(h100(), "lora", seven, *ONE, *anchors).training.stays
+    assert whole["reference"] == on(h100(), "lora", seven, *ONE).training.stays["reference"] == 0
+    sharded = on(h100(2), "lora", seven, "train.processes=2", "train.accelerate_config=fsdp2", *anchors).training.stays
+    assert sharded["reference"] == pytest.approx(sharded["weights"], rel=0.1)
+
+
 def test_every_remedy_that_is_named_fits(seven: Path):
     found = on(h100(), "paper", seven, *ONE)
     with pytest.raises(InputError) as error:

@@ -197,7 +197,7 @@ def test_what_another_stage_made_is_never_replaced(tmp_path: Path):
 @pytest.mark.parametrize("out", ["in", "."])
 def test_an_input_is_never_replaced(tmp_path: Path, out: str):
     make(tmp_path / "in", Maker())
-    with pytest.raises(InputError, match="is or contains .*, which is read as 'source'"):
+    with pytest.raises(InputError, match="is or contains .*, the input 'source'"):
         produce(
             tmp_path / out, stage="test", settings={}, inputs={"source": tmp_path / "in"}, make=Maker(), overwrite=True
         )
@@ -207,7 +207,7 @@ def test_an_input_is_never_replaced(tmp_path: Path, out: str):
 def test_an_output_within_an_input_is_refused(tmp_path: Path):
     source = make(tmp_path / "in", Maker()).out
     beside = {"source": source, "a file": source / "data.json", "hub": "owner/name"}
-    with pytest.raises(InputError, match="in/deep/out: is inside .*/in, which is read as 'source'"):
+    with pytest.raises(InputError, match="in/deep/out: is inside .*/in, the input 'source'"):
         produce(source / "deep/out", stage="test", settings={}, inputs=beside, make=Maker())
     assert not (source / "deep").exists()
     produce(source / "out", stage="test", settings={}, inputs={"a file": source / "data.json"}, make=Maker())
@@ -259,5 +259,5 @@ def test_a_file_whose_hash_the_manifest_lacks_is_read(tmp_path: Path):
 
 def test_a_strangers_manifest_is_named(tmp_path: Path):
     (tmp_path / "manifest.json").write_text("[]")
-    with pytest.raises(InputError, match=r"manifest\.json: not a manifest of vz"):
+    with pytest.raises(InputError, match=r"manifest\.json: not a vz manifest"):
         artifact.manifest_of(tmp_path)

@@ -98,8 +98,8 @@ def test_an_error_at_a_damaged_file_names_the_file(error: BaseException, tmp_pat
     data = bytearray((first / "data").read_bytes())
     data[10000] ^= 1
     (first / "data").write_bytes(data)
-    with pytest.raises(InputError, match=rf"{first}/data: is not as vz wrote it.*with --overwrite"):
+    with pytest.raises(InputError, match=rf"{first}/data: has changed since vz wrote it.*with --overwrite"):
         read()
     (second / "manifest.json").write_text("{")
-    with pytest.raises(InputError, match=rf"{second}/manifest.json: is not as vz wrote it"):
+    with pytest.raises(InputError, match=rf"{second}/manifest.json: has changed since vz wrote it"):
         read()

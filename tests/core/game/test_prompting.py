@@ -213,7 +213,7 @@ def test_a_prompt_folder_may_write_clues_without_quotation_marks(tmp_path: Path)
         ("{{ image }}{{ nothing }}", r"clue.j2: 'nothing' is undefined"),
         ("{{ image }}{% if %}", r"clue.j2: Expected an expression"),
         ("{{ image }}\xff", r"clue.j2: UnicodeDecodeError"),
-        ("{{ image }}{{ image }}", r"each template must hold \{\{ image \}\} exactly once"),
+        ("{{ image }}{{ image }}", r"each template must contain \{\{ image \}\} exactly once"),
         ("{{ image }}{{ 'a' * 10**9 }}", r"clue.j2: a result of '\*\*' is larger than 1,000,000"),
         ("{{ image }}{{ 1000 * ('a' * 9999) }}", r"clue.j2: a result of '\*' is larger than 1,000,000"),
         ("{{ image }}" + LOOPS.format("x" * 20), r"clue.j2: its text has more than 1,000,000 characters"),
@@ -232,5 +232,5 @@ def test_words_of_another_shape_are_named(words: str, tmp_path: Path):
     for name in ("clue.j2", "vote.j2"):
         (tmp_path / name).write_text("{{ image }}")
     (tmp_path / "domains.yaml").write_text(words)
-    with pytest.raises(InputError, match=r"domains.yaml: 'clevr' and its 'kinds' must hold keys with values"):
+    with pytest.raises(InputError, match=r"domains.yaml: 'clevr' and its 'kinds' must contain keys with values"):
         prompt_text(clue_turn("civilian", 2, 1), [], rules=Game(players=4, prompts=str(tmp_path), own_thoughts=False))

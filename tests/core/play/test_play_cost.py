@@ -93,7 +93,7 @@ def test_a_missing_or_repeated_game_is_an_error(world: Path, tmp_path: Path):
     for place, game_id in enumerate(["a", "b", "b"]):
         saved.add(place, [row | {"game_id": game_id}])
     assert sorted(Journal(tmp_path / "journal", Rollout(), False).finished.unique()) == ["a", "b"]
-    with pytest.raises(journal.VzError, match="holds 3 games, but 2 were dealt"):
+    with pytest.raises(journal.VzError, match="contains 3 games, but 2 were dealt"):
         saved.publish(tmp_path, expected=pl.Series(["a", "b"]))
     with pytest.raises(journal.VzError, match="were dealt"):
         saved.publish(tmp_path, expected=pl.Series(["a", "b", "c"]))

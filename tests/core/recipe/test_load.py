@@ -136,7 +136,7 @@ def test_an_unknown_recipe_names_the_nearest():
 def test_a_recipe_that_is_no_mapping_is_named(tmp_path):
     path = tmp_path / "r.yaml"
     path.write_text("- a\n- b\n")
-    with pytest.raises(InputError, match="r.yaml: must hold keys with values"):
+    with pytest.raises(InputError, match="r.yaml: must contain keys with values"):
         load(str(path))
 
 
@@ -161,7 +161,7 @@ def test_a_run_stands_for_its_latest_checkpoint(tmp_path):
 
 
 def test_what_is_no_model_is_named_at_once(tmp_path):
-    with pytest.raises(InputError, match="no such folder, and not the name of a model on the hub"):
+    with pytest.raises(InputError, match="neither an existing folder nor a hub name"):
         resolve_model("nomodel")
     (tmp_path / "manifest.json").write_text('{"stage": "rollout"}')
     with pytest.raises(InputError, match="is an output of 'rollout', not a model"):

@@ -12,9 +12,9 @@ SECRETS = {
     "rollout.server.extra_body={user: sk-proj-abcdefgh12345}": "'user' looks like a key",
     "rollout.vllm.options={hf_token: hf_abcdefghijklmnopqr}": "'hf_token' looks like",
     "model.processor={token: hf_abcdefghijklmnopqr}": "'token' looks like",
-    "rollout.server.url=http://user:abcdefgh12345@host/v1": "must not hold a user",
-    "rollout.server.url=http://user:abcdefgh/12345@host/v1": "must not hold a user",
-    "rollout.server.url=user:abcdefgh12345@host/v1": "must not hold a user",
+    "rollout.server.url=http://user:abcdefgh12345@host/v1": "must not contain a user",
+    "rollout.server.url=http://user:abcdefgh/12345@host/v1": "must not contain a user",
+    "rollout.server.url=user:abcdefgh12345@host/v1": "must not contain a user",
 }
 CODE = (
     "rollout.vllm.options={trust_remote_code: true}",
@@ -35,7 +35,7 @@ def test_a_secret_in_a_recipe_is_refused_without_showing_it(override: str):
 
 @pytest.mark.parametrize("override", CODE)
 def test_a_recipe_cannot_have_a_library_run_code(override: str):
-    with pytest.raises(InputError, match="vz does not run|vz does not do"):
+    with pytest.raises(InputError, match="vz does not run|vz does not allow"):
         load(overrides=[override])
 
 

@@ -37,11 +37,11 @@ def recipe(**fields: Any) -> Model:
 @pytest.mark.parametrize(
     ("template", "said"),
     [
-        (TEXT_ONLY, "is for text alone: it leaves out the picture"),
+        (TEXT_ONLY, "is for text only: it leaves out the picture"),
         ("{% for m in messages %}{{ 'USER: ' + m.content }}{% endfor %}", "refuses a prompt of the game"),
         (WANTS_SYSTEM + PLAIN, "refuses a prompt of the game: A system message is needed."),
-        (PLAIN.replace("part.text", "part.text[:4]"), "leaves out some of a prompt's text"),
-        (PLAIN.replace(IMAGE, ""), "is for text alone"),
+        (PLAIN.replace("part.text", "part.text[:4]"), "leaves out part of a prompt's text"),
+        (PLAIN.replace(IMAGE, ""), "is for text only"),
         ("{% for %}", "refuses a prompt of the game"),
     ],
 )
@@ -64,7 +64,7 @@ def test_a_strict_template_that_accepts_prompts_works(rule: str, tmp_path: Path)
 def test_a_bad_template_of_the_recipe_is_named_by_its_file(tmp_path: Path):
     place = saved(build_processor(), tmp_path / "model")
     (tmp_path / "mine.jinja").write_text(TEXT_ONLY)
-    with pytest.raises(InputError, match=r"mine.jinja: this template is for text alone"):
+    with pytest.raises(InputError, match=r"mine.jinja: this template is for text only"):
         vlm.load_processor(place, recipe(chat_template=str(tmp_path / "mine.jinja")))
     with pytest.raises(InputError, match=r"model.chat_template: .*none.jinja: cannot be read"):
         vlm.load_processor(place, recipe(chat_template=str(tmp_path / "none.jinja")))
@@ -76,7 +76,7 @@ def test_a_text_only_template_ends_a_rollout_before_weights_are_loaded_or_anythi
     monkeypatch.setattr(vlm, "load_model", lambda *_, **__: pytest.fail("weights were loaded"))
     (tmp_path / "mine.jinja").write_text(TEXT_ONLY)
     chosen = [f"model.path={random_model}", "model.device=cpu", f"model.chat_template={tmp_path / 'mine.jinja'}"]
-    with pytest.raises(InputError, match="is for text alone"):
+    with pytest.raises(InputError, match="is for text only"):
         rollout.run(load("tiny", [*chosen, "game.clue_rounds=1"]), games, tmp_path / "out", split=None)
     assert not (tmp_path / "out").exists()
 

@@ -181,7 +181,7 @@ def test_undecided(sentence: str):
 def test_why_says_what_keeps_the_checker_from_judging():
     assert check("There is a wobbly red cube.", SCENE).why == "unknown word: wobbly"
     assert check("", SCENE).why == "says nothing"
-    assert check("the red cube the", SCENE).why == "a sentence that the grammar does not have"
+    assert check("the red cube the", SCENE).why == "a sentence that the grammar does not cover"
     assert check("There is a cube.", SCENE).why == ""
 
 

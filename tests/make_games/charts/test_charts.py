@@ -182,7 +182,7 @@ def test_pictures_have_the_recipes_size_and_differ_plainly(tmp_path: Path) -> No
 
 def test_a_table_of_equal_values_is_skipped_before_tables_are_dealt_to_splits(tmp_path: Path) -> None:
     flat = write(tmp_path, "flat.csv", "Town,Sales\nA,500\nB,501\nC,502\n")
-    why = "flat.csv: values are equal, nearer than games.charts.min_difference allows, or too far apart"
+    why = "flat.csv: values are equal, closer than games.charts.min_difference allows, too far apart"
     with pytest.raises(InputError, match=why):
         first_pair(flat)
     write(tmp_path, "sales.csv", SALES)
@@ -219,13 +219,11 @@ def test_a_blank_spy_needs_one_picture_and_the_table_as_it_is(tmp_path: Path) ->
 
 def test_tables_that_cannot_be_drawn_are_skipped_with_their_reasons(tmp_path: Path) -> None:
     write(tmp_path / "in", "bad.csv", "Town,Name\nA,x\nB,y\n")
-    with pytest.raises(
-        InputError, match=r"no chart can be made of any table; the first: .*bad\.csv: has no column of num"
-    ):
+    with pytest.raises(InputError, match=r"no table makes a chart; the first: .*bad\.csv: has no column of num"):
         plan(recipe(), tmp_path / "in")
     write(tmp_path / "in", "sales.csv", SALES)
     given, out = Sources(tables=tmp_path / "in"), tmp_path / "games"
-    with pytest.raises(InputError, match=r"has no column of numbers.*leaving --strict out"):
+    with pytest.raises(InputError, match=r"has no column of numbers.*leave out --strict"):
         run(recipe("games.pairs=2", "games.strict=true"), out, sources=given, processes=1)
     report = run(recipe("games.pairs=2"), out, sources=given, processes=1)
     row = tables.read(out / "skipped.parquet", tables.SKIPPED).row(0, named=True)
@@ -253,11 +251,11 @@ def test_of_two_tables_with_one_name_the_first_is_drawn(tmp_path: Path) -> None:
     made = plan(recipe("games.pairs=2"), tmp_path)
     assert {pair.path.name for pair in made.pairs if isinstance(pair, ChartPair)} == {"sales.csv"}
     (skipped,) = made.skipped.values()
-    assert skipped.detail.endswith("sales.csv would have the same name in the games, 'sales'; rename one")
+    assert skipped.detail.endswith("sales.csv would get the same name, 'sales'; rename one of them")
 
 
 def test_pictures_too_small_for_words_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="72 and 72, but the words of a chart need at least 240 by 180 pixels"):
+    with pytest.raises(InputError, match="72 and 72, but the text of a chart needs at least 240 by 180 pixels"):
         plan(recipe("games.width=72", "games.height=72"), write(tmp_path, "sales.csv", SALES))
 
 

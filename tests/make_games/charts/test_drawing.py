@@ -294,7 +294,7 @@ def test_fonts_are_found_by_file_package_or_name() -> None:
     assert families_of(file) == ("DejaVu Serif",)
     assert families_of("DejaVu Sans Mono") == ("DejaVu Sans Mono",)
     assert "DejaVu Sans" in families_of("matplotlib")
-    with pytest.raises(InputError, match="'No Such' is no font file, no package with fonts, and no installed font"):
+    with pytest.raises(InputError, match="'No Such' is neither a font file, nor a package with fonts, nor an"):
         families_of("No Such")
     assert missing_letters("Straße 销 售", ["DejaVu Sans"]) == "销售"
 

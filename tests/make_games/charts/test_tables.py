@@ -102,7 +102,7 @@ def test_repeated_labels_are_put_together_only_where_that_is_right(tmp_path: Pat
     with pytest.raises(InputError, match="rows have the same labels"):
         read(tmp_path, f"day,smoker,age,sales\n{rows}", aggregate="none")
     named = "name,score\n" + "".join(f"P{n // 2},{n}.5\n" for n in range(60))
-    with pytest.raises(InputError, match="labels are repeated, or rows are events, and no column"):
+    with pytest.raises(InputError, match="labels repeat, or rows are events, and no column"):
         read(tmp_path, named)
 
 
@@ -275,8 +275,8 @@ def test_the_user_can_decide(tmp_path: Path, settings: dict[str, object], measur
     ("settings", "message"),
     [
         ({"label": "nme"}, "has no column 'nme'; its columns are name, a"),
-        ({"time": "name"}, "column 'name' holds no times of one form"),
-        ({"values": ["name"]}, "column 'name' holds no numbers of one unit"),
+        ({"time": "name"}, "column 'name' does not hold times in one format"),
+        ({"values": ["name"]}, "column 'name' does not hold numbers in one unit"),
     ],
 )
 def test_a_wrong_decision_is_named(tmp_path: Path, settings: dict[str, object], message: str) -> None:
@@ -317,10 +317,10 @@ def test_files_as_programs_write_them(tmp_path: Path, data: bytes, settings: dic
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "is empty"), ("Town\nA\nB\n", "has one column"), ("Town,Sales\nA,5\n", "has 1 rows below its headings"),
+        ("", "is empty"), ("Town\nA\nB\n", "has only one column"), ("Town,Sales\nA,5\n", "has 1 rows below the headings"),
         ("size,weight\n1.5,2.5\n4.5,5.5\n3.5,9.5\n", "no column names the rows"),
         ("A,5\nB,6\nC,9\n", "its first line looks like data"), ("Town,Name\nA,x\nB,y\nC,z\n", "has no column of numbers"),
-        ("Town,Sales\nA,5\nB,6,7\nC,8\n", "row 2 below the headings has 3 cells, but there are 2 columns"),
+        ("Town,Sales\nA,5\nB,6,7\nC,8\n", "row 2 below the headings has 3 cells, but the table has 2 columns"),
     ],
 )  # fmt: skip
 def test_tables_that_cannot_be_drawn_say_why(tmp_path: Path, text: str, message: str) -> None:
@@ -346,7 +346,7 @@ def test_rows_that_are_events_are_counted_and_put_together_not_drawn_along_their
     table = read(tmp_path, event_rows(odd, "speed"))
     assert {cube.measure for cube in table.cubes} == {"Number of entries", "Average speed"}
     receipts = "date,time,price,tax\n" + "".join(f"2021-{1 + n % 9:02}-{1 + n % 28:02},{9 + n % 11}:{10 * (n % 6):02},{10 + n % 43},{1 + n % 7}\n" for n in range(300))  # fmt: skip
-    with pytest.raises(InputError, match="rows are events, and no column puts them into few groups"):
+    with pytest.raises(InputError, match="rows are events, and no column sorts them into a few groups"):
         read(tmp_path, receipts)
     workdays = [f"2021-03-{day:02}" for day in range(1, 29) if day % 7 not in (5, 6)]
     assert charts(read(tmp_path, event_rows(workdays, "speed")), "line")

@@ -45,23 +45,23 @@ from tests.make_games.ready.samples import (
 
 PICTURES = {
     "zero bytes": Bad(
-        a_picture(b""), r"one_original\.png: is empty \(0 bytes\); mend or remove it, or skip such pairs"
+        a_picture(b""), r"one_original\.png: is empty \(0 bytes\); fix or remove it, or leave out --strict"
     ),
-    "text named .png": Bad(a_picture(b"no picture"), r"one_original\.png: is no picture \(PNG, JPEG"),
+    "text named .png": Bad(a_picture(b"no picture"), r"one_original\.png: is not a picture \(PNG, JPEG"),
     "truncated PNG": Bad(a_picture(png(photo())[:400]), r"one_original\.png: cannot be decoded"),
     "truncated JPEG": Bad(
         a_picture(encoded(photo(), "jpeg")[:500], "one_original.jpg"), r"one_original\.jpg: cannot be decoded"
     ),
     "PNG of broken chunks": Bad(a_picture(png(photo())[:60] + b"\0" * 500), r"one_original\.png: cannot be decoded"),
-    "animated GIF": Bad(a_picture(frames("gif")), r"one_original\.png: has 2 frames; save the one that is meant"),
+    "animated GIF": Bad(a_picture(frames("gif")), r"one_original\.png: has 2 frames; save the one you mean"),
     "animated WebP": Bad(a_picture(frames("webp")), "has 2 frames"),
     "animated PNG": Bad(a_picture(frames("png")), "has 2 frames"),
     "TIFF of several pages": Bad(a_picture(frames("tiff")), "has 2 frames"),
-    "one pixel": Bad(a_picture(png(photo(size=(4, 4)).resize((1, 1)))), r"1x1, below 28 pixels a side"),
+    "one pixel": Bad(a_picture(png(photo(size=(4, 4)).resize((1, 1)))), r"1x1, below 28 pixels per side"),
     "100 megapixels": Bad(a_picture(huge_png()), r"10000x10000 is 100,000,000 pixels, over games\.ready\.max_pixels"),
     "32 bits a pixel": Bad(a_picture(encoded(Image.new("F", (32, 32)), "tiff")), "pixels of kind F have no defined"),
     "L*a*b*": Bad(a_picture(encoded(Image.new("LAB", (32, 32)), "tiff")), "pixels of kind LAB have no defined"),
-    "PostScript": Bad(a_picture(encoded(photo(), "eps")), "is no picture"),
+    "PostScript": Bad(a_picture(encoded(photo(), "eps")), "is not a picture"),
 }
 FOLDERS = {
     "nothing": Bad(lambda _: "", "--from is empty; give a folder"),
@@ -69,8 +69,8 @@ FOLDERS = {
     "a hub name without hf:": Bad(lambda _: "Qinsi1/Vision-Zero", r"write hf:Qinsi1/Vision-Zero"),
     "empty folder": Bad(lambda folder: folder, r"bad: holds no pictures; give a folder that does"),
     "only archives": Bad(archive, r"bad: holds no pictures; unpack pairs\.zip"),
-    "only other files": Bad(a_manifest("readme.txt"), r"'\.txt' is no known kind of table"),
-    "unknown kind of file": Bad(a_manifest("m.xlsx"), r"m\.xlsx: '\.xlsx' is no known kind of table"),
+    "only other files": Bad(a_manifest("readme.txt"), r"'\.txt' is not a known kind of table"),
+    "unknown kind of file": Bad(a_manifest("m.xlsx"), r"m\.xlsx: '\.xlsx' is not a known kind of table"),
     "no pairs by name": Bad(files("a.png", "b.png"), r"none of its 2 pictures is named <base>_original"),
     "modified missing": Bad(files("a_original.png"), r"a_original\.png: its counterpart .*/a_modified\.png is missing"),
     "original missing": Bad(
@@ -81,7 +81,7 @@ FOLDERS = {
         files("before/a.png", "after/b.png"), r"before/a\.png: its counterpart .*/after/a\.\* is missing"
     ),
     "one of two folders empty": Bad(lambda folder: two_empty(folder), r"before: holds no pictures"),
-    "two couples of folders": Bad(both_couples, "keep one of these couples of folders"),
+    "two couples of folders": Bad(both_couples, "keep only one of these pairs of folders"),
     "duplicate names": Bad(
         files("a_original.png", "a_original.jpg", "a_modified.png"), r"gives the same name, 'a_original'"
     ),
@@ -92,11 +92,11 @@ FOLDERS = {
         ),
         r"CLEVR_semantic_000001\.png: .*CLEVR_default_000001\.png gives the same name, 'CLEVR_000001'",
     ),
-    "HEIC": Bad(heic, r"a_original\.heic: is no picture"),
+    "HEIC": Bad(heic, r"a_original\.heic: is not a picture"),
     "a dangling link": Bad(a_dangling_link, r"two_original\.png: its counterpart .*two_modified\.png is missing"),
     "published twice": Bad(
         files("a/replacement_images/x.png", "b/replacement_images/x.png"),
-        r"replacement_images is in .*/a and in .*/b; give one",
+        r"both .*/a and .*/b have replacement_images; give one",
     ),
     "one picture, no blank spy": Bad(
         lambda folder: files("a.png")(folder) / "a.png", r"one picture is a game only with --set game\.spy_view=blank"
@@ -106,11 +106,13 @@ FOLDERS = {
 }
 MANIFESTS = {
     "no rows": Bad(a_manifest("m.csv", HEAD), r"m\.csv: holds no rows"),
-    "empty CSV": Bad(a_manifest("m.csv"), r"m\.csv: the first line must name the columns"),
-    "column twice": Bad(a_manifest("m.csv", "original,original", "a.png,b.png"), "must name the columns, each once"),
+    "empty CSV": Bad(a_manifest("m.csv"), r"m\.csv: the first line must name every column"),
+    "column twice": Bad(
+        a_manifest("m.csv", "original,original", "a.png,b.png"), "must name every column, without repeats"
+    ),
     "missing column": Bad(
         a_manifest("m.csv", "original,caption", "a.png,b"),
-        r"m\.csv: no two columns are known as original and modified, of the columns 'original', 'caption'; name them",
+        r"m\.csv: no columns have known names for a pair's pictures, of the columns 'original', 'caption'; name them",
     ),
     "ambiguous columns": Bad(
         a_manifest("m.csv", "source,target,before,after", "a.png,b.png,a.png,b.png"),
@@ -121,14 +123,16 @@ MANIFESTS = {
         r"games\.ready\.original is 'left', of",
         ("games.ready.original=left",),
     ),
-    "short CSV row": Bad(a_manifest("m.csv", HEAD, "a.png"), r"m\.csv: line 2: has 1 cells, but there are 2 columns"),
+    "short CSV row": Bad(
+        a_manifest("m.csv", HEAD, "a.png"), r"m\.csv: line 2: has 1 cells, but the table has 2 columns"
+    ),
     "open quote": Bad(a_manifest("m.csv", HEAD, 'a.png,"b.png'), r"m\.csv: not a readable CSV file"),
     "not UTF-8": Bad(lambda folder: latin(folder), r"m\.csv: not a readable CSV file in UTF-8"),
     "empty cell": Bad(a_manifest("m.csv", HEAD, "a.png,"), r"m\.csv: line 2: 'modified' is '', not the path"),
     "broken JSON line": Bad(
         a_manifest("m.jsonl", '{"original": "a.png", "modified": "b.png"}', "{"), r"line 2: not valid"
     ),
-    "line that is no object": Bad(a_manifest("m.jsonl", "[1]"), r"m\.jsonl: line 1: is no JSON object"),
+    "line that is no object": Bad(a_manifest("m.jsonl", "[1]"), r"m\.jsonl: line 1: is not a JSON object"),
     "empty JSON lines": Bad(a_manifest("m.jsonl"), r"m\.jsonl: holds no rows"),
     "key missing in one line": Bad(
         a_manifest("m.jsonl", '{"original": "a.png", "modified": "b.png"}', '{"original": "a.png"}'),
@@ -140,7 +144,7 @@ MANIFESTS = {
     "null cell": Bad(null_path, r"p\.parquet: row 2: 'original' is None, not the path of a picture; fill it in"),
     "several pictures in a cell": Bad(
         a_table(input_images=[["a.png", "b.png"]], output_images=[["c.png"]]),
-        r"row 1: 'input_images' holds 2 pictures, but one is needed",
+        r"row 1: 'input_images' holds 2 pictures instead of one",
     ),
     "missing picture": Bad(a_manifest("m.csv", HEAD, "a.png,d.png"), r"d\.png: no such picture"),
     "path too long": Bad(
@@ -155,7 +159,7 @@ MANIFESTS = {
     "link outside": Bad(a_link_outside, r"line 2: 'a\.png' links out of the folder"),
     "duplicate pair": Bad(
         a_manifest("m.csv", f"{HEAD},pair_id", "a.png,b.png,x", "a.png,b.png,x"),
-        r"line 3: the pair 'x' is there already, at .*m\.csv: line 2",
+        r"line 3: the pair 'x' exists already, at .*m\.csv: line 2",
     ),
     "empty id": Bad(a_manifest("m.csv", f"{HEAD},id", "a.png,b.png,"), r"line 2: 'id' is empty; give the pair a name"),
     "unknown split": Bad(
@@ -167,7 +171,7 @@ MANIFESTS = {
     ),
     "an object beyond the table": Bad(
         a_manifest("m.jsonl", json.dumps({**PAIR, "changes": [{"object": 3_000_000_000, **CHANGE}]})),
-        r"m\.jsonl: line 1: 'changes' is neither text nor a list of object \(0 to 2,147,483,647\)",
+        r"m\.jsonl: line 1: 'changes' is neither text nor a list of changes with object \(0 to 2,147,483,647\)",
     ),
     "an object below nought": Bad(
         a_manifest("m.jsonl", json.dumps({**PAIR, "changes": [{"object": -1, **CHANGE}]})),
@@ -193,17 +197,17 @@ MANIFESTS = {
     ),
     "one original in two splits": Bad(
         a_manifest("m.csv", f"{HEAD},split", "a.png,b.png,train", "a.png,c.png,", "a.png,b.png,test"),
-        r"m\.csv: line 4: is in split 'test', but .*m\.csv: line 2, of the same picture or group, is in 'train'",
+        r"m\.csv: line 4: is in split 'test', but .*m\.csv: line 2, with the same picture or group, is in 'train'",
     ),
     "one group in two splits": Bad(
         a_manifest("m.csv", f"{HEAD},split,group", "a.png,b.png,train,x", "b.png,a.png,test,x"),
-        r"line 3: is in split 'test', but .*line 2, of the same picture or group, is in 'train'",
+        r"line 3: is in split 'test', but .*line 2, with the same picture or group, is in 'train'",
     ),
     "one picture modified in one split, original in another": Bad(
         a_manifest("m.csv", f"{HEAD},split", "a.png,b.png,train", "b.png,c.png,test"),
-        r"line 3: is in split 'test', but .*line 2, of the same picture or group, is in 'train'",
+        r"line 3: is in split 'test', but .*line 2, with the same picture or group, is in 'train'",
     ),
-    "text for a picture": Bad(a_manifest("m.csv", HEAD, "a.png,m.csv"), r"m\.csv: is no picture"),
+    "text for a picture": Bad(a_manifest("m.csv", HEAD, "a.png,m.csv"), r"m\.csv: is not a picture"),
 }
 PARQUET = {
     "no Parquet": Bad(a_manifest("m.parquet", "text"), r"m\.parquet: not a readable Parquet file"),
@@ -222,17 +226,17 @@ PARQUET = {
         a_table(source_img=[[CELL, CELL]], target_img=[[CELL]]), r"row 1, 'source_img': 'source_img' holds 2 pictures"
     ),
     "text in a cell of pictures": Bad(
-        a_table(original=[b"text"], edited=[b"text"]), r"p\.parquet: row 1, 'original': is no picture"
+        a_table(original=[b"text"], edited=[b"text"]), r"p\.parquet: row 1, 'original': is not a picture"
     ),
     "unknown columns of pictures": Bad(
         a_table(left=[CELL], right=[CELL]),
-        r"p\.parquet: no two columns are known .* columns 'left', 'right'; name them",
+        r"p\.parquet: no columns have known names .* columns 'left', 'right'; name them",
     ),
     "ambiguous single column": Bad(
         a_table(left=[CELL], right=[CELL]), "unclear which column holds the pictures", ("game.spy_view=blank",)
     ),
     "no column of pictures": Bad(a_table(label=[1]), "since no column can hold pictures or paths"),
-    "the same ids in two files": Bad(two_files_with_the_same_ids, r"b\.parquet: row 1: the pair '7' is there already"),
+    "the same ids in two files": Bad(two_files_with_the_same_ids, r"b\.parquet: row 1: the pair '7' exists already"),
     "unknown split": Bad(
         a_table(original=[CELL], edited=[CELL], split=["all"]), r"row 1: 'split' is 'all'; it must be train"
     ),

@@ -55,13 +55,13 @@ def test_faulty_pairs_can_be_kept_and_are_counted(tmp_path: Path, fault: str, fa
 @pytest.mark.parametrize(("fault", "reason"), REASONS)
 def test_faulty_pairs_can_be_an_error(tmp_path: Path, fault: str, reason: str) -> None:
     write_faulty(tmp_path / "in", fault)
-    with pytest.raises(InputError, match=r"faulty_original\.png: .*faulty_modified\.png.*leaving --strict out"):
+    with pytest.raises(InputError, match=r"faulty_original\.png: .*faulty_modified\.png.*leave out --strict"):
         made_from(tmp_path / "in", tmp_path, "games.strict=true")
 
 
 def test_when_all_pairs_are_dropped_the_first_are_named(tmp_path: Path) -> None:
     write(tmp_path / "in", "faulty", photo(), photo())
-    with pytest.raises(InputError, match=r"no pair can be made: identical \(1\): .*faulty_original"):
+    with pytest.raises(InputError, match=r"no usable pairs: identical \(1\): .*faulty_original"):
         made_from(tmp_path / "in", tmp_path)
 
 

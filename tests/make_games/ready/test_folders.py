@@ -158,7 +158,7 @@ def test_pictures_that_belong_to_no_pair_are_reported(tmp_path: Path, view: str)
         photo(number).save(tmp_path / "in" / f"other{number}.png")
     report = run(recipe(f"game.spy_view={view}"), tmp_path / "games", sources=Sources(ready=str(tmp_path / "in")))
     assert (report.counts["pairs"], report.counts["ignored_pictures"]) == (1, 4)
-    assert "pictures that belong to no pair were ignored: 4 (other0, other1, other2, …)" in report.warnings
+    assert "ignored pictures that belong to no pair: 4 (other0, other1, other2, …)" in report.warnings
 
 
 def test_a_name_that_is_no_text_gets_one_that_is(tmp_path: Path) -> None:
@@ -252,5 +252,5 @@ def test_pictures_without_a_counterpart_can_be_dropped(tmp_path: Path, names: tu
 
 def test_columns_named_without_effect_are_refused(tmp_path: Path) -> None:
     write_pair(tmp_path / "in")
-    with pytest.raises(InputError, match=r"found by the names of files, so games\.ready\.original has no effect"):
+    with pytest.raises(InputError, match=r"found by file name, so games\.ready\.original has no effect"):
         made_from(tmp_path / "in", tmp_path, "games.ready.original=left")

@@ -70,7 +70,7 @@ def test_the_librarys_own_cache_serves_without_a_network(tmp_path: Path, monkeyp
     constants = huggingface_hub.constants
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
-    with pytest.raises(VzError, match="where there is a network, run `hf download o/n"):
+    with pytest.raises(VzError, match="on a machine with a network, run `hf download o/n"):
         made_from("hf:o/n", tmp_path)
     cache = tmp_path / "hub" / "datasets--o--n"
     write_pair(cache / "snapshots" / COMMIT / "replacement_images")
@@ -167,7 +167,7 @@ def response() -> Any:
         (
             errors.LocalEntryNotFoundError("cannot find it\nmore"),
             VzError,
-            r"cannot find it more\); where there is a network",
+            r"cannot find it more\); on a machine with a network",
         ),
         (ConnectionError("no route"), VzError, r"cannot be downloaded \(ConnectionError: no route\)"),
         (TimeoutError(), VzError, r"TimeoutError: TimeoutError"),

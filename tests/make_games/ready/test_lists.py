@@ -62,16 +62,16 @@ def test_of_a_longer_list_the_first_two_are_taken_and_a_shorter_one_is_refused(t
     out = made_from(place, tmp_path)
     assert pixels(out, rows(out)[0]["modified"]) == edited(photo(0)).tobytes()
     place.write_text(json.dumps({"images": images[:1]}) + "\n")
-    with pytest.raises(InputError, match=r"line 1: 'images\[1\]' is missing, since the list holds 1"):
+    with pytest.raises(InputError, match=r"line 1: 'images\[1\]' is missing, since the list has length 1"):
         made_from(place, tmp_path / "short")
 
 
 def test_a_json_file_that_is_no_list_is_refused(tmp_path: Path) -> None:
     (tmp_path / "pairs.json").write_text('{"data": []}')
-    with pytest.raises(InputError, match=r"pairs.json: is no list of pairs"):
+    with pytest.raises(InputError, match=r"pairs.json: is not a list of pairs"):
         made_from(tmp_path / "pairs.json", tmp_path)
     (tmp_path / "pairs.json").write_text("[1]")
-    with pytest.raises(InputError, match=r"pairs.json: item 1: is no JSON object"):
+    with pytest.raises(InputError, match=r"pairs.json: item 1: is not a JSON object"):
         made_from(tmp_path / "pairs.json", tmp_path)
 
 

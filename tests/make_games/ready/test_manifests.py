@@ -153,7 +153,7 @@ def test_a_name_with_slashes_becomes_one_for_files(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("column", "names"), [("", ["m-000001", "m-000002"]), ("number", ["7", "8"])])
 def test_the_column_of_names_can_be_chosen(tmp_path: Path, column: str, names: list[str]) -> None:
     file = write_manifest(tmp_path / "m.csv", {**paths(tmp_path), "id": ["same", "same"], "number": [7, 8]})
-    with pytest.raises(InputError, match="the pair 'same' is there already, .* number the rows of a table with --set"):
+    with pytest.raises(InputError, match="the pair 'same' exists already, .* number the rows of a table with --set"):
         made_from(file, tmp_path)
     assert [row["pair_id"] for row in rows(made_from(file, tmp_path, f"games.ready.id={column!r}"))] == names
 

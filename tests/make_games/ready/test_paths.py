@@ -54,7 +54,7 @@ def test_a_name_that_begins_alike_is_outside(tmp_path: Path) -> None:
 
 def test_a_zero_byte_is_no_path(tmp_path: Path) -> None:
     file = write_manifest(tmp_path / "m.jsonl", {"original": ["a\0.png"], "modified": ["b.png"]})
-    with pytest.raises(InputError, match="line 1: .* holds a zero byte"):
+    with pytest.raises(InputError, match="line 1: .* contains a zero byte"):
         made_from(file, tmp_path)
 
 

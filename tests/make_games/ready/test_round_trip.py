@@ -69,7 +69,7 @@ def test_pictures_that_are_others_now_are_judged_again(tmp_path: Path) -> None:
     first = made(write_manifest(tmp_path / "in", 4), tmp_path / "first", "games.noise.identical=1")
     for file in (first.out / "images").iterdir():
         photo(100 + int(file.name[1:3])).save(file)
-    with pytest.raises(InputError, match="no pair can be made: .*identical"):
+    with pytest.raises(InputError, match="no usable pairs: .*identical"):
         made(first.out / "pairs.parquet", tmp_path / "second")
 
 

@@ -112,7 +112,7 @@ def test_cells_with_one_original_in_two_splits_are_a_warning(tmp_path: Path) -> 
     pl.DataFrame(cells).write_parquet(tmp_path / "m.parquet")
     report = made(tmp_path / "m.parquet", tmp_path)
     (warning,) = [text for text in report.warnings if "more than one split" in text]
-    assert warning.startswith("pictures in more than one split: 1, as in the pairs 'm-0000")
+    assert warning.startswith("pictures in more than one split: 1, e.g. in the pairs 'm-0000")
 
 
 def test_cells_of_edits_made_one_after_the_other_are_a_warning(tmp_path: Path) -> None:
@@ -124,4 +124,4 @@ def test_cells_of_edits_made_one_after_the_other_are_a_warning(tmp_path: Path) -
     in_cells = {name: [each if isinstance(each, str) else struct(png(each)) for each in cells[name]] for name in cells}
     pl.DataFrame(in_cells).write_parquet(tmp_path / "m.parquet")
     (warning,) = [text for text in made(tmp_path / "m.parquet", tmp_path).warnings if "more than one split" in text]
-    assert warning.startswith("pictures in more than one split: 1, as in the pairs 'm-000001' (train) and")
+    assert warning.startswith("pictures in more than one split: 1, e.g. in the pairs 'm-000001' (train) and")

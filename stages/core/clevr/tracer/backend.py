@@ -1,7 +1,7 @@
-"""Mitsuba's vectorised variant, and short names for the types that all of the tracer computes with.
+"""Mitsuba's vectorised variant, and short names for the types that the tracer uses.
 
-Dr.Jit's in-place operators (`&=`, `+=`, …) change an array under all of its names, the fields of a `Hit` among them.
-The tracer therefore always writes `a = a & b`.
+Dr.Jit's in-place operators (`&=`, `+=`, …) change an array under all its names, including the fields of a `Hit`. So the
+tracer always writes `a = a & b`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ mitsuba: Any = import_module("mitsuba")
 
 @contextmanager
 def vectorised() -> Iterator[None]:
-    """Mitsuba's vectorised variant, on one thread. Afterwards the variant that was chosen before comes back."""
+    """Use Mitsuba's vectorised variant on one thread, and restore the previous variant afterwards."""
     before = mitsuba.variant()
     mitsuba.set_variant(VARIANT)
     drjit.set_thread_count(1)  # pictures run in parallel, so each takes one core
@@ -38,7 +38,7 @@ with vectorised():
 
 
 def floats(values: Any) -> Any:
-    """A flat array of Dr.Jit. `drjit.gather(Vector, …)` reads rows of three from it."""
+    """A flat Dr.Jit array, from which `drjit.gather(Vector, …)` reads rows of three."""
     return Float(np.ascontiguousarray(values, dtype=np.float32).ravel())
 
 

@@ -1,4 +1,4 @@
-"""The scene as rays meet it: one merged mesh, and the camera."""
+"""The scene for ray casting: one merged mesh, and the camera."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from stages.core.clevr.scene import Scene, SceneObject
 from stages.core.clevr.tracer.backend import Color, Float, Indices, Mask, UInt, Vector, drjit, floats, integers, mitsuba
 from stages.core.clevr.vocabulary import COLORS
 
-GROUND = 0  # number of the ground; objects follow in the scene's order, from 1
+GROUND = 0  # the ground's number; objects follow in scene order, from 1
 DIFFUSE, RUBBER, METAL = 0, 1, 2
-SPHERE_STEPS = (40, 80)  # its mesh only catches the rays; the intersection is computed exactly
-EPSILON = 2e-4  # rays start this far off a surface, times 1 + distance from the origin
+SPHERE_STEPS = (40, 80)  # a sphere's mesh only catches rays; its intersection is computed exactly
+EPSILON = 2e-4  # rays start this far from a surface, times 1 + distance from the origin
 
 
 @dataclass(frozen=True)
 class Geometry:
-    """What rays can hit. Arrays are flat; tables have a row for the ground and one for each object."""
+    """What rays can hit. Arrays are flat. Tables have a row for the ground and one for each object."""
 
-    scene: Any  # of Mitsuba, for its ray casts
+    scene: Any  # Mitsuba's scene, for ray casts
     vertices: Any
     normals: Any
     faces: Any
@@ -34,7 +34,7 @@ class Geometry:
     reflectance: Any  # (N, 3)
     material: Any  # (N) DIFFUSE, RUBBER or METAL
     center: Any  # (N, 3)
-    radius: Any  # (N) of spheres; 0 for what is none
+    radius: Any  # (N) of spheres; 0 for others
     metal: tuple[tuple[int, tuple[float, float, float], float], ...]  # number, bounding sphere's centre and radius
 
 
@@ -57,7 +57,7 @@ class Hit:
 
 @dataclass(frozen=True)
 class View:
-    """The camera. `rows`: its place, right, up and forward, flat; the focal length and the picture's size in pixels."""
+    """The camera. `rows`: its position, right, up and forward, flat. Focal length and picture size are in pixels."""
 
     rows: Any
     focal: Any
@@ -69,7 +69,7 @@ class View:
 
 
 def build(scene: Scene) -> Geometry:
-    """Merge the ground and the objects of `scene`, turned as for Mitsuba."""
+    """Merge the ground and the objects of `scene`, with the same turn as for Mitsuba."""
     parts = [meshes.ground().turned(TURN), *(_placed(item) for item in scene.objects)]
     starts = np.cumsum([0, *(len(part.vertices) for part in parts[:-1])])
     vertices = np.concatenate([part.vertices for part in parts])
@@ -109,7 +109,7 @@ def intersect(geometry: Geometry, ray: Any, active: Any, *, coherent: bool = Fal
     point, normal, geometric = _on_sphere(geometry, owner, ray, valid, point, normal, geometric)
     geometric = drjit.select(drjit.dot(geometric, ray.d) > 0, -geometric, geometric)
     back = -drjit.dot(normal, ray.d)
-    # Interpolated normals may point away from the viewer at outlines; they are turned back to just facing it.
+    # Interpolated normals may point away from the viewer at outlines; turn them back to just face it.
     normal = drjit.select(back < 0, drjit.normalize(normal + 1.02 * back * ray.d), normal)
     reflectance = Color(drjit.gather(Vector, geometry.reflectance, owner, valid))
     material = drjit.gather(UInt, geometry.material, owner, valid)
@@ -117,7 +117,7 @@ def intersect(geometry: Geometry, ray: Any, active: Any, *, coherent: bool = Fal
 
 
 def occluded(geometry: Geometry, origin: Any, direction: Any, distance: Any, active: Any) -> Any:
-    """Whether something is between `origin` and the point `distance` along `direction`."""
+    """Whether anything is between `origin` and the point at `distance` along `direction`."""
     ray = mitsuba.Ray3f(origin, direction, distance, 0.0, [])
     return geometry.scene.ray_test(ray, coherent=False, active=active)
 
@@ -128,7 +128,7 @@ def view_of(scene: Scene) -> View:
     rows = floats(np.concatenate([place, right, up, -backward]))
     focal = Float(focal_length(scene.camera.fov, scene.width, scene.height))
     width, height = UInt(scene.width), UInt(scene.height)
-    drjit.make_opaque(rows, focal, width, height)  # other values, same kernel
+    drjit.make_opaque(rows, focal, width, height)  # so that other values use the same kernel
     return View(rows, focal, width, height)
 
 
@@ -142,7 +142,7 @@ def camera_rays(view: View, pixel: Any, sample: tuple[Any, Any]) -> Any:
 
 
 def pixel_of(view: View, point: Any) -> tuple[Any, Any, Any, Any]:
-    """(pixel, whether it is in the picture, unit direction to the camera, radiance in the pixel per flux · BRDF · cos).
+    """Pixel, whether it is in the picture, unit direction to the camera, radiance in the pixel per flux · BRDF · cos.
 
     The last is 1 / (distance² · the pixel's solid angle), where the solid angle is cos³ / focal².
     """

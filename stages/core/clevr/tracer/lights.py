@@ -1,4 +1,4 @@
-"""The three square lights and the sun. No ray hits the lights and they cast no shadow, as in Blender."""
+"""The three square lights and the sun. As in Blender, rays do not hit the lights, and the lights cast no shadow."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from stages.core.clevr.mitsuba_scene import AREA_LIGHTS, SUN_DIRECTION, SUN_IRRA
 from stages.core.clevr.scene import Lights
 from stages.core.clevr.tracer.backend import Color, Float, UInt, Vector, drjit, floats
 
-SUN = len(AREA_LIGHTS)  # number of the sun; the area lights are 0, 1, 2
-FAR = 1e3  # scene units; further than anything
+SUN = len(AREA_LIGHTS)  # the sun's number; the area lights are 0, 1, 2
+FAR = 1e3  # scene units; farther than anything
 
 
 @dataclass(frozen=True)
 class LightTable:
-    """Flat tables with a row a light: centre, the two sides, where it faces, and its radiance times its area."""
+    """Flat tables with one row per light: centre, the two sides, facing direction, and radiance times area."""
 
     center: Any
     side: Any
@@ -29,7 +29,7 @@ class LightTable:
 
 @dataclass(frozen=True)
 class LightSample:
-    """Light that arrives: the direction to it, the distance, and the irradiance on a surface that faces it."""
+    """Incoming light: the direction to it, the distance, and the irradiance on a surface that faces it."""
 
     direction: Any
     distance: Any
@@ -37,7 +37,7 @@ class LightSample:
 
 
 def light_table(lights: Lights) -> LightTable:
-    """The area lights of a scene, each moved by its jitter, turned as the geometry is."""
+    """The area lights of a scene, each moved by its jitter and turned like the geometry."""
     rows: dict[str, list[Any]] = {"center": [], "side": [], "rise": [], "facing": [], "power": []}
     for name, (place, side, radiance, color) in AREA_LIGHTS.items():
         center = TURN @ (np.asarray(place) + np.asarray(getattr(lights, name)))
@@ -61,7 +61,7 @@ def sun_direction() -> Any:
 
 
 def sample_light(lights: LightTable, number: Any, sample: tuple[Any, Any], point: Any) -> LightSample:
-    """Light from a point of area light `number`, chosen by `sample`, as it arrives at `point`."""
+    """Light that arrives at `point` from a point of area light `number`, chosen by `sample`."""
     away = point_on_light(lights, number, sample) - point
     distance = drjit.norm(away)
     direction = away / distance
@@ -75,7 +75,7 @@ def sample_sun() -> LightSample:
 
 
 def sample_any_light(lights: LightTable, choice: Any, sample: tuple[Any, Any], point: Any) -> LightSample:
-    """One of the four lights at random, four times as strong."""
+    """A random one of the four lights, four times as strong."""
     number = drjit.minimum(UInt(choice * (SUN + 1)), UInt(SUN))
     area = sample_light(lights, drjit.minimum(number, UInt(SUN - 1)), sample, point)
     sun, is_sun = sample_sun(), number == SUN
@@ -87,7 +87,7 @@ def sample_any_light(lights: LightTable, choice: Any, sample: tuple[Any, Any], p
 
 
 def point_on_light(lights: LightTable, number: Any, sample: tuple[Any, Any]) -> Any:
-    """A point of the light's square."""
+    """A point on the light's square."""
     number = UInt(number)
     side, rise = drjit.gather(Vector, lights.side, number), drjit.gather(Vector, lights.rise, number)
     return drjit.gather(Vector, lights.center, number) + side * (sample[0] - 0.5) + rise * (sample[1] - 0.5)

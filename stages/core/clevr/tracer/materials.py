@@ -11,9 +11,9 @@ from stages.core.clevr.mitsuba_scene import BRIGHT, DULL, METAL_BRIGHTNESS, PLAS
 from stages.core.clevr.tracer.backend import Color, Float, UInt, drjit, mitsuba
 from stages.core.clevr.tracer.geometry import METAL, RUBBER, Hit
 
-LEAST = 1e-3  # cosines are kept above it
+LEAST = 1e-3  # lower limit of cosines
 TRANSMISSION_STEPS = 64
-GLOSS_SHARE = 0.15  # of the directions off rubber that follow its gloss; the others are diffuse
+GLOSS_SHARE = 0.15  # of the directions reflected by rubber that follow its gloss; the rest are diffuse
 MOST_GAIN = 4.0  # of one reflection at grazing angles
 
 
@@ -37,7 +37,7 @@ def eval_bsdf(hit: Hit, view: Any, light: Any) -> Any:
 
 
 def sample_bsdf(hit: Hit, view: Any, lobe: tuple[Any, Any], choice: tuple[Any, Any]) -> tuple[Any, Any]:
-    """A direction drawn by the material, and BSDF · cos / density for it; 0 for directions into the surface."""
+    """A direction drawn from the material, and its BSDF · cos / density; 0 for directions into the surface."""
     rubber, metal = hit.material == RUBBER, hit.material == METAL
     frame = mitsuba.Frame3f(hit.normal)
     glossy = metal | (rubber & (choice[0] < GLOSS_SHARE))
@@ -62,7 +62,7 @@ def sample_bsdf(hit: Hit, view: Any, lobe: tuple[Any, Any], choice: tuple[Any, A
 
 
 def smith(cosine: Any, roughness: Any, beckmann: Any) -> Any:
-    """Share of microfacets in sight at an angle (Smith's G1); Beckmann's by its usual rational approximation."""
+    """Share of microfacets visible at an angle (Smith's G1), with the usual rational approximation for Beckmann."""
     tangent2 = drjit.maximum(1 - cosine * cosine, 0) / (cosine * cosine)
     ggx = 2 / (1 + drjit.sqrt(1 + roughness * roughness * tangent2))
     slope = drjit.rcp(drjit.maximum(roughness * drjit.sqrt(tangent2), 1e-6))
@@ -80,7 +80,7 @@ def fresnel(cosine: Any) -> Any:
 
 
 def transmission(cosine: Any) -> Any:
-    """Square root of what rubber's coat transmits in and out again at equal angles, from a table."""
+    """Square root of rubber's coat transmission in and out at equal angles, from a table."""
     place = drjit.clip((cosine - 0.002) / 0.998, 0, 1) * (TRANSMISSION_STEPS - 1)
     lower = drjit.minimum(UInt(place), UInt(TRANSMISSION_STEPS - 2))
     table = transmission_table()
@@ -89,7 +89,7 @@ def transmission(cosine: Any) -> Any:
 
 @cache
 def transmission_table() -> Any:
-    """Measured on Mitsuba's own `roughplastic`, so that both agree."""
+    """The table, measured on Mitsuba's own `roughplastic` so that both agree."""
     coat = mitsuba.load_dict(
         {
             "type": "roughplastic",
@@ -110,7 +110,7 @@ def transmission_table() -> Any:
 
 
 def _lobe(cos_half: Any, cos_light: Any, cos_view: Any, roughness: Any, beckmann: Any) -> Any:
-    """D · G / (4 cos), the cosine to the light included."""
+    """D · G / (4 cos), including the cosine to the light."""
     square, width = cos_half * cos_half, roughness * roughness
     tangent2 = (1 - square) / square
     ggx = width / (drjit.pi * square * square * (width + tangent2) * (width + tangent2))
@@ -120,7 +120,7 @@ def _lobe(cos_half: Any, cos_light: Any, cos_view: Any, roughness: Any, beckmann
 
 
 def _microfacet(sample: tuple[Any, Any], roughness: Any, beckmann: Any) -> tuple[Any, Any]:
-    """A microfacet's normal in the surface's frame, drawn by D · cos, and its cosine."""
+    """A microfacet's normal in the surface's frame, drawn from D · cos, and its cosine."""
     rest = drjit.maximum(1 - sample[0], 1e-7)
     width = roughness * roughness
     tangent2 = drjit.select(beckmann, -width * drjit.log(rest), width * sample[0] / rest)

@@ -1,7 +1,8 @@
-"""Light along paths that begin at the camera, and caustics along paths that begin at the lights.
+"""Traces light along paths from the camera, and caustics along paths from the lights.
 
-A camera path finds light that reaches a surface over metal only by chance, as white specks. So rays leave the lights
-towards each metal object, are mirrored by it, perhaps by another, and light the pixel that shows where they end.
+A camera path finds light that reaches a surface by way of metal only by chance, as white specks. So rays leave the
+lights towards each metal object, which reflects them, perhaps to another; they light the pixel that shows where they
+end.
 """
 
 from __future__ import annotations
@@ -28,18 +29,18 @@ from stages.core.clevr.tracer.materials import eval_bsdf, sample_bsdf
 from stages.core.clevr.tracer.sampler import Sampler
 
 FAINT = 1e-6  # light below this is not traced further
-LEAST_WEIGHT = 1e-3  # paths that would bring less than this share of light end
-# Dimensions of the sampler: of camera paths, PER_VERTEX more for each vertex after the first; then of light paths.
+LEAST_WEIGHT = 1e-3  # paths end if they would bring less than this share of light
+# Sampler dimensions: for camera paths, with PER_VERTEX more for each vertex after the first; then for light paths.
 PIXEL, FIRST_LIGHT, LIGHT, CHOICE, LOBE = 0, 1, 5, 6, 7
 PER_VERTEX = 4
 AIM, ORIGIN, LIGHT_LOBE, LIGHT_CHOICE = 40, 41, 42, 43
-MIRRORINGS = 2  # by metal, one after the other, at most
+MIRRORINGS = 2  # most reflections by metal in a row
 SUN_START = 20.0  # scene units away from the object
 
 
 @dataclass(frozen=True)
 class World:
-    """All that rays meet."""
+    """Everything that rays meet."""
 
     geometry: Geometry
     lights: LightTable
@@ -47,16 +48,16 @@ class World:
 
 
 def radiance(world: World, pixel: Any, sampler: Sampler, vertices: int, brightest: float) -> tuple[Any, Hit]:
-    """Light that one path through each pixel brings, and its first hit.
+    """The light from one path through each pixel, and the path's first hit.
 
-    A path has up to `vertices` vertices. Left out is light that goes from a light over metal alone to a first vertex
-    that is no metal: `caustics` finds it from the lights' side. No indirect path brings more than `brightest`.
+    A path has up to `vertices` vertices. It omits light that goes from a light by way of metal alone to a first vertex
+    that is not metal: `caustics` finds it from the lights' side. No indirect path brings more than `brightest`.
     """
     ray = camera_rays(world.view, pixel, sampler.stratified(PIXEL))
     first = hit = intersect(world.geometry, ray, Mask(True), coherent=True)
     light = _direct_light(world, first, -ray.d, sampler)
     active, throughput = first.valid, Color(1.0)
-    over_metal = Mask(True)  # only metal since the first vertex
+    over_metal = Mask(True)  # only metal after the first vertex
     for depth in range(1, vertices):
         base = PER_VERTEX * depth
         lobe, choice = sampler.stratified(LOBE + base), sampler.stratified(CHOICE + 2 + base)
@@ -84,7 +85,7 @@ def caustics(world: World, count: int, seed: Any, pixels: int) -> np.ndarray[Any
 
 
 def _direct_light(world: World, hit: Hit, view: Any, sampler: Sampler) -> Any:
-    """Light straight from the sun and a point of each area light."""
+    """Light directly from the sun and from a point of each area light."""
     light = Color(0.0)
     for number in range(SUN):
         point = sampler.stratified(FIRST_LIGHT + number)
@@ -123,13 +124,15 @@ def _trace_light_paths(
 
 
 def _emitted(world: World, light: Any, sampler: Sampler, middle: Any, radius: Any, count: int) -> tuple[Any, Any]:
-    """Rays from the lights to a sphere around the object, and the flux that each carries."""
+    """Rays from the lights to a sphere around the object, and the flux of each."""
     aim, origin, is_sun = sampler.sequential(AIM), sampler.independent(ORIGIN), light == SUN
     number = drjit.minimum(light, UInt(SUN - 1))
     start = point_on_light(world.lights, number, origin)
     away = middle - start
     distance = drjit.norm(away)
-    narrow = drjit.sqrt(drjit.maximum(1 - (radius / distance) * (radius / distance), 0))  # cosine of the cone's half
+    narrow = drjit.sqrt(
+        drjit.maximum(1 - (radius / distance) * (radius / distance), 0)
+    )  # cosine of the cone's half angle
     cosine = 1 - aim[0] * (1 - narrow)
     sine = drjit.sqrt(drjit.maximum(1 - cosine * cosine, 0))
     angle = 2 * drjit.pi * aim[1]
@@ -148,12 +151,13 @@ def _emitted(world: World, light: Any, sampler: Sampler, middle: Any, radius: An
 
 
 def _splat(world: World, film: list[Any], hit: Hit, light: Any, flux: Any, active: Any) -> None:
-    """Add what the ray lights to the pixel that shows it."""
+    """Add the light of a ray to the pixel that shows where it ends."""
     pixel, inside, view, strength = pixel_of(world.view, hit.point)
     active = (
         active & inside & (drjit.dot(hit.geometric_normal, view) > 0) & (drjit.dot(hit.geometric_normal, light) > 0)
     )
-    # `eval_bsdf` is BSDF · cosine to the light; by reciprocity, with the two directions exchanged, to the camera.
+    # `eval_bsdf` is BSDF · cosine to the light. By reciprocity, with the directions swapped, it is the cosine to the
+    # camera.
     value = flux * eval_bsdf(hit, light, view) * strength
     distance = drjit.norm(world.view.row(0) - hit.point)
     active = active & ~occluded(world.geometry, hit.spawn_point(), view, distance * 0.9999, active)

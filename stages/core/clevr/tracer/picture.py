@@ -1,4 +1,4 @@
-"""A picture's light: camera paths for every pixel, more of them on metal, and caustics from the lights."""
+"""A picture's light: camera paths for every pixel, extra paths on metal, and caustics from the lights."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from stages.core.clevr.tracer.materials import transmission_table
 from stages.core.clevr.tracer.paths import World, caustics, radiance
 from stages.core.clevr.tracer.sampler import Sampler, shuffled_orders
 
-VERTICES = 4  # of a path; a fifth changes the mean by less than a thousandth
-BRIGHTEST = 4.0  # light that an indirect path may bring, 1 = white
+VERTICES = 4  # per path; a fifth changes the mean by less than a thousandth
+BRIGHTEST = 4.0  # most light from an indirect path, 1 = white
 
 Image = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class Traced:
-    """Linear light and, of what the paths hit first, reflectance and normal: each (height, width, 3) float32."""
+    """Linear light, and the reflectance and normal of the paths' first hits: each (height, width, 3) float32."""
 
     light: Image
     albedo: Image
@@ -34,8 +34,8 @@ class Traced:
 
 @vectorised()
 def trace(scene: Scene, *, samples: int, metal: int, photons: int, seed: int) -> Traced:
-    """`samples` paths per pixel, `metal` more on and around metal, `photons` for each metal object and light."""
-    transmission_table()  # before any loop that looks into it is recorded
+    """Trace `samples` paths per pixel, `metal` more on and around metal, `photons` for each metal object and light."""
+    transmission_table()  # before recording any loop that reads it
     world = _world(scene)
     stream = drjit.opaque(UInt, seed)
     light, albedo, normal = _accumulate(world, drjit.arange(UInt, scene.width * scene.height), samples, stream)
@@ -49,11 +49,11 @@ def trace(scene: Scene, *, samples: int, metal: int, photons: int, seed: int) ->
     return Traced(*(part.reshape(scene.height, scene.width, 3) for part in (light, albedo, normal)))
 
 
-# The scenes of a pair are asked for twice: for what is in sight, and for their pictures.
+# A pair's scenes are needed twice: for visibility, and for the pictures.
 @lru_cache(maxsize=2)
 @vectorised()
 def owners(scene: Scene) -> NDArray[np.int32]:
-    """The number of the object that each pixel's centre shows, (height, width), read-only; -1 for the ground."""
+    """The number of the object at each pixel's centre, (height, width), read-only; -1 for the ground."""
     world = _world(scene)
     middle = camera_rays(world.view, drjit.arange(UInt, scene.width * scene.height), (Float(0.5), Float(0.5)))
     hit = intersect(world.geometry, middle, Mask(True), coherent=True)
@@ -64,10 +64,10 @@ def owners(scene: Scene) -> NDArray[np.int32]:
 
 
 def _near_metal(scene: Scene) -> NDArray[np.bool_]:
-    """Which pixels (height, width) show metal in their centre, or touch one that does.
+    """Which pixels (height, width) show metal at their centre, or touch one that does.
 
-    The paths themselves must not choose where more of them go: pixels whose first few paths happened to hit metal would
-    show too much of it, the others too little.
+    The paths themselves must not choose where extra paths go: pixels whose first few paths happened to hit metal would
+    show too much of it, and others too little.
     """
     metal = np.array([False, *(item.material == "metal" for item in scene.objects)])[owners(scene) + 1]
     framed = np.pad(metal, 1)

@@ -1,4 +1,4 @@
-"""A sampler: for each pixel and dimension a scrambled low-discrepancy sequence of its own."""
+"""A sampler with a separate scrambled low-discrepancy sequence for each pixel and dimension."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from stages.core.clevr.tracer.backend import Float, UInt, drjit, integers
 
-ORDERS = 256  # shuffled orders of the samples, from which each pixel and dimension takes one
+ORDERS = 256  # shuffled sample orders, one of which each pixel and dimension uses
 PLASTIC_NUMBER = 1.324717957244746
 STEPS = tuple(round(2**32 / PLASTIC_NUMBER**power) for power in (1, 2))  # the R2 sequence, in 2⁻³²
 
@@ -18,7 +18,7 @@ STEPS = tuple(round(2**32 / PLASTIC_NUMBER**power) for power in (1, 2))  # the R
 class Sampler:
     """`stream` (a pixel or a group of rays), sample `index` of `count`, and the seed.
 
-    `orders` comes from `shuffled_orders(count)`. A dimension is a constant that names what a random number is for.
+    `orders` comes from `shuffled_orders(count)`. A dimension is a constant that identifies a random number's purpose.
     """
 
     stream: Any
@@ -28,11 +28,11 @@ class Sampler:
     seed: Any
 
     def at(self, index: Any) -> Sampler:
-        """The same for another sample."""
+        """The sampler for another sample."""
         return replace(self, index=index)
 
     def stratified(self, dimension: int) -> tuple[Any, Any]:
-        """Two numbers in [0, 1). Over a pixel's samples they fill the square evenly; dimensions are independent."""
+        """Two numbers in [0, 1). Over a pixel's samples, they fill the square evenly; dimensions are independent."""
         first = self._hash(dimension)
         second = scramble(first + UInt(0x68E31DA4))
         order = (second >> 8) & UInt(ORDERS - 1)
@@ -40,13 +40,13 @@ class Sampler:
         return _fraction(first + place * UInt(STEPS[0])), _fraction(second + place * UInt(STEPS[1]))
 
     def sequential(self, dimension: int) -> tuple[Any, Any]:
-        """As `stratified`, in the order of the samples: for one dimension only, of very many samples."""
+        """Like `stratified`, but in sample order: for a single dimension with very many samples."""
         first = self._hash(dimension)
         index = self.index
         return _fraction(first + index * UInt(STEPS[0])), _fraction(scramble(first) + index * UInt(STEPS[1]))
 
     def independent(self, dimension: int) -> tuple[Any, Any]:
-        """Two numbers that are independent of those of any other sample or dimension."""
+        """Two numbers that are independent of all other samples and dimensions."""
         first = scramble(self._hash(dimension) + scramble(self.index))
         return _fraction(first), _fraction(scramble(first + UInt(0x68E31DA4)))
 
@@ -56,7 +56,7 @@ class Sampler:
 
 
 def shuffled_orders(count: int) -> Any:
-    """`ORDERS` orders of `count` samples, flat. The same in every run."""
+    """`ORDERS` orders of `count` samples, flat; the same in every run."""
     generator = np.random.default_rng(7)
     return integers(np.concatenate([generator.permutation(count) for _ in range(ORDERS)]))
 

@@ -1,4 +1,4 @@
-"""Several engines in the processes of a Ray cluster, on one machine or on many, that answer as one."""
+"""Several engines in processes of a Ray cluster, on one machine or many, that answer as one."""
 
 from stages.core.engines.fleet.engine import FleetEngine, check_executor
 

@@ -18,13 +18,13 @@ from stages.core.recipe.engines import Executor
 from stages.core.recipe.schema import Recipe
 
 CONNECT_TIMEOUT = 10.0  # seconds
-RESTARTS = 3  # of a worker that died
+RESTARTS = 3  # of a dead worker
 
 
 class Cluster:
     """The Ray cluster that the recipe or RAY_ADDRESS names; without either, a new one on this machine.
 
-    `leave` ends a cluster that vz started; any other goes on running.
+    `leave` ends a cluster that vz started; any other keeps running.
     """
 
     def __init__(self, executor: Executor) -> None:
@@ -40,7 +40,7 @@ class Cluster:
             raise
 
     def start(self, opener: Opener, recipe: Recipe) -> Any:
-        """A handle of a new worker, which Ray restarts if its process dies."""
+        """A handle for a new worker, which Ray restarts if its process dies."""
         executor = self.executor
         options = {"num_cpus": executor.cpus, "num_gpus": executor.gpus}
         options |= {"max_restarts": RESTARTS, "max_task_retries": RESTARTS}
@@ -52,7 +52,7 @@ class Cluster:
 
     def _connect(self, address: str | None) -> None:
         quiet: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
-        # Else Ray prints deaths of workers on stdout, which is for reports. vz itself tells of them on stderr.
+        # Otherwise Ray prints worker deaths to stdout, which is for reports. vz reports them to stderr itself.
         self.ray._private.worker._worker_logs_enabled = False
         if address is None:
             os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -70,7 +70,7 @@ class Cluster:
             ) from error
 
     def _check_room(self) -> None:
-        """Without this check Ray would wait for machines that may never come."""
+        """Check for enough resources. Otherwise, Ray would wait for machines that may never come."""
         available = self.ray.cluster_resources()
         for kind, each in (("CPU", self.executor.cpus), ("GPU", self.executor.gpus)):
             needed, found = self.executor.workers * each, available.get(kind, 0)
@@ -83,9 +83,9 @@ class Cluster:
 
 @contextmanager
 def _on_loopback(ray: ModuleType) -> Iterator[None]:
-    """A cluster that starts in this block listens on 127.0.0.1 alone, as Ray's own do on macOS.
+    """A cluster that starts in this block listens only on 127.0.0.1, as Ray does by default on macOS.
 
-    On Linux Ray listens on every address of the machine, where anybody could have it run code.
+    On Linux, Ray listens on every address of the machine, so anyone could make it run code.
     """
     constants = ray._private.ray_constants
     before, constants.ENABLE_RAY_CLUSTER = constants.ENABLE_RAY_CLUSTER, False
@@ -96,7 +96,7 @@ def _on_loopback(ray: ModuleType) -> Iterator[None]:
 
 
 def _check_connection(address: str) -> None:
-    """`OSError` if nothing answers; Ray would try for minutes. Ray itself resolves addresses such as "auto"."""
+    """`OSError` if nothing answers, since Ray would try for minutes. Ray itself resolves addresses such as "auto"."""
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if port.isdigit():
         socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_TIMEOUT).close()

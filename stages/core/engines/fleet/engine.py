@@ -1,4 +1,4 @@
-"""The engine of many engines: each game has a worker that answers for it."""
+"""An engine made of many engines: each game has a worker that answers for it."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from stages.core.errors import InputError
 from stages.core.recipe.engines import Executor
 from stages.core.recipe.schema import Recipe
 
-CLOSE_TIMEOUT = 30.0  # seconds that engines get to end processes of their own
+CLOSE_TIMEOUT = 30.0  # seconds for engines to end their own processes
 
 
 def check_executor(recipe: Recipe) -> None:
-    """`InputError` for engines that workers do not help, or whose results workers would change."""
+    """`InputError` if workers would not help the engine, or would change its results."""
     if recipe.rollout.engine == "server":
         raise InputError(
-            "rollout.executor: with rollout.engine=server the server computes; leave executor out, and set "
-            "rollout.server.requests to the number of requests at once"
+            "rollout.executor: with rollout.engine=server, the server does the computing; leave executor out, and set "
+            "rollout.server.requests to the number of concurrent requests"
         )
     if recipe.deterministic and recipe.threads is None:
         raise InputError(
@@ -36,8 +36,8 @@ def check_executor(recipe: Recipe) -> None:
 class FleetEngine(Engine):
     """Plays in vz's own process and computes in `rollout.executor.workers` others.
 
-    A game stays with one worker, whose prefix cache knows it. Deterministic recipes give whole blocks of games to a
-    worker, so that each batch is the one that a single process would compute.
+    A game stays with one worker, whose prefix cache has its prompts. Deterministic recipes give a worker whole blocks
+    of games, so that each batch is the same as in a single process.
     """
 
     def __init__(self, recipe: Recipe, opener: Opener) -> None:
@@ -92,7 +92,7 @@ class FleetEngine(Engine):
         self._cluster.leave()
 
     def _everywhere(self, work: list[Awaitable[Any]]) -> None:
-        """Wait for all, then raise the first error, so that no worker is left half-way."""
+        """Wait for all workers, then raise the first error, so that none stops halfway."""
 
         async def gathered() -> None:
             for outcome in await asyncio.gather(*work, return_exceptions=True):
@@ -103,7 +103,7 @@ class FleetEngine(Engine):
 
 
 def _of_worker(recipe: Recipe) -> Recipe:
-    """The recipe of each worker's engine, which has no workers and may run in another folder."""
+    """The recipe for each worker's engine, which has no workers of its own and may run in another folder."""
     template = recipe.model.chat_template
     resolved = None if template is None else str(Path(template).absolute())
     return recipe.model_copy(

@@ -1,4 +1,4 @@
-"""One worker and the requests of its games."""
+"""One worker, and the requests of its games."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from stages.core.errors import InputError, VzError
 from stages.core.printing.terminal import say
 from stages.core.recipe.schema import Recipe
 
-START_TIMEOUT = 600.0  # seconds: the cluster may have no room for a worker
+START_TIMEOUT = 600.0  # seconds; the cluster may have no room for a worker
 
 
 class Lane:
-    """Calls its worker, and translates what Ray says of it.
+    """Calls its worker, and translates Ray's errors.
 
-    Completions are drawn from the seeds of their requests, so a call that Ray repeats after a death gives the same.
+    Completions depend on their requests' seeds, so a call that Ray repeats after a death gives the same result.
     """
 
     def __init__(self, number: int, cluster: Cluster, opener: Opener, recipe: Recipe, tally: Tally) -> None:
@@ -34,7 +34,7 @@ class Lane:
         self._tally = tally
         self._batches = False
         self._batcher = Batcher(_in_order, self._answers)
-        self._running = 0  # completions that the worker computes
+        self._running = 0  # completions that the worker is computing
 
     async def start(self) -> None:
         self._worker = self._cluster.start(*self._given)
@@ -62,13 +62,13 @@ class Lane:
         return Queue(self._running, sum(request.n for request in self._batcher.questions))
 
     async def call(self, method: str, *arguments: Any) -> Reply:
-        """Call the worker. `VzError` if it failed, or died too often."""
+        """Call the worker. `VzError` if it fails, or dies too often."""
         errors, asked_of = self._cluster.ray.exceptions, self._process
         try:
             reply: Reply = await getattr(self._worker, method).remote(*arguments)
         except errors.RayTaskError as failed:
             raise _cause(failed, self._name) from None
-        # Ray's memory monitor ends workers with an error of its own.
+        # Ray's memory monitor ends workers with its own error.
         except (errors.RayActorError, errors.ObjectLostError, errors.NodeDiedError, errors.OutOfMemoryError) as death:
             raise VzError(
                 f"{self._name} ({self._process or 'not started'}) died more than {RESTARTS} times, "
@@ -83,7 +83,7 @@ class Lane:
         return reply
 
     def close(self) -> list[Any]:
-        """Ask an engine that may hold more than its process to free it; the result is for Ray to wait for."""
+        """Ask an engine that may use more than its own process to free it. Ray can wait for the result."""
         return [self._worker.close.remote()] if self._process and not self._batches else []
 
     def kill(self) -> None:
@@ -102,7 +102,7 @@ class Lane:
     def _moved(self, process: str) -> None:
         if self._process:
             self._tally.restarts += 1
-            say(f"{self._name} ({self._process}) died; Ray started it again ({process})")
+            say(f"{self._name} ({self._process}) died; Ray restarted it ({process})")
         self._process = process
 
 
@@ -111,12 +111,13 @@ def _in_order(requests: list[Request]) -> list[Request]:
 
 
 def _cause(failed: Exception, name: str) -> VzError:
-    """The error that the worker raised. With --debug the user also sees where in the worker."""
+    """The error that the worker raised. With --debug, the user also sees where in the worker."""
     cause: BaseException = failed.cause  # type: ignore[attr-defined]
     if not isinstance(cause, VzError):
         last = textwrap.shorten(str(failed).strip().splitlines()[-1], 300)
         cause = InputError(
-            f"{name}: vz cannot run where Ray put it; all machines of the cluster need the same vz installed: {last}"
+            f"{name}: vz cannot run on the machine that Ray chose; install the same vz on all machines of the cluster: "
+            f"{last}"
         )
     cause.add_note(str(failed))
     return cause

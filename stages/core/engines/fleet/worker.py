@@ -22,20 +22,20 @@ Policies = Mapping[str, tuple[str | Path, str]]  # name → model and version
 
 @dataclass(frozen=True)
 class Reply:
-    """What a call did."""
+    """The result of a call."""
 
     process: str  # where it ran
     batches: bool  # see `Engine.batches`
     answers: list[list[Completion]]
-    done: Tally  # since the reply before
+    done: Tally  # since the previous reply
 
 
 class Worker:
-    """What Ray runs. If its process dies, Ray starts another and repeats the calls that were under way.
+    """The class that Ray runs. If its process dies, Ray starts another and repeats the open calls.
 
-    So no call relies on an earlier one: each brings the policies that it needs. The engine has a thread of its own,
-    whose event loop runs except while an order (load, unload, sleep, close) runs. So an engine that streams gets new
-    requests while others are under way.
+    So no call relies on an earlier one: each brings the policies that it needs. The engine has its own thread, whose
+    event loop pauses only while an order (load, unload, sleep, close) runs. So an engine that streams gets new requests
+    while others are still running.
     """
 
     _engine: Engine
@@ -49,7 +49,7 @@ class Worker:
         threading.Thread(target=self._serve, args=(opener, recipe, vz, gpus), daemon=True).start()
 
     async def load(self, policies: Policies) -> Reply:
-        """Load the policies that have another version here; without any, wait until the engine is open."""
+        """Load the policies whose version here differs; with no policies, wait until the engine is open."""
         await asyncio.wrap_future(self._opened)
         for name, (model, version_) in policies.items():
             if self._loaded.get(name) != version_:
@@ -59,7 +59,7 @@ class Worker:
         return self._reply([])
 
     async def generate(self, requests: Sequence[Request], policies: Policies) -> Reply:
-        """Answer all requests at once, so that an engine that batches finds them all in its queue."""
+        """Answer all requests at once, so that a batching engine finds them all in its queue."""
         await self.load(policies)
         _check_visible({picture.folder for request in requests for picture in request.pictures}, "games")
         answering = asyncio.run_coroutine_threadsafe(self._answers(requests), self._loop)
@@ -77,7 +77,7 @@ class Worker:
         return self._reply([])
 
     async def close(self) -> None:
-        """Free what the engine holds besides this process, such as processes of its own."""
+        """Free what the engine uses outside this process, such as its own processes."""
         await asyncio.wrap_future(self._opened)
         await self._order(self._engine.close)
 
@@ -118,7 +118,7 @@ class Worker:
 
 
 def _portable(error: BaseException) -> VzError:
-    """The error as one that can go to another process; exceptions with arguments of their own cannot."""
+    """The error in a form that can be sent to another process; exceptions with custom arguments cannot."""
     message = (
         str(error) if isinstance(error, VzError) else f"{type(error).__name__}: {error} (an error inside a worker)"
     )
@@ -139,7 +139,7 @@ def _check_version(wanted: str) -> None:
 
 
 def _check_gpus(recipe: Recipe, gpus: float) -> None:
-    """Ray hides GPUs only from workers that reserve some. Without a reservation all workers would use the first GPU."""
+    """Ray hides GPUs only from workers that reserve some. Without a reservation, all would use the first GPU."""
     if gpus or recipe.model.device == "cpu" or recipe.rollout.engine not in {"transformers", "vllm"}:
         return
     if require("torch", "train").cuda.is_available():

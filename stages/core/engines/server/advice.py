@@ -1,4 +1,4 @@
-"""Requests that a server refuses for good, and what the user can do about them."""
+"""Remedies for requests that a server refuses permanently."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from stages.core.engines.server.keys import Key, how_to_allow
 if TYPE_CHECKING:
     import httpx2
 
-LONGEST_QUOTE = 500  # characters of a server's own words
+LONGEST_QUOTE = 500  # characters quoted from a server's message
 
-# Fields that some servers refuse, and the setting that leaves each out.
+# Fields that some servers refuse, and the settings that leave them out.
 LEFT_OUT_BY = {
     "return_token_ids": "rollout.server.token_ids=never",
     "logprobs": "rollout.server.token_ids=never",
@@ -25,7 +25,7 @@ LEFT_OUT_BY = {
 
 
 def own_words(response: httpx2.Response) -> str:
-    """The message of an error response: `error.message` (OpenAI), `message`, `detail` (FastAPI), else its beginning."""
+    """The message in an error response: `error.message` (OpenAI), `message`, `detail` (FastAPI), or its beginning."""
     if response.is_redirect:
         return f"redirects to {response.headers.get('location', 'nowhere')}"
     try:
@@ -36,7 +36,7 @@ def own_words(response: httpx2.Response) -> str:
         if isinstance(body, dict) and body.get(key):
             body = body[key]
     found = body if isinstance(body, str) else json.dumps(body)
-    return " ".join(found.split())[:LONGEST_QUOTE] or "without a word"
+    return " ".join(found.split())[:LONGEST_QUOTE] or "no message"
 
 
 def advice(status: int, words: str, url: str, key: Key, sent: Collection[str]) -> str:
@@ -50,13 +50,13 @@ def advice(status: int, words: str, url: str, key: Key, sent: Collection[str]) -
 
 def _about_key(url: str, key: Key) -> str:
     if key.value:
-        return f"put another key into the environment variable {key.variable}"
+        return f"put a valid key in the environment variable {key.variable}"
     if key.variable:
         allow = how_to_allow(url, key.variable)
-        return f"no key was sent: put it into the environment variable {key.variable}, and set {allow}"
+        return f"no key was sent: put it in the environment variable {key.variable}, and set {allow}"
     return (
-        "no key was sent, since vz sends none to a server for which you have not allowed one: put it into an "
-        f"environment variable such as MY_KEY, and set {how_to_allow(url)}"
+        "no key was sent, since you have allowed none for this server: put it in an environment variable such as "
+        f"MY_KEY, and set {how_to_allow(url)}"
     )
 
 

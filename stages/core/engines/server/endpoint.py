@@ -1,4 +1,4 @@
-"""One server: the `openai` client, the number of requests at once, and what failures mean."""
+"""One server: the `openai` client, the number of concurrent requests, and the meaning of failures."""
 
 from __future__ import annotations
 
@@ -18,25 +18,26 @@ from stages.core.errors import InputError, VzError
 from stages.core.recipe.engines import ServerSettings
 from stages.core.recipe.served import origin
 
-RETRIES_OF_LIST = 3  # of the first request to a server, so that a wrong address shows soon
-RETRIED = {408, 409, 429}  # statuses that the client retries, besides those from 500
-# The client adds others from the environment (OPENAI_CUSTOM_HEADERS, OPENAI_ORG_ID, …), which strangers must not get.
+RETRIES_OF_LIST = 3  # of the first request to a server, so that a wrong address fails soon
+RETRIED = {408, 409, 429}  # statuses that the client retries, besides 500 and above
+# The client adds others from the environment (OPENAI_CUSTOM_HEADERS, OPENAI_ORG_ID, …), which third parties must not
+# get.
 SENT_HEADERS = {
     "host", "accept", "accept-encoding", "connection", "content-type", "content-length", "transfer-encoding",
     "user-agent", "x-stainless-retry-count",
 }  # fmt: skip
-OPENAI_HEADERS = {"openai-organization", "openai-project"}  # only for the host that they are meant for
+OPENAI_HEADERS = {"openai-organization", "openai-project"}  # only for OpenAI's own host
 
 
 class NotWhole(httpx2.RemoteProtocolError):
-    """An answer came, but not all of it. The client retries such errors."""
+    """An incomplete answer. The client retries these errors."""
 
 
 class Endpoint:
-    """An OpenAI-compatible server at `url`, with at most `settings.requests` requests under way.
+    """An OpenAI-compatible server at `url`, with at most `settings.requests` concurrent requests.
 
-    The client retries with growing pauses. An answer that is not whole counts as a lost connection. The client opens
-    with the first request, and belongs to the event loop that runs then.
+    The client retries with growing pauses. An incomplete answer counts as a lost connection. The client opens with the
+    first request, and belongs to the event loop running at that time.
     """
 
     def __init__(self, url: str, settings: ServerSettings, tally: Tally) -> None:
@@ -53,23 +54,23 @@ class Endpoint:
         return Queue(self._running, self._asked - self._running)
 
     async def models(self) -> list[Card] | None:
-        """The models that the server has; None if it does not list them."""
+        """The server's models; None if it does not list them."""
         content = await self._send("GET", "/models", None, "its list of models")
         return read_models(content) if content else None
 
     async def chat(self, body: dict[str, Any], what: str) -> Response:
-        """The answer to a request, which messages call `what`."""
+        """The answer to a request that messages call `what`."""
         return read_response(await self._send("POST", "/chat/completions", body, what))
 
     async def close(self) -> None:
-        """For good; to close again does nothing."""
+        """Close the client permanently. Closing again does nothing."""
         if self._client is not None:
             await self._client.close()
 
     async def _send(self, method: str, path: str, body: dict[str, Any] | None, what: str) -> bytes:
         self._asked += 1
         try:
-            async with self._slots:  # kept between retries, so that a server in trouble gets fewer requests
+            async with self._slots:  # held between retries, so that a struggling server gets fewer requests
                 self._running += 1
                 try:
                     return await self._retried(method, path, body, what)
@@ -79,7 +80,7 @@ class Endpoint:
             self._asked -= 1
 
     async def _retried(self, method: str, path: str, body: dict[str, Any] | None, what: str) -> bytes:
-        """The content of the answer; empty if the server has no list of models."""
+        """The content of the answer; empty if the server does not list its models."""
         client = self._open()
         try:
             if method == "POST":
@@ -102,12 +103,12 @@ class Endpoint:
                 ) from None
         tries = int(request.headers.get("x-stainless-retry-count", 0)) + 1
         raise VzError(
-            f"{self.url}: {what}: no answer in {tries} tries; the last: {cause}. What is finished is kept: repeat the "
-            "command for the rest; rollout.server.attempts and timeout set how long vz tries"
+            f"{self.url}: {what}: no answer in {tries} tries; the last error: {cause}. Finished work is kept: repeat "
+            "the command for the rest; rollout.server.attempts and timeout set how long vz tries"
         )
 
     def _without_key(self, text: str) -> str:
-        """`text` with the key cut out: servers quote the key that they refuse."""
+        """`text` without the key, since servers quote a key that they refuse."""
         return text.replace(self._key.value, "…") if self._key.value else text
 
     def _open(self) -> AsyncOpenAI:
@@ -136,7 +137,7 @@ class Endpoint:
 
 
 async def _check_whole(response: httpx2.Response) -> None:
-    """Raise `NotWhole` if an answer is not whole."""
+    """Raise `NotWhole` if an answer is incomplete."""
     if not response.is_success:
         return
     content = await response.aread()
@@ -147,7 +148,7 @@ async def _check_whole(response: httpx2.Response) -> None:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
-        raise NotWhole(f"an answer of another form ({where or 'all of it'}: {first['msg']})") from error
+        raise NotWhole(f"an answer in an unexpected format ({where or 'all of it'}: {first['msg']})") from error
 
 
 def _cause(error: APIConnectionError, timeout: float) -> str:
@@ -156,4 +157,4 @@ def _cause(error: APIConnectionError, timeout: float) -> str:
         return str(cause)
     if isinstance(cause, httpx2.TimeoutException):
         return f"no answer within {timeout:g} s"
-    return f"no connection, or a lost one ({type(cause).__name__}: {cause})"
+    return f"no connection, or it was lost ({type(cause).__name__}: {cause})"

@@ -22,7 +22,7 @@ from stages.core.recipe.served import is_served, split_place
 if TYPE_CHECKING:
     from stages.core.engines.server.endpoint import Endpoint
 
-PROCESSED = "log-probs at the sampling temperature (vLLM gives them with --logprobs-mode processed_logprobs)"
+PROCESSED = "log-probs at the sampling temperature (vLLM returns them with --logprobs-mode processed_logprobs)"
 
 
 @dataclass(frozen=True)
@@ -30,13 +30,13 @@ class _Policy:
     model: str  # folder, hub name or address
     version: str
     endpoint: Endpoint
-    name: str | None  # the model's name at the server, if the user gave it
+    name: str | None  # the model's name on the server, if the user gave it
 
 
 class ServerEngine(Engine):
-    """Answers through `rollout.server.url`, or through the server whose address a policy's model is.
+    """Answers through `rollout.server.url`, or through the server whose address a policy's model gives.
 
-    A server keeps the weights that it has: `load` only says which of its models plays.
+    A server keeps its weights: `load` only says which of its models plays.
     """
 
     def __init__(self, recipe: Recipe) -> None:
@@ -45,10 +45,14 @@ class ServerEngine(Engine):
         self._settings = recipe.rollout.server
         self._endpoints: dict[str, Endpoint] = {}
         self._policies: dict[str, _Policy] = {}
-        self._looking = asyncio.Lock()  # of what follows: looked up once, however many games begin at once
+        self._looking = (
+            asyncio.Lock()
+        )  # guards the fields below, so that each is looked up once however many games start together
         self._cards: dict[_Policy, Card] = {}
-        self._lists: dict[str, list[Card] | None] = {}  # by address; None if the server has no list
-        self._processed: dict[tuple[str, str], bool] = {}  # by address and model: log-probs follow the temperature
+        self._lists: dict[str, list[Card] | None] = {}  # by address; None if the server does not list models
+        self._processed: dict[
+            tuple[str, str], bool
+        ] = {}  # by address and model: whether log-probs follow the temperature
 
     def load(self, policy: str, model: str | Path, version: str) -> None:
         require("openai", "server")
@@ -84,7 +88,7 @@ class ServerEngine(Engine):
         endpoint, card = policy.endpoint, await self._card(policy)
         urls = [data_url(picture) for picture in request.pictures]
         options = self._recipe.model.chat_template_options
-        # One request a sample: many servers ignore `n`, or draw its samples from one stream of random numbers.
+        # One request per sample: many servers ignore `n`, or draw its samples from one stream of random numbers.
         bodies = [request_body(request, sample, urls, card, self._settings, options) for sample in range(request.n)]
         responses = await together(endpoint.chat(body, request.name) for body in bodies)
         request.check_length(responses[0].prompt_tokens, self._recipe.rollout.max_prompt_tokens)
@@ -95,7 +99,7 @@ class ServerEngine(Engine):
         return completions
 
     async def _card(self, policy: _Policy) -> Card:
-        """The server's model that plays a policy, looked up when it first plays."""
+        """The server's model for a policy, looked up when it first plays."""
         async with self._looking:
             if policy not in self._cards:
                 endpoint = policy.endpoint
@@ -108,21 +112,21 @@ class ServerEngine(Engine):
             return self._cards[policy]
 
     def _refuse_other_weights(self, policy: _Policy, card: Card) -> None:
-        """One model of a server cannot play two policies that differ, unless the user names it for both."""
+        """One model on a server cannot play two different policies, unless the user names it for both."""
         url = policy.endpoint.url
         for other, played in self._cards.items():
             same = (other.endpoint.url, played.id) == (url, card.id)
             if same and other.version != policy.version and not is_served(policy.model):
                 raise InputError(
-                    f"{url}: its model '{card.id}' played {other.model}, so it cannot play {policy.model} too: a "
-                    f"server keeps the weights that it has. Serve these as well and name them as {url}#<name>; to "
-                    "train, play with rollout.engine vllm or transformers"
+                    f"{url}: its model '{card.id}' already plays {other.model}, so it cannot also play {policy.model}: "
+                    f"a server keeps its weights. Serve these too and name them as {url}#<name>; to train, play with "
+                    "rollout.engine vllm or transformers"
                 )
 
     async def _with_ids(
         self, endpoint: Endpoint, card: Card, responses: Sequence[Response], sampling: Sampling
     ) -> bool:
-        """Whether completions get token ids and log-probs. `InputError` if they must and cannot."""
+        """Whether completions get token ids and log-probs. `InputError` if the recipe requires missing ones."""
         if self._settings.token_ids == "never":
             return False
         missing = sorted({name for response in responses for name in response.missing})
@@ -132,19 +136,19 @@ class ServerEngine(Engine):
         return not missing
 
     async def _are_processed(self, endpoint: Endpoint, card: Card, sampling: Sampling) -> bool:
-        """Whether log-probs are of the distribution that was sampled, not of the model at temperature 1."""
+        """Whether log-probs describe the sampled distribution, not the model at temperature 1."""
         if sampling.temperature in {0.0, 1.0} and sampling.min_tokens == 0 and sampling.repetition_penalty == 1:
             return True  # both are the same
         key = endpoint.url, card.id
         async with self._looking:
             if key not in self._processed:
                 bodies = [probe_body(card, temperature, self._settings) for temperature in (1.0, COLD)]
-                warm, cold = [await endpoint.chat(body, "a look at its log-probs") for body in bodies]
+                warm, cold = [await endpoint.chat(body, "a check of its log-probs") for body in bodies]
                 self._processed[key] = follows_temperature(warm, cold)
             return self._processed[key]
 
     def _count(self, responses: Sequence[Response]) -> None:
-        """By the server's own numbers, since completions may have no token ids."""
+        """Count by the server's own numbers, since completions may have no token ids."""
         self.tally.completions += len(responses)
         self.tally.tokens_in += responses[0].prompt_tokens
         self.tally.tokens_cached += min(response.cached_tokens or 0 for response in responses)
@@ -152,10 +156,10 @@ class ServerEngine(Engine):
 
 
 def _report_stand_in(policy: _Policy, card: Card) -> None:
-    """Nobody named the server's only model: it may be the policy under another name, or another model."""
+    """Report an unnamed only model: it may be the policy under another name, or another model."""
     if policy.name is None and not is_served(policy.model) and not is_named(card, policy.model):
         url = policy.endpoint.url
         say(
-            f"{url}: its only model, '{card.id}', answers for {policy.model}; if it is another one, name it as "
-            f"{url}#{card.id}, so that rows say who played"
+            f"{url}: its only model, '{card.id}', answers for {policy.model}; if it is a different model, name it as "
+            f"{url}#{card.id}, so that rows say which model played"
         )

@@ -1,7 +1,7 @@
 """Which API key goes to which server.
 
-A recipe may come from a stranger. If a recipe alone decided, it could send any environment variable to a host of its
-own. So the user says which key goes where, in the environment variable `VZ_KEYS`.
+A recipe may come from a stranger. If the recipe alone decided, it could send any environment variable to its author's
+host. So the user says which key goes where, in the environment variable `VZ_KEYS`.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ FORM = f"{ALLOWED}='NAME=https://host', where NAME is the environment variable w
 
 @dataclass(frozen=True)
 class Key:
-    """An API key; empty if there is none. `variable` is where it comes from, if the user or the recipe names one."""
+    """An API key, or an empty string. `variable` is its environment variable, if the user or the recipe names one."""
 
     variable: str | None
     value: str = field(repr=False)
 
 
 def key_for(url: str, wanted: str | None = None) -> Key:
-    """The key that the user allows for the server at `url`; of several, the one in the variable `wanted`.
+    """The key that the user allows for the server at `url`; if there are several, the one in the variable `wanted`.
 
-    `InputError` if `wanted` holds a key that is not allowed for this server.
+    `InputError` if the key in `wanted` is not allowed for this server.
     """
     here = [name for name, place in _allowed() if origin(place) == origin(url)]
     if wanted is None:
@@ -50,11 +50,11 @@ def how_to_allow(url: str, variable: str = "MY_KEY") -> str:
 
 
 def _allowed() -> list[tuple[str, str]]:
-    """(variable, address) of each key that may be sent."""
+    """The variable and address of each key that vz may send."""
     found = []
     for number, entry in enumerate(os.environ.get(ALLOWED, "").replace(",", " ").split(), 1):
         name, sign, place = entry.partition("=")
-        try:  # no message quotes the entry: it may be a key, put there by mistake
+        try:  # messages never quote the entry, which may be a key put there by mistake
             if not sign or not name.isidentifier():
                 raise ValueError
             found.append((name, check_url(place if "://" in place else f"https://{place}")))
@@ -66,5 +66,5 @@ def _allowed() -> list[tuple[str, str]]:
 def _read(variable: str) -> Key:
     value = os.environ.get(variable, "").strip()
     if not (value.isascii() and value.isprintable()):
-        raise InputError(f"the environment variable {variable} holds characters that no key has; set it again")
+        raise InputError(f"the environment variable {variable} contains characters that no key has; set it again")
     return Key(variable, value)

@@ -1,4 +1,4 @@
-"""The models that a server has, and which of them plays a policy."""
+"""The models on a server, and which of them plays a policy."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ LONGEST_LIST = 12  # models that a message names
 
 @dataclass(frozen=True)
 class Dialect:
-    """What a kind of server understands beyond the OpenAI protocol."""
+    """What a type of server understands beyond the OpenAI protocol."""
 
     neutral: dict[str, Any] = field(default_factory=dict)
     repetition_penalty: str = "repetition_penalty"
 
 
 # A field that a request leaves out is not neutral everywhere. vLLM and SGLang take it from the model's
-# generation_config.json (Qwen2.5-VL's has a repetition penalty); llama.cpp has defaults of its own (top_k 40, min_p
-# 0.05). A server that says what it is gets the values that leave the model's distribution unchanged.
+# generation_config.json (Qwen2.5-VL's has a repetition penalty); llama.cpp has its own defaults (top_k 40, min_p 0.05).
+# A server that identifies itself gets the values that leave the model's distribution unchanged.
 _PENALTIES = {"presence_penalty": 0.0, "frequency_penalty": 0.0}
 _LIKE_VLLM = Dialect({"top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0, **_PENALTIES})
 DIALECTS = {
@@ -38,8 +38,8 @@ class Card(BaseModel):
     """A model in a server's list."""
 
     id: str
-    owned_by: str | None = None  # vllm, sglang and llamacpp name themselves here
-    root: str | None = None  # vLLM: the folder or hub name of its weights
+    owned_by: str | None = None  # vllm, sglang and llamacpp identify themselves here
+    root: str | None = None  # in vLLM: the folder or hub name of its weights
 
     @property
     def dialect(self) -> Dialect:
@@ -54,15 +54,15 @@ _LISTINGS: TypeAdapter[_Listing | list[Card]] = TypeAdapter(_Listing | list[Card
 
 
 def read_models(content: bytes) -> list[Card]:
-    """The answer to `GET /models`; a few servers send the list bare."""
+    """The answer to `GET /models`. A few servers send a bare list."""
     found = _LISTINGS.validate_json(content)
     return found if isinstance(found, list) else found.data
 
 
 def choose_model(url: str, wanted: str | None, place: str, cards: Sequence[Card] | None) -> Card:
-    """The model that plays: `wanted`, else the one whose name or weights are `place`, else the only one.
+    """The model that plays: `wanted`, else the one whose name or weights match `place`, else the only one.
 
-    `cards` is None if the server has no list. `InputError` names what the server has.
+    `cards` is None if the server does not list models. `InputError` names the server's models.
     """
     if cards is None:
         if wanted is None:
@@ -86,12 +86,12 @@ def choose_model(url: str, wanted: str | None, place: str, cards: Sequence[Card]
 
 
 def is_named(card: Card, place: str) -> bool:
-    """Whether a folder or hub name is that of the model, by what the server says of it."""
+    """Whether a folder or hub name is the model's, according to the server."""
     return place in {card.id, card.root} or Path(place).name == card.id
 
 
 def name_models(cards: Sequence[Card]) -> str:
-    """The names, or the first of them."""
+    """The models' names, or the first of them."""
     names = [f"'{card.id}'" for card in cards]
     more = f" and {len(names) - LONGEST_LIST} more" if len(names) > LONGEST_LIST else ""
     return (", ".join(names[:LONGEST_LIST]) or "none") + more

@@ -1,4 +1,4 @@
-"""From requests to the JSON of `POST /chat/completions`, and from its answers to completions."""
+"""Turns requests into the JSON of `POST /chat/completions`, and its answers into completions."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from stages.core.pictures import Picture
 from stages.core.recipe.engines import ServerSettings
 from stages.core.vlm import prompt_hash
 
-CACHED_PICTURES = 256  # data URLs held: a game shows each of its two pictures many times
+CACHED_PICTURES = 256  # data URLs kept; a game shows each of its two pictures many times
 ORIENTATION, UPRIGHT = 0x0112, 1  # EXIF
-UNFINISHED = {None, "abort", "error"}  # finish reasons of answers that the server gave up
-EMPTY_AND_WHOLE = {"length", "content_filter"}  # the model thought until the limit, or was silenced
+UNFINISHED = {None, "abort", "error"}  # finish reasons of answers that the server gave up on
+EMPTY_AND_WHOLE = {"length", "content_filter"}  # the model thought until the limit, or was filtered
 
 
 class Incomplete(Exception):
-    """An answer that the server may complete if it is asked again."""
+    """An answer that the server may complete on a second request."""
 
 
 class _Likely(BaseModel):
@@ -43,11 +43,11 @@ def _choice(*path: str) -> AliasPath:
 
 
 class Response(BaseModel):
-    """What vz reads of a response, whose only choice is the answer. Servers may leave out all but the text."""
+    """What vz reads from a response, whose only choice is the answer. Servers may leave out everything but the text."""
 
     content: str | None = Field(None, validation_alias=_choice("message", "content"))
     refusal: str | None = Field(None, validation_alias=_choice("message", "refusal"))
-    # Some servers move the thought out of the content (vLLM, SGLang), under either name.
+    # Some servers (vLLM, SGLang) move the thought out of the content, into one of these fields.
     reasoning: str | None = Field(None, validation_alias=_choice("message", "reasoning"))
     reasoning_content: str | None = Field(None, validation_alias=_choice("message", "reasoning_content"))
     finish_reason: str | None = Field(None, validation_alias=_choice("finish_reason"))
@@ -71,12 +71,12 @@ class Response(BaseModel):
 
     @property
     def missing(self) -> list[str]:
-        """What training would need and the response lacks."""
+        """What training needs and the response lacks."""
         needed = {"token ids": self.token_ids, "prompt token ids": self.prompt_ids, "log-probs": self.sampled}
         return [name for name, value in needed.items() if value is None]
 
     def text(self, tags: Tags) -> str:
-        """The whole answer as a model writes it, with its thought between `tags`."""
+        """The whole answer as the model wrote it, with its thought between `tags`."""
         said = self.content or self.refusal
         if not self.thought:
             return said or ""
@@ -85,10 +85,10 @@ class Response(BaseModel):
 
 
 def read_response(content: bytes) -> Response:
-    """`Incomplete` or pydantic's `ValidationError` if the response is not whole."""
+    """Read a response. `Incomplete` or pydantic's `ValidationError` if it is not complete."""
     response = Response.model_validate_json(content)
     if response.finish_reason in UNFINISHED:
-        raise Incomplete(f"an answer that the server gave up (finish_reason {response.finish_reason})")
+        raise Incomplete(f"an answer that the server gave up on (finish_reason {response.finish_reason})")
     silent = response.content is None and response.refusal is None and not response.thought
     if silent and response.finish_reason not in EMPTY_AND_WHOLE:
         raise Incomplete("an answer without content")
@@ -103,7 +103,7 @@ def request_body(
     settings: ServerSettings,
     template_options: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """The JSON of one sample. `urls` are the request's pictures in order."""
+    """The JSON for one sample. `urls` are the request's pictures in order."""
     sampling = request.sampling
     body = {
         "model": model.id,
@@ -114,7 +114,7 @@ def request_body(
         "seed": request.seed + sample,
         **model.dialect.neutral,
     }
-    # These are not part of the protocol, and strict servers refuse fields that they do not know.
+    # These are not part of the protocol, and strict servers refuse unknown fields.
     if sampling.repetition_penalty != 1:
         body[model.dialect.repetition_penalty] = sampling.repetition_penalty
     if sampling.min_tokens > 0:
@@ -145,7 +145,7 @@ def _messages(messages: Sequence[Message], urls: Sequence[str]) -> list[Message]
 
 @lru_cache(CACHED_PICTURES)
 def data_url(picture: Picture) -> str:
-    """The file's own bytes if every decoder reads them alike, else a PNG of what vz sees.
+    """The file's own bytes if every decoder reads them the same way, else a PNG of what vz sees.
 
     `InputError` if the picture is missing, unreadable or not the one that the table names.
     """
@@ -160,7 +160,7 @@ def data_url(picture: Picture) -> str:
 
 
 def _plain_kind(data: bytes) -> str | None:
-    """png or jpeg; None for transparent or rotated pictures, which servers read differently."""
+    """ "png" or "jpeg"; None for transparent or rotated pictures, which servers read differently."""
     with Image.open(io.BytesIO(data)) as image:
         opaque = image.mode in {"RGB", "L"} and "transparency" not in image.info
         upright = image.getexif().get(ORIENTATION, UPRIGHT) == UPRIGHT
@@ -168,12 +168,12 @@ def _plain_kind(data: bytes) -> str | None:
 
 
 def completion_of(response: Response, url: str, tags: Tags, *, with_ids: bool) -> Completion:
-    """With token ids and log-probs if `with_ids` is true; the response must have them then."""
+    """The completion in a response. `with_ids` adds token ids and log-probs, which the response must contain."""
     ids, tokens = (response.token_ids or [], response.sampled or []) if with_ids else ([], [])
     if len(ids) != len(tokens):
         raise InputError(
-            f"{url}: gives {len(ids)} token ids with {len(tokens)} log-probs, so its rows cannot train; "
-            "set rollout.server.token_ids=never to play without them"
+            f"{url}: returns {len(ids)} token ids with {len(tokens)} log-probs, so its rows cannot train; set "
+            "rollout.server.token_ids=never to play without them"
         )
     return Completion(
         text=response.text(tags),

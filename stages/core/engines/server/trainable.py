@@ -1,4 +1,4 @@
-"""Whether a server's answers hold what training needs: token ids, and log-probs at the sampling temperature."""
+"""Whether a server's answers contain what training needs: token ids, and log-probs at the sampling temperature."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from stages.core.errors import InputError
 from stages.core.recipe.engines import ServerSettings
 
 COLD = 0.01  # a temperature at which the likeliest token is almost certain
-CERTAIN = -0.1  # nats; if the likeliest token is more likely than that, its log-prob says nothing
+CERTAIN = -0.1  # nats; if the likeliest token is more likely than this, its log-prob says nothing
 NOISE = 0.05  # nats, of half precision
 
 
 def must_have(missing: Sequence[str], url: str, settings: ServerSettings) -> None:
-    """`InputError` if something is missing that the recipe requires."""
+    """`InputError` if anything that the recipe requires is missing."""
     if missing and settings.token_ids == "require":
         raise InputError(
-            f"{url}: gives no {' and no '.join(missing)}, which rollout.server.token_ids=require demands; play through "
-            "a server that does, or set rollout.server.token_ids=auto for rows that cannot train"
+            f"{url}: returns no {' and no '.join(missing)}, which rollout.server.token_ids=require demands; use a "
+            "server that does, or set rollout.server.token_ids=auto for rows that cannot train"
         )
 
 
 def probe_body(model: Card, temperature: float, settings: ServerSettings) -> dict[str, Any]:
-    """A request for one token, at a point where many are likely, and the log-prob of the likeliest."""
+    """A request for one token where many are likely, and for the log-prob of the likeliest."""
     return {
         "model": model.id,
         "messages": [{"role": "user", "content": "Say any word."}],
@@ -38,9 +38,9 @@ def probe_body(model: Card, temperature: float, settings: ServerSettings) -> dic
 
 
 def follows_temperature(warm: Response, cold: Response) -> bool:
-    """Whether log-probs change with the temperature; true if that is unknown.
+    """Whether log-probs change with the temperature; true if unknown.
 
-    `warm` and `cold` answer `probe_body` at temperature 1 and at `COLD`. By default vLLM's log-probs are always those
+    `warm` and `cold` answer `probe_body` at temperature 1 and at `COLD`. By default, vLLM's log-probs are always those
     at temperature 1.
     """
     at_one, at_cold = _highest(warm), _highest(cold)

@@ -1,4 +1,4 @@
-"""The vLLM engine: every game's requests at once, as many in computation as the accelerator holds."""
+"""The vLLM engine: takes the requests of all games at once, and computes as many as the accelerator holds."""
 
 from stages.core.engines.vllm.engine import VllmEngine
 

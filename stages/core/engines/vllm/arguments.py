@@ -1,4 +1,4 @@
-"""From the recipe to vLLM's engine arguments and sampling parameters."""
+"""Turns the recipe into vLLM's engine arguments and sampling parameters."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
     from vllm import SamplingParams
     from vllm.engine.arg_utils import AsyncEngineArgs
 
-LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)  # that vLLM can reserve memory for
+LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)  # for which vLLM can reserve memory
 TOKENS_A_STEP = 4096  # on a CPU; vLLM's default there
 ADAPTERS = 8  # loaded at once; a round has few opponents
 
 
 def engine_arguments(recipe: Recipe, weights: Weights, *, gpus: int) -> AsyncEngineArgs:
-    """The arguments of an engine with these weights, on a machine with `gpus` GPUs (0: on its CPU).
+    """The arguments for an engine with these weights, on a machine with `gpus` GPUs (0: on its CPU).
 
-    `InputError` for an option that vLLM does not know, and for more GPUs than there are.
+    `InputError` for an option that vLLM does not know, or if the recipe needs more GPUs than the machine has.
     """
     from vllm.engine.arg_utils import AsyncEngineArgs
 
@@ -32,7 +32,7 @@ def engine_arguments(recipe: Recipe, weights: Weights, *, gpus: int) -> AsyncEng
     try:
         return AsyncEngineArgs(**values, enable_log_requests=False, disable_log_stats=True)  # vz keeps its own
     except TypeError as error:
-        raise InputError(f"rollout.vllm.options: vLLM's AsyncEngineArgs refuses them: {error}") from error
+        raise InputError(f"rollout.vllm.options: vLLM's AsyncEngineArgs refuses these options: {error}") from error
 
 
 def argument_values(recipe: Recipe, weights: Weights, *, gpus: int) -> dict[str, Any]:
@@ -52,7 +52,7 @@ def argument_values(recipe: Recipe, weights: Weights, *, gpus: int) -> dict[str,
         "limit_mm_per_prompt": {"image": 1, "video": 0},
         "mm_processor_kwargs": processor_options(recipe) or None,
         "logprobs_mode": "processed_logprobs",  # at the sampling temperature
-        "generation_config": "vllm",  # the recipe samples, not the model's own generation_config.json
+        "generation_config": "vllm",  # the recipe decides sampling, not the model's own generation_config.json
         **(_on_gpu(recipe) if gpus else _on_cpu(recipe)),
         **_adapters(recipe, weights),
         **settings.options,
@@ -60,7 +60,7 @@ def argument_values(recipe: Recipe, weights: Weights, *, gpus: int) -> dict[str,
 
 
 def copies(settings: VllmSettings, gpus: int) -> int:
-    """How many copies of the weights play. `InputError` for more than the GPUs hold."""
+    """The number of copies of the weights. `InputError` if they need too many GPUs."""
     found = settings.data_parallel or max(1, gpus // settings.tensor_parallel)
     if gpus and found * settings.tensor_parallel > gpus:
         raise InputError(
@@ -71,19 +71,19 @@ def copies(settings: VllmSettings, gpus: int) -> int:
 
 
 def longest_sequence(recipe: Recipe) -> int:
-    """Tokens of the longest prompt and answer that the recipe allows."""
+    """Tokens in the longest prompt and answer that the recipe allows."""
     rollout = recipe.rollout
     return rollout.max_prompt_tokens + max(rollout.longest("clue"), rollout.longest("decision"))
 
 
 def processor_options(recipe: Recipe) -> dict[str, Any]:
-    """Options of the processor that replace those in the model's folder."""
+    """Processor options that replace those in the model's folder."""
     limits = {"min_pixels": recipe.model.min_pixels, "max_pixels": recipe.model.max_pixels}
     return {**recipe.model.processor, **{name: value for name, value in limits.items() if value is not None}}
 
 
 def sampling_parameters(request: Request, stop: tuple[int, ...], suppressed: tuple[int, ...]) -> SamplingParams:
-    """The parameters of a request. vLLM draws sample i with seed + i. Greedy samples are equal, so it computes one."""
+    """The parameters for a request. vLLM draws sample i with seed + i. Greedy samples are equal, so it computes one."""
     parameters = copy(_parameters(request.sampling, stop, suppressed))
     parameters.n = 1 if request.sampling.temperature == 0 else request.n
     parameters.seed = request.seed
@@ -92,7 +92,7 @@ def sampling_parameters(request: Request, stop: tuple[int, ...], suppressed: tup
 
 @cache
 def _parameters(sampling: Sampling, stop: tuple[int, ...], suppressed: tuple[int, ...]) -> SamplingParams:
-    """What requests of one kind share. Creating it takes as long as the rest of a request."""
+    """The parameters that similar requests share. Creating them takes as long as the rest of a request."""
     from vllm import SamplingParams
     from vllm.sampling_params import RequestOutputKind
 
@@ -108,7 +108,7 @@ def _parameters(sampling: Sampling, stop: tuple[int, ...], suppressed: tuple[int
         flat_logprobs=True,
         detokenize=False,  # done once, at the end
         output_kind=RequestOutputKind.FINAL_ONLY,
-        skip_clone=True,  # each request has its own copy, which vLLM may change
+        skip_clone=True,  # each request gets its own copy, which vLLM may change
     )
 
 
@@ -118,7 +118,7 @@ def _on_gpu(recipe: Recipe) -> dict[str, Any]:
 
 
 def _on_cpu(recipe: Recipe) -> dict[str, Any]:
-    """Prompts are computed whole: in parts vLLM 0.32 would rewind random generators, which CPUs cannot."""
+    """Prompts are computed whole, since for chunks vLLM 0.32 rewinds random generators, which CPUs cannot do."""
     settings = recipe.rollout.vllm
     return {
         "kv_cache_memory_bytes": int(settings.cpu_memory * 2**30 / settings.weights_at_once),
@@ -133,12 +133,12 @@ def _adapters(recipe: Recipe, weights: Weights) -> dict[str, Any]:
         check_experts(lora.target_parameters if lora else [])
     except ValueError as error:
         raise InputError(
-            f"model.lora.target_parameters: vLLM cannot serve such an adapter: {error}; set rollout.engine=transformers"
+            f"model.lora.target_parameters: vLLM cannot serve this adapter: {error}; set rollout.engine=transformers"
         ) from error
     wanted = max(weights.rank, lora.rank if lora else 0)
     if wanted == 0:
         return {}
     fitting = [rank for rank in LORA_RANKS if rank >= wanted]
     if not fitting:
-        raise InputError(f"model.lora.rank: vLLM serves adapters of rank {LORA_RANKS[-1]} at most, not {wanted}")
+        raise InputError(f"model.lora.rank: vLLM serves adapters up to rank {LORA_RANKS[-1]}, not {wanted}")
     return {"enable_lora": True, "max_lora_rank": fitting[0], "max_loras": ADAPTERS}

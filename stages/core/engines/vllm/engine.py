@@ -1,4 +1,4 @@
-"""The vLLM engine: which host answers for a policy, and how prompts go in and completions come out."""
+"""The vLLM engine: which host answers for a policy, and how prompts become completions."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from transformers import ProcessorMixin
     from vllm import RequestOutput
 
-STARTUP_SECONDS = "1800"  # that an engine may take to start, unless the environment says otherwise
+STARTUP_SECONDS = "1800"  # for an engine to start, unless the environment says otherwise
 TEMPERATURES = (0.01, 2.0)  # vLLM 0.32 silently raises lower ones to the first
-PICTURE_BYTES = 1 << 30  # of decoded pictures: a game shows each of its two many times
+PICTURE_BYTES = 1 << 30  # of decoded pictures; a game shows each of its two many times
 
 
 @dataclass(frozen=True)
@@ -46,10 +46,11 @@ class _Policy:
 
 
 class VllmEngine(Engine):
-    """Every request goes to vLLM at once. Its scheduler batches them and computes common beginnings of prompts once.
+    """Sends every request to vLLM immediately. Its scheduler batches requests and computes shared prompt prefixes once.
 
-    Policies with equal full weights, and adapters on them, share a host. There are up to `rollout.vllm.weights_at_once`
-    hosts. When another is needed, the one that got its weights first takes them, and its policies are no longer loaded.
+    Policies with the same full weights, and adapters on them, share a host. There are up to
+    `rollout.vllm.weights_at_once` hosts. When more weights are needed, the host with the oldest weights takes them, and
+    its policies are unloaded.
     """
 
     def __init__(self, recipe: Recipe) -> None:
@@ -68,9 +69,9 @@ class VllmEngine(Engine):
         self._log = engine_log()
         os.environ.setdefault("VLLM_ENGINE_READY_TIMEOUT_S", STARTUP_SECONDS)
         require("vllm", "vllm")
-        self._hosts: list[Host] = []  # in the order in which they got their weights
+        self._hosts: list[Host] = []  # ordered by when they got their weights
         self._policies: dict[str, _Policy] = {}
-        self._replaced: dict[str, str] = {}  # policy → the one whose weights replaced its own
+        self._replaced: dict[str, str] = {}  # policy → the policy whose weights replaced its own
         self._pictures = PictureCache(None, PICTURE_BYTES)
 
     def load(self, policy: str, model: str | Path, version: str) -> None:
@@ -89,7 +90,7 @@ class VllmEngine(Engine):
         self._replaced.pop(policy, None)
 
     def unload(self, policy: str) -> None:
-        self._policies.pop(policy, None)  # its host is free for other weights
+        self._policies.pop(policy, None)  # its host is now free for other weights
         super().unload(policy)
 
     def version(self, policy: str) -> str:
@@ -127,7 +128,7 @@ class VllmEngine(Engine):
             self.run(host.sleep())
 
     def close(self) -> None:
-        with ExitStack() as stack:  # each, even if another fails
+        with ExitStack() as stack:  # close each, even if another fails
             stack.callback(super().close)
             for host in self._hosts:
                 stack.callback(host.close)
@@ -151,7 +152,7 @@ class VllmEngine(Engine):
         return oldest
 
     def _prompt(self, request: Request, processor: ProcessorMixin) -> Any:
-        """Tokens with the picture's placeholder, the picture, and its name: vLLM encodes a named picture once."""
+        """Tokens with the picture's placeholder, the picture, and its name, since vLLM encodes a named picture once."""
         prompt: dict[str, Any] = {"prompt_token_ids": prompt_ids(processor, request.messages)}
         if request.pictures:
             prompt["multi_modal_data"] = {"image": self._pictures.load(request.pictures)}
@@ -174,11 +175,11 @@ def _completions(output: RequestOutput, request: Request, policy: _Policy, sampl
         )
         for one in output.outputs
     ]
-    return made * request.n if len(made) < request.n else made  # greedy: one answer for all samples
+    return made * request.n if len(made) < request.n else made  # greedy: one answer serves all samples
 
 
 def _token_rules(path: str, processor: ProcessorMixin, recipe: Recipe) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """The tokens that end an answer, and those that must never be drawn, by a model's configuration."""
+    """The tokens that end an answer, and those that must never be drawn, from a model's configuration."""
     from transformers import AutoConfig
 
     revision = vlm.revision_of(path, recipe.model)
@@ -189,12 +190,12 @@ def _token_rules(path: str, processor: ProcessorMixin, recipe: Recipe) -> tuple[
 
 
 def _check_features(path: str, config: Any) -> None:
-    """In LLaVA vLLM leaves out the norm after SigLIP's last layer, so its features differ from the trainer's."""
+    """For LLaVA, vLLM omits the norm after SigLIP's last layer, so its features differ from the trainer's."""
     vision = getattr(config, "vision_config", None)
     if config.model_type != "llava" or not getattr(vision, "model_type", "").startswith("siglip"):
         return
     if config.vision_feature_layer in (-1, config.vision_config.num_hidden_layers):
         raise InputError(
-            f"{path}: a LLaVA with features of SigLIP's last layer, which vLLM computes without the last norm; set "
+            f"{path}: this LLaVA uses features of SigLIP's last layer, which vLLM computes without the last norm; set "
             "rollout.engine=transformers"
         )

@@ -1,4 +1,4 @@
-"""One running vLLM engine: how it starts, answers, takes new weights, and is started again after it died."""
+"""One running vLLM engine: how it starts, answers, takes new weights, and restarts after it dies."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-TRIES = 3  # of a request; vLLM gives one up when its caches of pictures disagree
+TRIES = 3  # for a request; vLLM gives up on one when its picture caches disagree
 CHECK_SECONDS = 1.0  # between checks whether the engine is alive while it carries out an order
 
 
 class Host:
-    """An `AsyncLLM` that holds one set of full weights, and the adapters on them."""
+    """An `AsyncLLM` with one set of full weights, and the adapters on them."""
 
     def __init__(self, recipe: Recipe, log: EngineLog) -> None:
         self._recipe = recipe
@@ -43,13 +43,13 @@ class Host:
         self._asleep = False
         self._requests = 0  # numbers them
         self.weights: Weights | None = None
-        self.rank = 0  # of the largest adapter it can hold
+        self.rank = 0  # of the largest adapter that it can load
         self._copies = 1  # of the weights
         self.restarts = 0
         self.retries = 0  # requests sent again
 
     async def take(self, weights: Weights) -> None:
-        """Load these weights into the running engine if it can take them, else into a new one."""
+        """Load these weights into the running engine if possible, else into a new one."""
         async with self._changing:
             if self._engine is not None and weights.rank <= self.rank:
                 if self.weights is not None and weights.full == self.weights.full:
@@ -67,11 +67,11 @@ class Host:
     async def answer(
         self, prompt: Any, parameters: SamplingParams, *, adapter: tuple[str, str] | None, game: int
     ) -> RequestOutput:
-        """Answer one request. If the engine dies, the request goes to the next one.
+        """Answer one request. If the engine dies, the request goes to its replacement.
 
-        With several copies of the weights all requests of a game go to one copy, whose cache has their prefixes.
+        With several copies of the weights, all requests of a game go to one copy, whose cache has their prefixes.
         """
-        # A hash, since the fleet may have given every other game, or every eighth, to this engine.
+        # A hash, since the fleet may send every second or every eighth game to this engine.
         options = {"data_parallel_rank": derive("copy", game) % self._copies} if self._copies > 1 else {}
         for attempt in range(TRIES):
             self.retries += attempt > 0
@@ -84,10 +84,10 @@ class Host:
             if all(one.finish_reason in {"stop", "length"} for one in output.outputs):
                 return output
         reasons = sorted({str(one.finish_reason) for one in output.outputs})
-        raise VzError(f"vLLM gave no whole answer in {TRIES} tries ({', '.join(reasons)})")
+        raise VzError(f"vLLM gave no complete answer in {TRIES} tries ({', '.join(reasons)})")
 
     async def sleep(self) -> None:
-        """Move the weights to the CPU's memory and drop keys and values, until the next request. On GPUs only."""
+        """Until the next request, move the weights to the CPU's memory and drop keys and values. Only on GPUs."""
         if self._engine is not None and self._engine.model_config.enable_sleep_mode and not self._asleep:
             with suppress(_dead()):  # the next request will notice
                 await _order(self._engine, self._engine.sleep(level=1))
@@ -122,7 +122,7 @@ class Host:
         began = time.monotonic()
         try:
             with _interruptible():
-                # The context decides only how many tokens a step computes: as many as offline, not as few as for chats.
+                # The context only decides how many tokens a step computes: as many as offline, not as few as for chat.
                 config = arguments.create_engine_config(UsageContext.LLM_CLASS)
                 _check_attention(weights.path, config.model_config, on_gpu)
                 self._engine = AsyncLLM.from_vllm_config(
@@ -137,8 +137,7 @@ class Host:
         say(f"vLLM started with {weights.path} in {time.monotonic() - began:.0f} s")
 
     async def _reload(self, weights: Weights) -> None:
-        """Load full weights of the same shape. Without the pause, cached picture features of the old weights would
-        remain."""
+        """Load full weights of the same shape. Without the pause, cached picture features would stay."""
         engine = self._engine
         assert engine is not None
         await _order(engine, engine.pause_generation(mode="wait"))
@@ -146,16 +145,15 @@ class Host:
             await _order(engine, engine.collective_rpc("reload_weights", kwargs={"weights_path": weights.path}))
         except _dead():
             raise
-        except Exception as error:  # its weights are now neither the old nor the new ones
+        except Exception as error:  # its weights are now neither old nor new
             self.close()
             raise InputError(
-                f"{weights.path}: vLLM cannot replace the weights that it holds by these: {first_line(error)}\n"
-                f"{self._log.tail()}"
+                f"{weights.path}: vLLM cannot replace its weights with these: {first_line(error)}\n{self._log.tail()}"
             ) from error
         await _order(engine, engine.reset_mm_cache())
         await _order(engine, engine.reset_encoder_cache())
         if not await _order(engine, engine.reset_prefix_cache()):
-            raise VzError("vLLM did not empty its prefix cache, which holds results of the old weights")
+            raise VzError("vLLM did not empty its prefix cache, which has results from the old weights")
         await _order(engine, engine.resume_generation())
         self.weights = weights
 
@@ -192,7 +190,7 @@ class Host:
             self._asleep = False
 
     async def _revive(self, dead: AsyncLLM | None, error: BaseException) -> None:
-        """Start again with the same weights. The first request that notices does so for all."""
+        """Restart with the same weights. The first request that notices does so for all."""
         async with self._changing:
             if self._engine is not dead:
                 return  # another request did so
@@ -202,13 +200,13 @@ class Host:
             self._start(weights)
 
     def _report_death(self, error: BaseException) -> None:
-        """Free what is left of a dead engine. `VzError` if it died before: it is started again only once."""
+        """Free what is left of a dead engine. `VzError` if it died before, since vz restarts it only once."""
         self.close()
         tail = self._log.tail()
         if self.restarts:
             raise VzError(f"the vLLM engine died a second time; its log ends with\n{tail}") from error
         self.restarts += 1
-        say(f"the vLLM engine died and is started again; its log ends with\n{tail}")
+        say(f"the vLLM engine died and is restarting; its log ends with\n{tail}")
 
 
 def _check_attention(model: str, config: Any, on_gpu: bool) -> None:
@@ -221,7 +219,7 @@ def _check_attention(model: str, config: Any, on_gpu: bool) -> None:
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Let Ctrl-C take effect at once, although the event loop, which handles it, is blocked."""
+    """Let Ctrl-C take effect at once, although the event loop that handles it is blocked."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -233,7 +231,7 @@ def _interruptible() -> Iterator[None]:
 
 
 async def _order(engine: AsyncLLM, work: Coroutine[Any, Any, T]) -> T:
-    """Await something other than a request. If the engine dies meanwhile, vLLM 0.32 would wait forever."""
+    """Await something other than a request. vLLM 0.32 would wait forever if the engine died meanwhile."""
     task = asyncio.create_task(work)
     while not (await asyncio.wait({task}, timeout=CHECK_SECONDS))[0]:
         if engine.errored:
@@ -243,8 +241,7 @@ async def _order(engine: AsyncLLM, work: Coroutine[Any, Any, T]) -> T:
 
 
 def _reloads_correctly(engine: AsyncLLM) -> bool:
-    """Whether vLLM 0.32 loads new weights correctly: on CPUs it keeps the old output embeddings if they are tied to the
-    input embeddings."""
+    """Whether vLLM 0.32 loads new weights correctly. On CPUs, it keeps old output embeddings tied to the input."""
     from vllm.platforms import current_platform
 
     config = engine.model_config.hf_config
@@ -260,7 +257,7 @@ def _dead() -> type[Exception]:
 
 
 def refusals() -> type[Exception]:
-    """What vLLM raises for a request that it refuses, such as a prompt that is too long."""
+    """The exception that vLLM raises for a request that it refuses, such as a prompt that is too long."""
     from vllm.exceptions import VLLMClientError
 
     refused: type[Exception] = VLLMClientError

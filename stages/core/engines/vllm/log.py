@@ -1,4 +1,4 @@
-"""vLLM's own log, in a file. vz shows its end when an engine dies."""
+"""vLLM's own log file. vz shows its end when an engine dies."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from stages.core.folder.temporary import TemporaryFolder
 
 LINES_SHOWN = 12
 _HEAD = "%(asctime)s %(process)d %(levelname)s %(name)s: "
-# In a traceback all lines but the exception's are indented.
+# In a traceback, all lines except the exception's are indented.
 _ERROR = re.compile(r"\S+ \S+ \d+ (?:ERROR|CRITICAL) \S+: (?!Traceback)(?P<message>\S.*)")
 
 
 @cache
 def engine_log() -> EngineLog:
-    """The log of all engines of this process. Its folder is removed when the process ends."""
+    """The log of all engines in this process. Its folder is removed when the process ends."""
     return EngineLog()
 
 
@@ -34,11 +34,11 @@ class EngineLog:
         settings = self._folder.path / "logging.json"
         settings.write_text(json.dumps(_all_into(self.file)), encoding="utf-8")
         os.environ.setdefault("VLLM_LOGGING_CONFIG_PATH", str(settings))
-        os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")  # sends nothing
+        os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")  # send nothing
         os.environ.setdefault("VLLM_WORKER_MULTIPROC_METHOD", "spawn")  # torch does not survive a fork
 
     def tail(self) -> str:
-        """The errors, without their tracebacks; the last lines if there are none."""
+        """The errors without their tracebacks, or else the last lines."""
         if not self.file.is_file():
             return f"({os.environ['VLLM_LOGGING_CONFIG_PATH']} says where vLLM logs)"
         lines = self.file.read_text(encoding="utf-8", errors="replace").splitlines()
@@ -48,11 +48,11 @@ class EngineLog:
 
 
 def _all_into(file: Path) -> dict[str, object]:
-    """Settings of Python's logging that write all that vLLM logs to `file`."""
+    """Python logging settings that write everything vLLM logs to `file`."""
     return {
         "version": 1,
         "disable_existing_loggers": False,
-        # This formatter begins every line of a traceback with the head, so that `tail` can tell them apart.
+        # This formatter starts every line of a traceback with the head, so that `tail` can tell the lines apart.
         "formatters": {"line": {"()": "vllm.logging_utils.NewLineFormatter", "fmt": _HEAD + "%(message)s"}},
         "handlers": {"file": {"class": "logging.FileHandler", "filename": str(file), "formatter": "line"}},
         "loggers": {"vllm": {"handlers": ["file"], "level": "INFO", "propagate": False}},

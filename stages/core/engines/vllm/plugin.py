@@ -1,8 +1,8 @@
-"""A vLLM plugin: engine processes end with the process that started them, and not by Ctrl-C.
+"""A vLLM plugin: engine processes end with the process that started them, not on Ctrl-C.
 
-By themselves they outlive a parent that was killed, with all their memory. And Ctrl-C in a terminal reaches them too,
-so that they abort what their parent still waits for. vLLM calls `end_with_parent` in every process that it starts
-(entry point `vllm.general_plugins`). It does nothing if vz did not start the engine.
+Without it, they outlive a killed parent and keep their memory. Ctrl-C in a terminal also reaches them, so that they
+abort work that their parent still waits for. vLLM calls `end_with_parent` in every process that it starts (entry point
+`vllm.general_plugins`). It does nothing if vz did not start the engine.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import signal
 
 from stages.core.processes.inherited import end_with_parent as end_with_owner
 
-OWNER = "VZ_ENGINE_OWNER"  # the process that vz runs in
+OWNER = "VZ_ENGINE_OWNER"  # the id of vz's process
 
 
 def end_with_parent() -> None:
@@ -21,6 +21,6 @@ def end_with_parent() -> None:
     if owner is None or os.getpid() == int(owner):
         return
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    if owner == "1":  # the first process of a container takes all others along
+    if owner == "1":  # when a container's first process ends, all others do
         return
     end_with_owner()

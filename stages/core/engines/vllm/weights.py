@@ -1,4 +1,4 @@
-"""The weights that a policy needs: full ones, or an adapter on a base."""
+"""The weights that a policy needs: full weights, or an adapter on a base."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Weights:
     """Full weights by place and version; with `adapter`, a PEFT folder on top of them."""
 
     path: str
-    version: str  # content of `path`, so that equal weights are held once
+    version: str  # content of `path`, so that equal weights are loaded once
     revision: str | None = None  # of a hub name
     adapter: str | None = None
     rank: int = 0  # of the adapter
@@ -31,7 +31,7 @@ class Weights:
 
 
 def weights_of(model: str | Path, version: str, recipe: Model) -> Weights:
-    """The weights of a policy as `Engine.load` gets it."""
+    """The weights for a model that `Engine.load` gets."""
     place = str(place_of(model))
     if not vlm.is_adapter(place):
         return Weights(place, version, vlm.revision_of(place, recipe))
@@ -42,20 +42,22 @@ def weights_of(model: str | Path, version: str, recipe: Model) -> Weights:
 
 
 def check_experts(target_parameters: Sequence[str]) -> None:
-    """`ValueError` for adapters of fused experts that crash vLLM 0.32: all on a CPU, and those on half an expert."""
+    """`ValueError` for adapters of fused experts that crash vLLM 0.32: any on a CPU, and those on half an expert."""
     from vllm.platforms import current_platform
 
     if not target_parameters:
         return
     if current_platform.is_cpu():
-        raise ValueError("it computes adapters of fused experts (target_parameters) on GPUs only")
+        raise ValueError("it computes adapters of fused experts (target_parameters) only on GPUs")
     ends = {name.rpartition(".")[2] for name in target_parameters}
     if ends != {"gate_up_proj", "down_proj"}:
-        raise ValueError(f"it takes adapters of experts on gate_up_proj and down_proj together, not on {sorted(ends)}")
+        raise ValueError(
+            f"it accepts adapters of experts only on gate_up_proj and down_proj together, not on {sorted(ends)}"
+        )
 
 
 def _check_servable(adapter: str) -> None:
-    """`InputError` for an adapter of a kind that vLLM cannot serve, before an engine starts with it."""
+    """`InputError` for an adapter that vLLM cannot serve, before an engine starts with it."""
     from vllm.config.lora import LoRAConfig
     from vllm.lora.peft_helper import PEFTHelper
 
