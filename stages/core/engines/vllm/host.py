@@ -47,6 +47,7 @@ class Host:
         self._copies = 1  # of the weights
         self.restarts = 0
         self.retries = 0  # requests sent again
+        self._end = "the vLLM engine is gone"  # what requests are told once nothing is left to answer them
 
     async def take(self, weights: Weights) -> None:
         """Load these weights into the running engine if possible, else into a new one."""
@@ -181,7 +182,7 @@ class Host:
             async with self._changing:
                 await self._wake()
         if self._engine is None:
-            raise VzError(f"the vLLM engine is gone; its log ends with\n{self._log.tail()}")
+            raise VzError(f"{self._end}; its log ends with\n{self._log.tail()}")
         return self._engine
 
     async def _wake(self) -> None:
@@ -204,7 +205,8 @@ class Host:
         self.close()
         tail = self._log.tail()
         if self.restarts:
-            raise VzError(f"the vLLM engine died a second time; its log ends with\n{tail}") from error
+            self._end = "the vLLM engine died a second time"  # said by whichever request comes first
+            raise VzError(f"{self._end}; its log ends with\n{tail}") from error
         self.restarts += 1
         say(f"the vLLM engine died and is restarting; its log ends with\n{tail}")
 
