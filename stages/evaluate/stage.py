@@ -106,6 +106,11 @@ def _warnings(recipe: Recipe, figures: dict[str, Any], pairs: int, *, with_itsel
     return found
 
 
+def _with_one_vote(recipe: Recipe) -> Recipe:
+    """For transcripts: both policies vote on the clues later, so one vote suffices to keep the prompt."""
+    return recipe.model_copy(update={"game": recipe.game.model_copy(update={"votes": 1})})
+
+
 class _Evaluation:
     """One evaluation. Each part writes its table into the work folder and returns its figures."""
 
@@ -135,7 +140,7 @@ class _Evaluation:
             dealt, seats = deal_table(deals(self._recipe, self._pairs, "transcripts", count)), _OPPONENT_EVERYWHERE
             play_folder(
                 transcripts,
-                self._recipe,
+                _with_one_vote(self._recipe),
                 dealt,
                 self._pairs,
                 self._games,

@@ -85,8 +85,9 @@ def test_votes_are_compared_on_the_same_transcripts(tmp_path: Path):
     assert (decision["current"]["sampled"], decision["current"]["greedy"]) == (0.75, 1.0)
     assert (decision["opponent"]["sampled"], decision["opponent"]["greedy"]) == (0.0, 0.0)
     assert (decision["change"]["sampled"], decision["change"]["greedy"]) == (0.75, 1.0)
-    clues = pl.read_parquet(tmp_path / "out/transcripts/part-*.parquet").filter(pl.col("phase") == "clue")
-    assert set(clues["clue"]) == {"opponent says something"}
+    said = pl.read_parquet(tmp_path / "out/transcripts/part-*.parquet")
+    assert set(said.filter(pl.col("phase") == "clue")["clue"]) == {"opponent says something"}
+    assert len(said.filter(pl.col("phase") == "decision")) == 6  # the prompt of each is enough
     votes = pl.read_parquet(tmp_path / "out/votes.parquet")
     assert len(votes) == 6 * 2 * (8 + 1)
 
