@@ -155,8 +155,9 @@ def test_an_opponent_may_be_served(tmp_path: Path):
         place = f"{server.url}#played"
         report = evaluate.run(recipe, games, tmp_path / "out", opponent=place)
         arena, votes = len(server.asked()), report.counts["decision"]["transcripts"]
-    # 2 games as spy (a clue), 2 as civilians (2 clues, 2 votes); 2 games with itself; 2 votes and a greedy one on each.
-    assert arena == 2 * 1 + 2 * 4 + 2 * 5 + 2 * 3 and votes == 2
+    # 2 games as spy (a clue), 2 as civilians (2 clues, 2 votes); 2 games with itself (3 clues, a vote); on each of
+    # these 2 votes and a greedy one.
+    assert arena == 2 * 1 + 2 * 4 + 2 * 4 + 2 * 3 and votes == 2
     assert place in (tmp_path / "out" / "manifest.json").read_text()
 
 
