@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -101,10 +102,10 @@ def mortal_vllm(folder: Path, recipe: Recipe) -> Engine:
 
 def die(folder: Path, deaths: int) -> None:
     """Killed as from outside, unless that has been done often enough."""
-    number = len(list(folder.iterdir()))
-    if number < deaths:
-        (folder / str(number)).touch()
-        os.kill(os.getpid(), signal.SIGKILL)
+    for number in range(deaths):
+        with suppress(FileExistsError):  # of two workers at the same moment, one gets the number
+            (folder / str(number)).touch(exist_ok=False)
+            os.kill(os.getpid(), signal.SIGKILL)
 
 
 def looking(recipe: Recipe) -> Engine:
