@@ -3,7 +3,7 @@
     python -m tests.learning.verdicts runs/smollm2
 
 Before a vote, the model names one player: `So player 2 is wrong.` The vote is right if this verdict is right and the
-vote follows it, so the two say where votes can gain. Votes without such a sentence count in `with a verdict` alone.
+vote follows it, so these two columns show where votes can gain. They leave out votes without such a sentence.
 """
 
 from __future__ import annotations

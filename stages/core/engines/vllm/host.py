@@ -47,7 +47,7 @@ class Host:
         self._copies = 1  # of the weights
         self.restarts = 0
         self.retries = 0  # requests sent again
-        self._end = "the vLLM engine is gone"  # what requests are told once nothing is left to answer them
+        self._end = "the vLLM engine is gone"  # the error of every request while there is no engine
 
     async def take(self, weights: Weights) -> None:
         """Load these weights into the running engine if possible, else into a new one."""
@@ -205,7 +205,7 @@ class Host:
         self.close()
         tail = self._log.tail()
         if self.restarts:
-            self._end = "the vLLM engine died a second time"  # said by whichever request comes first
+            self._end = "the vLLM engine died a second time"
             raise VzError(f"{self._end}; its log ends with\n{tail}") from error
         self.restarts += 1
         say(f"the vLLM engine died and is restarting; its log ends with\n{tail}")
